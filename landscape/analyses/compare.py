@@ -1,0 +1,139 @@
+"""Every analysis of several networks under one protocol; what is already there is not computed again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from landscape.analyses.recipes import protocol, recipe
+from landscape.analyses.settings import Settings
+from landscape.errors import LandscapeError, ResultError
+from landscape.network import Network
+from landscape.objective import Objective
+from landscape.progress import Progress, silent
+from landscape.results import attribute, differences, load, save
+
+Results = dict[str, dict[str, xr.Dataset]]
+"""Network name → kind of result → dataset."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One analysis of the comparison.
+
+    Attributes:
+        kind: Kind of result.
+        settings: Its protocol.
+        options: Options of its recipe.
+    """
+
+    kind: str
+    settings: Settings
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def plan(
+    settings: Settings,
+    *,
+    predictions: int = 0,
+    maps: int = 256,
+    batch_size: int = 128,
+    batches: int = 8,
+    span: float = 1.0,
+    steps: int = 21,
+) -> list[Measurement]:
+    """What a comparison measures, from one protocol.
+
+    The loss surface and the Hessian spectrum use the settings' own split, as in the papers the training set;
+    predictions and feature maps use the test set.
+
+    Args:
+        settings: The common protocol; its samples are the surface's.
+        predictions: Test images for the predictions; 0 takes all.
+        maps: Test images for the feature maps.
+        batch_size: Samples a mini-batch of the Hessian spectrum.
+        batches: Mini-batches of the spectrum.
+        span: Half the side of the surface, in filter norms.
+        steps: Points a side of the surface.
+    """
+    test = dataclasses.replace(settings, split="test", augment=None)
+    whole = dataclasses.replace(settings, samples=batch_size * batches)
+    return [
+        Measurement("evaluation", dataclasses.replace(test, samples=predictions)),
+        Measurement("features", dataclasses.replace(test, samples=maps)),
+        Measurement("spectrum", whole, {"batch_size": batch_size, "k": 1}),
+        Measurement("surface", settings, {"span": span, "steps": steps}),
+    ]
+
+
+def compare(
+    networks: Sequence[Network],
+    measurements: Sequence[Measurement],
+    folder: str | Path,
+    *,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda line: None,
+) -> Results:
+    """Measure each network in the same way and keep every dataset under ``FOLDER/datasets``.
+
+    A result that is there already, of the same file under the same protocol, is read instead of computed, so
+    that a comparison that was stopped goes on where it was.
+
+    Args:
+        networks: With names that differ.
+        measurements: What to measure.
+        folder: Where to.
+        progress: Shows the work of each measurement.
+        say: Receives a line before each measurement.
+
+    Raises:
+        LandscapeError: If two networks share a name.
+    """
+    names = [network.name for network in networks]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise LandscapeError(f"two networks are called {twice[0]!r}; rename a file, names label the figures")
+    loaded = {m.kind: m.settings.load_samples() for m in measurements}
+    results: Results = {}
+    for position, network in enumerate(networks, 1):
+        for measurement in measurements:
+            say(f"[{position}/{len(networks)}] {network.name}: {measurement.kind}")
+            objective = measurement.settings.objective(network, loaded[measurement.kind])
+            path = Path(folder) / "datasets" / network.name / f"{measurement.kind}.zarr"
+            dataset = _measured(objective, measurement, path, progress)
+            results.setdefault(network.name, {})[measurement.kind] = dataset
+    return results
+
+
+def _measured(
+    objective: Objective, measurement: Measurement, path: Path, progress: Progress
+) -> xr.Dataset:
+    run = recipe(measurement.kind)
+    stored = _stored(path)
+    if stored is not None and _matches(stored, objective, measurement):
+        return stored
+    dataset = run(objective, progress=progress, **measurement.options)
+    save(dataset, path)
+    return dataset
+
+
+def _stored(path: Path) -> xr.Dataset | None:
+    try:
+        return load(path)
+    except ResultError:
+        return None  # absent or damaged: measure it (again)
+
+
+def _matches(stored: xr.Dataset, objective: Objective, measurement: Measurement) -> bool:
+    """Whether a stored result is of this file under this protocol."""
+    before = attribute(stored, "protocol")
+    # The recipe fills in its own defaults: only what was asked for here is compared.
+    options = {key: before["options"].get(key) for key in measurement.options}
+    now = protocol(objective, dict(measurement.options))
+    same_file = attribute(stored, "network")["sha256"] == objective.network.sha256 is not None
+    return same_file and not differences({**before, "options": options}, now)

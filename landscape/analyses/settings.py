@@ -1,0 +1,116 @@
+"""The protocol as a user states it, and how it becomes samples and an objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from landscape import data
+from landscape.dropout import DropoutMode
+from landscape.errors import LandscapeError
+from landscape.network import Network
+from landscape.objective import Objective
+from landscape.samples import Normalisation, Samples
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One protocol, shared by every analysis.
+
+    Attributes:
+        data: Data specification, see `landscape.data.load`.
+        split: `train` or `test`.
+        samples: How many; 0 takes all.
+        sample_seed: None takes the first ones in file order, a number draws that many with this seed.
+        normalisation: Overrides the network's own and the data set's usual one.
+        augment: Seed of a frozen crop and flip; None leaves the images clean.
+        weight_decay: λ of the L2 term.
+        dropout: `off`, `fixed` or `fresh`.
+        params: Pattern of the parameters that directions and derivatives run over.
+        batch_size: Micro-batch; 0 chooses.
+        device: `auto`, `cpu` or `cuda[:i]`.
+        dtype: `float32` or `float64`.
+        seed: Of every random choice of an analysis.
+    """
+
+    data: str = "demo"
+    split: str = "test"
+    samples: int = 0
+    sample_seed: int | None = None
+    normalisation: Normalisation | None = None
+    augment: int | None = None
+    weight_decay: float = 0.0
+    dropout: DropoutMode = "off"
+    params: str = "*"
+    batch_size: int = 0
+    device: str = "auto"
+    dtype: str = "float32"
+    seed: int = 0
+
+    def load_samples(self) -> Samples:
+        """The samples of this protocol.
+
+        Raises:
+            DataError: If the data set cannot be read or does not hold that many.
+        """
+        samples = data.load(self.data, split=self.split)
+        if self.samples:
+            samples = samples.take(self.samples, seed=self.sample_seed)
+        return samples if self.augment is None else samples.augmented(self.augment)
+
+    def objective(self, network: Network, samples: Samples | None = None) -> Objective:
+        """The objective of a network under this protocol.
+
+        Args:
+            network: What to measure.
+            samples: Already loaded samples of this protocol; loaded if left out.
+
+        Raises:
+            LandscapeError: If the device or the precision is not to be had.
+        """
+        samples = samples if samples is not None else self.load_samples()
+        if self.dtype not in DTYPES:
+            raise LandscapeError(f"dtype is {self.dtype!r}; choose one of {', '.join(DTYPES)}")
+        return Objective(
+            network.normalised_for(samples, self.normalisation),
+            samples,
+            weight_decay=self.weight_decay,
+            dropout=self.dropout,
+            seed=self.seed,
+            params=self.params,
+            micro_batch=self.batch_size,
+            device=resolve_device(self.device),
+            dtype=DTYPES[self.dtype],
+        )
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one.
+
+    Raises:
+        LandscapeError: If the device is unknown or absent.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise LandscapeError(f"unknown device {name!r}; choose auto, cpu or cuda[:i]") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise LandscapeError("this machine has no usable CUDA device; choose --device cpu or auto")
+    return device
+
+
+def network_record(network: Network) -> dict[str, Any]:
+    """What a result says of its network."""
+    return {
+        "name": network.name,
+        "path": str(network.path) if network.path else None,
+        "sha256": network.sha256,
+        "architecture": network.architecture,
+        "parameters": network.parameter_count(),
+    }

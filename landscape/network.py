@@ -1,0 +1,48 @@
+"""A network as the analyses see it: a module, what its inputs need, and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from landscape.samples import Normalisation, Samples
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module with its normalisation and provenance.
+
+    Attributes:
+        module: Any network from normalised images to logits.
+        normalisation: What its inputs need; None leaves it to the data set.
+        name: Short label for figures.
+        architecture: What it is, in words.
+        path: The checkpoint file, if any.
+        sha256: The file's digest, if any.
+        training: The training record stored in the checkpoint.
+        notes: What a user should know about how it was loaded.
+    """
+
+    module: nn.Module
+    normalisation: Normalisation | None = None
+    name: str = "network"
+    architecture: str = ""
+    path: Path | None = None
+    sha256: str | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def parameter_count(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.module.parameters())
+
+    def normalised_for(self, samples: Samples, override: Normalisation | None = None) -> Network:
+        """The network with the normalisation that applies: the override, its own, or the data set's."""
+        return replace(self, normalisation=override or self.normalisation or samples.normalisation)
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Images in [0, 1] → inputs of the module."""
+        return self.normalisation(images) if self.normalisation else images

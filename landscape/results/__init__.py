@@ -1,0 +1,7 @@
+"""Labelled results with their protocol, on disk and back; imports neither torch nor matplotlib."""
+
+from landscape.results.provenance import provenance
+from landscape.results.schema import KINDS, Check, attribute, differences, plain, stamp
+from landscape.results.store import load, save
+
+__all__ = ["KINDS", "Check", "attribute", "differences", "load", "plain", "provenance", "save", "stamp"]

@@ -1,0 +1,87 @@
+"""What every saved result carries: kind, network, protocol, provenance and checks, as JSON attributes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from landscape.errors import ResultError
+
+KINDS = ("evaluation", "eigenvalues", "spectrum", "surface", "features")
+_ATTRIBUTES = ("network", "protocol", "provenance", "checks")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the trust report.
+
+    Attributes:
+        name: What was checked.
+        passed: Whether it held.
+        message: One plain sentence with the numbers; if it failed, also what to do.
+    """
+
+    name: str
+    passed: bool
+    message: str
+
+
+def stamp(
+    dataset: xr.Dataset,
+    *,
+    kind: str,
+    network: dict[str, Any],
+    protocol: dict[str, Any],
+    provenance: dict[str, Any],
+    checks: Sequence[Check] = (),
+) -> xr.Dataset:
+    """The dataset with its kind and the four JSON attributes, read back by `attribute`."""
+    if kind not in KINDS:
+        raise ResultError(f"unknown kind of result {kind!r}; known are {', '.join(KINDS)}")
+    values = {
+        "network": network,
+        "protocol": protocol,
+        "provenance": provenance,
+        "checks": [asdict(check) for check in checks],
+    }
+    encoded = {name: json.dumps(value, default=plain) for name, value in values.items()}
+    return dataset.assign_attrs(landscape_schema=1, kind=kind, **encoded)
+
+
+def attribute(dataset: xr.Dataset, name: str) -> Any:
+    """One of the JSON attributes of a result: `network`, `protocol`, `provenance` or `checks`.
+
+    Raises:
+        ResultError: If the dataset does not carry it.
+    """
+    if name not in _ATTRIBUTES:
+        raise ResultError(f"results have the attributes {', '.join(_ATTRIBUTES)}, not {name!r}")
+    if name not in dataset.attrs:
+        raise ResultError(f"this dataset has no {name!r}: it was not written by landscape")
+    return json.loads(dataset.attrs[name])
+
+
+def plain(value: Any) -> Any:
+    """NumPy scalars and arrays, paths and tuples as what JSON can hold."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return str(value)
+
+
+def differences(first: dict[str, Any], second: dict[str, Any], prefix: str = "") -> list[str]:
+    """Names of the entries in which two protocols differ, nested ones joined by dots."""
+    found = []
+    for key in sorted(set(first) | set(second)):
+        a, b = first.get(key), second.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{prefix}{key}.")
+        elif json.dumps(a, default=plain) != json.dumps(b, default=plain):
+            found.append(f"{prefix}{key}")
+    return found

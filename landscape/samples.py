@@ -1,0 +1,155 @@
+"""Samples: a fixed, ordered set of images and targets that remembers where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landscape.augmentation import CropFlip
+from landscape.errors import DataError
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Per-channel affine map (x − mean) / std of images in [0, 1].
+
+    Attributes:
+        mean: One value per channel.
+        std: One positive value per channel.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std):
+            raise DataError(
+                f"the mean has {len(self.mean)} values and the standard deviation {len(self.std)}; "
+                "both need one value per channel"
+            )
+        if not all(s > 0 for s in self.std):
+            raise DataError(f"standard deviations must be positive, got {self.std}")
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalise images of shape (batch, channel, height, width)."""
+        if images.shape[1] != len(self.mean):
+            raise DataError(
+                f"the images have {images.shape[1]} channels, the normalisation {len(self.mean)}; "
+                "give one --mean and one --std value per channel"
+            )
+        shape = (1, -1, 1, 1)
+        mean = torch.tensor(self.mean, dtype=images.dtype, device=images.device).view(shape)
+        std = torch.tensor(self.std, dtype=images.dtype, device=images.device).view(shape)
+        return (images - mean) / std
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A fixed set of inputs and targets, in a fixed order.
+
+    Attributes:
+        inputs: Images, uint8 in 0…255 or floating point, shape (sample, channel, height, width); or any
+            floating-point tensor whose first dimension is the sample.
+        targets: Class indices, int64, shape (sample,).
+        source: Where they come from, in words (a data specification such as ``cifar10:DIR``).
+        split: ``train`` or ``test``.
+        indices: Position of each sample in its source, shape (sample,).
+        normalisation: The one usual for this data set; a network that stores its own takes precedence.
+        augmentation: Frozen crop and flip, one draw per sample; None for clean images.
+        class_names: Names of the classes, where known.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    source: str = "tensors"
+    split: str = ""
+    indices: np.ndarray | None = None
+    normalisation: Normalisation | None = None
+    augmentation: CropFlip | None = None
+    class_names: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets):
+            raise DataError(f"{len(self.inputs)} inputs but {len(self.targets)} targets in {self.source}")
+        if len(self.inputs) == 0:
+            raise DataError(f"{self.source} holds no samples; at least one is needed")
+        if self.indices is None:
+            object.__setattr__(self, "indices", np.arange(len(self.inputs)))
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, count: int, *, seed: int | None = None) -> Samples:
+        """The first `count` samples in file order, or `count` drawn without replacement.
+
+        Args:
+            count: How many samples, at most ``len(self)``.
+            seed: None takes the first ones; a number draws that many with this seed, kept in file order.
+
+        Raises:
+            DataError: If `count` is not between 1 and the number of samples.
+        """
+        if not 1 <= count <= len(self):
+            raise DataError(
+                f"{count} samples asked for, but {self.source} ({self.split or 'all'}) holds {len(self)}; "
+                f"choose a number from 1 to {len(self)}"
+            )
+        if seed is None:
+            return self.select(np.arange(count))
+        rng = np.random.default_rng(seed)
+        return self.select(np.sort(rng.choice(len(self), size=count, replace=False)))
+
+    def select(self, positions: Sequence[int] | np.ndarray) -> Samples:
+        """The samples at these positions, in this order, each with the augmentation it had."""
+        where = np.asarray(positions)
+        return replace(
+            self,
+            inputs=self.inputs[torch.from_numpy(where)],
+            targets=self.targets[torch.from_numpy(where)],
+            indices=self._indices()[where],
+            augmentation=self.augmentation.select(where) if self.augmentation else None,
+        )
+
+    def augmented(self, seed: int, *, padding: int = 4) -> Samples:
+        """The same samples under one frozen draw of random crop and horizontal flip.
+
+        The draw of a sample depends on the seed and on its index in the source alone, so that it does not
+        change with the subset that was taken.
+        """
+        indices = self._indices()
+        plan = CropFlip.draw(int(indices.max()) + 1, seed=seed, padding=padding)
+        return replace(self, augmentation=plan.select(indices))
+
+    def batch(self, start: int, stop: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+        """Inputs (scaled to [0, 1] where stored as bytes) and targets of the samples start … stop − 1."""
+        inputs = self.inputs[start:stop]
+        if self.augmentation is not None:
+            inputs = self.augmentation.select(np.arange(start, min(stop, len(self)))).apply(inputs)
+        if inputs.dtype == torch.uint8:
+            # Divide after the cast: x / 255 in the working precision, as the reference pipelines do.
+            inputs = inputs.to(dtype) / 255
+        return inputs.to(dtype), self.targets[start:stop]
+
+    def describe(self) -> dict[str, Any]:
+        """What the protocol records: source, split, number, a digest of the indices, augmentation."""
+        import hashlib
+
+        indices = np.ascontiguousarray(self._indices().astype(np.int64))
+        return {
+            "source": self.source,
+            "split": self.split,
+            "samples": len(self),
+            "indices_sha256": hashlib.sha256(indices.tobytes()).hexdigest()[:16],
+            "augmentation": self.augmentation.describe() if self.augmentation else None,
+        }
+
+    def _indices(self) -> np.ndarray:
+        indices = self.indices
+        if indices is None:  # set in __post_init__; this narrows the type
+            raise DataError("samples without indices")
+        return indices

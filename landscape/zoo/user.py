@@ -1,0 +1,65 @@
+"""A user's own network, from a factory in a file or an installed package."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from torch import nn
+
+from landscape.errors import LandscapeError
+
+
+def user_network(spec: str) -> nn.Module:
+    """Call ``file.py:factory`` or ``package.module:factory`` and return the network it builds.
+
+    The code is the user's own, named on the command line; checkpoint files never reach this function.
+
+    Raises:
+        LandscapeError: If file, module or factory is missing, the factory fails, or returns no module.
+    """
+    place, _, attribute = spec.rpartition(":")
+    source = _import_file(place) if place.endswith(".py") else _import_module(place, spec)
+    factory = getattr(source, attribute, None)
+    if not callable(factory):
+        public = [n for n in dir(source) if not n.startswith("_") and callable(getattr(source, n))]
+        raise LandscapeError(f"{place} has no callable {attribute!r}; it has {', '.join(public[:8]) or 'none'}")
+    try:
+        module = factory()
+    except Exception as error:  # the user's code may raise anything
+        raise LandscapeError(
+            f"{spec} raised {type(error).__name__}: {error}; a factory is called without arguments"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise LandscapeError(f"{spec} returned a {type(module).__name__}, expected a torch.nn.Module")
+    return module
+
+
+def _import_file(place: str) -> ModuleType:
+    path = Path(place)
+    if not path.is_file():
+        raise LandscapeError(f"no Python file at {path}; --model file.py:factory names a file of yours")
+    name = f"landscape_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise LandscapeError(f"{path} cannot be imported as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's code may raise anything
+        raise LandscapeError(f"importing {path} raised {type(error).__name__}: {error}") from error
+    return module
+
+
+def _import_module(place: str, spec: str) -> ModuleType:
+    try:
+        return importlib.import_module(place)
+    except ImportError as error:
+        raise LandscapeError(
+            f"cannot import {place!r} for --model {spec}: {error}; zoo names are an architecture and a depth, "
+            "such as resnet18 or cifar-resnet20:blur"
+        ) from error
