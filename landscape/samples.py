@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,8 +33,10 @@ class Normalisation:
                 f"the mean has {len(self.mean)} values and the standard deviation {len(self.std)}; "
                 "both need one value per channel"
             )
-        if not all(s > 0 for s in self.std):
-            raise DataError(f"standard deviations must be positive, got {self.std}")
+        if not all(math.isfinite(m) for m in self.mean):
+            raise DataError(f"means must be finite, got {self.mean}")
+        if not all(0 < s < math.inf for s in self.std):
+            raise DataError(f"standard deviations must be positive and finite, got {self.std}")
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalise images of shape (batch, channel, height, width)."""
@@ -92,7 +95,7 @@ class Samples:
             seed: None takes the first ones; a number draws that many with this seed, kept in file order.
 
         Raises:
-            DataError: If `count` is not between 1 and the number of samples.
+            DataError: If `count` is not between 1 and the number of samples, or the seed is negative.
         """
         if not 1 <= count <= len(self):
             raise DataError(
@@ -101,6 +104,8 @@ class Samples:
             )
         if seed is None:
             return self.select(np.arange(count))
+        if seed < 0:
+            raise DataError(f"the sample seed is {seed}; choose 0 or a positive integer")
         rng = np.random.default_rng(seed)
         return self.select(np.sort(rng.choice(len(self), size=count, replace=False)))
 

@@ -1,0 +1,45 @@
+"""Data sets as `Samples`: readers, the embedded demo set, and the ``--data SPEC`` of the command line.
+
+`landscape.data.fetch.fetch` downloads the official archives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from landscape.data.arrays import npz
+from landscape.data.cifar import cifar10, cifar100
+from landscape.data.conventions import NORMALISATIONS
+from landscape.data.embedded import demo
+from landscape.data.folders import images
+from landscape.errors import DataError
+from landscape.samples import Samples
+
+__all__ = ["NORMALISATIONS", "cifar10", "cifar100", "demo", "images", "load", "npz"]
+
+_READERS: dict[str, Callable[[str | Path, str], Samples]] = {
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "npz": npz,
+    "images": images,
+}
+_FORMS = "demo, cifar10:DIR, cifar100:DIR, npz:FILE, images:DIR"
+
+
+def load(spec: str, split: str = "test") -> Samples:
+    """The data set that a specification names.
+
+    Args:
+        spec: ``demo``, ``cifar10:DIR``, ``cifar100:DIR``, ``npz:FILE`` or ``images:DIR``.
+        split: ``train`` or ``test``.
+
+    Raises:
+        DataError: If the specification has another form, or the data set cannot be read.
+    """
+    if spec == "demo":
+        return demo(split)
+    form, _, place = spec.partition(":")
+    if form not in _READERS or not place:
+        raise DataError(f"unknown data set '{spec}'; expected one of: {_FORMS}")
+    return _READERS[form](place, split)

@@ -1,0 +1,164 @@
+"""Images and labels in a NumPy ``.npz`` file, however its keys, its channels and its numbers are laid out."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from landscape.data.conventions import SPLITS, check_split
+from landscape.errors import DataError
+from landscape.samples import Samples
+
+_CHANNELS = (1, 2, 3, 4)
+_PAIRS = (("images", "labels"), ("x", "y"), ("data", "targets"))
+_SPLIT_PAIRS = {
+    split: (
+        (f"{split}_images", f"{split}_labels"),
+        (f"x_{split}", f"y_{split}"),
+        (f"{split}_data", f"{split}_targets"),
+    )
+    for split in SPLITS
+}
+
+
+def npz(file: str | Path, split: str = "test") -> Samples:
+    """Images and labels from an ``.npz`` file.
+
+    Args:
+        file: The file. It holds the pair ``images`` and ``labels`` (or ``x`` and ``y``, or ``data`` and
+            ``targets``), or one pair per split: ``train_images`` and ``train_labels`` (or ``x_train`` and
+            ``y_train``, or ``train_data`` and ``train_targets``), and likewise for ``test``. Images have
+            shape (image, channel, height, width) or (image, height, width, channel) with 1 to 4 channels, and
+            are uint8, or floating point in [0, 1]; labels are integers from 0. The names of the classes may
+            stand in ``class_names``.
+        split: ``train`` or ``test``; of no effect on a file that does not tell them apart, whose samples then
+            have the split ``""``.
+
+    Returns:
+        Images with channels first, without a usual normalisation.
+
+    Raises:
+        DataError: If the file cannot be read, or its keys, shapes or values are not as above.
+    """
+    check_split(split)
+    contents = read_npz(Path(file).expanduser())
+    (image_key, label_key), found_split = _choose_pair(contents, file, split)
+    images = _images(contents[image_key], f"'{image_key}' in {file}")
+    labels = _labels(contents[label_key], f"'{label_key}' in {file}")
+    if len(images) != len(labels):
+        raise DataError(
+            f"{file} holds {len(images)} images in '{image_key}' but {len(labels)} labels in '{label_key}'; "
+            "each image needs one label"
+        )
+    return Samples(
+        inputs=torch.from_numpy(images),
+        targets=torch.from_numpy(labels),
+        source=f"npz:{file}",
+        split=found_split,
+        class_names=tuple(str(name) for name in contents.get("class_names", np.array([])).ravel()),
+    )
+
+
+def read_npz(file: Path | IO[bytes], name: str | Path | None = None) -> dict[str, np.ndarray]:
+    """All arrays of an ``.npz`` file, read without unpickling anything.
+
+    Args:
+        file: A path or an open stream.
+        name: What errors call it, when it is not a path.
+
+    Raises:
+        DataError: If it cannot be read, is damaged, or holds Python objects.
+    """
+    name = name or str(file)
+    try:
+        with zipfile.ZipFile(file):  # np.load would take any other file for a pickle
+            pass
+        if not isinstance(file, Path):
+            file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            contents = {key: archive[key] for key in archive.files}
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {name}; check the path") from error
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"cannot read {name} as .npz: {error}; write plain arrays with "
+            "numpy.savez_compressed(file, images=…, labels=…)"
+        ) from error
+    # NumPy hands members that are no arrays out as bytes.
+    return {key: array for key, array in contents.items() if isinstance(array, np.ndarray)}
+
+
+def _choose_pair(contents: dict[str, Any], file: str | Path, split: str) -> tuple[tuple[str, str], str]:
+    """The keys of images and labels, and the split they are said to be of."""
+    has_splits = any(set(pair) & contents.keys() for pairs in _SPLIT_PAIRS.values() for pair in pairs)
+    pairs, found_split = (_SPLIT_PAIRS[split], split) if has_splits else (_PAIRS, "")
+    complete = [pair for pair in pairs if set(pair) <= contents.keys()]
+    if len(complete) == 1:
+        return complete[0], found_split
+    keys = ", ".join(contents) or "none"
+    if complete:
+        choices = " or ".join(f"'{images}' and '{labels}'" for images, labels in complete)
+        raise DataError(f"{file} could mean {choices} (its keys: {keys}); keep one pair")
+    expected = "; ".join(f"'{images}' and '{labels}'" for images, labels in pairs)
+    raise DataError(
+        f"{file} holds no {found_split or 'known'} pair of images and labels; its keys are: {keys}; expected "
+        f"one of: {expected}" + ("; or choose the other split" if has_splits else "")
+    )
+
+
+def _images(array: np.ndarray, name: str) -> np.ndarray:
+    """Checked images, channels first, in a byte order and layout that torch takes."""
+    _check_values(array, name)
+    channels_last = _is_channels_last(array.shape, name)
+    images = array.transpose(0, 3, 1, 2) if channels_last else array
+    return np.ascontiguousarray(images, dtype=images.dtype.newbyteorder("="))
+
+
+def _is_channels_last(shape: tuple[int, ...], name: str) -> bool:
+    if len(shape) != 4:
+        hint = "; store grey images as images[:, None]" if len(shape) == 3 else ""
+        raise DataError(
+            f"{name} has shape {shape}, expected (image, channel, height, width) or "
+            f"(image, height, width, channel){hint}"
+        )
+    first, last = shape[1] in _CHANNELS, shape[3] in _CHANNELS
+    if first == last:
+        reason = "both dimension 1 and dimension 3 could be" if first else "neither dimension 1 nor 3 is"
+        raise DataError(
+            f"{name} has shape {shape}: {reason} the channels (1 to 4 of them), so that its layout is not "
+            "clear; store images of another size, or with 1 to 4 channels, as (image, channel, height, width)"
+        )
+    return last
+
+
+def _check_values(array: np.ndarray, name: str) -> None:
+    if array.dtype == np.uint8 or array.size == 0:
+        return
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise DataError(f"{name} is {array.dtype}, expected uint8 in 0…255 or float in [0, 1]; convert it")
+    low, high = float(array.min()), float(array.max())  # NaN where any value is
+    if np.isnan(low):
+        raise DataError(f"{name} holds {int(np.isnan(array).sum())} NaN values; replace or drop those images")
+    if low < 0 or high > 1:
+        raise DataError(
+            f"{name} ranges from {low:g} to {high:g}, expected floats in [0, 1]; store uint8, or divide "
+            "by 255, and leave normalisation to --mean and --std"
+        )
+
+
+def _labels(array: np.ndarray, name: str) -> np.ndarray:
+    if array.ndim == 2 and array.shape[1] == 1:  # a column, as Keras stores them
+        array = array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        hint = "; from one-hot rows: labels.argmax(axis=1)" if array.ndim == 2 else ""
+        raise DataError(
+            f"{name} is {array.dtype} of shape {array.shape}, expected integers of shape (image,){hint}"
+        )
+    if len(array) and array.min() < 0:
+        raise DataError(f"{name} holds the label {array.min()}, expected classes counted from 0")
+    return array.astype(np.int64)

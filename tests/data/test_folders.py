@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from landscape.data.folders import images
+from landscape.errors import DataError
+
+
+def _save(path, value: int = 0, size: tuple[int, int] = (5, 4), mode: str = "RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value).save(path)
+
+
+def test_classes_and_images_are_sorted_by_name(tmp_path):
+    for value, name in enumerate(["dog/b.png", "cat/c.bmp", "dog/a.PNG", "cat/d.ppm"], start=1):
+        _save(tmp_path / name, value)
+    _save(tmp_path / "cat" / ".hidden.png")
+    _save(tmp_path / ".cache" / "a.png")
+    (tmp_path / "cat" / "notes.txt").touch()
+    samples = images(tmp_path)
+    assert samples.inputs.shape == (4, 3, 4, 5)
+    assert samples.inputs[:, 0, 0, 0].tolist() == [2, 4, 3, 1]
+    assert samples.targets.tolist() == [0, 0, 1, 1]
+    assert samples.class_names == ("cat", "dog")
+    assert samples.source == f"images:{tmp_path}"
+    assert samples.split == ""
+
+
+def test_pixels_of_lossless_images(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    (tmp_path / "cat").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "cat" / "a.png")
+    assert np.array_equal(images(tmp_path).inputs[0].numpy(), pixels.transpose(2, 0, 1))
+
+
+def test_grey_and_jpeg_images_become_rgb(tmp_path):
+    _save(tmp_path / "cat" / "a.jpg", 128, mode="L")
+    _save(tmp_path / "cat" / "b.jpeg", 128, mode="L")
+    assert (images(tmp_path).inputs == 128).all()
+
+
+def test_splits_share_their_classes(tmp_path):
+    for name in ("train/ant/a.png", "train/bee/a.png", "train/cow/a.png", "test/ant/a.png", "test/cow/a.png"):
+        _save(tmp_path / name)
+    assert images(tmp_path, "train").targets.tolist() == [0, 1, 2]
+    test = images(tmp_path, "test")
+    assert test.targets.tolist() == [0, 2]
+    assert test.class_names == ("ant", "bee", "cow")
+    assert test.split == "test"
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("plane/a.png", "train/a.png"):
+        _save(tmp_path / name)
+    assert images(tmp_path).class_names == ("plane", "train")
+
+
+def test_missing_split(tmp_path):
+    _save(tmp_path / "train" / "cat" / "a.png")
+    _save(tmp_path / "val" / "cat" / "a.png")
+    with pytest.raises(DataError, match=r"no 'test' folder of classes, only 'train'; .*images:.*/NAME"):
+        images(tmp_path, "test")
+    assert len(images(tmp_path / "val", "test")) == 1
+
+
+def test_first_image_of_another_size_is_named(tmp_path):
+    for name in ("cat/a.png", "cat/b.png", "dog/a.png"):
+        _save(tmp_path / name)
+    _save(tmp_path / "cat" / "c.png", size=(6, 4))
+    _save(tmp_path / "dog" / "b.png", size=(7, 4))
+    message = r"c\.png is 6×4 pixels \(width × height\), but .*cat.a\.png is 5×4; resize or crop"
+    with pytest.raises(DataError, match=message):
+        images(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_damaged_images_are_named(tmp_path, share, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    (tmp_path / "cat").mkdir()
+    path = tmp_path / "cat" / f"broken.{suffix}"
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DataError, match=rf"cannot read the image .*broken\.{suffix}: .*repair or remove"):
+        images(tmp_path)
+
+
+def test_deeper_pixels_are_not_clipped_silently(tmp_path):
+    _save(tmp_path / "cat" / "a.png", 1000, mode="I;16")
+    with pytest.raises(DataError, match=r"a\.png has pixels of mode 'I;16', expected 8 bits"):
+        images(tmp_path)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError, match=r"there is no folder .*missing"):
+        images(tmp_path / "missing")
+    with pytest.raises(DataError, match=r"no images in the class folders of .*\(there are none\)"):
+        images(tmp_path)
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(DataError, match=r"no images .*\(cat\); expected CLASS/NAME"):
+        images(tmp_path)
+    with pytest.raises(DataError, match="unknown split"):
+        images(tmp_path, "val")

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+
+from landscape import data
+from landscape.errors import DataError
+from landscape.samples import Samples
+
+
+@pytest.mark.parametrize("form", ["cifar10", "cifar100", "npz", "images"])
+def test_forms_reach_their_reader_with_the_place_as_given(monkeypatch, form):
+    reached = Samples(torch.zeros(1, 1), torch.zeros(1, dtype=torch.int64))
+    calls = []
+    monkeypatch.setitem(data._READERS, form, lambda *arguments: calls.append(arguments) or reached)
+    assert data.load(f"{form}:some/place:with colon", "train") is reached
+    assert calls == [("some/place:with colon", "train")]
+
+
+def test_demo():
+    assert torch.equal(data.load("demo", "train").inputs, data.demo("train").inputs)
+    assert data.load("demo").split == "test"
+
+
+def test_a_relative_place_stays_relative(tmp_path, monkeypatch):
+    np.savez(tmp_path / "set.npz", images=np.zeros((2, 3, 8, 8), np.uint8), labels=np.array([0, 1]))
+    monkeypatch.chdir(tmp_path)
+    assert data.load("npz:set.npz").source == "npz:set.npz"
+
+
+def test_home_is_expanded_but_not_shown(tmp_path, monkeypatch):
+    np.savez(tmp_path / "set.npz", images=np.zeros((2, 3, 8, 8), np.uint8), labels=np.array([0, 1]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data.load("npz:~/set.npz").source == "npz:~/set.npz"
+
+
+@pytest.mark.parametrize("spec", ["", "mnist:here", "cifar10", "cifar10:", "demo:here", "Demo", ":", "here"])
+def test_other_forms_are_listed(spec):
+    message = (
+        f"unknown data set '{spec}'; expected one of: demo, cifar10:DIR, cifar100:DIR, npz:FILE, images:DIR"
+    )
+    with pytest.raises(DataError, match=f"^{message}$"):
+        data.load(spec)
+
+
+def test_public_names():
+    for name in data.__all__:
+        assert hasattr(data, name)
