@@ -1,11 +1,12 @@
 """Dropout masks as a function of (seed, draw, layer, sample), without any global random state.
 
 A mask does not depend on the micro-batch in which its sample is evaluated, so results do not change with the
-micro-batch size, and any single draw can be computed again on its own (a resumed run, one point of a surface).
+micro-batch size, and any single draw can be computed again on its own (a resumed run, a point of a surface).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 
 DropoutMode = Literal["off", "fixed", "fresh"]
-"""`off`: layers are the identity. `fixed`: one mask for the whole result. `fresh`: a new one each evaluation."""
+"""`off`: the layer is the identity. `fixed`: one mask for the whole result. `fresh`: one per evaluation."""
 
 MODES: tuple[DropoutMode, ...] = ("off", "fixed", "fresh")
 
@@ -73,14 +74,14 @@ def keep_mask(shape: torch.Size, rate: float, key: tuple[int, ...], start: int) 
 
 
 def _threshold(rate: float) -> np.uint16:
-    return np.uint16(round(rate * 65536))
+    return np.uint16(min(round(rate * 65536), 65535))  # rates that round up to 1 keep 1 element in 65536
 
 
 @contextmanager
 def dropout_masks(
     module: nn.Module, *, seed: int, draw: int = 0, start: int = 0, training: bool = False
 ) -> Iterator[None]:
-    """While open, dropout layers in eval mode multiply by masks of this seed and draw.
+    """Around one forward pass: dropout layers in eval mode multiply by masks of this seed and draw.
 
     Args:
         module: The network; its dropout layers must be in eval mode.
@@ -94,7 +95,9 @@ def dropout_masks(
     handles = []
     try:
         for position, layer in enumerate(dropout_layers(module, training=training).values()):
-            handles.append(layer.register_forward_hook(_masking_hook((seed, draw, position), start)))
+            hook = _masking_hook((seed, draw, position), start)
+            # First in line, so that hooks that look at the layer's output see it masked.
+            handles.append(layer.register_forward_hook(hook, prepend=True))
         yield
     finally:
         for handle in handles:
@@ -102,6 +105,8 @@ def dropout_masks(
 
 
 def _masking_hook(key: tuple[int, ...], start: int):
+    uses = itertools.count()
+
     def hook(layer: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
         rate = float(layer.p)  # type: ignore[arg-type]
         if rate >= 1:
@@ -109,7 +114,8 @@ def _masking_hook(key: tuple[int, ...], start: int):
         shape = output.shape
         if isinstance(layer, _CHANNELWISE):
             shape = torch.Size([*shape[:2], *(1 for _ in shape[2:])])
-        keep = keep_mask(shape, rate, key, start).to(output.device)
+        use = next(uses)  # a layer that a forward pass runs again gets another mask each time
+        keep = keep_mask(shape, rate, (*key, use) if use else key, start).to(output.device)
         # The rate that the 16-bit threshold realises, so that the expectation is exact.
         realised = 1 - int(_threshold(rate)) / 65536
         return output * (keep.to(output.dtype) / realised)
