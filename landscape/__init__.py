@@ -1,0 +1,61 @@
+"""See why one trained network is flatter, calmer and better calibrated than another.
+
+    >>> import landscape as ls
+    >>> network = ls.load("net.safetensors")                              # doctest: +SKIP
+    >>> objective = ls.Objective(network, ls.data.demo().take(200))       # doctest: +SKIP
+    >>> ls.hessian.top_eigenvalues(objective, k=5)                        # doctest: +SKIP
+
+Rooms and names load on first use, so that importing the package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from landscape import (
+        analyses as analyses,
+        data as data,
+        family as family,
+        features as features,
+        figures as figures,
+        hessian as hessian,
+        linalg as linalg,
+        predictive as predictive,
+        report as report,
+        results as results,
+        surface as surface,
+        zoo as zoo,
+    )
+    from landscape.checkpoint import load as load, save as save
+    from landscape.errors import LandscapeError as LandscapeError
+    from landscape.network import Network as Network
+    from landscape.objective import Objective as Objective
+    from landscape.samples import Normalisation as Normalisation, Samples as Samples
+
+_ROOMS = (
+    "analyses", "data", "family", "features", "figures", "hessian", "linalg", "predictive", "report", "results",
+    "surface", "zoo",
+)  # fmt: skip
+_NAMES = {
+    "LandscapeError": "errors",
+    "Network": "network",
+    "Normalisation": "samples",
+    "Objective": "objective",
+    "Samples": "samples",
+    "load": "checkpoint",
+    "save": "checkpoint",
+}
+
+__all__ = [*_NAMES, *_ROOMS]  # noqa: PLE0604
+
+
+def __getattr__(name: str):
+    if name in _ROOMS:
+        return importlib.import_module(f"landscape.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"landscape.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'landscape' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

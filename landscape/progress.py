@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -20,4 +21,8 @@ def bar(items: Iterable[T], label: str = "", total: int | None = None) -> Iterab
     """The items behind a progress bar with the time left, on stderr; gone when complete."""
     from tqdm import tqdm
 
-    return tqdm(items, desc=label, total=total, leave=False, dynamic_ncols=True, smoothing=0.1)
+    # A log file gets a line now and then, a terminal a moving bar.
+    pause = 0.1 if sys.stderr.isatty() else 15.0
+    return tqdm(
+        items, desc=label, total=total, leave=False, dynamic_ncols=True, smoothing=0.1, mininterval=pause
+    )

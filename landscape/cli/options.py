@@ -1,0 +1,171 @@
+"""Options that mean the same everywhere, and what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from landscape import progress
+from landscape.errors import LandscapeError
+
+if TYPE_CHECKING:
+    from landscape.analyses import Settings
+    from landscape.network import Network
+
+
+class Numbers(click.ParamType):
+    """Comma-separated numbers, such as ``0.49,0.48,0.45``."""
+
+    name = "x,y,z"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        """Text to a tuple of floats."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers such as 0.49,0.48,0.45", param, ctx)
+
+
+MODEL = click.option(
+    "--model",
+    metavar="SPEC",
+    help="Zoo name (resnet18:blur), file.py:factory or package.module:factory; by default inferred from the file.",
+)
+DATA = click.option(
+    "--data", metavar="SPEC", default="demo", show_default=True,
+    help="demo, cifar10:DIR, cifar100:DIR, npz:FILE or images:DIR.",
+)  # fmt: skip
+SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of every random choice.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:i].")
+SAMPLE_SEED = click.option("--sample-seed", type=int, help="Draw the samples with this seed instead of the first ones.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
+QUIET = click.option("--quiet", is_flag=True, help="No progress and no log lines.")
+
+_PROTOCOL = (
+    MODEL,
+    DATA,
+    SAMPLE_SEED,
+    click.option("--mean", type=Numbers(), help="Per-channel mean of images in [0, 1]; needs --std."),
+    click.option("--std", type=Numbers(), help="Per-channel standard deviation; needs --mean."),
+    click.option("--augment", type=int, metavar="SEED", help="Freeze one draw of crop and flip with this seed."),
+    click.option("--weight-decay", type=float, default=0.0, show_default=True, help="λ of the term ½·λ·‖w‖²."),
+    click.option(
+        "--batch-size", type=click.IntRange(min=0), default=0,
+        help="Micro-batch: samples evaluated at once; chosen when left out.",
+    ),
+    DEVICE,
+    click.option(
+        "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True,
+        help="Working precision.",
+    ),
+    SEED,
+    click.option("--params", default="*", metavar="PATTERN", help="Parameters to move or differentiate, as in '*conv*'."),
+    JSON,
+    QUIET,
+)  # fmt: skip
+
+
+def protocol_options(samples: int, *, dropout: str = "off", split: str = "test") -> Callable:
+    """Decorator: the shared options, collected into one `Request` given as ``request``.
+
+    Args:
+        samples: Default number of samples; 0 is all.
+        dropout: Default dropout mode.
+        split: Default split.
+    """
+    own = (
+        click.option("--split", type=click.Choice(["train", "test"]), default=split, show_default=True, help="Part of the data set."),
+        click.option("--samples", type=click.IntRange(min=0), default=samples, show_default=True, help="The first N samples; 0 takes all."),
+        click.option("--dropout", type=click.Choice(["off", "fixed", "fresh"]), default=dropout, show_default=True,
+                     help="MC dropout: off, one fixed mask, or fresh masks each evaluation."),
+    )  # fmt: skip
+
+    def decorate(function: Callable) -> Callable:
+        def wrapped(**values: Any) -> Any:
+            names = Request.__dataclass_fields__
+            request = Request(**{name: values.pop(name) for name in list(values) if name in names})
+            return function(request=request, **values)
+
+        wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
+        wrapped.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+        for option in reversed(own + _PROTOCOL):
+            option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Request:
+    """The shared options as the user gave them."""
+
+    model: str | None
+    data: str
+    split: str
+    samples: int
+    sample_seed: int | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    augment: int | None
+    weight_decay: float
+    dropout: str
+    batch_size: int
+    device: str
+    dtype: str
+    seed: int
+    params: str
+    as_json: bool
+    quiet: bool
+
+    def settings(self) -> Settings:
+        """The protocol these options state.
+
+        Raises:
+            LandscapeError: If only one of --mean and --std is given.
+        """
+        from landscape.analyses import Settings
+        from landscape.samples import Normalisation
+
+        if (self.mean is None) != (self.std is None):
+            raise LandscapeError("--mean and --std belong together; give both or neither")
+        same = ("data", "split", "samples", "sample_seed", "augment", "weight_decay", "params", "batch_size",
+                "device", "dtype", "seed")  # fmt: skip
+        return Settings(
+            **{name: getattr(self, name) for name in same},
+            dropout=self.dropout,  # type: ignore[arg-type]  # click.Choice has checked it
+            normalisation=Normalisation(self.mean, self.std) if self.mean and self.std else None,
+        )
+
+    def network(self, path: str | Path) -> Network:
+        """The network of a checkpoint file; what there is to know about its loading goes to stderr."""
+        from landscape import checkpoint
+
+        network = checkpoint.load(path, self.model)
+        for note in network.notes:
+            self.say(f"{network.name}: {note}")
+        return network
+
+    @property
+    def progress(self) -> progress.Progress:
+        """A bar on stderr, or nothing when quiet."""
+        return progress.silent if self.quiet else progress.bar
+
+    def say(self, line: str) -> None:
+        """A log line on stderr."""
+        if not self.quiet:
+            click.echo(line, err=True)
+
+
+def result_path(out: str | None, network: Network, kind: str) -> Path:
+    """Where a dataset goes: ``--out``, or a folder beside nothing that matters."""
+    return Path(out) if out else Path("landscape-out") / f"{network.name}-{kind}.zarr"
+
+
+OUT = click.option("--out", metavar="PATH", help="Where the dataset goes [landscape-out/NAME-KIND.zarr].")
+CHECKPOINT = click.argument("checkpoint", metavar="CKPT", type=click.Path())

@@ -1,0 +1,44 @@
+"""The family that ships with the package: nine ResNet-20s trained by one recipe, one factor apart."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+from landscape.errors import LandscapeError
+
+if TYPE_CHECKING:
+    from landscape.network import Network
+
+MODELS = {
+    "mlp": "cifar-resnet20:head=mlp,hidden=128",
+    "gap": "cifar-resnet20",
+    "gap-blur": "cifar-resnet20:blur",
+    "gap-relu6": "cifar-resnet20:kernel=1,prob=relu6",
+    "gap-preact": "cifar-preresnet20",
+    "gap-preact-blur-relu6": "cifar-preresnet20:blur,prob=relu6",
+    "mcd-mlp": "cifar-resnet20:head=mlp,hidden=128,dropout=0.2",
+    "mcd-gap": "cifar-resnet20:dropout=0.2",
+    "mcd-gap-blur": "cifar-resnet20:blur,dropout=0.2",
+}
+"""Model specification of each member; how they were trained is in docs/family.md."""
+
+NAMES = tuple(MODELS)
+WEIGHT_DECAY = 5e-4
+
+
+def load(name: str) -> Network:
+    """One member of the family.
+
+    Args:
+        name: One of `NAMES`.
+
+    Raises:
+        LandscapeError: If there is no such member.
+    """
+    from landscape import checkpoint
+
+    if name not in MODELS:
+        raise LandscapeError(f"the family has no {name!r}; its members are {', '.join(NAMES)}")
+    with as_file(files(__package__) / f"{name}.safetensors") as path:
+        return checkpoint.load(path, name=name)
