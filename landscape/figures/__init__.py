@@ -1,0 +1,36 @@
+"""Publication-ready comparative figures of saved results; reads xarray datasets and never imports torch.
+
+Each function takes one result, or several by network name, and returns a matplotlib `Figure`:
+
+    >>> from landscape import figures, results
+    >>> figure = figures.contours({"gap": results.load("gap-surface.zarr")})      # doctest: +SKIP
+    >>> figures.save(figure, "contours")                                          # doctest: +SKIP
+"""
+
+from landscape.figures.captions import caption, protocol_differences
+from landscape.figures.catalogue import FIGURES, Drawing, draw
+from landscape.figures.contours import contours
+from landscape.figures.fourier import fourier, high_frequency
+from landscape.figures.spectrum import spectrum
+from landscape.figures.style import ONE_COLUMN, TWO_COLUMN, Look, looks, save
+from landscape.figures.surface3d import surface3d
+from landscape.figures.variance import variance
+
+__all__ = [
+    "FIGURES",
+    "ONE_COLUMN",
+    "TWO_COLUMN",
+    "Drawing",
+    "Look",
+    "caption",
+    "contours",
+    "draw",
+    "fourier",
+    "high_frequency",
+    "looks",
+    "protocol_differences",
+    "save",
+    "spectrum",
+    "surface3d",
+    "variance",
+]

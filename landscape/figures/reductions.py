@@ -1,0 +1,209 @@
+"""Numbers read off saved results: what the figures annotate and the report tabulates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from landscape.errors import ResultError
+from landscape.results import attribute
+
+QUANTITIES = {"nll": "NLL", "l2": "L2 term", "total": "NLL + L2", "accuracy": "accuracy"}
+"""What can be drawn of a surface, and its label."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One quantity on the grid of a surface, exactly as measured.
+
+    Attributes:
+        x: Coordinates along the first direction, shape (X,).
+        y: Coordinates along the second direction, shape (Y,).
+        values: Shape (Y, X).
+        done: Which cells were computed, shape (Y, X).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    values: np.ndarray
+    done: np.ndarray
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Mask of cells that were computed and are finite."""
+        return self.done & np.isfinite(self.values)
+
+    @property
+    def not_finite(self) -> int:
+        """Number of computed cells that are NaN or infinite."""
+        return int(np.sum(self.done & ~np.isfinite(self.values)))
+
+    @property
+    def not_done(self) -> int:
+        """Number of cells not computed yet."""
+        return int(np.sum(~self.done))
+
+    def drawn(self) -> np.ndarray:
+        """Values with NaN wherever there is nothing finite to draw."""
+        return np.where(self.finite, self.values, np.nan)
+
+
+def scalar(dataset: xr.Dataset, name: str) -> float | None:
+    """A number stored in a result; None if it is absent or not finite."""
+    if name not in dataset:
+        return None
+    value = float(dataset[name])
+    return value if np.isfinite(value) else None
+
+
+def cells(dataset: xr.Dataset, quantity: str = "nll") -> Cells:
+    """One quantity of a surface.
+
+    Args:
+        dataset: A result of kind `surface`, dimensions `y` and `x`.
+        quantity: `nll`, `l2`, `total` (their sum) or `accuracy`.
+
+    Raises:
+        ResultError: If the quantity is unknown, or the grid is not two-dimensional.
+    """
+    if quantity not in QUANTITIES:
+        raise ResultError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
+    if "y" not in dataset.dims or min(dataset.sizes["x"], dataset.sizes["y"]) < 2:
+        raise ResultError(f"a surface needs at least 2 × 2 points to draw, received {dict(dataset.sizes)}")
+    needed = ("nll", "l2") if quantity == "total" else (quantity,)
+    absent = [name for name in needed if name not in dataset]
+    if absent:
+        raise ResultError(
+            f"this surface has no {', '.join(absent)}; it holds {', '.join(map(str, dataset.data_vars))}"
+        )
+    values = np.sum([dataset[name].transpose("y", "x").values for name in needed], axis=0, dtype=float)
+    done = (
+        dataset["done"].transpose("y", "x").values.astype(bool) if "done" in dataset else np.isfinite(values)
+    )
+    x, y = (np.asarray(dataset[axis].values, dtype=float) for axis in ("x", "y"))
+    return Cells(x, y, values, done)
+
+
+def extremes(surface: xr.Dataset) -> dict[str, dict[str, float]]:
+    """`minimum` and `maximum` of the finite NLL with their x and y; empty if no cell is finite."""
+    grid = cells(surface)
+    if not grid.finite.any():
+        return {}
+    found = {}
+    for name, pick in (("minimum", np.nanargmin), ("maximum", np.nanargmax)):
+        j, i = np.unravel_index(pick(grid.drawn()), grid.values.shape)
+        found[name] = {"x": float(grid.x[i]), "y": float(grid.y[j]), "nll": float(grid.values[j, i])}
+    return found
+
+
+def centre_nll(surface: xr.Dataset) -> float | None:
+    """NLL at x = y = 0, the trained weights; None if the grid has no such cell or it is not finite."""
+    grid = cells(surface)
+    i, j = int(np.argmin(np.abs(grid.x))), int(np.argmin(np.abs(grid.y)))
+    at_centre = max(abs(grid.x[i]), abs(grid.y[j])) <= 1e-9 * np.ptp(grid.x)
+    return float(grid.values[j, i]) if at_centre and grid.finite[j, i] else None
+
+
+def border_rise(surface: xr.Dataset) -> dict[str, float]:
+    """How much the NLL rises from the trained weights to the border of the grid.
+
+    The mean over the finite cells of the outermost ring, minus the centre. Its standard error comes from the
+    samples alone and is an upper bound: cells share their samples, so their errors are taken as fully
+    correlated. It says nothing about other directions.
+
+    Returns:
+        `radius` (largest |x| or |y|), `rise`, `standard_error` where stored, `cells` of the ring, and how
+        many of them are `not_finite` or not computed; empty without a finite centre and ring.
+    """
+    grid = cells(surface)
+    centre = centre_nll(surface)
+    ring = np.ones(grid.values.shape, dtype=bool)
+    ring[1:-1, 1:-1] = False
+    kept = ring & grid.finite
+    if centre is None or not kept.any():
+        return {}
+    found: dict[str, float] = {
+        "radius": float(max(np.abs(grid.x).max(), np.abs(grid.y).max())),
+        "rise": float(grid.values[kept].mean() - centre),
+        "cells": int(ring.sum()),
+        "not_finite": int(ring.sum() - kept.sum()),
+    }
+    if "standard_error" in surface:
+        errors = surface["standard_error"].transpose("y", "x").values
+        at_centre = errors[np.argmin(np.abs(grid.y)), np.argmin(np.abs(grid.x))]
+        total = float(np.mean(errors[kept]) + at_centre)
+        if np.isfinite(total):
+            found["standard_error"] = total
+    return found
+
+
+def eigenvalues(spectrum: xr.Dataset) -> np.ndarray:
+    """All finite eigenvalues of a mini-batch spectrum, shape (N,)."""
+    values = np.ravel(spectrum["eigenvalue"].values.astype(float))
+    return values[np.isfinite(values)]
+
+
+def not_converged(dataset: xr.Dataset) -> int:
+    """Number of eigenvalues that did not converge."""
+    return int(np.sum(~dataset["converged"].values.astype(bool))) if "converged" in dataset else 0
+
+
+def batch_maximum(spectrum: xr.Dataset) -> tuple[float, float | None] | None:
+    """Mean over mini-batches of the largest eigenvalue, and its standard error over them.
+
+    Returns:
+        None if no batch has a finite value; the standard error is None with fewer than two batches.
+    """
+    values = spectrum["eigenvalue"].transpose("batch", "rank").values.astype(float)
+    values = np.where(np.isfinite(values), values, -np.inf).max(axis=1)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return None
+    error = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None
+    return float(values.mean()), error
+
+
+def blocks(features: xr.Dataset) -> np.ndarray:
+    """Mask of the layers that are blocks (neither the stem nor a smoothing layer), shape (layer,)."""
+    return features["kind"].values.astype(str) == "block"
+
+
+def smoothing(features: xr.Dataset) -> np.ndarray:
+    """Mask of the smoothing layers, shape (layer,)."""
+    return features["kind"].values.astype(str) == "smoothing"
+
+
+def smoothing_ratio(features: xr.Dataset) -> float | None:
+    """Geometric mean, over smoothing layers, of the spatial variance after one over that before it."""
+    variance = features["spatial_variance"].values.astype(float)
+    after = np.flatnonzero(smoothing(features))
+    after = after[after > 0]
+    ratios = variance[after] / np.where(variance[after - 1] > 0, variance[after - 1], np.nan)
+    ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
+    return float(np.exp(np.log(ratios).mean())) if ratios.size else None
+
+
+def stage_boundaries(features: Iterable[xr.Dataset]) -> list[float]:
+    """Depths that separate consecutive stages in every network at once.
+
+    A boundary that falls differently in different networks, so that no depth separates them all, is left out.
+    """
+    datasets = list(features)
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for dataset in datasets:
+        stage, depth = dataset["stage"].values, dataset["depth"].values.astype(float)
+        for before, after in zip(np.unique(stage)[:-1], np.unique(stage)[1:], strict=True):
+            span = float(depth[stage == before].max()), float(depth[stage == after].min())
+            spans.setdefault(int(after), []).append(span)
+    shared = [pairs for _, pairs in sorted(spans.items()) if len(pairs) == len(datasets)]
+    common = [(max(a for a, _ in pairs), min(b for _, b in pairs)) for pairs in shared]
+    return [(low + high) / 2 for low, high in common if low < high]
+
+
+def option(dataset: xr.Dataset, name: str) -> Any:
+    """An option of the analysis that made a result; None if it is not recorded."""
+    return attribute(dataset, "protocol").get("options", {}).get(name)

@@ -1,0 +1,218 @@
+"""Publication style: printed widths, embedded fonts, one stable look per network, atomic saving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from landscape.errors import ResultError
+from landscape.files import atomic_path
+
+ONE_COLUMN = 3.25
+"""Width of one ICML column, in inches."""
+TWO_COLUMN = 6.75
+"""Width of a full ICML page, in inches."""
+
+# Okabe & Ito's colour-blind-safe set without its yellow (too light on white), then three darker ones.
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#882255",
+    "#808000",
+    "#7F7F7F",
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (5, 1.2, 1, 1.2)), (0, (1, 1.1)))
+Layout = Literal["constrained", "compressed"]
+_FORMATS = ("pdf", "svg", "png")
+_METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+_RC: Any = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters on every machine
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.2,
+    "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",  # outlines: drawn alike with or without the font installed
+    "svg.hashsalt": "landscape",
+    "text.parse_math": False,  # a network may be called "a$b"
+    "axes.unicode_minus": True,
+    "figure.dpi": 100,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one network is drawn in every figure of a comparison; legible in grey by dash and marker."""
+
+    colour: str
+    dash: Any
+    marker: str
+
+
+def context() -> AbstractContextManager[None]:
+    """The style as a context; rcParams are as before when it ends."""
+    return matplotlib.rc_context(_RC)
+
+
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """A look for each name, by its place in the order; the same order gives the same looks.
+
+    The first ten differ in colour and marker, the first forty in the combination with the dash.
+    """
+    return {
+        name: Look(PALETTE[i % 10], _DASHES[(i + i // 10) % 4], _MARKERS[i % 10])
+        for i, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def looks_for(names: Sequence[str], chosen: Mapping[str, Look] | None) -> dict[str, Look]:
+    """The looks chosen for a whole comparison, or new ones by order.
+
+    Raises:
+        ResultError: If looks were chosen, but not for every name.
+    """
+    if chosen is None:
+        return looks(names)
+    absent = [name for name in names if name not in chosen]
+    if absent:
+        raise ResultError(f"no look for {', '.join(absent)}; build them with figures.looks(all names)")
+    return {name: chosen[name] for name in names}
+
+
+def ramp() -> Colormap:
+    """Seaborn's "crest" for thin lines on white: uniform in lightness, without its too light end."""
+    import seaborn
+
+    return seaborn.color_palette("crest", as_cmap=True)
+
+
+def columns(count: int) -> int:
+    """Panels in a row: nine networks make 3 × 3, four make 2 × 2."""
+    return 2 if count == 4 else min(count, 3) if count <= 9 else 4
+
+
+def width_for(count: int, width: float | None) -> float:
+    """The width asked for, or one column for a single panel and two for more (inches)."""
+    return width if width is not None else ONE_COLUMN if count == 1 else TWO_COLUMN
+
+
+def panels(
+    count: int,
+    *,
+    width: float,
+    row: float,
+    extra: float = 0.0,
+    layout: Layout = "constrained",
+    **options: Any,
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels in rows, the last row filled from the left.
+
+    Args:
+        count: Number of panels.
+        width: Width of the figure in inches.
+        row: Height of a row in inches, title included.
+        extra: Height added once, for labels under the last row.
+        layout: Layout engine of matplotlib.
+        **options: Passed to `Figure.subplots`.
+    """
+    across = columns(count)
+    down = ceil(count / across)
+    figure = Figure(figsize=(width, down * row + extra), layout=layout)
+    grid = figure.subplots(down, across, squeeze=False, **options)
+    for spare in grid.flat[count:]:
+        spare.remove()
+    axes = list(grid.flat[:count])
+    for axis in axes[-across:]:  # with nothing below them, they show their own tick labels
+        axis.xaxis.set_tick_params(labelbottom=True)
+    return figure, axes
+
+
+def outer(index: int, count: int) -> tuple[bool, bool]:
+    """Whether a panel has no panel below it, and whether it is the first of its row."""
+    across = columns(count)
+    return index + across >= count, index % across == 0
+
+
+def short(name: str, limit: int = 26) -> str:
+    """A name that fits above a panel: the middle of a long one is left out."""
+    if len(name) <= limit:
+        return name
+    half = (limit - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def key(look: Look, **options: Any) -> Line2D:
+    """A legend entry for a look."""
+    return Line2D([], [], color=look.colour, linestyle=look.dash, marker=look.marker, **options)
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str], *, columns: int) -> None:
+    """One legend under all panels, so that it never covers data."""
+    shown = [f" {label}" if label.startswith("_") else label for label in labels]  # a leading _ means 'hide'
+    figure.legend(
+        handles, shown, loc="outside lower center", ncols=columns, handlelength=2.6, columnspacing=1.4
+    )
+
+
+def save(
+    figure: Figure, stem: str | Path, *, formats: Sequence[str] = _FORMATS, dpi: int = 200
+) -> list[Path]:
+    """Write a figure as `stem.pdf`, `stem.svg` and `stem.png`, each atomically and without timestamps.
+
+    Args:
+        figure: What one of the functions of `landscape.figures` returned.
+        stem: Path without the extension.
+        formats: Any of pdf, svg and png.
+        dpi: Dots per inch of the PNG and of rasterised parts.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ResultError: If a format is unknown.
+        LandscapeError: If the place cannot be written.
+    """
+    unknown = [name for name in formats if name not in _FORMATS]
+    if unknown:
+        raise ResultError(f"unknown format {', '.join(unknown)}; figures are saved as {', '.join(_FORMATS)}")
+    paths = []
+    for name in formats:
+        path = Path(f"{stem}.{name}")
+        with atomic_path(path) as draft, context():
+            figure.savefig(draft, format=name, dpi=dpi, metadata=_METADATA[name])
+        paths.append(path)
+    return paths

@@ -1,0 +1,173 @@
+"""What came out, in a plain sentence a section, computed from the numbers; no causes, no unearned ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from landscape.report.numbers import PERCENT, Estimate, distinguishable, number, percent
+from landscape.report.summary import Results, Row, summarise
+from landscape.results import attribute
+
+
+def sentences(results: Results, rows: Sequence[Row] | None = None) -> dict[str, str]:
+    """Sentences by section: `evaluation`, each figure drawn from the results, and `seed`.
+
+    Two networks are told apart only where their intervals of ± two standard errors do not overlap. Numbers
+    without a standard error are stated, not ranked.
+
+    Args:
+        results: Network name → kind → dataset.
+        rows: Rows of `summarise`, if at hand.
+    """
+    rows = summarise(results) if rows is None else rows
+    surface = _surface(rows)
+    found = {
+        "evaluation": _evaluation(rows),
+        "contours": surface,
+        "surface3d": _extremes(rows),
+        "spectrum": _spectrum(rows),
+        "fourier": _fourier(rows),
+        "high_frequency": _high_frequency(rows),
+        "variance": _variance(rows),
+        "seed": _seed(results),
+    }
+    return {section: text for section, text in found.items() if text}
+
+
+def compare(estimates: Sequence[Estimate], what: str, *, lowest: bool = True, unit: str = "") -> str:
+    """One sentence that names the first network, those not distinguishable from it, and the last.
+
+    Args:
+        estimates: The same quantity of several networks.
+        what: What it is, as in `mean NLL`.
+        lowest: Whether the lowest value is named first, else the highest.
+        unit: Printed after each number, as in `PERCENT`.
+    """
+    if not estimates:
+        return ""
+    order = sorted(estimates, key=lambda e: e.value, reverse=not lowest)
+    first, last = order[0], order[-1]
+    if len(order) == 1:
+        return f"{first.name}: {what} {first.text}{unit}."
+    if any(e.standard_error is None for e in order):
+        return f"{_sentence(what)}: {_list(estimates, unit)}; without standard errors, so not ranked."
+    close = [e.name for e in order[1:] if not distinguishable(first, e)]
+    if len(close) == len(order) - 1:
+        return (
+            f"{_sentence(what)} is not distinguishable between the networks ({_list(estimates, unit)}): "
+            f"each interval of ± two standard errors overlaps that of {first.name}."
+        )
+    text = f"{first.name} has the {'lowest' if lowest else 'highest'} {what} ({first.text}{unit})"
+    if close:
+        text += f", not distinguishable from {_join(close)} within ± two standard errors"
+    return f"{text}; {last.name} has the {'highest' if lowest else 'lowest'} ({last.text}{unit})."
+
+
+def _estimates(rows: Sequence[Row], key: str, factor: float = 1.0) -> list[Estimate]:
+    found = []
+    for row in rows:
+        if key in row:
+            error = row.get(f"{key}_standard_error")
+            found.append(Estimate(row["name"], factor * row[key], None if error is None else factor * error))
+    return found
+
+
+def _list(estimates: Sequence[Estimate], unit: str = "") -> str:
+    """Each network with its number; of many, the lowest and the highest (the table has them all)."""
+    if len(estimates) > 4:
+        low, high = min(estimates, key=lambda e: e.value), max(estimates, key=lambda e: e.value)
+        return f"from {low.name} {low.text}{unit} to {high.name} {high.text}{unit}"
+    return ", ".join(f"{e.name} {e.text}{unit}" for e in estimates)
+
+
+def _join(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _evaluation(rows: Sequence[Row]) -> str:
+    parts = [
+        compare(_estimates(rows, "nll"), "mean NLL"),
+        compare(_estimates(rows, "accuracy", 100), "accuracy", lowest=False, unit=PERCENT),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _surface(rows: Sequence[Row]) -> str:
+    """The rise to the border, ranked only where all borders are equally far and all their cells finite."""
+    borders = {row["name"]: row["border"] for row in rows if "border" in row}
+    if not borders:
+        return ""
+    rises = [Estimate(name, b["rise"], b.get("standard_error")) for name, b in borders.items()]
+    radii = {b["radius"] for b in borders.values()}
+    scope = "The interval covers the samples only; other directions were not measured."
+    if len(radii) > 1:
+        return f"Mean rise of the NLL to the border: {_list(rises)}; borders differ, so not ranked. {scope}"
+    what = f"mean rise of the NLL from the trained weights to the border of the grid (±{radii.pop():g})"
+    broken = [name for name, b in borders.items() if b["not_finite"]]
+    if broken:
+        return (
+            f"{_sentence(what)}: {_list(rises)}; not ranked, because {_join(broken)} has border cells that "
+            f"are not finite or not computed and are left out of the mean. {scope}"
+        )
+    return f"{compare(rises, what)} {scope}"
+
+
+def _extremes(rows: Sequence[Row]) -> str:
+    parts = []
+    for row in rows:
+        if "minimum" in row:
+            low, high = row["minimum"], row["maximum"]
+            place = f"({number(low['x'], 2)}, {number(low['y'], 2)})"
+            parts.append(f"{row['name']} from {number(low['nll'])} at {place} to {number(high['nll'])}")
+    return f"NLL on the grid: {'; '.join(parts)}." if parts else ""
+
+
+def _spectrum(rows: Sequence[Row]) -> str:
+    ape = compare(_estimates(rows, "ape"), "mean positive eigenvalue (APE)")
+    shares = [f"{row['name']} {percent(row['nep'])}{PERCENT}" for row in rows if "nep" in row]
+    return f"{ape} Share of negative eigenvalues (NEP): {', '.join(shares)}." if shares else ape
+
+
+def _high_frequency(rows: Sequence[Row]) -> str:
+    return compare(_estimates(rows, "high_frequency"), "high-frequency Δ log amplitude of the last block")
+
+
+def _fourier(rows: Sequence[Row]) -> str:
+    values = _estimates(rows, "high_frequency")
+    if not values:
+        return ""
+    low, high = min(values, key=lambda e: e.value), max(values, key=lambda e: e.value)
+    what = "The last block ends at Δ log amplitude"
+    if len(values) == 1:
+        return f"{what} {low.text} at its highest frequency."
+    return f"{what} {low.text} ({low.name}) to {high.text} ({high.name}) at its highest frequency."
+
+
+def _variance(rows: Sequence[Row]) -> str:
+    text = compare(_estimates(rows, "last_spatial_variance"), "spatial variance of the last layer")
+    ratios = [
+        f"{number(row['smoothing_ratio'], 2)} in {row['name']}" for row in rows if "smoothing_ratio" in row
+    ]
+    if ratios:
+        text += (
+            f" A smoothing layer multiplies the spatial variance by {', '.join(ratios)} (geometric means)."
+        )
+    return text.strip()
+
+
+def _seed(results: Results) -> str:
+    """Said once: with one seed nothing is known about others."""
+    seeds: set[Any] = {
+        attribute(dataset, "protocol").get("seed") for kinds in results.values() for dataset in kinds.values()
+    } - {None}
+    if len(seeds) != 1:
+        return ""
+    return (
+        f"All results use one seed ({seeds.pop()}) and one trained network per name: intervals cover samples "
+        "or mini-batches, not the spread over seeds, directions or training runs."
+    )

@@ -1,0 +1,95 @@
+"""The summary as a table of printed cells: only columns that some network has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from landscape.report.numbers import number, percent, plus_minus
+from landscape.report.summary import Row
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the page's table.
+
+    Attributes:
+        key: The key of a row without which its cell is empty.
+        title: Heading.
+        meaning: What it is, shown under the table.
+        cell: From a row that has the key to what is printed.
+    """
+
+    key: str
+    title: str
+    meaning: str
+    cell: Callable[[Row], str]
+
+
+def _estimate(key: str) -> Callable[[Row], str]:
+    return lambda row: plus_minus(row[key], row.get(f"{key}_standard_error"))
+
+
+def _share(key: str) -> Callable[[Row], str]:
+    return lambda row: percent(row[key], row.get(f"{key}_standard_error"))
+
+
+def _rise(row: Row) -> str:
+    border = row["border"]
+    text = plus_minus(border["rise"], border.get("standard_error"))
+    return f"{text} (without {border['not_finite']} cells)" if border["not_finite"] else text
+
+
+COLUMNS = (
+    Column("parameters", "Parameters", "trainable parameters", lambda row: f"{row['parameters']:,}"),
+    Column("nll", "NLL", "mean negative log-likelihood", _estimate("nll")),
+    Column("accuracy", "Accuracy, %", "share of samples classified correctly", _share("accuracy")),
+    Column("top5", "Top-5, %", "share of samples whose class is among the five most likely", _share("top5")),
+    Column("ece", "ECE, %", "expected calibration error", _share("ece")),
+    Column("brier", "Brier", "mean squared error of the predicted probabilities", _estimate("brier")),
+    Column(
+        "largest_eigenvalue",
+        "λ max",
+        "largest Hessian eigenvalue over all samples",
+        lambda row: number(row["largest_eigenvalue"])
+        + ("" if row["largest_eigenvalue_converged"] else " (not converged)"),
+    ),
+    Column(
+        "batch_max_eigenvalue",
+        "Batch λ max",
+        "mean over mini-batches of the largest Hessian eigenvalue of each",
+        _estimate("batch_max_eigenvalue"),
+    ),
+    Column("ape", "APE", "mean of the positive mini-batch eigenvalues", _estimate("ape")),
+    Column("nep", "NEP, %", "share of negative mini-batch eigenvalues", _share("nep")),
+    Column("centre_nll", "NLL at centre", "NLL of the trained weights on the samples of the surface",
+           lambda row: number(row["centre_nll"])),
+    Column(
+        "border",
+        "Rise to border",
+        "mean NLL over the finite cells of the outermost ring of the surface, minus its centre; the interval "
+        "is an upper bound and covers the samples only",
+        _rise,
+    ),
+    Column(
+        "last_spatial_variance",
+        "Last variance",
+        "spatial variance of the feature maps of the last layer",
+        _estimate("last_spatial_variance"),
+    ),
+    Column(
+        "high_frequency",
+        "High frequency",
+        "Δ log amplitude of the last block at its highest frequency",
+        _estimate("high_frequency"),
+    ),
+)  # fmt: skip
+
+
+def table(rows: Sequence[Row]) -> tuple[list[Column], list[tuple[str, list[str]]]]:
+    """The columns in use, and for each network its name and one printed cell a column (`–` for none)."""
+    used = [column for column in COLUMNS if any(column.key in row for row in rows)]
+    body = [
+        (row["name"], [column.cell(row) if column.key in row else "–" for column in used]) for row in rows
+    ]
+    return used, body

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from tests.figures import synthetic
+from landscape import figures
+from landscape.figures.spectrum import density, entry, grid, use_log
+
+
+def titles(figure):
+    return [axis.get_title(loc="left") for axis in figure.axes if axis.get_title(loc="left")]
+
+
+def area(curve, points, log):
+    return np.trapezoid(curve, np.log10(points) if log else points)
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_the_area_under_a_curve_is_the_share(log):
+    sample = np.random.default_rng(0).lognormal(3, 0.6, 300)
+    points = grid([sample], log=log)
+    assert area(density(sample, points, log=log, share=0.3), points, log) == pytest.approx(0.3, rel=0.02)
+
+
+@pytest.mark.parametrize("sample", [[], [1.0], [1.0, 2.0], [3.0] * 9])
+def test_few_or_equal_values_have_no_density(sample):
+    assert density(np.array(sample), np.array([1.0]), log=False) is None
+
+
+def test_the_negative_panel_is_there_only_with_negative_values():
+    assert titles(figures.spectrum(synthetic.spectrum())) == ["positive"]
+    assert titles(figures.spectrum(synthetic.spectrum(negative=0.3))) == ["negative", "positive"]
+
+
+def test_every_value_is_a_tick_on_its_side():
+    dataset = synthetic.spectrum(negative=0.3)
+    values = dataset["eigenvalue"].values.ravel()
+    figure = figures.spectrum(dataset)
+    ticks = [line.get_xdata() for axis in figure.axes for line in axis.lines if line.get_marker() == "|"]
+    np.testing.assert_allclose(np.sort(np.concatenate(ticks)), np.sort(values))
+    negative, positive = figure.axes[:2]
+    assert negative.get_xlim()[1] <= 0 <= positive.get_xlim()[0]
+
+
+@pytest.mark.parametrize(("batches", "k"), [(1, 1), (1, 2), (2, 1)])
+def test_few_values_are_drawn_as_ticks_alone(batches, k, tmp_path):
+    figure = figures.spectrum(synthetic.spectrum(batches=batches, k=k))
+    assert not figure.axes[0].lines
+    assert "too few" in figure.axes[0].texts[0].get_text()
+    figures.save(figure, tmp_path / "few", formats=["png"])
+
+
+def test_nothing_finite_is_no_failure(tmp_path):
+    dataset = synthetic.spectrum(batches=2, k=2)
+    dataset["eigenvalue"][:] = np.nan
+    figures.save(figures.spectrum(dataset), tmp_path / "none", formats=["png"])
+
+
+def test_the_axis_is_logarithmic_where_the_range_is_wide():
+    assert use_log(np.array([1.0, 10.0, 300.0]))
+    assert not use_log(np.array([100.0, 150.0, 300.0]))
+    wide = {"a": synthetic.spectrum("a", level=1.0), "b": synthetic.spectrum("b", level=1e4)}
+    assert "per decade" in figures.spectrum(wide).axes[0].get_ylabel()
+    assert figures.spectrum(wide, log=False).axes[0].get_ylabel() == "density"
+
+
+def test_the_legend_has_ape_and_nep():
+    dataset = synthetic.spectrum(negative=0.3)
+    text = entry("gap", dataset)
+    assert f"APE {float(dataset['ape']):.3g} ±" in text
+    assert f"NEP {100 * float(dataset['nep']):.3g} %" in text
+    dataset["ape"] = np.nan
+    assert "APE" not in entry("gap", dataset)

@@ -1,0 +1,88 @@
+import pytest
+from tests.figures import synthetic
+
+from landscape.report import sentences
+from landscape.report.numbers import Estimate, distinguishable, number, percent, plus_minus
+from landscape.report.sentences import compare
+
+
+def spaced(text):
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.31234, "0.312"),
+        (1234.5, "1,234"),
+        (-2.0, "−2.00"),
+        (0, "0"),
+        (1e-5, "1.00e−05"),
+        (2.5e7, "2.50e+07"),
+    ],
+)
+def test_numbers_have_three_digits(value, text):
+    assert number(value) == text
+
+
+def test_intervals_are_two_standard_errors():
+    assert spaced(plus_minus(0.31234, 0.005)) == "0.312 ± 0.010"
+    assert spaced(plus_minus(206.4, 19.0)) == "206 ± 38"
+    assert spaced(percent(0.8812, 0.003)) == "88.12 ± 0.60"
+    assert plus_minus(0.31234, None) == "0.312"
+
+
+def test_intervals_that_touch_are_not_told_apart():
+    a, near, far = Estimate("a", 0.0, 0.1), Estimate("b", 0.39, 0.1), Estimate("c", 0.41, 0.1)
+    assert distinguishable(a, near) is False
+    assert distinguishable(a, far) is True
+    assert distinguishable(a, Estimate("d", 9.0)) is None
+
+
+def test_overlapping_networks_are_not_ranked():
+    text = compare([Estimate("a", 0.50, 0.1), Estimate("b", 0.45, 0.1)], "mean NLL")
+    assert "not distinguishable between the networks" in text
+    assert "lowest" not in text
+
+
+def test_the_lowest_and_those_close_to_it_are_named():
+    estimates = [Estimate("a", 0.5, 0.01), Estimate("b", 0.41, 0.01), Estimate("c", 0.4, 0.01)]
+    text = spaced(compare(estimates, "mean NLL"))
+    assert text.startswith("c has the lowest mean NLL (0.400 ± 0.020), not distinguishable from b")
+    assert text.endswith("a has the highest (0.500 ± 0.020).")
+    assert compare(estimates, "accuracy", lowest=False).startswith("a has the highest accuracy")
+
+
+def test_numbers_without_errors_are_stated_not_ranked():
+    text = compare([Estimate("a", 1.0), Estimate("b", 2.0)], "slope")
+    assert "not ranked" in text
+
+
+def test_one_network_is_not_compared():
+    assert spaced(compare([Estimate("a", 0.5, 0.01)], "mean NLL")) == "a: mean NLL 0.500 ± 0.020."
+
+
+def test_sections_follow_the_results():
+    assert set(sentences({"gap": {"evaluation": synthetic.evaluation("gap")}})) == {"evaluation", "seed"}
+    found = sentences(synthetic.comparison())
+    assert set(found) >= {"contours", "surface3d", "spectrum", "fourier", "high_frequency", "variance"}
+    assert not any("because of" in text or "nan" in text.lower().split() for text in found.values())
+
+
+def test_borders_with_cells_that_are_not_finite_are_not_ranked():
+    assert "not ranked, because mlp" in sentences(synthetic.comparison())["contours"]
+    whole = {name: {"surface": synthetic.surface(name, curvature=c)} for name, c in (("a", 1.0), ("b", 3.0))}
+    assert sentences(whole)["contours"].startswith("a has the lowest mean rise")
+
+
+def test_one_seed_is_said_once_and_several_are_not():
+    assert "one seed (0)" in sentences(synthetic.comparison())["seed"]
+    several = {f"n{s}": {"evaluation": synthetic.evaluation(f"n{s}", seed=s)} for s in (0, 1)}
+    assert "seed" not in sentences(several)
+
+
+def test_many_networks_are_given_as_a_range():
+    estimates = [Estimate(f"n{i}", 1.0 + i / 100, 0.5) for i in range(9)]
+    text = spaced(compare(estimates, "mean NLL"))
+    assert "from n0 1.0 ± 1.0 to n8 1.1 ± 1.0" in text
+    assert "n4" not in text
