@@ -17,7 +17,7 @@ from landscape.errors import CheckpointError
 from landscape.files import atomic_path, sha256
 from landscape.network import Network
 from landscape.samples import Normalisation
-from landscape.zoo import ModelConfig, build, is_zoo_name, parse
+from landscape.zoo import ModelConfig, build, is_zoo_name, parse, skeleton
 from landscape.zoo.layouts import infer
 from landscape.zoo.user import user_network
 
@@ -44,22 +44,21 @@ def load(path: str | Path, model: str | None = None, *, name: str | None = None)
 
     Args:
         path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read with ``weights_only=True``.
-        model: A zoo specification (``resnet18:blur``), ``file.py:factory`` or ``package.module:factory``; None
-            takes the configuration stored in the file, or infers it from names and shapes.
+        model: A zoo specification (``resnet18:blur``), ``file.py:factory`` or ``package.module:factory``;
+            None takes the configuration stored in the file, or infers it from names and shapes.
         name: Label for figures; the file's stem by default.
 
     Raises:
-        CheckpointError: If the file cannot be read safely, no architecture fits, keys or shapes differ (they are
-            listed), or weights are not finite.
+        CheckpointError: If the file cannot be read safely, no architecture fits, keys or shapes differ (they
+            are listed), or weights are not finite.
     """
     path = Path(path)
     state = read(path)
     module, architecture, notes = _network_for(state, model, path)
-    _fill(module, state.tensors, path, architecture)
-    stored = state.record.get("normalisation")
+    _fill(module, state.tensors, path)
     return Network(
         module=module.eval(),
-        normalisation=Normalisation(tuple(stored["mean"]), tuple(stored["std"])) if stored else None,
+        normalisation=_normalisation(state.record, path),
         name=name or path.stem,
         architecture=architecture,
         path=path,
@@ -67,6 +66,20 @@ def load(path: str | Path, model: str | None = None, *, name: str | None = None)
         training=state.record.get("training") or {},
         notes=state.notes + notes,
     )
+
+
+def _normalisation(record: Mapping[str, Any], path: Path) -> Normalisation | None:
+    stored = record.get("normalisation")
+    if not stored:
+        return None
+    try:
+        mean, std = (tuple(map(float, stored[name])) for name in ("mean", "std"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the metadata of {path} is damaged: the normalisation needs lists of numbers 'mean' and 'std', "
+            f"got {stored}"
+        ) from error
+    return Normalisation(mean, std)
 
 
 def save(
@@ -86,7 +99,7 @@ def save(
         normalisation: What its inputs need.
         training: Anything JSON can hold.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     record = {
         "format": 1,
@@ -94,23 +107,28 @@ def save(
         "normalisation": {"mean": normalisation.mean, "std": normalisation.std} if normalisation else None,
         "training": training or {},
     }
-    tensors = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    # Cloned, because the format holds no two names of one tensor (tied weights).
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
     with atomic_path(path) as draft:
-        save_file(tensors, draft, metadata={"landscape": json.dumps(record)})
+        draft.write_bytes(serialised(tensors, metadata={"landscape": json.dumps(record)}))
 
 
 def read(path: str | Path) -> StateFile:
     """The tensors and metadata of a checkpoint file.
 
     Raises:
-        CheckpointError: If there is no such file, it is damaged, it would have to execute code, or it holds no
-            tensors.
+        CheckpointError: If there is no such file, it is damaged, it would have to execute code, or it holds
+            no tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}")
-    with open(path, "rb") as stream:
-        safetensors = path.suffix == ".safetensors" or _looks_like_safetensors(stream.read(9))
+    try:
+        if not path.is_file():
+            found = "a folder; name the file in it" if path.is_dir() else "nowhere to be found"
+            raise CheckpointError(f"no checkpoint at {path}: it is {found}")
+        with open(path, "rb") as stream:
+            safetensors = path.suffix == ".safetensors" or _looks_like_safetensors(stream.read(9))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
     return _read_safetensors(path) if safetensors else _read_torch(path)
 
 
@@ -126,11 +144,26 @@ def _read_safetensors(path: Path) -> StateFile:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
             text = (file.metadata() or {}).get("landscape")
-        record = json.loads(text) if text else {}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as a safetensors file: {error}") from error
+    if not tensors:
+        raise CheckpointError(f"{path} holds no tensors")
     tensors, notes = _unwrapped(tensors)
-    return StateFile(tensors, record, notes)
+    return StateFile(tensors, _record(text, path) if text else {}, notes)
+
+
+def _record(text: str, path: Path) -> dict[str, Any]:
+    """Our metadata, each entry a mapping or absent; a file may say anything."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"the metadata of {path} is damaged: it is not JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise CheckpointError(f"the metadata of {path} is damaged: it is a {type(record).__name__}")
+    for key in ("config", "normalisation", "training"):
+        if not isinstance(record.get(key) or {}, dict):
+            raise CheckpointError(f"the metadata of {path} is damaged: {key!r} is no mapping")
+    return record
 
 
 def _read_torch(path: Path) -> StateFile:
@@ -142,12 +175,20 @@ def _read_torch(path: Path) -> StateFile:
             "untrusted files here; in a session that trusts it, save only its tensors: "
             "torch.save(model.state_dict(), FILE)"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged pickles raise anything
         first = str(error).strip().splitlines()
-        raise CheckpointError(f"{path} cannot be read as a torch file: {first[0] if first else error}") from error
+        raise CheckpointError(
+            f"{path} cannot be read as a torch file: {first[0] if first else error}"
+        ) from error
     place, tensors = _nested_state(content)
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors; found {_outline(content)}")
+    odd = [k for k, v in tensors.items() if v.layout != torch.strided or v.is_quantized or v.is_meta]
+    if odd:
+        raise CheckpointError(
+            f"{path} holds tensors without plain values (sparse, quantised or meta), "
+            f"{', '.join(odd[:_SHOWN])}; save them dense and dequantised"
+        )
     tensors, notes = _unwrapped(tensors)
     if place:
         notes = (f"state dict found under {'.'.join(place)!r}", *notes)
@@ -179,7 +220,8 @@ def _unwrapped(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str
     removed = set()
     while True:
         prefix = next(
-            (p for p in ("module.", "_orig_mod.") if tensors and all(key.startswith(p) for key in tensors)), None
+            (p for p in ("module.", "_orig_mod.") if tensors and all(key.startswith(p) for key in tensors)),
+            None,
         )
         if prefix is None:
             break
@@ -194,30 +236,40 @@ def _outline(content: Any) -> str:
     return f"a {type(content).__name__}"
 
 
-def _network_for(
-    state: StateFile, model: str | None, path: Path
-) -> tuple[nn.Module, str, tuple[str, ...]]:
-    """An uninitialised network for this state, its name, and notes."""
+def _network_for(state: StateFile, model: str | None, path: Path) -> tuple[nn.Module, str, tuple[str, ...]]:
+    """A network that this state fits, not yet filled with it; its name, and notes."""
     if model is not None and ":" in model and not is_zoo_name(model):
-        return user_network(model), model, ()
+        module = user_network(model)
+        _check_fit(module, state.tensors, path, model)
+        return module, model, ()
+    notes: tuple[str, ...] = ()
     if model is not None:
-        config, notes = parse(model), ()
-    elif state.record.get("config"):
-        config, notes = ModelConfig.from_dict(state.record["config"]), ()
+        config = parse(model)
+    elif stored := state.record.get("config"):
+        config = ModelConfig.from_dict(stored)
     else:
-        inferred = infer({key: tuple(value.shape) for key, value in state.tensors.items()})
-        if inferred is None:
-            some = ", ".join(list(state.tensors)[:_SHOWN])
-            raise CheckpointError(
-                f"cannot tell which architecture {path} is (keys {some}, …); name it with --model, a zoo "
-                "specification such as resnet18, or file.py:factory for your own network"
-            )
-        config, notes = inferred
-    return build(config), config.name, notes
+        config, notes = _inferred(state, path)
+    try:
+        # Names and shapes first: a hostile file must not make us ask for memory.
+        _check_fit(skeleton(config), state.tensors, path, config.name)
+        return build(config), config.name, notes
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} asks for a {config.name} that cannot be built: {error}") from error
 
 
-def _fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, architecture: str) -> None:
-    """Load strictly; every disagreement is listed at once."""
+def _inferred(state: StateFile, path: Path) -> tuple[ModelConfig, tuple[str, ...]]:
+    inferred = infer({key: tuple(value.shape) for key, value in state.tensors.items()})
+    if inferred is None:
+        some = ", ".join(list(state.tensors)[:_SHOWN])
+        raise CheckpointError(
+            f"cannot tell which architecture {path} is (keys {some}, …); name it with --model, a zoo "
+            "specification such as resnet18, or file.py:factory for your own network"
+        )
+    return inferred
+
+
+def _check_fit(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, architecture: str) -> None:
+    """Every disagreement of names and shapes is listed at once."""
     expected = module.state_dict()
     # Very old files lack the batch counter, which evaluation does not need.
     missing = [k for k in expected if k not in tensors and not k.endswith("num_batches_tracked")]
@@ -238,10 +290,13 @@ def _fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, architec
             lines += [f"  (perhaps {close[0]} is what {missing[0]} should be)"] if close else []
         lines.append("  name the right network with --model")
         raise CheckpointError("\n".join(lines))
-    broken = [k for k, v in tensors.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+
+
+def _fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    broken = [k for k, v in tensors.items() if v.is_floating_point() and not torch.isfinite(v.float()).all()]
     if broken:
         raise CheckpointError(
-            f"{path} holds weights that are not finite (NaN or infinity) in {', '.join(broken[:_SHOWN])}: the "
-            "training run diverged; load an earlier checkpoint"
+            f"{path} holds weights that are not finite (NaN or infinity) in {', '.join(broken[:_SHOWN])}: "
+            "the training run diverged; load an earlier checkpoint"
         )
     module.load_state_dict(dict(tensors), strict=False)

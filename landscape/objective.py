@@ -1,7 +1,8 @@
-"""The one function everything speaks of: the mean loss over fixed samples, as a function of the parameters."""
+"""The function everything speaks of: the mean loss over fixed samples, as a function of the parameters."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ class Loss:
 class Objective:
     """Mean loss of a network over a fixed set of samples, as a pure function of its parameters.
 
-    The module itself is never changed: parameters and buffers are handed to it call by call, BatchNorm runs in
-    eval mode on the stored statistics, and training flags and hooks are put back, also after an error.
+    The module itself is never changed: parameters and buffers are handed to it call by call, BatchNorm runs
+    in eval mode on the stored statistics, and training flags and hooks are put back, also after an error.
 
     Attributes:
         network: The network with the normalisation that applies.
@@ -90,12 +91,13 @@ class Objective:
             dtype: Working precision, float32 or float64.
 
         Raises:
-            LandscapeError: On an unknown mode, a negative weight decay, or a pattern that matches nothing.
+            LandscapeError: On an unknown mode, a negative number, or a pattern that matches nothing.
         """
         if dropout not in MODES:
             raise LandscapeError(f"dropout is {dropout!r}; choose one of {', '.join(MODES)}")
-        if weight_decay < 0:
-            raise LandscapeError(f"the weight decay must not be negative, got {weight_decay}")
+        for name, number in (("weight decay", weight_decay), ("seed", seed), ("micro-batch", micro_batch)):
+            if not 0 <= number < np.inf:
+                raise LandscapeError(f"the {name} must be finite and not negative, got {number}")
         if dtype not in (torch.float32, torch.float64):
             raise LandscapeError(f"the objective works in float32 or float64, not {dtype}")
         if not isinstance(samples, Samples):
@@ -113,27 +115,19 @@ class Objective:
         self.dtype = dtype
         self.micro_batch = micro_batch or _usual_micro_batch(samples, self.device)
         self._first = 0
-        self.parameters = {name: self._own(p) for name, p in network.module.named_parameters()}
+        # Copies, so that training the module afterwards does not move the objective.
+        self.parameters = {name: self._own(p).clone() for name, p in network.module.named_parameters()}
         self.free = select(self.parameters, params)
-        self._buffers = {name: self._own(b) for name, b in network.module.named_buffers()}
+        self._buffers = {name: self._own(b).clone() for name, b in network.module.named_buffers()}
         self._stochastic = dropout != "off" and bool(dropout_layers(network.module))
         self._cache: list[tuple[int, Tensor, Tensor]] | None = None
 
     def subset(self, start: int, stop: int) -> Objective:
         """The same objective over the samples start … stop − 1, which keep their dropout masks."""
-        part = Objective(
-            self.network,
-            self.samples.select(np.arange(start, min(stop, len(self.samples)))),
-            loss=self.loss,
-            weight_decay=self.weight_decay,
-            dropout=self.dropout,
-            seed=self.seed,
-            params=self.params,
-            micro_batch=self.micro_batch,
-            device=self.device,
-            dtype=self.dtype,
-        )
+        part = copy.copy(self)
+        part.samples = self.samples.select(np.arange(start, min(stop, len(self.samples))))
         part._first = self._first + start
+        part._cache = None
         return part
 
     def outputs(
@@ -148,7 +142,8 @@ class Objective:
         theta = self._at(parameters)
         for start, inputs, targets in self._batches():
             with torch.no_grad():
-                yield self._forward(theta, start, inputs, draw), targets
+                logits = self._forward(theta, start, inputs, draw)
+            yield logits, targets  # outside, or whoever iterates would find gradients switched off
 
     def sample_losses(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
@@ -198,8 +193,8 @@ class Objective:
     ) -> Callable[[Mapping[str, Tensor]], Parameters]:
         """The Hessian of the total loss as a function from vectors to products.
 
-        Over a mini-batch of up to 256 samples the gradient's graph is built once and kept for every product, for
-        as long as the function lives; over more, micro-batches stream and memory does not grow.
+        Over a mini-batch of up to 256 samples the gradient's graph is built once and kept for every product,
+        for as long as the function lives; over more, micro-batches stream and memory does not grow.
 
         Args:
             parameters: Where; the network's own by default.
@@ -214,14 +209,45 @@ class Objective:
     def deterministic(self) -> bool:
         """Whether two evaluations of the same draw agree to the last bit."""
         first, second = (self.sample_losses()[0] for _ in range(2))
-        return torch.equal(first, second)
+        return bool(torch.isclose(first, second, rtol=0.0, atol=0.0, equal_nan=True).all())
+
+    def check(self) -> None:
+        """Evaluate one sample, so that a network and samples that do not fit are met before any work is done.
+
+        Raises:
+            LandscapeError: If the network fails or returns no logits, or a target is none of its classes.
+        """
+        shape = tuple(self.samples.inputs.shape[1:])
+        try:
+            logits, _ = next(self.subset(0, 1).outputs())
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise LandscapeError(
+                f"{self.network.name} fails on inputs of shape {shape} from {self.samples.source}: {reason}"
+            ) from error
+        if self.loss is not cross_entropy:
+            return
+        if not isinstance(logits, Tensor) or logits.dim() != 2:
+            found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+            raise LandscapeError(
+                f"{self.network.name} returns {found}, expected logits of shape (sample, class)"
+            )
+        classes, largest = logits.shape[1], int(self.samples.targets.max())
+        if largest >= classes:
+            raise LandscapeError(
+                f"target {largest} of {self.samples.source} is none of the {classes} classes "
+                f"(0 to {classes - 1}) of {self.network.name}; "
+                "the network and the data set do not belong together"
+            )
 
     def protocol(self) -> dict[str, Any]:
         """Everything the numbers depend on besides the parameters, ready for JSON."""
         normalisation = self.network.normalisation
         return {
             "data": self.samples.describe(),
-            "normalisation": {"mean": normalisation.mean, "std": normalisation.std} if normalisation else None,
+            "normalisation": {"mean": normalisation.mean, "std": normalisation.std}
+            if normalisation
+            else None,
             "batch_norm": "eval",
             "dropout": self.dropout,
             "loss": getattr(self.loss, "__name__", str(self.loss)),
@@ -250,10 +276,11 @@ class Objective:
         *,
         retain: bool = False,
     ) -> Parameters:
+        _check_fit(vector, self.free)
         total = {name: self.weight_decay * vector[name] for name in self.free}
         along = tuple(vector[name] for name in self.free)
         for gradient, leaves in graphs:
-            # A gradient that does not depend on the parameters (a linear layer alone) has no graph: H is zero.
+            # A gradient that does not depend on the parameters (a linear layer alone) has no graph: H = 0.
             live = [i for i, g in enumerate(gradient) if g.requires_grad]
             if not live:
                 continue
@@ -305,11 +332,7 @@ class Objective:
     def _at(self, parameters: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
         if parameters is None:
             return self.parameters
-        missing = self.parameters.keys() ^ parameters.keys()
-        if missing:
-            raise LandscapeError(
-                f"parameters do not fit the network: {', '.join(sorted(missing)[:5])} on one side only"
-            )
+        _check_fit(parameters, self.parameters)
         return {name: self._own(value) for name, value in parameters.items()}
 
     def _leaves(self, theta: Mapping[str, Tensor]) -> Parameters:
@@ -333,6 +356,21 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for layer in training:
             layer.training = True
+
+
+def _check_fit(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raise unless both have the same names and shapes."""
+    missing = own.keys() ^ given.keys()
+    if missing:
+        raise LandscapeError(
+            f"parameters do not fit the network: {', '.join(sorted(missing)[:5])} on one side only"
+        )
+    for name, value in own.items():
+        if given[name].shape != value.shape:
+            raise LandscapeError(
+                f"parameters do not fit the network: {name} has shape {tuple(given[name].shape)}, "
+                f"expected {tuple(value.shape)}"
+            )
 
 
 def _usual_micro_batch(samples: Samples, device: torch.device) -> int:

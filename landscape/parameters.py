@@ -19,8 +19,8 @@ def select(parameters: Mapping[str, Tensor], pattern: str) -> Parameters:
 
     Args:
         parameters: Where to choose from.
-        pattern: Shell-style patterns joined by commas, such as ``layer1.*`` or ``*conv*``; one that begins with
-            ``!`` takes names away again, as in ``*,!*bn*``.
+        pattern: Shell-style patterns joined by commas, such as ``layer1.*`` or ``*conv*``; one that begins
+            with ``!`` takes names away again, as in ``*,!*bn*``.
 
     Raises:
         LandscapeError: If nothing is left; the message lists some names.
@@ -48,10 +48,8 @@ def norm(a: Mapping[str, Tensor]) -> Tensor:
     return dot(a, a).sqrt()
 
 
-def shifted(
-    origin: Mapping[str, Tensor], *steps: tuple[float, Mapping[str, Tensor]]
-) -> Parameters:
-    """origin + Σ coefficient · direction; a tensor that a direction lacks stays where it is.
+def shifted(origin: Mapping[str, Tensor], *steps: tuple[float, Mapping[str, Tensor]]) -> Parameters:
+    """Origin + Σ coefficient · direction; a tensor that a direction lacks stays where it is.
 
     Args:
         origin: The parameters to start from.
@@ -85,8 +83,8 @@ def unflatten(vector: Tensor, like: Mapping[str, Tensor]) -> Parameters:
 def filter_norms(weight: Tensor) -> Tensor:
     """Frobenius norm of each output filter, broadcastable against the weight: shape (out, 1, …).
 
-    A filter is one slice along the first dimension: an output channel of a convolution, a row of a dense layer
-    (Li et al. 2018, section 4).
+    A filter is one slice along the first dimension: an output channel of a convolution, a row of a dense
+    layer (Li et al. 2018, section 4).
     """
     flat = weight.reshape(len(weight), -1)
     return torch.linalg.vector_norm(flat, dim=1).view(-1, *([1] * (weight.dim() - 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -141,17 +142,22 @@ class Samples:
         return inputs.to(dtype), self.targets[start:stop]
 
     def describe(self) -> dict[str, Any]:
-        """What the protocol records: source, split, number, a digest of the indices, augmentation."""
-        import hashlib
-
+        """What the protocol records: source, split, number, digests of indices and content, augmentation."""
         indices = np.ascontiguousarray(self._indices().astype(np.int64))
         return {
             "source": self.source,
             "split": self.split,
             "samples": len(self),
             "indices_sha256": hashlib.sha256(indices.tobytes()).hexdigest()[:16],
+            "content_sha256": self._content_digest(),
             "augmentation": self.augmentation.describe() if self.augmentation else None,
         }
+
+    def _content_digest(self) -> str:
+        """Digest of inputs and targets themselves, so that a file edited in place is another data set."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.targets.cpu().numpy()))
+        digest.update(np.ascontiguousarray(self.inputs.cpu().numpy()))
+        return digest.hexdigest()[:16]
 
     def _indices(self) -> np.ndarray:
         indices = self.indices

@@ -16,11 +16,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from landscape.augmentation import CropFlip
-from landscape.checkpoint import save
+from landscape.checkpoint import read, save
 from landscape.dropout import dropout_layers, dropout_masks
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path
+from landscape.network import Network
+from landscape.objective import Objective
 from landscape.progress import Progress, silent
+from landscape.results import differences
 from landscape.samples import Samples
 from landscape.zoo import ModelConfig, build
 
@@ -46,7 +49,7 @@ class Recipe:
 
     epochs: int = 15
     batch_size: int = 128
-    learning_rate: float = 0.2
+    learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     schedule: str = "one-cycle"
@@ -59,6 +62,13 @@ class Recipe:
             raise LandscapeError(
                 f"epochs and batch size must be at least 1, got {self.epochs} and {self.batch_size}"
             )
+        if not 0 < self.learning_rate < math.inf:
+            raise LandscapeError(f"the learning rate must be positive and finite, got {self.learning_rate}")
+        if not 0 <= self.momentum < 1:
+            raise LandscapeError(f"the momentum must lie in [0, 1), got {self.momentum}")
+        for name, number in (("weight decay", self.weight_decay), ("seed", self.seed)):
+            if not 0 <= number < math.inf:
+                raise LandscapeError(f"the {name} must be finite and not negative, got {number}")
         if self.schedule not in ("one-cycle", "step"):
             raise LandscapeError(f"schedule is {self.schedule!r}; choose one-cycle or step")
         if self.precision not in PRECISIONS:
@@ -95,20 +105,26 @@ def train(
         config: The network.
         samples: Training images.
         recipe: How to train.
-        out: The checkpoint to write; an existing, complete one of the same recipe is left alone.
+        out: The checkpoint to write; one that the same network, recipe and data made already is left alone.
         device: Where to train.
         keep_every: Also keep a checkpoint every so many epochs (and the initial weights), for trajectories.
         progress: Shows the steps of an epoch.
-        report: Receives a row of numbers after each epoch.
+        report: Receives a row of numbers after each epoch, when its state is safe.
 
     Returns:
         The checkpoint's path.
 
     Raises:
-        LandscapeError: If the stored state is of another recipe, or the loss is no longer finite.
+        LandscapeError: If the stored state or the checkpoint in place is of another run, the samples do not
+            fit the network, or the loss is no longer finite.
     """
     out = Path(out)
-    module = build(config, seed=recipe.seed).to(device, memory_format=torch.channels_last)
+    if out.exists():
+        _check_same_run(out, config, recipe, samples)
+        return out
+    module = build(config, seed=recipe.seed)
+    Objective(Network(module, samples.normalisation, name=config.name), samples).check()
+    module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
         module.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
     )
@@ -124,14 +140,39 @@ def train(
         keep(_kept(out, 0))
     for epoch in range(len(history), recipe.epochs):
         history.append(_epoch(module, optimiser, samples, recipe, epoch, progress))
-        report(history[-1])
-        with atomic_path(state_path) as draft:
-            torch.save(_state(identity, module, optimiser, history), draft)
         if keep_every and (epoch + 1) % keep_every == 0:
             keep(_kept(out, epoch + 1))
+        with atomic_path(state_path) as draft:
+            torch.save(_state(identity, module, optimiser, history), draft)
+        report(history[-1])
     keep(out)
     state_path.unlink(missing_ok=True)
     return out
+
+
+def _check_same_run(out: Path, config: ModelConfig, recipe: Recipe, samples: Samples) -> None:
+    """Raise unless a checkpoint is the finished one of this network, recipe and data set."""
+    record = read(out).record
+    training = record.get("training") or {}
+    history = training.get("history")
+    found = {
+        "config": record.get("config"),
+        "recipe": training.get("recipe"),
+        "data": training.get("data"),
+        "epochs": len(history) if isinstance(history, list) else 0,
+    }
+    wanted = {
+        "config": config.to_dict(),
+        "recipe": asdict(recipe),
+        "data": samples.describe(),
+        "epochs": recipe.epochs,
+    }
+    unlike = differences(found, wanted)
+    if unlike:
+        raise LandscapeError(
+            f"{out} is there already, from another run (it differs in {', '.join(unlike[:4])}); choose "
+            "another --out, or delete it"
+        )
 
 
 def _kept(out: Path, epoch: int) -> Path:
@@ -160,7 +201,7 @@ def _epoch(
         images, targets = samples.inputs[torch.from_numpy(rows)], samples.targets[torch.from_numpy(rows)]
         if plan is not None:
             images = plan.select(rows).apply(images)
-        inputs = images.float() / 255
+        inputs = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         if samples.normalisation:
             inputs = samples.normalisation(inputs)
         inputs = inputs.to(device, memory_format=torch.channels_last)
@@ -180,9 +221,10 @@ def _epoch(
         total_loss += loss.item() * len(rows)
         total_correct += int((logits.argmax(1) == targets).sum())
     module.eval()
-    if not math.isfinite(total_loss):
+    if not (math.isfinite(total_loss) and all(torch.isfinite(v).all() for v in module.state_dict().values())):
         raise LandscapeError(
-            f"the loss is not finite after epoch {epoch + 1}; lower the learning rate ({recipe.learning_rate})"
+            f"loss or weights are not finite after epoch {epoch + 1}; lower the learning rate "
+            f"({recipe.learning_rate})"
         )
     return {
         "epoch": epoch + 1,
@@ -205,8 +247,12 @@ def _resume(path: Path, identity: str, module: nn.Module, optimiser: torch.optim
     if not path.exists():
         return []
     device = next(module.parameters()).device
-    state = torch.load(path, map_location=device, weights_only=True)
-    if state["identity"] != identity:
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        same = state["identity"] == identity
+    except Exception as error:  # damaged pickles raise anything
+        raise LandscapeError(f"{path} is damaged; delete it to begin again") from error
+    if not same:
         raise LandscapeError(
             f"{path} holds an unfinished run with another network, recipe or data set; "
             "give the same options to continue it, another --out, or delete it"

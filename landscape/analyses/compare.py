@@ -43,7 +43,7 @@ def plan(
     predictions: int = 0,
     maps: int = 256,
     batch_size: int = 128,
-    batches: int = 8,
+    batches: int = 0,
     span: float = 1.0,
     steps: int = 21,
 ) -> list[Measurement]:
@@ -57,12 +57,12 @@ def plan(
         predictions: Test images for the predictions; 0 takes all.
         maps: Test images for the feature maps.
         batch_size: Samples a mini-batch of the Hessian spectrum.
-        batches: Mini-batches of the spectrum.
+        batches: Mini-batches of the spectrum; 0 takes all that the surface's samples give.
         span: Half the side of the surface, in filter norms.
         steps: Points a side of the surface.
     """
     test = dataclasses.replace(settings, split="test", augment=None)
-    whole = dataclasses.replace(settings, samples=batch_size * batches)
+    whole = dataclasses.replace(settings, samples=batch_size * batches or settings.samples)
     return [
         Measurement("evaluation", dataclasses.replace(test, samples=predictions)),
         Measurement("features", dataclasses.replace(test, samples=maps)),
@@ -110,9 +110,7 @@ def compare(
     return results
 
 
-def _measured(
-    objective: Objective, measurement: Measurement, path: Path, progress: Progress
-) -> xr.Dataset:
+def _measured(objective: Objective, measurement: Measurement, path: Path, progress: Progress) -> xr.Dataset:
     run = recipe(measurement.kind)
     stored = _stored(path)
     if stored is not None and _matches(stored, objective, measurement):

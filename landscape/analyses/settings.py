@@ -70,12 +70,13 @@ class Settings:
             samples: Already loaded samples of this protocol; loaded if left out.
 
         Raises:
-            LandscapeError: If the device or the precision is not to be had.
+            LandscapeError: If the device or the precision is not to be had, or the network does not fit the
+                samples.
         """
         samples = samples if samples is not None else self.load_samples()
         if self.dtype not in DTYPES:
             raise LandscapeError(f"dtype is {self.dtype!r}; choose one of {', '.join(DTYPES)}")
-        return Objective(
+        objective = Objective(
             network.normalised_for(samples, self.normalisation),
             samples,
             weight_decay=self.weight_decay,
@@ -86,6 +87,8 @@ class Settings:
             device=resolve_device(self.device),
             dtype=DTYPES[self.dtype],
         )
+        objective.check()
+        return objective
 
 
 def resolve_device(name: str) -> torch.device:
@@ -100,8 +103,12 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise LandscapeError(f"unknown device {name!r}; choose auto, cpu or cuda[:i]") from error
+    if device.type not in ("cpu", "cuda"):
+        raise LandscapeError(f"landscape does not compute on {name!r}; choose auto, cpu or cuda[:i]")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise LandscapeError("this machine has no usable CUDA device; choose --device cpu or auto")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise LandscapeError(f"there is no {name}, this machine has {torch.cuda.device_count()} CUDA devices")
     return device
 
 

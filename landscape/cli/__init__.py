@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import traceback
 
@@ -27,11 +28,28 @@ class LazyGroup(click.Group):
         return importlib.import_module(f"landscape.cli.{cmd_name}").command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="landscape", message="landscape %(version)s")
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from landscape.results.provenance import installed_version
+
+        click.echo(f"landscape {installed_version('landscape') or '(a checkout that is not installed)'}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
-    """See why one trained network is flatter, calmer and better calibrated than another.
+    r"""See why one trained network is flatter, calmer and better calibrated than another.
 
     Every command takes a checkpoint file and measures it under one recorded protocol:
 
@@ -43,8 +61,11 @@ def group(debug: bool) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line; exit status 0 done, 1 failed, 2 wrong usage."""
+    """Run the command line; exit status 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     arguments = sys.argv[1:] if args is None else args
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without λ and ± still gets the numbers
     try:
         status = group.main(arguments, prog_name="landscape", standalone_mode=False)
     except click.ClickException as error:
@@ -53,11 +74,22 @@ def main(args: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("landscape: interrupted", err=True)
         sys.exit(130)
-    except (LandscapeError, MemoryError) as error:
+    except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        click.echo(f"landscape: {error or 'out of memory; use fewer --samples or a smaller --batch-size'}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
+        click.echo(f"landscape: {_explained(error)}", err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explained(error: Exception) -> str:
+    """One message for people; what nobody foresaw says so."""
+    if isinstance(error, LandscapeError):
+        return str(error)
+    if (
+        isinstance(error, MemoryError)
+        or "OutOfMemory" in type(error).__name__
+        or "allocate memory" in str(error)
+    ):
+        return "out of memory; use fewer --samples or a smaller --batch-size"
+    return f"unexpected {type(error).__name__}: {error}; `landscape --debug …` shows where, please report it"

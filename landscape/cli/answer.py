@@ -50,7 +50,7 @@ def answer(
 
 def emit(content: dict[str, Any]) -> None:
     """One JSON object on stdout; numbers that are not finite become null, which JSON can hold."""
-    click.echo(json.dumps(_jsonable(content), ensure_ascii=False))
+    click.echo(json.dumps(_jsonable(content)))
 
 
 def _jsonable(value: Any) -> Any:

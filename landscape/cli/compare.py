@@ -10,13 +10,53 @@ from landscape.cli.options import Request, protocol_options
 
 @click.command("compare")
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
-@click.option("--predictions", type=click.IntRange(min=0), default=0, help="Test images for the predictions; 0 takes all.")
-@click.option("--maps", type=click.IntRange(min=1), default=256, show_default=True, help="Test images for the feature maps.")
-@click.option("--spectrum-batch", type=click.IntRange(min=1), default=128, show_default=True, help="Samples a mini-batch of the Hessian spectrum.")
-@click.option("--spectrum-batches", type=click.IntRange(min=1), default=16, show_default=True, help="Mini-batches of the spectrum.")
-@click.option("--span", type=float, default=0.5, show_default=True, help="Half the side of the surface, in filter norms.")
-@click.option("--steps", type=click.IntRange(min=3), default=21, show_default=True, help="Points a side of the surface, odd.")
-@click.option("--out", metavar="DIR", default="landscape-out/comparison", show_default=True, help="Folder of datasets, figures and page.")
+@click.option(
+    "--predictions",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Test images for the predictions; 0 takes all.",
+)
+@click.option(
+    "--maps",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help="Test images for the feature maps.",
+)
+@click.option(
+    "--spectrum-batch",
+    type=click.IntRange(min=1),
+    default=128,
+    show_default=True,
+    help="Samples a mini-batch of the Hessian spectrum.",
+)
+@click.option(
+    "--spectrum-batches",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Mini-batches of the spectrum; 0 takes all that --samples give.",
+)
+@click.option(
+    "--span",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Half the side of the surface, in filter norms.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=3),
+    default=21,
+    show_default=True,
+    help="Points a side of the surface, odd.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="landscape-out/comparison",
+    show_default=True,
+    help="Folder of datasets, figures and page.",
+)
 @protocol_options(samples=1000, dropout="fixed", split="train")
 def command(request: Request, checkpoints: Sequence[str], out: str, **sizes) -> None:
     """Measure several networks under one protocol and draw them side by side.
@@ -51,13 +91,15 @@ def run(request: Request, networks: Sequence, folder: Path, name: str, **sizes) 
     request.say("drawing")
     page = write_report(results, folder)
     if request.as_json:
-        emit({
-            "command": name,
-            "checkpoints": [network_record(network) for network in networks],
-            "result": str(folder),
-            "page": str(page),
-            "summary": summarise(results),
-            "seconds": round(time.monotonic() - started, 3),
-        })  # fmt: skip
+        emit(
+            {
+                "command": name,
+                "checkpoints": [network_record(network) for network in networks],
+                "result": str(folder),
+                "page": str(page),
+                "summary": summarise(results),
+                "seconds": round(time.monotonic() - started, 3),
+            }
+        )
         return
     click.echo(f"page: {page.resolve()}")

@@ -8,7 +8,13 @@ from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request
 
 
 @click.command("demo")
-@click.option("--out", metavar="DIR", default="landscape-out/demo", show_default=True, help="Folder of datasets, figures and page.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="landscape-out/demo",
+    show_default=True,
+    help="Folder of datasets, figures and page.",
+)
 @SEED
 @DEVICE
 @JSON
@@ -19,12 +25,34 @@ def command(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> Non
     from landscape.cli.compare import run
 
     request = Request(
-        model=None, data="demo", split="train", samples=200, sample_seed=None, mean=None, std=None, augment=None,
-        weight_decay=family.WEIGHT_DECAY, dropout="fixed", batch_size=0, device=device, dtype="float32", seed=seed,
-        params="*", as_json=as_json, quiet=quiet,
-    )  # fmt: skip
+        model=None,
+        data="demo",
+        split="train",
+        samples=200,
+        sample_seed=None,
+        mean=None,
+        std=None,
+        augment=None,
+        weight_decay=family.WEIGHT_DECAY,
+        dropout="fixed",
+        batch_size=0,
+        device=device,
+        dtype="float32",
+        seed=seed,
+        params="*",
+        as_json=as_json,
+        quiet=quiet,
+    )
     networks = [family.load(name) for name in family.NAMES]
     run(
-        request, networks, Path(out), "demo", predictions=1000, maps=256, spectrum_batch=64, spectrum_batches=8,
-        span=0.5, steps=15,
-    )  # fmt: skip
+        request,
+        networks,
+        Path(out),
+        "demo",
+        predictions=1000,
+        maps=256,
+        spectrum_batch=64,
+        spectrum_batches=8,
+        span=0.5,
+        steps=15,
+    )

@@ -1,5 +1,7 @@
 """`landscape evaluate`: accuracy, likelihood and calibration."""
 
+from typing import Any
+
 import click
 
 from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
@@ -16,10 +18,11 @@ def command(request: Request, checkpoint: str, bins: int, out: str | None) -> No
     from landscape.cli.answer import answer
 
     network = request.network(checkpoint)
+    path = result_path(out, network, "evaluation")
     objective = request.settings().objective(network)
     dataset = analyses.evaluation(objective, bins=bins, progress=request.progress)
-    path = results.save(dataset, result_path(out, network, "evaluation"))
-    values = {
+    results.save(dataset, path)
+    values: dict[str, Any] = {
         "nll": float(dataset.mean_nll),
         "accuracy": float(dataset.accuracy),
         "ece": float(dataset.ece),

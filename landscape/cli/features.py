@@ -7,7 +7,11 @@ from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, re
 
 @click.command("features")
 @CHECKPOINT
-@click.option("--layers", metavar="PATTERN", help="Layers to look at, as in 'layer1.*,conv1'; found by themselves when left out.")
+@click.option(
+    "--layers",
+    metavar="PATTERN",
+    help="Layers to look at, as in 'layer1.*,conv1'; found by themselves when left out.",
+)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, layers: str | None, out: str | None) -> None:
@@ -16,14 +20,15 @@ def command(request: Request, checkpoint: str, layers: str | None, out: str | No
     from landscape.cli.answer import answer
 
     network = request.network(checkpoint)
+    path = result_path(out, network, "features")
     objective = request.settings().objective(network)
     wanted = [part.strip() for part in layers.split(",") if part.strip()] if layers else []
     dataset = analyses.feature_maps(objective, layers=wanted, progress=request.progress)
-    path = results.save(dataset, result_path(out, network, "features"))
+    results.save(dataset, path)
     rows = []
     for index in range(dataset.sizes["layer"]):
         layer = dataset.isel(layer=index)
-        amplitude = layer.delta_log_amplitude.values
+        defined = int(layer.frequency_pi.notnull().sum())
         rows.append(
             {
                 "name": str(layer.layer.item()),
@@ -32,7 +37,7 @@ def command(request: Request, checkpoint: str, layers: str | None, out: str | No
                 "height": int(layer.height),
                 "width": int(layer.width),
                 "spatial_variance": float(layer.spatial_variance),
-                "delta_log_amplitude": amplitude[: int(layer.height) // 2].tolist(),
+                "delta_log_amplitude": layer.delta_log_amplitude.values[:defined].tolist(),
                 "high_frequency": float(layer.high_frequency),
             }
         )

@@ -1,5 +1,7 @@
 """`landscape hessian`: top eigenvalues, and their spectrum over mini-batches."""
 
+from typing import Any
+
 import click
 
 from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
@@ -7,39 +9,84 @@ from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, re
 
 @click.command("hessian")
 @CHECKPOINT
-@click.option("--top-k", type=click.IntRange(min=1), default=5, show_default=True, help="Eigenvalues over all samples.")
-@click.option("--method", type=click.Choice(["lanczos", "power"]), default="lanczos", show_default=True,
-              help="Lanczos, or power iteration as in the papers (largest magnitudes).")
-@click.option("--tolerance", type=float, default=1e-3, show_default=True, help="Residual relative to the largest |λ|.")
-@click.option("--max-products", type=click.IntRange(min=0), default=0, help="Hessian-vector products allowed; 0 chooses.")
+@click.option(
+    "--top-k", type=click.IntRange(min=1), default=5, show_default=True, help="Eigenvalues over all samples."
+)
+@click.option(
+    "--method",
+    type=click.Choice(["lanczos", "power"]),
+    default="lanczos",
+    show_default=True,
+    help="Lanczos, or power iteration as in the papers (largest magnitudes).",
+)
+@click.option(
+    "--tolerance", type=float, default=1e-3, show_default=True, help="Residual relative to the largest |λ|."
+)
+@click.option(
+    "--max-products",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Hessian-vector products allowed; 0 chooses.",
+)
 @click.option("--spectrum", is_flag=True, help="Also the top eigenvalues of every mini-batch.")
-@click.option("--spectrum-batch", type=click.IntRange(min=1), default=128, show_default=True, help="Samples a mini-batch.")
-@click.option("--spectrum-k", type=click.IntRange(min=1), default=1, show_default=True, help="Eigenvalues a mini-batch.")
-@click.option("--spectrum-batches", type=click.IntRange(min=0), default=0, help="Mini-batches; 0 takes all the samples give.")
+@click.option(
+    "--spectrum-batch",
+    type=click.IntRange(min=1),
+    default=128,
+    show_default=True,
+    help="Samples a mini-batch.",
+)
+@click.option(
+    "--spectrum-k", type=click.IntRange(min=1), default=1, show_default=True, help="Eigenvalues a mini-batch."
+)
+@click.option(
+    "--spectrum-batches",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Mini-batches; 0 takes all the samples give.",
+)
 @OUT
 @protocol_options(samples=1000)
-def command(request: Request, checkpoint: str, top_k: int, method: str, tolerance: float, max_products: int,
-            spectrum: bool, spectrum_batch: int, spectrum_k: int, spectrum_batches: int, out: str | None) -> None:
+def command(
+    request: Request,
+    checkpoint: str,
+    top_k: int,
+    method: Any,
+    tolerance: float,
+    max_products: int,
+    spectrum: bool,
+    spectrum_batch: int,
+    spectrum_k: int,
+    spectrum_batches: int,
+    out: str | None,
+) -> None:
     """Top eigenvalues of the Hessian, each with its residual.
 
-    With --spectrum, also the signed top eigenvalues of every mini-batch (the Hessian max-eigenvalue spectrum),
-    with APE, the mean of the positive ones, and NEP, the share of negative ones.
+    With --spectrum, also the signed top eigenvalues of every mini-batch (the Hessian max-eigenvalue
+    spectrum), with APE, the mean of the positive ones, and NEP, the share of negative ones.
     """
     from landscape import analyses, results
     from landscape.cli.answer import answer
     from landscape.results import attribute
 
     network = request.network(checkpoint)
+    path = result_path(out, network, "eigenvalues")
     objective = request.settings().objective(network)
     batch = None
     if spectrum:
         batch = analyses.spectrum(
-            objective, batch_size=spectrum_batch, batches=spectrum_batches, k=spectrum_k, method=method,
+            objective,
+            batch_size=spectrum_batch,
+            batches=spectrum_batches,
+            k=spectrum_k,
+            method=method,
             progress=request.progress,
         )
-    dataset = analyses.eigenvalues(objective, k=top_k, method=method, tolerance=tolerance, max_products=max_products)
-    path = results.save(dataset, result_path(out, network, "eigenvalues"))
-    values = {
+    dataset = analyses.eigenvalues(
+        objective, k=top_k, method=method, tolerance=tolerance, max_products=max_products
+    )
+    results.save(dataset, path)
+    values: dict[str, Any] = {
         "loss": float(dataset.loss),
         "eigenvalues": dataset.eigenvalue.values.tolist(),
         "residuals": dataset.residual.values.tolist(),
@@ -49,7 +96,8 @@ def command(request: Request, checkpoint: str, top_k: int, method: str, toleranc
     lines = [f"loss {values['loss']:.6f} over {len(objective.samples)} samples, {values['hvps']} products"]
     for rank in range(top_k):
         mark = "" if values["converged"][rank] else "  not converged"
-        lines.append(f"λ{rank + 1:<2} {values['eigenvalues'][rank]:.6g}  residual {values['residuals'][rank]:.1e}{mark}")
+        eigenvalue, residual = values["eigenvalues"][rank], values["residuals"][rank]
+        lines.append(f"λ{rank + 1:<2} {eigenvalue:.6g}  residual {residual:.1e}{mark}")
     if batch is not None:
         place = path.with_name(f"{path.stem.removesuffix('-eigenvalues')}-spectrum.zarr")
         values["spectrum"] = {
@@ -63,7 +111,8 @@ def command(request: Request, checkpoint: str, top_k: int, method: str, toleranc
             "checks": attribute(batch, "checks"),
         }
         lines.append(
-            f"spectrum over {batch.sizes['batch']} mini-batches of {spectrum_batch}: APE {float(batch.ape):.4g} ± "
-            f"{float(batch.ape_standard_error):.2g}, NEP {float(batch.nep):.3f}; saved {place}"
+            f"spectrum over {batch.sizes['batch']} mini-batches of {spectrum_batch}: "
+            f"APE {float(batch.ape):.4g} ± {float(batch.ape_standard_error):.2g}, "
+            f"NEP {float(batch.nep):.3f}; saved {place}"
         )
     answer(request, "hessian", dataset, path, values, lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -14,6 +14,7 @@ from landscape.errors import LandscapeError
 
 if TYPE_CHECKING:
     from landscape.analyses import Settings
+    from landscape.dropout import DropoutMode
     from landscape.network import Network
 
 
@@ -35,15 +36,21 @@ class Numbers(click.ParamType):
 MODEL = click.option(
     "--model",
     metavar="SPEC",
-    help="Zoo name (resnet18:blur), file.py:factory or package.module:factory; by default inferred from the file.",
+    help="Zoo name (resnet18:blur), file.py:factory or package.module:factory; inferred when left out.",
 )
 DATA = click.option(
-    "--data", metavar="SPEC", default="demo", show_default=True,
+    "--data",
+    metavar="SPEC",
+    default="demo",
+    show_default=True,
     help="demo, cifar10:DIR, cifar100:DIR, npz:FILE or images:DIR.",
-)  # fmt: skip
-SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of every random choice.")
+)
+_SEEDS = click.IntRange(0, 2**32 - 1)
+SEED = click.option("--seed", type=_SEEDS, default=0, show_default=True, help="Of every random choice.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:i].")
-SAMPLE_SEED = click.option("--sample-seed", type=int, help="Draw the samples with this seed instead of the first ones.")
+SAMPLE_SEED = click.option(
+    "--sample-seed", type=_SEEDS, help="Draw the samples with this seed instead of the first ones."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
 QUIET = click.option("--quiet", is_flag=True, help="No progress and no log lines.")
 
@@ -53,22 +60,36 @@ _PROTOCOL = (
     SAMPLE_SEED,
     click.option("--mean", type=Numbers(), help="Per-channel mean of images in [0, 1]; needs --std."),
     click.option("--std", type=Numbers(), help="Per-channel standard deviation; needs --mean."),
-    click.option("--augment", type=int, metavar="SEED", help="Freeze one draw of crop and flip with this seed."),
-    click.option("--weight-decay", type=float, default=0.0, show_default=True, help="λ of the term ½·λ·‖w‖²."),
     click.option(
-        "--batch-size", type=click.IntRange(min=0), default=0,
+        "--augment", type=_SEEDS, metavar="SEED", help="Freeze one draw of crop and flip with this seed."
+    ),
+    click.option(
+        "--weight-decay", type=float, default=0.0, show_default=True, help="λ of the term ½·λ·‖w‖²."
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(min=0),
+        default=0,
         help="Micro-batch: samples evaluated at once; chosen when left out.",
     ),
     DEVICE,
     click.option(
-        "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True,
+        "--dtype",
+        type=click.Choice(["float32", "float64"]),
+        default="float32",
+        show_default=True,
         help="Working precision.",
     ),
     SEED,
-    click.option("--params", default="*", metavar="PATTERN", help="Parameters to move or differentiate, as in '*conv*'."),
+    click.option(
+        "--params",
+        default="*",
+        metavar="PATTERN",
+        help="Parameters to move or differentiate, as in '*conv*'.",
+    ),
     JSON,
     QUIET,
-)  # fmt: skip
+)
 
 
 def protocol_options(samples: int, *, dropout: str = "off", split: str = "test") -> Callable:
@@ -80,11 +101,28 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
         split: Default split.
     """
     own = (
-        click.option("--split", type=click.Choice(["train", "test"]), default=split, show_default=True, help="Part of the data set."),
-        click.option("--samples", type=click.IntRange(min=0), default=samples, show_default=True, help="The first N samples; 0 takes all."),
-        click.option("--dropout", type=click.Choice(["off", "fixed", "fresh"]), default=dropout, show_default=True,
-                     help="MC dropout: off, one fixed mask, or fresh masks each evaluation."),
-    )  # fmt: skip
+        click.option(
+            "--split",
+            type=click.Choice(["train", "test"]),
+            default=split,
+            show_default=True,
+            help="Part of the data set.",
+        ),
+        click.option(
+            "--samples",
+            type=click.IntRange(min=0),
+            default=samples,
+            show_default=True,
+            help="The first N samples; 0 takes all.",
+        ),
+        click.option(
+            "--dropout",
+            type=click.Choice(["off", "fixed", "fresh"]),
+            default=dropout,
+            show_default=True,
+            help="MC dropout: off, one fixed mask, or fresh masks each evaluation.",
+        ),
+    )
 
     def decorate(function: Callable) -> Callable:
         def wrapped(**values: Any) -> Any:
@@ -93,7 +131,7 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
             return function(request=request, **values)
 
         wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
-        wrapped.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+        vars(wrapped)["__click_params__"] = list(getattr(function, "__click_params__", []))
         for option in reversed(own + _PROTOCOL):
             option(wrapped)
         return wrapped
@@ -134,11 +172,22 @@ class Request:
 
         if (self.mean is None) != (self.std is None):
             raise LandscapeError("--mean and --std belong together; give both or neither")
-        same = ("data", "split", "samples", "sample_seed", "augment", "weight_decay", "params", "batch_size",
-                "device", "dtype", "seed")  # fmt: skip
+        same = (
+            "data",
+            "split",
+            "samples",
+            "sample_seed",
+            "augment",
+            "weight_decay",
+            "params",
+            "batch_size",
+            "device",
+            "dtype",
+            "seed",
+        )
         return Settings(
             **{name: getattr(self, name) for name in same},
-            dropout=self.dropout,  # type: ignore[arg-type]  # click.Choice has checked it
+            dropout=cast("DropoutMode", self.dropout),  # click.Choice has checked it
             normalisation=Normalisation(self.mean, self.std) if self.mean and self.std else None,
         )
 
@@ -163,8 +212,14 @@ class Request:
 
 
 def result_path(out: str | None, network: Network, kind: str) -> Path:
-    """Where a dataset goes: ``--out``, or a folder beside nothing that matters."""
-    return Path(out) if out else Path("landscape-out") / f"{network.name}-{kind}.zarr"
+    """Where a dataset goes: ``--out``, or under ``landscape-out``.
+
+    Raises:
+        ResultError: If it cannot go there.
+    """
+    from landscape.results import check_place
+
+    return check_place(out or Path("landscape-out") / f"{network.name}-{kind}.zarr")
 
 
 OUT = click.option("--out", metavar="PATH", help="Where the dataset goes [landscape-out/NAME-KIND.zarr].")

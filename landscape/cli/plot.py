@@ -6,18 +6,29 @@ import click
 
 
 @click.command("plot")
-@click.argument("results", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
-@click.option("--out", metavar="DIR", default="landscape-out/figures", show_default=True, help="Folder of the figures.")
-def command(results: tuple[str, ...], out: str) -> None:
+@click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--out", metavar="DIR", default="landscape-out/figures", show_default=True, help="Folder of the figures."
+)
+def command(places: tuple[str, ...], out: str) -> None:
     """Draw saved results side by side, as PDF, SVG and PNG, with a caption beside each figure."""
-    from landscape.figures import draw
+    from landscape import figures
+    from landscape.errors import ResultError
+    from landscape.files import write_text
     from landscape.results import attribute, load
 
-    datasets: dict[str, dict] = {}
-    for place in results:
+    kinds: dict[str, dict] = {}
+    for place in places:
         dataset = load(place)
-        label = attribute(dataset, "network")["name"]
-        kinds = datasets.setdefault(dataset.attrs["kind"], {})
-        kinds[label if label not in kinds else str(Path(place))] = dataset
-    for stem in draw(datasets, out):
-        click.echo(f"{stem}.pdf")
+        found = kinds.setdefault(dataset.attrs["kind"], {})
+        label = str(attribute(dataset, "network").get("name") or place)
+        found[place if label in found else label] = dataset
+    looks = figures.looks(label for found in kinds.values() for label in found)
+    names = [name for name, drawing in figures.FIGURES.items() if drawing.kind in kinds]
+    if not names:
+        raise ResultError(f"no figure draws results of kind {', '.join(kinds)}")
+    for name in names:
+        datasets = kinds[figures.FIGURES[name].kind]
+        figures.save(figures.draw(name, datasets, looks=looks), Path(out) / name)
+        write_text(Path(out) / f"{name}.txt", figures.caption(name, datasets) + "\n")
+        click.echo(Path(out) / f"{name}.pdf")

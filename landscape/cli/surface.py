@@ -1,5 +1,7 @@
 """`landscape surface`: a filter-normalised plane of the loss."""
 
+from typing import Any
+
 import click
 
 from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
@@ -7,8 +9,12 @@ from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, re
 
 @click.command("surface")
 @CHECKPOINT
-@click.option("--span", type=float, default=1.0, show_default=True, help="Half the side of the square, in filter norms.")
-@click.option("--steps", type=click.IntRange(min=3), default=21, show_default=True, help="Points a side, odd.")
+@click.option(
+    "--span", type=float, default=1.0, show_default=True, help="Half the side of the square, in filter norms."
+)
+@click.option(
+    "--steps", type=click.IntRange(min=3), default=21, show_default=True, help="Points a side, odd."
+)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, span: float, steps: int, out: str | None) -> None:
@@ -22,9 +28,10 @@ def command(request: Request, checkpoint: str, span: float, steps: int, out: str
     from landscape.cli.answer import answer
 
     network = request.network(checkpoint)
+    path = result_path(out, network, "surface")
     objective = request.settings().objective(network)
     dataset = analyses.plane(objective, span=span, steps=steps, progress=request.progress)
-    path = results.save(dataset, result_path(out, network, "surface"))
+    results.save(dataset, path)
     middle = dataset.isel(x=steps // 2, y=steps // 2)
     finite = dataset.nll.where(np.isfinite(dataset.nll))
 
@@ -34,7 +41,7 @@ def command(request: Request, checkpoint: str, span: float, steps: int, out: str
 
     # A surface without any finite cell has neither: both are null then.
     extremes = bool(np.isfinite(dataset.nll).any())
-    values = {
+    values: dict[str, Any] = {
         "center": {"nll": float(middle.nll), "l2": float(middle.l2), "accuracy": float(middle.accuracy)},
         "minimum": place(finite.argmin(("y", "x"))) if extremes else None,
         "maximum": place(finite.argmax(("y", "x"))) if extremes else None,

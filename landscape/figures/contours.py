@@ -130,6 +130,16 @@ def _lines(axis: Axes, grid: Cells, values: np.ma.MaskedArray, shared: Scale) ->
     roomy = [v for v in inside if 0.06 < np.mean(values < v) < 0.92]  # others are too short for a label
     for text in axis.clabel(lines, roomy, fontsize=6, inline=False, fmt=plain_number, colors="black"):
         text.set_path_effects(_outline("white", 1.4))
+        # Near the border a label would be cut off.
+        text.set_visible(
+            all(_inside(v, along) for v, along in zip(text.get_position(), (grid.x, grid.y), strict=True))
+        )
+
+
+def _inside(value: float, along: np.ndarray) -> bool:
+    """Whether a position keeps clear of both ends of an axis by a fifteenth of its length."""
+    margin = (along.max() - along.min()) / 15
+    return along.min() + margin <= value <= along.max() - margin
 
 
 def _outline(colour: str, width: float) -> list[patheffects.AbstractPathEffect]:

@@ -109,6 +109,6 @@ def plain_number(value: float) -> str:
 
 def inner_ticks(low: float, high: float) -> list[float]:
     """Three or so round numbers strictly inside a range, symmetric when the range is."""
-    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+    ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     margin = 0.02 * (high - low)
     return [float(tick) for tick in ticks if low + margin < tick < high - margin]

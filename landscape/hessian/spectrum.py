@@ -27,7 +27,7 @@ def max_eigenvalue_spectrum(
     Mini-batches are consecutive runs of the objective's samples.
 
     Args:
-        objective: Network, samples and protocol; its micro-batch is not used, a mini-batch is evaluated whole.
+        objective: Network, samples and protocol; its micro-batch may be smaller, which changes nothing.
         batch_size: Samples a mini-batch.
         batches: How many; 0 takes all that the samples give.
         k: Eigenvalues a mini-batch.

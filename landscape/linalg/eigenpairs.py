@@ -53,10 +53,35 @@ def check_request(k: int, size: int, tolerance: float, max_products: int) -> Non
         raise LandscapeError(f"{k} eigenvalues need at least {k + 1} products, {max_products} are allowed")
 
 
+def rank_key(values: np.ndarray, which: Which) -> np.ndarray:
+    """A number for each value; the smaller, the more wanted.
+
+    Raises:
+        LandscapeError: If there is no such end of the spectrum.
+    """
+    keys = {"largest": -values, "smallest": values, "magnitude": -np.abs(values)}
+    if which not in keys:
+        raise LandscapeError(f"which is {which!r}; choose one of {', '.join(keys)}")
+    return keys[which]
+
+
 def order(values: np.ndarray, which: Which) -> np.ndarray:
     """Positions of the values from the most to the least wanted."""
-    key = {"largest": -values, "smallest": values, "magnitude": -np.abs(values)}[which]
-    return np.argsort(key, kind="stable")
+    return np.argsort(rank_key(values, which), kind="stable")
+
+
+def finite(image: Tensor) -> Tensor:
+    """The product, which an eigenvalue solver can only use if it is finite.
+
+    Raises:
+        LandscapeError: If it is not.
+    """
+    if not torch.isfinite(image).all():
+        raise LandscapeError(
+            "a matrix-vector product is not finite (NaN or infinity), so no eigenvalue can be found; "
+            "check that the loss is finite at these parameters, or use float64"
+        )
+    return image
 
 
 def certify(matvec: Matvec, values: np.ndarray, vectors: Tensor, scale: float, tolerance: float, used: int):
@@ -72,7 +97,7 @@ def certify(matvec: Matvec, values: np.ndarray, vectors: Tensor, scale: float, t
     """
     residuals = []
     for value, vector in zip(values, vectors, strict=True):
-        difference = matvec(vector).double() - float(value) * vector.double()
+        difference = finite(matvec(vector)).double() - float(value) * vector.double()
         residuals.append(float(torch.linalg.vector_norm(difference)))
     found = np.array(residuals)
     converged = found <= tolerance * max(scale, np.finfo(np.float64).tiny)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.linalg.eigenpairs import Eigenpairs, Matvec, certify, check_request, random_unit
+from landscape.linalg.eigenpairs import Eigenpairs, Matvec, certify, check_request, finite, order, random_unit
 
 
 def power_iteration(
@@ -19,7 +19,7 @@ def power_iteration(
     seed: int = 0,
     like: Tensor | None = None,
 ) -> Eigenpairs:
-    """k eigenpairs of largest magnitude, one after the other, each orthogonal to those before.
+    """K eigenpairs of largest magnitude, one after the other, each orthogonal to those before.
 
     Stops on the residual ‖A v − λ v‖ of the pair in work, never on the change between iterations, which says
     nothing where eigenvalues cluster.
@@ -34,7 +34,8 @@ def power_iteration(
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
 
     Raises:
-        LandscapeError: If k, the tolerance or the number of products is out of range.
+        LandscapeError: If k, the tolerance or the number of products is out of range, or a product is not
+            finite.
     """
     check_request(k, size, tolerance, max_products)
     like = torch.empty(0, dtype=torch.float64) if like is None else like
@@ -46,7 +47,7 @@ def power_iteration(
         budget = (max_products - used) // (k - rank)
         value = 0.0
         for _ in range(budget):
-            image = matvec(vector)
+            image = finite(matvec(vector))
             used += 1
             value = float(torch.dot(image.double(), vector.double()))
             scale = max(scale, abs(value))
@@ -59,7 +60,8 @@ def power_iteration(
             vector = _deflated(step, found)
         values.append(value)
         found = torch.cat([found, vector[None]])
-    return certify(matvec, np.array(values), found, scale, tolerance, used)
+    ranking = order(np.array(values), "magnitude")
+    return certify(matvec, np.array(values)[ranking], found[ranking], scale, tolerance, used)
 
 
 def _deflated(vector: Tensor, found: Tensor) -> Tensor:

@@ -2,6 +2,17 @@
 
 from landscape.results.provenance import provenance
 from landscape.results.schema import KINDS, Check, attribute, differences, plain, stamp
-from landscape.results.store import load, save
+from landscape.results.store import check_place, load, save
 
-__all__ = ["KINDS", "Check", "attribute", "differences", "load", "plain", "provenance", "save", "stamp"]
+__all__ = [
+    "KINDS",
+    "Check",
+    "attribute",
+    "check_place",
+    "differences",
+    "load",
+    "plain",
+    "provenance",
+    "save",
+    "stamp",
+]

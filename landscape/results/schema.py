@@ -12,8 +12,17 @@ import xarray as xr
 
 from landscape.errors import ResultError
 
-KINDS = ("evaluation", "eigenvalues", "spectrum", "surface", "features")
-_ATTRIBUTES = ("network", "protocol", "provenance", "checks")
+KINDS = {
+    "evaluation": ("nll", "accuracy"),
+    "eigenvalues": ("eigenvalue", "residual", "converged"),
+    "spectrum": ("eigenvalue", "residual"),
+    "surface": ("nll", "l2", "accuracy"),
+    "features": ("kind", "depth", "spatial_variance", "delta_log_amplitude"),
+}
+"""Variables that every stored result of a kind holds."""
+
+ATTRIBUTES = {"network": dict, "protocol": dict, "provenance": dict, "checks": list}
+"""JSON attributes of every result, and what they decode to."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +66,21 @@ def attribute(dataset: xr.Dataset, name: str) -> Any:
     """One of the JSON attributes of a result: `network`, `protocol`, `provenance` or `checks`.
 
     Raises:
-        ResultError: If the dataset does not carry it.
+        ResultError: If the dataset does not carry it, or it is damaged.
     """
-    if name not in _ATTRIBUTES:
-        raise ResultError(f"results have the attributes {', '.join(_ATTRIBUTES)}, not {name!r}")
+    if name not in ATTRIBUTES:
+        raise ResultError(f"results have the attributes {', '.join(ATTRIBUTES)}, not {name!r}")
     if name not in dataset.attrs:
         raise ResultError(f"this dataset has no {name!r}: it was not written by landscape")
-    return json.loads(dataset.attrs[name])
+    try:
+        value = json.loads(dataset.attrs[name])
+    except (TypeError, ValueError) as error:
+        raise ResultError(f"the attribute {name!r} of this dataset is not JSON: it is damaged") from error
+    if not isinstance(value, ATTRIBUTES[name]):
+        raise ResultError(
+            f"the attribute {name!r} of this dataset is a {type(value).__name__}: it is damaged"
+        )
+    return value
 
 
 def plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.parameters import Parameters, filter_norms
 
@@ -45,7 +46,12 @@ def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) ->
         objective: Gives the weights that set the scale.
         seed: Of the draw.
         count: How many.
+
+    Raises:
+        LandscapeError: If the seed is negative.
     """
+    if seed < 0:
+        raise LandscapeError(f"the seed of the directions is {seed}; choose 0 or a positive integer")
     directions = []
     for index in range(count):
         state = np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)

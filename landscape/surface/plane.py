@@ -39,12 +39,12 @@ def plane(
         `done`; and ‖δ‖, ‖η‖ as `x_norm`, `y_norm`. Values that are not finite are kept as measured.
 
     Raises:
-        LandscapeError: If the grid has no centre, or the span is not positive.
+        LandscapeError: If the grid has no centre, or the span is not positive and finite.
     """
     if steps < 3 or steps % 2 == 0:
         raise LandscapeError(f"the grid needs an odd number of points a side, at least 3, got {steps}")
-    if not span > 0:
-        raise LandscapeError(f"the span must be positive, got {span}")
+    if not 0 < span < np.inf:
+        raise LandscapeError(f"the span must be positive and finite, got {span}")
     delta, eta = directions
     axis = np.linspace(-span, span, steps)
     axis[steps // 2] = 0.0  # exactly the trained weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -44,13 +45,18 @@ class Smoothing:
     stages: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kernel", tuple(self.kernel))
-        if self.stages is not None:
-            object.__setattr__(self, "stages", tuple(sorted(self.stages)))
+        try:
+            object.__setattr__(self, "kernel", tuple(self.kernel))
+            if self.stages is not None:
+                object.__setattr__(self, "stages", tuple(sorted(self.stages)))
+        except TypeError as error:
+            raise LandscapeError(
+                f"kernel and stages are lists of integers, got {self.kernel!r} and {self.stages!r}"
+            ) from error
         _choice("the smoothing kernel", self.kernel, KERNELS)
         _choice("prob", self.prob, PROBS)
-        if self.temperature < 0:
-            raise LandscapeError(f"the temperature must be positive, got {self.temperature}")
+        if not (isinstance(self.temperature, int | float) and 0 <= self.temperature < math.inf):
+            raise LandscapeError(f"the temperature must be positive and finite, got {self.temperature!r}")
         if self.temperature == 0:
             object.__setattr__(self, "temperature", TEMPERATURES.get(self.prob, 0.0))
 
@@ -105,13 +111,16 @@ class ModelConfig:
             if not 0 <= getattr(self, name) < 1:
                 raise LandscapeError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
         for name in ("width", "hidden", "classes"):
-            if getattr(self, name) < 1:
-                raise LandscapeError(f"{name} must be at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise LandscapeError(f"{name} must be an integer of at least 1, got {value!r}")
         if self.stem == "imagenet" and self.architecture != "resnet":
             raise LandscapeError(f"only resnet has an imagenet stem, not {self.architecture}")
         stages = self.smoothing.stages if self.smoothing else None
         if stages and not set(stages) <= set(range(1, self.stages + 1)):
-            raise LandscapeError(f"{self.architecture} has stages 1 to {self.stages}, smoothing asks for {stages}")
+            raise LandscapeError(
+                f"{self.architecture} has stages 1 to {self.stages}, smoothing asks for {stages}"
+            )
 
     def _fill(self, name: str, value: Any) -> None:
         if not getattr(self, name):
@@ -145,7 +154,10 @@ class ModelConfig:
     def name(self) -> str:
         """Short name such as ``preresnet18-blur-mcd0.3``; `parse` reads the full specification instead."""
         base = {"cifar-resnet": "cifar-preresnet", "resnet": "preresnet", "vgg": "prevgg"}
-        parts = [f"{base[self.architecture] if self.preactivation else self.architecture}{self.depth}", self.head]
+        parts = [
+            f"{base[self.architecture] if self.preactivation else self.architecture}{self.depth}",
+            self.head,
+        ]
         if self.smoothing:
             blur = "" if self.smoothing.kernel == (1,) else "blur" + "".join(map(str, self.smoothing.kernel))
             parts.append("+".join(filter(None, [self.smoothing.prob, blur])))
@@ -171,12 +183,14 @@ class ModelConfig:
         if unknown:
             raise LandscapeError(f"unknown model field {unknown[0]!r}; known are {', '.join(sorted(known))}")
         values = dict(values)
-        if isinstance(values.get("smoothing"), Mapping):
-            values["smoothing"] = Smoothing(**values["smoothing"])
         try:
+            if not isinstance(values.get("smoothing"), Smoothing | None):
+                values["smoothing"] = Smoothing(**values["smoothing"])
             return cls(**values)
         except TypeError as error:
-            raise LandscapeError(f"the model configuration has a value of the wrong type: {error}") from error
+            raise LandscapeError(
+                f"the model configuration has a field or value that does not fit: {error}"
+            ) from error
 
 
 _ALIASES = {
@@ -191,8 +205,9 @@ _SMOOTHING_FIELDS = {"kernel", "prob", "temperature", "stages"}
 
 
 def is_zoo_name(spec: str) -> bool:
-    """Whether a model specification names an architecture of the zoo (its options may still be wrong)."""
-    return _split(spec)[0] in _ALIASES
+    """Whether a specification names an architecture of the zoo and a depth (its options may be wrong)."""
+    family, depth, _ = _split(spec)
+    return family in _ALIASES and bool(depth)
 
 
 def _split(spec: str) -> tuple[str, str, str]:
@@ -221,7 +236,11 @@ def parse(spec: str) -> ModelConfig:
             "for your own network give file.py:factory or package.module:factory"
         )
     architecture, preactivation = _ALIASES[family]
-    values: dict[str, Any] = {"architecture": architecture, "depth": int(digits), "preactivation": preactivation}
+    values: dict[str, Any] = {
+        "architecture": architecture,
+        "depth": int(digits),
+        "preactivation": preactivation,
+    }
     smoothing: dict[str, Any] = {}
     for item in filter(None, options.split(",")):
         key, _, text = item.partition("=")
@@ -245,7 +264,9 @@ def _parse_value(key: str, text: str) -> Any:
         if key in ("head", "activation", "stem", "shortcut", "prob"):
             return text
         if key == "preactivation":
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                text.lower()
+            ]
         return float(text) if key in ("dropout", "head_dropout", "temperature") else int(text)
     except (ValueError, KeyError) as error:
         raise LandscapeError(f"option {key!r} cannot be {text!r}") from error

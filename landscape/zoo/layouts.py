@@ -25,7 +25,10 @@ def infer(shapes: Shapes) -> tuple[ModelConfig, tuple[str, ...]] | None:
         None if no layout is recognised. The caller still checks every key and shape against the network.
     """
     for layout in (_cifar_resnet, _resnet, _vgg):
-        config = layout(shapes)
+        try:
+            config = layout(shapes)
+        except (IndexError, ValueError):  # the names of this layout on tensors of other dimensions
+            continue
         if config is not None:
             return config, (f"architecture inferred: {config.name}; {INVISIBLE}",)
     return None
@@ -70,7 +73,12 @@ def _cifar_resnet(shapes: Shapes) -> ModelConfig | None:
     blocks = [_count(shapes, f"layer{i}.", ".conv1.weight") for i in (1, 2, 3)]
     head = _head(shapes, ("linear",))
     depth = 6 * blocks[0] + 2
-    if "conv1.weight" not in shapes or head is None or len(set(blocks)) != 1 or depth not in (20, 32, 44, 56, 110):
+    if (
+        "conv1.weight" not in shapes
+        or head is None
+        or len(set(blocks)) != 1
+        or depth not in (20, 32, 44, 56, 110)
+    ):
         return None
     return ModelConfig(
         architecture="cifar-resnet",

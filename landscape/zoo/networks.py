@@ -1,4 +1,4 @@
-"""The three architectures, built from one configuration, with the state-dict keys of the public checkpoints."""
+"""The three architectures, built from one configuration, keyed as in the public checkpoints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from landscape.zoo.blocks import EXPANSION, ConvBlock, conv, residual_stage
 from landscape.zoo.config import ModelConfig
-from landscape.zoo.layers import MLPHead, Pool, activation, head, smooth_stage
+from landscape.zoo.layers import Blur, MLPHead, Pool, activation, head, smooth_stage
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 VGG_CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -90,7 +90,7 @@ class ResNet(nn.Module):
 
 
 class VGG(nn.Module):
-    """Five-stage VGG with BatchNorm, keys ``layer0…layer4, smooth0…4, classifier`` as in Park & Kim's code."""
+    """Five-stage VGG with BatchNorm, keys ``layer0…4, smooth0…4, classifier`` as in Park & Kim's code."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -117,6 +117,12 @@ class VGG(nn.Module):
 _ARCHITECTURES = {"cifar-resnet": CifarResNet, "resnet": ResNet, "vgg": VGG}
 
 
+def skeleton(config: ModelConfig) -> nn.Module:
+    """The network's names and shapes alone, on torch's meta device: no memory, no random numbers."""
+    with torch.device("meta"):
+        return _ARCHITECTURES[config.architecture](config)
+
+
 def build(config: ModelConfig, *, seed: int = 0) -> nn.Module:
     """The network of a configuration, freshly initialised, in eval mode.
 
@@ -127,15 +133,13 @@ def build(config: ModelConfig, *, seed: int = 0) -> nn.Module:
         config: What to build.
         seed: Seed of the weights.
     """
-    with torch.device("meta"):  # no memory and no random numbers until the weights are drawn below
-        module = _ARCHITECTURES[config.architecture](config)
-    module = module.to_empty(device="cpu")
+    module = skeleton(config).to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif hasattr(layer, "reset_parameters"):
+        elif isinstance(layer, nn.BatchNorm2d | Blur):
             layer.reset_parameters()
     return module.eval()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -22,20 +24,40 @@ def user_network(spec: str) -> nn.Module:
         LandscapeError: If file, module or factory is missing, the factory fails, or returns no module.
     """
     place, _, attribute = spec.rpartition(":")
-    source = _import_file(place) if place.endswith(".py") else _import_module(place, spec)
+    if place.endswith(".py"):
+        with _on_path(Path(place).parent):
+            return _made(_import_file(place), place, attribute)
+    with _on_path(Path.cwd()):
+        return _made(_import_module(place, spec), place, attribute)
+
+
+def _made(source: ModuleType, place: str, attribute: str) -> nn.Module:
+    spec = f"{place}:{attribute}"
     factory = getattr(source, attribute, None)
     if not callable(factory):
         public = [n for n in dir(source) if not n.startswith("_") and callable(getattr(source, n))]
-        raise LandscapeError(f"{place} has no callable {attribute!r}; it has {', '.join(public[:8]) or 'none'}")
+        raise LandscapeError(
+            f"{place} has no callable {attribute!r}; it has {', '.join(public[:8]) or 'none'}"
+        )
     try:
         module = factory()
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise LandscapeError(
             f"{spec} raised {type(error).__name__}: {error}; a factory is called without arguments"
         ) from error
     if not isinstance(module, nn.Module):
         raise LandscapeError(f"{spec} returned a {type(module).__name__}, expected a torch.nn.Module")
     return module
+
+
+@contextmanager
+def _on_path(folder: Path) -> Iterator[None]:
+    """Let the user's code import what lies beside it; after all else, so that nothing installed is hidden."""
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 def _import_file(place: str) -> ModuleType:
@@ -50,7 +72,7 @@ def _import_file(place: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickling look their module up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise LandscapeError(f"importing {path} raised {type(error).__name__}: {error}") from error
     return module
 
@@ -58,8 +80,8 @@ def _import_file(place: str) -> ModuleType:
 def _import_module(place: str, spec: str) -> ModuleType:
     try:
         return importlib.import_module(place)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise LandscapeError(
-            f"cannot import {place!r} for --model {spec}: {error}; zoo names are an architecture and a depth, "
-            "such as resnet18 or cifar-resnet20:blur"
+            f"cannot import {place!r} for --model {spec}: {type(error).__name__}: {error}; "
+            "zoo names are an architecture and a depth, such as resnet18 or cifar-resnet20:blur"
         ) from error

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tests.figures import synthetic
 from landscape import figures
 from landscape.errors import ResultError
+from tests.figures import synthetic
 
 
 @pytest.mark.parametrize("name", list(figures.FIGURES))

@@ -2,8 +2,8 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from tests.figures import synthetic
 from landscape import figures
+from tests.figures import synthetic
 
 NETWORKS = {
     "gap": synthetic.features("gap"),

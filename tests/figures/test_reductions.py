@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from tests.figures import synthetic
 from landscape.errors import ResultError
 from landscape.figures.reductions import (
     batch_maximum,
@@ -12,6 +11,7 @@ from landscape.figures.reductions import (
     smoothing_ratio,
     stage_boundaries,
 )
+from tests.figures import synthetic
 
 
 def test_border_rise_is_the_mean_of_the_ring_minus_the_centre():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tests.figures import synthetic
 from landscape import figures
 from landscape.figures.spectrum import density, entry, grid, use_log
+from tests.figures import synthetic
 
 
 def titles(figure):

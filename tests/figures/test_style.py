@@ -5,10 +5,10 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from tests.figures import synthetic
 from landscape import figures
 from landscape.errors import ResultError
 from landscape.figures import style
+from tests.figures import synthetic
 
 ROOT = Path(figures.__file__).parents[2]
 

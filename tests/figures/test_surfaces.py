@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from tests.figures import synthetic
 from landscape import figures
 from landscape.figures.reductions import cells
 from landscape.figures.surface3d import quadrilaterals
+from tests.figures import synthetic
 
 
 def surfaces(count, **kwargs):

@@ -2,11 +2,11 @@ import json
 from html.parser import HTMLParser
 
 import pytest
-from tests.figures import synthetic
 
 from landscape import figures
 from landscape.errors import LandscapeError
 from landscape.report import write_report
+from tests.figures import synthetic
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 HOSTILE = "<script>alert('x')</script>"

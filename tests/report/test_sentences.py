@@ -1,9 +1,9 @@
 import pytest
-from tests.figures import synthetic
 
 from landscape.report import sentences
 from landscape.report.numbers import Estimate, distinguishable, number, percent, plus_minus
 from landscape.report.sentences import compare
+from tests.figures import synthetic
 
 
 def spaced(text):

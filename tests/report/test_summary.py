@@ -3,10 +3,10 @@ import json
 
 import numpy as np
 import pytest
-from tests.figures import synthetic
 
 from landscape.errors import ResultError
 from landscape.report import summarise, write_summary
+from tests.figures import synthetic
 
 
 def values(item):

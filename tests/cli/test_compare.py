@@ -1,0 +1,239 @@
+"""compare: measured once under one protocol, and never again."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from landscape import results
+from landscape.checkpoint import save
+from landscape.cli import main
+from landscape.results import attribute
+from landscape.samples import Normalisation
+from landscape.zoo import build, parse
+
+KINDS = ("evaluation", "features", "spectrum", "surface")
+SMALL = (
+    "--data", "demo", "--samples", "12", "--predictions", "8", "--maps", "4", "--spectrum-batch", "4",
+    "--spectrum-batches", "2", "--steps", "3", "--span", "0.1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two networks, compared once: (their folder, what stdout said)."""
+    place = tmp_path_factory.mktemp("compare")
+    for name, spec in {"plain": "cifar-resnet20:width=4", "blur": "cifar-resnet20:width=4,blur"}.items():
+        config = parse(spec)
+        normalisation = Normalisation((0.5,) * 3, (0.25,) * 3)
+        save(place / f"{name}.safetensors", build(config), config=config, normalisation=normalisation)
+    with pytest.raises(SystemExit) as exit_:
+        main(["compare", *files(place), *SMALL, "--out", str(place / "out"), "--quiet"])
+    assert not exit_.value.code
+    return place
+
+
+def files(folder):
+    return [str(folder / f"{name}.safetensors") for name in ("plain", "blur")]
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The measurements that are really made, as (network, kind)."""
+    module = importlib.import_module("landscape.analyses.compare")
+    original, calls = module.recipe, []
+
+    def spying(kind):
+        def run(objective, **options):
+            calls.append((objective.network.name, kind))
+            return original(kind)(objective, **options)
+
+        return run
+
+    monkeypatch.setattr(module, "recipe", spying)
+    # Drawing takes seconds; the comparison that `folder` holds was drawn once.
+    monkeypatch.setattr("landscape.report.write_report", lambda results, place: Path(place) / "index.html")
+    return calls
+
+
+def test_every_network_has_every_result(folder):
+    for name in ("plain", "blur"):
+        for kind in KINDS:
+            dataset = results.load(folder / "out" / "datasets" / name / f"{kind}.zarr")
+            assert dataset.attrs["kind"] == kind
+            assert attribute(dataset, "network")["name"] == name
+            assert attribute(dataset, "protocol")["dropout"] == "fixed"
+
+
+def test_surface_and_spectrum_use_training_images_the_others_test_images(folder):
+    found = {
+        kind: attribute(results.load(folder / "out/datasets/plain" / f"{kind}.zarr"), "protocol")["data"]
+        for kind in KINDS
+    }
+    assert {kind: data["split"] for kind, data in found.items()} == {
+        "evaluation": "test", "features": "test", "spectrum": "train", "surface": "train",
+    }  # fmt: skip
+    assert {kind: data["samples"] for kind, data in found.items()} == {
+        "evaluation": 8, "features": 4, "spectrum": 8, "surface": 12,
+    }  # fmt: skip
+
+
+def test_the_page_and_its_files_are_there(folder):
+    out = folder / "out"
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "plain" in page
+    assert "blur" in page
+    for name in ("contours", "surface3d", "spectrum", "fourier", "high_frequency", "variance"):
+        for suffix in ("pdf", "svg", "png"):
+            assert (out / "figures" / f"{name}.{suffix}").stat().st_size > 0
+    assert (out / "summary.csv").is_file()
+    assert json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+
+
+def test_a_second_call_measures_nothing_and_says_the_same(folder, run, measured):
+    first = run("compare", *files(folder), *SMALL, "--out", folder / "out", "--json")
+    assert measured == []
+    found = first.json
+    assert set(found) == {"command", "checkpoints", "result", "page", "summary", "seconds"}
+    assert found["command"] == "compare"
+    assert [network["name"] for network in found["checkpoints"]] == ["plain", "blur"]
+    assert found["result"] == str(folder / "out")
+    assert found["page"] == str(folder / "out" / "index.html")
+    assert "[2/2] blur: surface" in first.err
+    assert (
+        run("compare", *files(folder), *SMALL, "--out", folder / "out", "--json").json["summary"]
+        == found["summary"]
+    )
+
+
+def test_only_what_a_changed_option_touches_is_measured_again(folder, run, measured):
+    outcome = run("compare", *files(folder), *SMALL, "--span", "0.2", "--out", folder / "out", "--quiet")
+    assert outcome.status == 0, outcome.err
+    assert measured == [("plain", "surface"), ("blur", "surface")]
+    measured.clear()
+    run("compare", *files(folder), *SMALL, "--out", folder / "out", "--quiet")
+    assert measured == [("plain", "surface"), ("blur", "surface")]
+
+
+def test_another_protocol_is_measured_again(folder, run, measured, tmp_path):
+    options = (*files(folder)[:1], *SMALL, "--out", tmp_path / "out", "--quiet")
+    assert run("compare", *options).status == 0
+    assert [kind for _, kind in measured] == list(KINDS)
+    measured.clear()
+    assert run("compare", *options, "--seed", "1").status == 0
+    assert [kind for _, kind in measured] == list(KINDS)
+
+
+def test_another_file_of_the_same_name_is_measured_again(folder, run, measured, tmp_path):
+    config = parse("cifar-resnet20:width=4")
+    save(tmp_path / "plain.safetensors", build(config), config=config)
+    options = ("plain.safetensors", *SMALL, "--out", "out", "--quiet")
+    assert run("compare", *options).status == 0
+    save(tmp_path / "plain.safetensors", build(config, seed=1), config=config)
+    measured.clear()
+    assert run("compare", *options).status == 0
+    assert [kind for _, kind in measured] == list(KINDS)
+
+
+def test_a_page_is_drawn_again_from_what_was_saved(folder, run):
+    """Saved results must be as good as fresh ones; only this test and the first comparison really draw."""
+    (folder / "out" / "index.html").unlink()
+    outcome = run("compare", *files(folder), *SMALL, "--out", folder / "out", "--quiet")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out == f"page: {folder / 'out' / 'index.html'}\n"
+    assert (folder / "out" / "index.html").stat().st_size > 0
+
+
+def test_a_damaged_result_is_measured_again(folder, run, measured):
+    damaged = folder / "out" / "datasets" / "blur" / "features.zarr" / "zarr.json"
+    damaged.write_text("{")
+    assert run("compare", *files(folder), *SMALL, "--out", folder / "out", "--quiet").status == 0
+    assert measured == [("blur", "features")]
+
+
+def test_an_interrupted_comparison_goes_on_where_it_was(folder, run, measured, monkeypatch):
+    module = importlib.import_module("landscape.analyses.compare")
+    spying, broken = module.recipe, []
+
+    def interrupting(kind):
+        if kind == "spectrum" and not broken:
+            broken.append(kind)
+            raise KeyboardInterrupt
+        return spying(kind)
+
+    monkeypatch.setattr(module, "recipe", interrupting)
+    options = (*files(folder)[:1], *SMALL, "--out", "out", "--quiet")
+    assert run("compare", *options).status == 130
+    assert [kind for _, kind in measured] == ["evaluation", "features"]
+    assert run("compare", *options).status == 0
+    assert [kind for _, kind in measured] == list(KINDS)
+
+
+def test_the_examples_defaults_fit_the_demo_data(monkeypatch):
+    """`landscape compare a b` without options must not ask for more than the demo set holds."""
+    from landscape import analyses
+    from landscape.cli.compare import command
+
+    defaults = {parameter.name: parameter.default for parameter in command.params}
+    plan = analyses.plan(
+        analyses.Settings(data="demo", split=defaults["split"], samples=defaults["samples"]),
+        predictions=defaults["predictions"],
+        maps=defaults["maps"],
+        batch_size=defaults["spectrum_batch"],
+        batches=defaults["spectrum_batches"],
+    )
+    for measurement in plan:
+        assert len(measurement.settings.load_samples()) >= measurement.options.get("batch_size", 1)
+
+
+def test_networks_of_one_name_are_refused(folder, run, tmp_path):
+    config = parse("cifar-resnet20:width=4")
+    save(tmp_path / "plain.safetensors", build(config), config=config)
+    outcome = run("compare", files(folder)[0], "plain.safetensors", *SMALL, "--out", "out")
+    assert outcome.status == 1
+    assert "landscape: two networks are called 'plain'; rename a file" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--steps", "4"), "odd number of points"),
+        (("--samples", "5000"), "5000 samples asked for"),
+        (("--predictions", "5000"), "5000 samples asked for"),
+        (("--mean", "0.5,0.5,0.5"), "--mean and --std belong together"),
+        (("--params", "nothing"), "no parameter matches"),
+    ],
+)
+def test_requests_that_cannot_be_met(folder, run, options, message):
+    outcome = run("compare", *files(folder), *SMALL, *options, "--out", "out")
+    assert outcome.status == 1
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert "unexpected" not in outcome.err
+
+
+def test_a_missing_checkpoint_is_said_before_anything_is_measured(folder, run, measured):
+    outcome = run("compare", files(folder)[0], "none.pt", *SMALL, "--out", "out")
+    assert outcome.status == 1
+    assert "landscape: no checkpoint at none.pt" in outcome.err
+    assert measured == []
+
+
+def test_the_demo_compares_the_family_under_the_papers_protocol(run, monkeypatch):
+    from landscape import family
+
+    seen = {}
+
+    def recording(request, networks, folder, name, **sizes):
+        seen.update(request=request, networks=networks, folder=str(folder), name=name, **sizes)
+
+    monkeypatch.setattr("landscape.cli.compare.run", recording)
+    monkeypatch.setattr(family, "load", lambda name: name)
+    assert run("demo", "--quiet", "--seed", "3").status == 0
+    assert seen["networks"] == list(family.NAMES)
+    assert seen["folder"] == "landscape-out/demo"
+    assert (seen["request"].seed, seen["request"].split, seen["request"].data) == (3, "train", "demo")
+    assert seen["spectrum_batch"] * seen["spectrum_batches"] <= 1000

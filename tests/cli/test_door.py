@@ -1,0 +1,137 @@
+"""The door itself, in processes of its own: fast help without torch, exit status, streams, odd terminals."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from landscape.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "matplotlib", "scipy", "pandas")
+
+
+def door(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        cwd=cwd or ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        check=False,
+    )
+
+
+def timed(*arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    """The call, and the best of three processor times, which a busy machine does not stretch (seconds)."""
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        outcome = door(*arguments)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return outcome, min(seconds)
+
+
+def test_help_lists_every_command_in_a_blink():
+    outcome, seconds = timed("--help")
+    assert outcome.returncode == 0
+    assert outcome.stderr == ""
+    for command in COMMANDS:
+        assert f"  {command} " in outcome.stdout
+    assert seconds < 0.5
+
+
+def test_no_help_imports_anything_heavy():
+    code = f"""
+import contextlib, io, sys
+from landscape.cli import COMMANDS, main
+for arguments in [["--help"], *([name, "--help"] for name in COMMANDS)]:
+    out = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out):
+            main(arguments)
+    except SystemExit as end:
+        assert not end.code, (arguments, end.code)
+    assert out.getvalue(), arguments
+    loaded = set({HEAVY!r}) & set(sys.modules)
+    assert not loaded, (arguments, loaded)
+"""
+    outcome = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_fast(command):
+    outcome, seconds = timed(command, "--help")
+    assert outcome.returncode == 0
+    assert outcome.stdout.startswith(f"Usage: landscape {command} ")
+    assert seconds < 0.5
+
+
+def test_the_version_is_known_with_and_without_an_installation():
+    outcome = door("--version")
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.startswith("landscape ")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_terminals_without_greek_get_the_numbers(encoding):
+    outcome = door("hessian", "--help", PYTHONIOENCODING=encoding)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "--tolerance" in outcome.stdout
+
+
+def test_a_measurement_prints_one_object_and_logs_to_stderr(checkpoint, tmp_path):
+    arguments = ("evaluate", checkpoint, "--samples", "8", "--json")
+    outcome = door(*arguments, cwd=tmp_path)
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.count("\n") == 1
+    assert json.loads(outcome.stdout)["samples"] == 8
+    assert "evaluate" in outcome.stderr
+    silent = door(*arguments, "--quiet", cwd=tmp_path)
+    assert silent.stderr == ""
+    assert json.loads(silent.stdout)["nll"] == json.loads(outcome.stdout)["nll"]
+
+
+def test_failure_has_its_status_and_its_stream(tmp_path):
+    outcome = door("info", "none.pt", cwd=tmp_path)
+    assert outcome.returncode == 1
+    assert outcome.stdout == ""
+    assert outcome.stderr == "landscape: no checkpoint at none.pt: it is nowhere to be found\n"
+    assert door("nonsense").returncode == 2
+
+
+def test_a_reader_that_goes_away_is_no_traceback(checkpoint):
+    script = f"{sys.executable} {ROOT / 'cli.py'} info {checkpoint} | true"
+    outcome = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert "Traceback" not in outcome.stderr
+
+
+def test_plotting_needs_no_torch(checkpoint, tmp_path):
+    assert (
+        door("surface", checkpoint, "--samples", "4", "--steps", "3", "--quiet", cwd=tmp_path).returncode == 0
+    )
+    code = (
+        "import sys; from landscape.cli import main\n"
+        "try: main(['plot', 'landscape-out/tiny-surface.zarr'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    outcome = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr

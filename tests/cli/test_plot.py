@@ -1,0 +1,53 @@
+"""plot: saved results become figures again."""
+
+import pytest
+
+
+@pytest.fixture
+def measured(run, checkpoint):
+    run("surface", checkpoint, "--samples", "4", "--steps", "3", "--out", "surface.zarr")
+    run("evaluate", checkpoint, "--samples", "4", "--out", "evaluation.zarr")
+    return run
+
+
+def test_a_surface_becomes_its_figures(measured, tmp_path):
+    outcome = measured("plot", "surface.zarr", "--out", "figures")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.split() == ["figures/contours.pdf", "figures/surface3d.pdf"]
+    for name in ("contours", "surface3d"):
+        for suffix in ("pdf", "svg", "png", "txt"):
+            assert (tmp_path / "figures" / f"{name}.{suffix}").stat().st_size > 0
+    assert (tmp_path / "figures" / "contours.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_features_become_their_figures(measured, tmp_path, checkpoint):
+    measured("features", checkpoint, "--samples", "4", "--out", "features.zarr")
+    outcome = measured("plot", "features.zarr", "--out", "figures")
+    assert outcome.status == 0, outcome.err
+    assert [line.split("/")[1] for line in outcome.out.split()] == [
+        "fourier.pdf",
+        "high_frequency.pdf",
+        "variance.pdf",
+    ]
+
+
+def test_two_results_of_one_network_are_told_apart_by_their_paths(measured, tmp_path, checkpoint):
+    measured("surface", checkpoint, "--samples", "4", "--steps", "3", "--seed", "1", "--out", "again.zarr")
+    outcome = measured("plot", "surface.zarr", "again.zarr", "--out", "figures")
+    assert outcome.status == 0, outcome.err
+    assert "seed" in (tmp_path / "figures" / "contours.txt").read_text()
+
+
+def test_a_result_without_a_figure_is_said(measured, tmp_path):
+    outcome = measured("plot", "evaluation.zarr", "--out", "figures")
+    assert outcome.status == 1
+    assert outcome.err == "landscape: no figure draws results of kind evaluation\n"
+    assert not (tmp_path / "figures").exists()
+
+
+def test_what_is_no_result_is_said(measured, checkpoint):
+    for place in ("nowhere.zarr", checkpoint, "."):
+        outcome = measured("plot", place)
+        assert outcome.status == 1
+        assert outcome.err.startswith("landscape: ")
+        assert "unexpected" not in outcome.err

@@ -1,0 +1,213 @@
+"""Lanczos against numpy's dense solver, and what it says when it could not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from landscape.errors import LandscapeError
+from landscape.linalg import Eigenpairs, lanczos
+from tests.references import symmetric, wanted
+
+ENDS = ("largest", "smallest", "magnitude")
+SPECTRA = {
+    "spread": np.linspace(-3, 5, 40),
+    "clustered": np.concatenate([5 + 1e-4 * np.arange(4), np.linspace(-1, 1, 36), -4 - 1e-4 * np.arange(3)]),
+    "outliers": np.concatenate([[30, 17, 15, 5, 4], 0.01 * np.cos(np.arange(55)), [-3, -2]]),
+    "negative": -np.linspace(1, 8, 30),
+    "tiny": 1e-12 * np.linspace(-3, 5, 20),
+    "huge": 1e12 * np.linspace(-3, 5, 20),
+}
+
+
+def solve(matrix: Tensor, k: int, **options) -> Eigenpairs:
+    options = {"tolerance": 1e-10, "like": matrix} | options
+    return lanczos(lambda v: matrix @ v, len(matrix), k, **options)
+
+
+def residuals(matrix: Tensor, pairs: Eigenpairs) -> np.ndarray:
+    return np.array(
+        [
+            np.linalg.norm(matrix.double().numpy() @ v - value * v)
+            for value, v in zip(pairs.eigenvalues, pairs.vectors.double().numpy(), strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize("which", ENDS)
+@pytest.mark.parametrize("spectrum", SPECTRA.values(), ids=SPECTRA)
+def test_against_the_dense_solver(spectrum: np.ndarray, which: str):
+    matrix = symmetric(spectrum)
+    pairs = solve(matrix, 4, which=which)
+    scale = np.abs(spectrum).max()
+    expected = wanted(np.linalg.eigvalsh(matrix.numpy()), 4, which)
+    np.testing.assert_allclose(pairs.eigenvalues, expected, rtol=0, atol=1e-8 * scale)
+    assert pairs.converged.all()
+    assert pairs.eigenvalues.dtype == np.float64
+    assert pairs.products <= len(matrix) + 4
+    gram = pairs.vectors @ pairs.vectors.T
+    torch.testing.assert_close(gram, torch.eye(4, dtype=torch.float64), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("which", ENDS)
+@pytest.mark.parametrize("tolerance", [1e-1, 1e-3, 1e-9])
+def test_the_residual_is_what_it_says(which: str, tolerance: float):
+    matrix = symmetric(SPECTRA["outliers"])
+    pairs = solve(matrix, 3, which=which, tolerance=tolerance)
+    np.testing.assert_allclose(pairs.residuals, residuals(matrix, pairs), atol=1e-12)
+    assert (pairs.converged == (pairs.residuals <= tolerance * 30)).all()
+
+
+@pytest.mark.parametrize("which", ENDS)
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_all_eigenvalues_of_a_small_operator(size: int, which: str):
+    matrix = symmetric(np.linspace(-1.5, 1, size))
+    pairs = solve(matrix, size, which=which)
+    expected = wanted(np.linspace(-1.5, 1, size), size, which)
+    np.testing.assert_allclose(pairs.eigenvalues, expected, atol=1e-10)
+    assert pairs.converged.all()
+    assert pairs.vectors.shape == (size, size)
+
+
+@pytest.mark.parametrize("which", ENDS)
+@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        [5, 5, 5, 1, 0],
+        [5, 4, 3] + [0] * 17,
+        [5, 1, -2] + [0] * 27,
+        [5, -5, 5, -5] + [0] * 8,
+        [-1] * 3 + [2] * 6,
+        [2] * 9,
+        [0] * 9,
+        [3] + [0] * 30,
+        [1] * 12 + [-1e-3] * 4,
+    ],
+    ids=str,
+)
+def test_repeated_eigenvalues_where_the_krylov_space_closes(
+    spectrum: list[float], seed: int, k: int, which: str
+):
+    """Low rank or few distinct values: the space closes early, and the search goes on outside it."""
+    matrix = symmetric(spectrum, seed=seed)
+    pairs = solve(matrix, k, which=which, seed=seed, tolerance=1e-8)
+    expected = wanted(np.array(spectrum), k, which)
+    found = pairs.eigenvalues
+    if which == "magnitude":
+        found, expected = np.abs(found), np.abs(expected)
+    np.testing.assert_allclose(found, expected, atol=1e-7)
+    assert pairs.converged.all()
+    assert (pairs.residuals <= 1e-7).all()
+    gram = pairs.vectors @ pairs.vectors.T
+    torch.testing.assert_close(gram, torch.eye(k, dtype=torch.float64), rtol=0, atol=1e-9)
+
+
+def test_a_diagonal_operator_meets_exact_zeros():
+    matrix = torch.diag(torch.tensor([3.0, 3.0, 0.0, 0.0, -1.0], dtype=torch.float64))
+    np.testing.assert_allclose(solve(matrix, 3).eigenvalues, [3, 3, 0], atol=1e-10)
+
+
+def test_float32_finds_outliers_within_its_residuals():
+    spectrum = SPECTRA["outliers"]
+    matrix = symmetric(spectrum).float()
+    pairs = solve(matrix, 5, tolerance=1e-4)
+    assert pairs.vectors.dtype == torch.float32
+    assert pairs.converged.all()
+    np.testing.assert_allclose(pairs.eigenvalues, [30, 17, 15, 5, 4], atol=2e-3)
+
+
+def test_float32_repeated_eigenvalues():
+    matrix = symmetric([5, 5, 5, 1] + [0] * 20).float()
+    np.testing.assert_allclose(solve(matrix, 4, tolerance=1e-3).eigenvalues, [5, 5, 5, 1], atol=1e-3)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    spectrum=st.lists(st.floats(-10, 10, width=16), min_size=1, max_size=12),
+    data=st.data(),
+    which=st.sampled_from(ENDS),
+    seed=st.integers(0, 1000),
+)
+def test_an_eigenvalue_lies_within_each_residual(spectrum: list[float], data, which: str, seed: int):
+    matrix = symmetric(spectrum, seed=seed)
+    k = data.draw(st.integers(1, len(spectrum)))
+    products = data.draw(st.integers(k + 1, 30))
+    pairs = solve(matrix, k, which=which, seed=seed, tolerance=1e-6, max_products=products)
+    exact = np.linalg.eigvalsh(matrix.numpy())
+    for value, residual in zip(pairs.eigenvalues, pairs.residuals, strict=True):
+        assert np.abs(exact - value).min() <= residual + 1e-12 * (1 + np.abs(exact).max())
+    expected = wanted(pairs.eigenvalues, k, which)
+    np.testing.assert_array_equal(pairs.eigenvalues, expected)
+
+
+@pytest.mark.parametrize("which", ENDS)
+def test_the_start_moves_no_eigenvalue_by_more_than_the_residuals(which: str):
+    matrix = symmetric(SPECTRA["outliers"])
+    first = solve(matrix, 3, which=which, tolerance=1e-3)
+    for seed in range(1, 6):
+        other = solve(matrix, 3, which=which, tolerance=1e-3, seed=seed)
+        assert not torch.equal(other.vectors, first.vectors)
+        assert first.converged.all()
+        assert other.converged.all()
+        moved = np.abs(other.eigenvalues - first.eigenvalues)
+        assert (moved <= first.residuals + other.residuals).all()
+
+
+def test_the_same_seed_gives_the_same_numbers_and_spares_the_global_state():
+    matrix, state = symmetric(SPECTRA["spread"]), torch.get_rng_state()
+    first, second = solve(matrix, 3, seed=4), solve(matrix, 3, seed=4)
+    np.testing.assert_array_equal(first.eigenvalues, second.eigenvalues)
+    assert torch.equal(first.vectors, second.vectors)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_not_converged_is_said():
+    matrix = symmetric(np.linspace(0, 1, 200))
+    pairs = solve(matrix, 3, tolerance=1e-6, max_products=6)
+    assert not pairs.converged.any()
+    assert (pairs.residuals > 1e-6).all()
+    np.testing.assert_allclose(pairs.residuals, residuals(matrix, pairs), atol=1e-12)
+    assert pairs.products == 6 + 3
+
+
+def test_every_product_is_counted():
+    matrix, calls = symmetric(SPECTRA["spread"]), []
+    pairs = lanczos(lambda v: calls.append(1) or matrix @ v, len(matrix), 2)
+    assert pairs.products == len(calls)
+
+
+def test_a_loose_tolerance_saves_products():
+    matrix = symmetric(SPECTRA["outliers"])
+    assert (
+        solve(matrix, 2, tolerance=1e-2).products < solve(matrix, 2, tolerance=1e-10).products < len(matrix)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"k": 0}, "0 eigenvalues asked for, but the operator has size 4; choose 1 to 4"),
+        ({"k": 5}, "5 eigenvalues asked for, but the operator has size 4"),
+        ({"tolerance": 0.0}, "the tolerance must lie between 0 and 1, got 0.0"),
+        ({"tolerance": 1.0}, "got 1.0"),
+        ({"tolerance": float("nan")}, "got nan"),
+        ({"max_products": 2}, "2 eigenvalues need at least 3 products, 2 are allowed"),
+        ({"which": "middle"}, "which is 'middle'; choose one of largest, smallest, magnitude"),
+    ],
+)
+def test_impossible_requests_are_explained(options: dict, text: str):
+    with pytest.raises(LandscapeError) as caught:
+        solve(symmetric([1, 2, 3, 4]), **({"k": 2} | options))
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_product_that_is_not_finite_is_an_error(value: float):
+    with pytest.raises(LandscapeError, match="not finite"):
+        lanczos(lambda v: v * value, 4, 2)

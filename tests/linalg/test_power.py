@@ -1,0 +1,117 @@
+"""Power iteration with deflation against numpy's dense solver."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from landscape.errors import LandscapeError
+from landscape.linalg import Eigenpairs, lanczos, power_iteration
+from tests.references import symmetric, wanted
+
+
+def solve(matrix: Tensor, k: int, **options) -> Eigenpairs:
+    options = {"tolerance": 1e-9, "max_products": 20_000, "like": matrix} | options
+    return power_iteration(lambda v: matrix @ v, len(matrix), k, **options)
+
+
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        [8, -6, 4, -2, 1, 0.5, 0.1],
+        [-8, 6, 4, 2],
+        [5, 5, 5, 1, 0.5],
+        [5, 2] + [0] * 10,
+        [2] * 5,
+        [3, 2.9, 2.8, 1, 0.3],
+        [0] * 4,
+        [1e-12, 3e-12, -7e-12],
+        [7, -7e9, 3e9],
+    ],
+    ids=str,
+)
+def test_against_the_dense_solver(spectrum: list[float]):
+    matrix = symmetric(spectrum)
+    pairs = solve(matrix, 3)
+    expected = wanted(np.array(spectrum), 3, "magnitude")
+    np.testing.assert_allclose(pairs.eigenvalues, expected, rtol=0, atol=1e-8 * max(map(abs, spectrum)))
+    assert pairs.converged.all()
+    gram = pairs.vectors @ pairs.vectors.T
+    torch.testing.assert_close(gram, torch.eye(3, dtype=torch.float64), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, 2, 6])
+def test_all_eigenvalues_of_a_small_operator(size: int):
+    spectrum = np.array([4.0, -3, 2, -1, 0.5, 0.2])[:size]
+    np.testing.assert_allclose(solve(symmetric(spectrum), size).eigenvalues, spectrum, atol=1e-8)
+
+
+def test_agrees_with_lanczos():
+    matrix = symmetric([9, -7, 5, 3, -2, 1, 0.5, 0.2])
+    power = solve(matrix, 4, tolerance=1e-4)
+    other = lanczos(lambda v: matrix @ v, 8, 4, which="magnitude", tolerance=1e-4)
+    assert (np.abs(power.eigenvalues - other.eigenvalues) <= power.residuals + other.residuals).all()
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    spectrum=st.lists(st.floats(-10, 10, width=16), min_size=1, max_size=8),
+    data=st.data(),
+    seed=st.integers(0, 1000),
+)
+def test_an_eigenvalue_lies_within_each_residual(spectrum: list[float], data, seed: int):
+    matrix = symmetric(spectrum, seed=seed)
+    k = data.draw(st.integers(1, len(spectrum)))
+    pairs = solve(matrix, k, tolerance=1e-3, max_products=data.draw(st.integers(k + 1, 60)), seed=seed)
+    exact = np.linalg.eigvalsh(matrix.numpy())
+    for value, residual, vector in zip(
+        pairs.eigenvalues, pairs.residuals, pairs.vectors.numpy(), strict=True
+    ):
+        assert np.abs(exact - value).min() <= residual + 1e-12 * (1 + np.abs(exact).max())
+        assert residual == pytest.approx(np.linalg.norm(matrix.numpy() @ vector - value * vector), abs=1e-12)
+    magnitudes = np.abs(pairs.eigenvalues)
+    assert (np.diff(magnitudes) <= 0).all()
+
+
+def test_opposite_eigenvalues_do_not_converge_and_that_is_said():
+    pairs = solve(symmetric([3, -3, 1]), 1, max_products=500, tolerance=1e-3)
+    assert not pairs.converged[0]
+    assert pairs.residuals[0] > 0.01
+
+
+def test_the_budget_is_kept_and_every_product_counted():
+    matrix, calls = symmetric(np.linspace(0.9, 1, 30)), []
+    pairs = power_iteration(lambda v: calls.append(1) or matrix @ v, 30, 3, tolerance=1e-6, max_products=20)
+    assert pairs.products == len(calls) == 20 + 3
+    assert not pairs.converged.any()
+
+
+def test_another_start_stays_within_the_residuals():
+    matrix = symmetric([9, -7, 5, 3, -2, 1, 0.5, 0.2])
+    first = solve(matrix, 3, tolerance=1e-3)
+    for seed in range(1, 4):
+        other = solve(matrix, 3, tolerance=1e-3, seed=10 * seed)
+        moved = np.abs(other.eigenvalues - first.eigenvalues)
+        assert (moved <= first.residuals + other.residuals).all()
+
+
+def test_float32():
+    pairs = solve(symmetric([9, -7, 5, 3]).float(), 2, tolerance=1e-4)
+    assert pairs.vectors.dtype == torch.float32
+    np.testing.assert_allclose(pairs.eigenvalues, [9, -7], atol=1e-3)
+    assert pairs.converged.all()
+
+
+@pytest.mark.parametrize("options", [{"k": 0}, {"k": 5}, {"tolerance": 2.0}, {"max_products": 2}])
+def test_impossible_requests_are_explained(options: dict):
+    with pytest.raises(LandscapeError, match=r"asked for|tolerance|products"):
+        solve(symmetric([1, 2, 3, 4]), **({"k": 2} | options))
+
+
+def test_a_product_that_is_not_finite_is_an_error():
+    with pytest.raises(LandscapeError, match="not finite"):
+        power_iteration(lambda v: v * float("nan"), 4, 2)

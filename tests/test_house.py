@@ -1,0 +1,103 @@
+"""The house keeps its shape: import directions, light doors, docstrings, short files."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LONGEST = {"objective.py": 400}  # one class; everything else is to stay under 300 lines
+FILES = sorted((ROOT / "landscape").rglob("*.py"))
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_imports_go_downward_only():
+    tool = shutil.which(
+        "lint-imports", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
+    if tool is None:
+        pytest.skip("import-linter is not installed; pip install 'landscape[test]'")
+    outcome = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "Contracts: 4 kept, 0 broken." in outcome.stdout
+
+
+def test_the_package_opens_at_once_and_without_torch():
+    seconds = []
+    for _ in range(3):
+        outcome = python(
+            "import sys, time, landscape\n"
+            "assert not {'torch', 'numpy', 'matplotlib'} & set(sys.modules)\n"
+            "print(time.process_time())"
+        )
+        assert outcome.returncode == 0, outcome.stderr
+        seconds.append(float(outcome.stdout))
+    assert min(seconds) < 0.3
+
+
+def test_drawing_and_reading_need_no_torch():
+    outcome = python(
+        "import sys, landscape.figures, landscape.report, landscape.results, landscape.cli\n"
+        "assert 'torch' not in sys.modules"
+    )
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_computing_never_draws():
+    outcome = python(
+        "import sys\n"
+        "from landscape import analyses, features, hessian, predictive, surface, train\n"
+        "assert not {'matplotlib', 'seaborn'} & set(sys.modules)"
+    )
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_every_public_name_of_the_package_resolves():
+    outcome = python("import landscape\nfor name in landscape.__all__: getattr(landscape, name)")
+    assert outcome.returncode == 0, outcome.stderr
+    outcome = python("import landscape\nlandscape.nonsense")
+    assert "AttributeError: module 'landscape' has no attribute 'nonsense'" in outcome.stderr
+
+
+def public(body: list[ast.stmt], prefix: str = "") -> list[tuple[str, str | None]]:
+    """(name, docstring) of public functions and classes, methods included."""
+    found = []
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            found.append((prefix + node.name, ast.get_docstring(node)))
+            if isinstance(node, ast.ClassDef):
+                found += public(node.body, f"{prefix}{node.name}.")
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT / "landscape")))
+def test_every_file_explains_itself_and_is_short(file):
+    text = file.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    if text.strip():
+        assert ast.get_docstring(tree), f"{file} has no docstring"
+    bare = [name for name, docstring in public(tree.body) if not docstring]
+    assert not bare, f"without a docstring: {', '.join(bare)}"
+    assert text.count("\n") <= LONGEST.get(file.name, 300)
+
+
+def test_nothing_touches_global_random_state():
+    stateful = ("torch.manual_seed(", "np.random.seed(", "random.seed(", "torch.rand(", "torch.randn(")
+    for file in FILES:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            found = [call for call in stateful if call in line and "generator=" not in line]
+            assert not found, f"{file}:{number} calls {found[0]}"
