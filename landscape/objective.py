@@ -4,49 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from landscape.batches import Batches, usual_micro_batch
 from landscape.dropout import MODES, DropoutMode, dropout_layers, dropout_masks
 from landscape.errors import LandscapeError
-from landscape.network import Network
-from landscape.parameters import Parameters, select
+from landscape.losses import Loss, SampleLoss, cross_entropy
+from landscape.network import Network, evaluating
+from landscape.parameters import Parameters, check_fit, select
 from landscape.samples import Samples
 
-SampleLoss = Callable[[Tensor, Tensor], Tensor]
-"""(logits of shape (batch, class), targets of shape (batch,)) → losses of shape (batch,)."""
-
-_CACHE_BYTES = 2**30
 _KEPT_GRAPH_SAMPLES = 256
-
-
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Negative log-likelihood of each sample, in nats; shape (batch,)."""
-    return F.cross_entropy(logits, targets, reduction="none")
-
-
-@dataclass(frozen=True)
-class Loss:
-    """The two terms of the loss, apart.
-
-    Attributes:
-        nll: Mean negative log-likelihood over the samples, in nats.
-        l2: ½ · weight decay · ‖w‖².
-    """
-
-    nll: float
-    l2: float
-
-    @property
-    def total(self) -> float:
-        """Their sum."""
-        return self.nll + self.l2
 
 
 class Objective:
@@ -82,7 +55,7 @@ class Objective:
             network: A `Network`, or any module from inputs to logits.
             samples: `Samples`, or a pair of inputs and targets.
             loss: Loss of each sample.
-            weight_decay: λ of the term ½·λ·‖w‖² over every trainable parameter.
+            weight_decay: λ of the term ½·λ·‖w‖² over every parameter.
             dropout: `off`, `fixed` (one mask for the whole objective) or `fresh` (a new one for each `draw`).
             seed: Of the dropout masks.
             params: Pattern of the parameters to differentiate, see `landscape.parameters.select`.
@@ -113,21 +86,21 @@ class Objective:
         self.params = params
         self.device = torch.device(device)
         self.dtype = dtype
-        self.micro_batch = micro_batch or _usual_micro_batch(samples, self.device)
+        self.micro_batch = micro_batch or usual_micro_batch(samples, self.device)
         self._first = 0
         # Copies, so that training the module afterwards does not move the objective.
         self.parameters = {name: self._own(p).clone() for name, p in network.module.named_parameters()}
         self.free = select(self.parameters, params)
         self._buffers = {name: self._own(b).clone() for name, b in network.module.named_buffers()}
         self._stochastic = dropout != "off" and bool(dropout_layers(network.module))
-        self._cache: list[tuple[int, Tensor, Tensor]] | None = None
+        self._prepared: Batches | None = None
 
     def subset(self, start: int, stop: int) -> Objective:
         """The same objective over the samples start … stop − 1, which keep their dropout masks."""
         part = copy.copy(self)
         part.samples = self.samples.select(np.arange(start, min(stop, len(self.samples))))
         part._first = self._first + start
-        part._cache = None
+        part._prepared = None
         return part
 
     def outputs(
@@ -161,7 +134,7 @@ class Objective:
         return Loss(float(losses.mean()), self.l2(parameters))
 
     def l2(self, parameters: Mapping[str, Tensor] | None = None) -> float:
-        """½ · weight decay · ‖w‖² over every trainable parameter, in float64."""
+        """½ · weight decay · ‖w‖² over every parameter, in float64."""
         if not self.weight_decay:
             return 0.0
         theta = self._at(parameters)
@@ -276,7 +249,7 @@ class Objective:
         *,
         retain: bool = False,
     ) -> Parameters:
-        _check_fit(vector, self.free)
+        check_fit(vector, self.free)
         total = {name: self.weight_decay * vector[name] for name in self.free}
         along = tuple(vector[name] for name in self.free)
         for gradient, leaves in graphs:
@@ -299,7 +272,12 @@ class Objective:
         self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, targets: Tensor, draw: int
     ) -> Tensor:
         """This micro-batch's share of the mean loss over all samples."""
-        return self.loss(self._forward(theta, start, inputs, draw), targets).sum() / len(self.samples)
+        loss = self.loss(self._forward(theta, start, inputs, draw), targets).sum() / len(self.samples)
+        if not loss.requires_grad:
+            raise LandscapeError(
+                f"the loss does not depend on the parameters that match {self.params!r}; choose others"
+            )
+        return loss
 
     def _forward(self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int) -> Tensor:
         module = self.network.module
@@ -310,29 +288,18 @@ class Objective:
         with evaluating(module), masks:
             return torch.func.functional_call(module, ({**theta, **self._buffers},), (inputs,))
 
-    def _batches(self) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Prepared inputs, kept in memory after the first pass where they are small enough."""
-        if self._cache is not None:
-            yield from self._cache
-            return
-        size = self.samples.inputs[0].numel() * self.dtype.itemsize * len(self.samples)
-        kept = []
-        for start in range(0, len(self.samples), self.micro_batch):
-            inputs, targets = self.samples.batch(start, start + self.micro_batch, dtype=self.dtype)
-            inputs = self.network.prepare(inputs).to(self.device)
-            if inputs.dim() == 4:
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-            item = (start, inputs, targets.to(self.device))
-            if size <= _CACHE_BYTES:
-                kept.append(item)
-            yield item
-        if kept:
-            self._cache = kept
+    def _batches(self) -> Batches:
+        """Prepared micro-batches; made anew when samples or micro-batch have changed."""
+        batches = self._prepared
+        if batches is None or batches.size != self.micro_batch:
+            batches = Batches(self.samples, self.network.prepare, self.micro_batch, self.device, self.dtype)
+            self._prepared = batches
+        return batches
 
     def _at(self, parameters: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
         if parameters is None:
             return self.parameters
-        _check_fit(parameters, self.parameters)
+        check_fit(parameters, self.parameters)
         return {name: self._own(value) for name, value in parameters.items()}
 
     def _leaves(self, theta: Mapping[str, Tensor]) -> Parameters:
@@ -343,39 +310,3 @@ class Objective:
         value = value.detach()
         value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
         return value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Eval mode for every submodule while open; each one's own training flag is put back."""
-    training = [layer for layer in module.modules() if layer.training]
-    for layer in training:
-        layer.training = False
-    try:
-        yield
-    finally:
-        for layer in training:
-            layer.training = True
-
-
-def _check_fit(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Raise unless both have the same names and shapes."""
-    missing = own.keys() ^ given.keys()
-    if missing:
-        raise LandscapeError(
-            f"parameters do not fit the network: {', '.join(sorted(missing)[:5])} on one side only"
-        )
-    for name, value in own.items():
-        if given[name].shape != value.shape:
-            raise LandscapeError(
-                f"parameters do not fit the network: {name} has shape {tuple(given[name].shape)}, "
-                f"expected {tuple(value.shape)}"
-            )
-
-
-def _usual_micro_batch(samples: Samples, device: torch.device) -> int:
-    """100 CIFAR images on a CPU, ten times as many elsewhere, fewer of larger images."""
-    cifar = 3 * 32 * 32
-    size = max(1, samples.inputs[0].numel())
-    usual = 100 if device.type == "cpu" else 1000
-    return max(1, min(len(samples), usual * max(1, cifar) // max(cifar, size)))

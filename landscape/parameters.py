@@ -38,6 +38,25 @@ def select(parameters: Mapping[str, Tensor], pattern: str) -> Parameters:
     return {name: value for name, value in parameters.items() if name in chosen}
 
 
+def check_fit(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Compare names and shapes with the network's own.
+
+    Raises:
+        LandscapeError: If a name is on one side only, or a shape differs.
+    """
+    missing = own.keys() ^ given.keys()
+    if missing:
+        raise LandscapeError(
+            f"parameters do not fit the network: {', '.join(sorted(missing)[:5])} on one side only"
+        )
+    for name, value in own.items():
+        if given[name].shape != value.shape:
+            raise LandscapeError(
+                f"parameters do not fit the network: {name} has shape {tuple(given[name].shape)}, "
+                f"expected {tuple(value.shape)}"
+            )
+
+
 def dot(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
     """Inner product over all tensors, a scalar tensor summed in float64."""
     return torch.stack([(a[name].double() * b[name].double()).sum() for name in a]).sum()

@@ -155,8 +155,9 @@ class Samples:
 
     def _content_digest(self) -> str:
         """Digest of inputs and targets themselves, so that a file edited in place is another data set."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.targets.cpu().numpy()))
-        digest.update(np.ascontiguousarray(self.inputs.cpu().numpy()))
+        digest = hashlib.sha256()
+        for tensor in (self.targets, self.inputs):
+            digest.update(tensor.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def _indices(self) -> np.ndarray:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from landscape import objective as objective_room
 from landscape.errors import LandscapeError
-from landscape.objective import Objective, evaluating
+from landscape.network import evaluating
+from landscape.objective import Objective
 from landscape.parameters import dot, flatten, shifted, unflatten
 from landscape.samples import Normalisation, Samples
 from tests.cases import BY_NAME, CASES, Case, random_like, randomised

@@ -67,7 +67,7 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without λ and ± still gets the numbers
     try:
-        status = group.main(arguments, prog_name="landscape", standalone_mode=False)
+        status = group.main(arguments, prog_name="landscape", standalone_mode=False, obj=tuple(arguments))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

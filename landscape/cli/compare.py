@@ -70,6 +70,7 @@ def command(request: Request, checkpoints: Sequence[str], out: str, **sizes) -> 
 
 def run(request: Request, networks: Sequence, folder: Path, name: str, **sizes) -> None:
     """Measure, draw, write the page and say where it is; shared with ``landscape demo``."""
+    import shlex
     import time
 
     from landscape import analyses
@@ -89,7 +90,8 @@ def run(request: Request, networks: Sequence, folder: Path, name: str, **sizes) 
     )
     results = analyses.compare(networks, measurements, folder, progress=request.progress, say=request.say)
     request.say("drawing")
-    page = write_report(results, folder)
+    given = click.get_current_context().find_root().obj
+    page = write_report(results, folder, command=shlex.join(["landscape", *given]) if given else None)
     if request.as_json:
         emit(
             {

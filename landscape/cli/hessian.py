@@ -20,7 +20,11 @@ from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, re
     help="Lanczos, or power iteration as in the papers (largest magnitudes).",
 )
 @click.option(
-    "--tolerance", type=float, default=1e-3, show_default=True, help="Residual relative to the largest |λ|."
+    "--tolerance",
+    type=float,
+    default=1e-3,
+    show_default=True,
+    help="Largest residual of the top-k, as a share of |λ|₁.",
 )
 @click.option(
     "--max-products",

@@ -38,8 +38,8 @@ def max_eigenvalue_spectrum(
 
     Returns:
         Dimensions `batch`, `rank`: `eigenvalue`, `residual`, `converged`; and `ape`, the mean of the positive
-        eigenvalues with its standard error over mini-batches, and `nep`, the share of negative ones (Park & Kim
-        2022b, A.2).
+        eigenvalues with its standard error over mini-batches, and `nep`, the share of negative ones (Park &
+        Kim 2022b, A.2).
 
     Raises:
         LandscapeError: If the samples do not give that many mini-batches.
@@ -77,8 +77,8 @@ def summary_statistics(values: np.ndarray) -> dict[str, tuple]:
     """APE with its standard error, and NEP, of signed eigenvalues of shape (batch, rank).
 
     APE is the mean over all positive values. Its standard error treats mini-batches, not single values, as
-    independent: it is that of the mini-batches' sums over their counts (a ratio estimator). Without a positive
-    value, or with one mini-batch, what cannot be estimated is NaN.
+    independent: it is that of the mini-batches' sums over their counts (a ratio estimator). Without a
+    positive value, or with one mini-batch, what cannot be estimated is NaN.
     """
     positive = values > 0
     sums, counts = np.where(positive, values, 0.0).sum(1), positive.sum(1)

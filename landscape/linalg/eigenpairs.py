@@ -46,7 +46,9 @@ def check_request(k: int, size: int, tolerance: float, max_products: int) -> Non
         LandscapeError: If a number is out of range.
     """
     if not 1 <= k <= size:
-        raise LandscapeError(f"{k} eigenvalues asked for, but the operator has size {size}; choose 1 to {size}")
+        raise LandscapeError(
+            f"{k} eigenvalues asked for, but the operator has size {size}; choose 1 to {size}"
+        )
     if not 0 < tolerance < 1:
         raise LandscapeError(f"the tolerance must lie between 0 and 1, got {tolerance}")
     if max_products < k + 1:

@@ -1,4 +1,4 @@
-"""Lanczos with full reorthogonalisation (Lanczos 1950; Parlett, *The Symmetric Eigenvalue Problem*, ch. 13)."""
+"""Lanczos with full reorthogonalisation (Parlett 1998, *The Symmetric Eigenvalue Problem*, chapter 13)."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ def _nothing_ahead(
         errors: Error bound of each Ritz value.
         accuracy: Error that counts as converged.
     """
-    inside = np.argsort(-(coefficients**2).sum(0))[: len(coefficients)]  # a block has as many pairs as vectors
+    # A block has as many pairs as vectors.
+    inside = np.argsort(-(coefficients**2).sum(0))[: len(coefficients)]
     best = inside[key[inside].argmin()]
     return bool(errors[best] <= accuracy and key[best] >= np.sort(key)[k - 1] - accuracy)
 

@@ -40,7 +40,8 @@ def filter_normalised(direction: Mapping[str, Tensor], weights: Mapping[str, Ten
 def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) -> tuple[Parameters, ...]:
     """Gaussian directions through the free parameters, filter-normalised.
 
-    Direction i depends on the seed and on i alone. They are drawn in float64, so that both precisions share them.
+    Direction i depends on the seed and on i alone. They are drawn in float64, so that both precisions share
+    them.
 
     Args:
         objective: Gives the weights that set the scale.

@@ -91,7 +91,7 @@ class ResidualBlock(nn.Module):
 
 
 class PreactivationBlock(ResidualBlock):
-    """BatchNorm–activation–convolution; where the shortcut is not the identity, it too sees the activated map."""
+    """BatchNorm–activation–convolution; a shortcut that is not the identity sees the activated map too."""
 
     preactivation = True
 

@@ -53,7 +53,9 @@ def measured(monkeypatch):
 
     monkeypatch.setattr(module, "recipe", spying)
     # Drawing takes seconds; the comparison that `folder` holds was drawn once.
-    monkeypatch.setattr("landscape.report.write_report", lambda results, place: Path(place) / "index.html")
+    monkeypatch.setattr(
+        "landscape.report.write_report", lambda results, place, **_: Path(place) / "index.html"
+    )
     return calls
 
 
