@@ -64,6 +64,7 @@ def eigenvalues(
     method: hessian.Method = "lanczos",
     tolerance: float = 1e-3,
     max_products: int = 0,
+    progress: Progress = silent,
 ) -> xr.Dataset:
     """Top eigenvalues over all samples, see `landscape.hessian.top_eigenvalues`."""
     which = "magnitude" if method == "power" else "largest"
@@ -77,7 +78,7 @@ def eigenvalues(
     }
 
     def measure() -> xr.Dataset:
-        dataset = hessian.top_eigenvalues(objective, **options)
+        dataset = hessian.top_eigenvalues(objective, progress=progress, **options)
         loss = objective.value()
         return dataset.assign(loss=((), loss.total, {"long_name": "NLL + L2", "units": "nats"}))
 

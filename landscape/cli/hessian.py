@@ -1,10 +1,14 @@
 """`landscape hessian`: top eigenvalues, and their spectrum over mini-batches."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @click.command("hessian")
@@ -71,7 +75,6 @@ def command(
     """
     from landscape import analyses, results
     from landscape.cli.answer import answer
-    from landscape.results import attribute
 
     network = request.network(checkpoint)
     path = result_path(out, network, "eigenvalues")
@@ -87,7 +90,12 @@ def command(
             progress=request.progress,
         )
     dataset = analyses.eigenvalues(
-        objective, k=top_k, method=method, tolerance=tolerance, max_products=max_products
+        objective,
+        k=top_k,
+        method=method,
+        tolerance=tolerance,
+        max_products=max_products,
+        progress=request.progress,
     )
     results.save(dataset, path)
     values: dict[str, Any] = {
@@ -98,25 +106,33 @@ def command(
         "hvps": int(dataset.products),
     }
     lines = [f"loss {values['loss']:.6f} over {len(objective.samples)} samples, {values['hvps']} products"]
-    for rank in range(top_k):
-        mark = "" if values["converged"][rank] else "  not converged"
-        eigenvalue, residual = values["eigenvalues"][rank], values["residuals"][rank]
-        lines.append(f"λ{rank + 1:<2} {eigenvalue:.6g}  residual {residual:.1e}{mark}")
+    for rank, value in enumerate(values["eigenvalues"], 1):
+        mark = "" if values["converged"][rank - 1] else "  not converged"
+        lines.append(f"λ{rank:<2} {value:.6g}  residual {values['residuals'][rank - 1]:.1e}{mark}")
     if batch is not None:
         place = path.with_name(f"{path.stem.removesuffix('-eigenvalues')}-spectrum.zarr")
-        values["spectrum"] = {
-            "batch_size": spectrum_batch,
-            "k": spectrum_k,
-            "values": batch.eigenvalue.values.tolist(),
-            "ape": float(batch.ape),
-            "ape_standard_error": float(batch.ape_standard_error),
-            "nep": float(batch.nep),
-            "result": str(results.save(batch, place)),
-            "checks": attribute(batch, "checks"),
-        }
+        results.save(batch, place)
+        values["spectrum"] = _spectrum(batch, place)
         lines.append(
             f"spectrum over {batch.sizes['batch']} mini-batches of {spectrum_batch}: "
             f"APE {float(batch.ape):.4g} ± {float(batch.ape_standard_error):.2g}, "
             f"NEP {float(batch.nep):.3f}; saved {place}"
         )
     answer(request, "hessian", dataset, path, values, lines)
+
+
+def _spectrum(batch: "xr.Dataset", place: Path) -> dict[str, Any]:
+    """The JSON of a mini-batch spectrum."""
+    from landscape.results import attribute
+
+    options = attribute(batch, "protocol")["options"]
+    return {
+        "batch_size": options["batch_size"],
+        "k": options["k"],
+        "values": batch.eigenvalue.values.tolist(),
+        "ape": float(batch.ape),
+        "ape_standard_error": float(batch.ape_standard_error),
+        "nep": float(batch.nep),
+        "result": str(place),
+        "checks": attribute(batch, "checks"),
+    }

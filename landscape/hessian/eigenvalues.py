@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.linalg import Eigenpairs, Which, lanczos, power_iteration
 from landscape.objective import Objective
 from landscape.parameters import flatten, unflatten
+from landscape.progress import Progress, silent
 
 Method = Literal["lanczos", "power"]
 METHODS: tuple[Method, ...] = ("lanczos", "power")
@@ -26,6 +28,7 @@ def eigenpairs(
     max_products: int = 0,
     seed: int = 0,
     draw: int = 0,
+    progress: Progress = silent,
 ) -> Eigenpairs:
     """Eigenpairs of the Hessian of the total loss over the objective's free parameters.
 
@@ -38,6 +41,7 @@ def eigenpairs(
         max_products: Hessian-vector products allowed; 0 allows 200 for Lanczos, 200·k for power iteration.
         seed: Of the start vector.
         draw: Which dropout masks, with `fresh` dropout.
+        progress: Counts the products; how many there will be is not known beforehand.
 
     Raises:
         LandscapeError: On an unknown method, or `power` asked for one end of the spectrum.
@@ -48,7 +52,10 @@ def eigenpairs(
         raise LandscapeError(f"power iteration finds the largest magnitudes, not the {which}; use lanczos")
     hessian, like = objective.hessian(draw=draw), objective.free
 
+    counter = iter(progress(itertools.count(), "Hessian-vector products", None))
+
     def matvec(vector):
+        next(counter)
         return flatten(hessian(unflatten(vector, like)))
 
     first = next(iter(like.values()))
