@@ -82,7 +82,7 @@ def _values(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "names": list(results),
         "looks": figures.looks(results),
-        "protocol": _protocol_line(results),
+        "protocol_lines": _protocol_lines(results),
         "protocols": protocols(results),
         "columns": columns,
         "body": body,
@@ -119,13 +119,13 @@ def _write_figures(results: Results, folder: Path, said: Mapping[str, str]) -> l
     return sections
 
 
-def _protocol_line(results: Results) -> str:
-    """The protocol of the kind of result that most networks have, in one line."""
+def _protocol_lines(results: Results) -> list[tuple[str, str]]:
+    """Each kind of result with its protocol in one line."""
     by_kind: dict[str, dict[str, xr.Dataset]] = {}
     for name, kinds in results.items():
         for kind, dataset in kinds.items():
             by_kind.setdefault(kind, {})[name] = dataset
-    return protocol_phrase(max(by_kind.values(), key=len))
+    return [(kind, protocol_phrase(found).removeprefix("Protocol: ")) for kind, found in by_kind.items()]
 
 
 def _networks(results: Results) -> dict[str, dict]:

@@ -126,7 +126,9 @@ def skeleton(config: ModelConfig) -> nn.Module:
 def build(config: ModelConfig, *, seed: int = 0) -> nn.Module:
     """The network of a configuration, freshly initialised, in eval mode.
 
-    Convolutions and dense layers draw He-normal weights (fan in) from a generator of their own, so that the
+    Convolutions and the classifier of the pooling heads draw He-normal weights (fan in), the dense layers of
+    the MLP head uniform ones in ±1/√fan in, torch's default and so the authors': thousands of positive inputs
+    with He's larger weights leave a layer of dead units. They draw from a generator of their own, so that the
     global random state is neither read nor changed.
 
     Args:
@@ -135,8 +137,13 @@ def build(config: ModelConfig, *, seed: int = 0) -> nn.Module:
     """
     module = skeleton(config).to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
+    in_mlp = {part for head in module.modules() if isinstance(head, MLPHead) for part in head.children()}
     for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Linear) and layer in in_mlp:
+            bound = layer.in_features**-0.5
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator)
+        elif isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
