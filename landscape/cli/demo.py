@@ -52,7 +52,7 @@ def command(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> Non
         predictions=1000,
         maps=256,
         spectrum_batch=64,
-        spectrum_batches=12,
+        spectrum_batches=8,
         span=0.5,
         steps=15,
     )

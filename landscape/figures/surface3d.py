@@ -145,8 +145,8 @@ def _draw(axis: Axes3D, grid: Cells, shared: Scale | None, mappable: ScalarMappa
 
 def _decorate(axis: Axes3D, dataset: xr.Dataset, grid: Cells, shared: Scale | None) -> None:
     norm = option(dataset, "norm")
-    axis.set_xlabel(axis_label("x", norm), labelpad=-8, fontsize=6)
-    axis.set_ylabel(axis_label("y", norm), labelpad=-8, fontsize=6)
+    axis.set_xlabel(axis_label("x", norm), labelpad=-6.5, fontsize=6)
+    axis.set_ylabel(axis_label("y", norm), labelpad=-5.5, fontsize=6)
     for which, values in (("x", grid.x), ("y", grid.y)):
         ticks = inner_ticks(values.min(), values.max())
         axis.set(**{f"{which}ticks": ticks, f"{which}ticklabels": [plain_number(v) for v in ticks]})
