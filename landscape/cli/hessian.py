@@ -105,10 +105,7 @@ def command(
         "converged": dataset.converged.values.tolist(),
         "hvps": int(dataset.products),
     }
-    lines = [f"loss {values['loss']:.6f} over {len(objective.samples)} samples, {values['hvps']} products"]
-    for rank, value in enumerate(values["eigenvalues"], 1):
-        mark = "" if values["converged"][rank - 1] else "  not converged"
-        lines.append(f"λ{rank:<2} {value:.6g}  residual {values['residuals'][rank - 1]:.1e}{mark}")
+    lines = _lines(values, len(objective.samples))
     if batch is not None:
         place = path.with_name(f"{path.stem.removesuffix('-eigenvalues')}-spectrum.zarr")
         results.save(batch, place)
@@ -119,6 +116,15 @@ def command(
             f"NEP {float(batch.nep):.3f}; saved {place}"
         )
     answer(request, "hessian", dataset, path, values, lines)
+
+
+def _lines(values: dict[str, Any], samples: int) -> list[str]:
+    """What people read of the eigenvalues."""
+    lines = [f"loss {values['loss']:.6f} over {samples} samples, {values['hvps']} products"]
+    for rank, value in enumerate(values["eigenvalues"], 1):
+        mark = "" if values["converged"][rank - 1] else "  not converged"
+        lines.append(f"λ{rank:<2} {value:.6g}  residual {values['residuals'][rank - 1]:.1e}{mark}")
+    return lines
 
 
 def _spectrum(batch: "xr.Dataset", place: Path) -> dict[str, Any]:
