@@ -61,8 +61,11 @@ def plan(
         span: Half the side of the surface, in filter norms.
         steps: Points a side of the surface.
     """
-    test = dataclasses.replace(settings, split="test", augment=None)
-    whole = dataclasses.replace(settings, samples=batch_size * batches or settings.samples)
+    # Numbers that were asked for are kept or refused; only the surface's usual number may shrink.
+    test = dataclasses.replace(settings, split="test", augment=None, at_most=False)
+    whole = settings
+    if batches:
+        whole = dataclasses.replace(settings, samples=batch_size * batches, at_most=False)
     return [
         Measurement("evaluation", dataclasses.replace(test, samples=predictions)),
         Measurement("features", dataclasses.replace(test, samples=maps)),

@@ -25,6 +25,7 @@ class Settings:
         data: Data specification, see `landscape.data.load`.
         split: `train` or `test`.
         samples: How many; 0 takes all.
+        at_most: Whether a data set with fewer samples is taken whole instead of refused.
         sample_seed: None takes the first ones in file order, a number draws that many with this seed.
         normalisation: Overrides the network's own and the data set's usual one.
         augment: Seed of a frozen crop and flip; None leaves the images clean.
@@ -40,6 +41,7 @@ class Settings:
     data: str = "demo"
     split: str = "test"
     samples: int = 0
+    at_most: bool = False
     sample_seed: int | None = None
     normalisation: Normalisation | None = None
     augment: int | None = None
@@ -58,8 +60,9 @@ class Settings:
             DataError: If the data set cannot be read or does not hold that many.
         """
         samples = data.load(self.data, split=self.split)
-        if self.samples:
-            samples = samples.take(self.samples, seed=self.sample_seed)
+        count = min(self.samples, len(samples)) if self.at_most else self.samples
+        if count:
+            samples = samples.take(count, seed=self.sample_seed)
         return samples if self.augment is None else samples.augmented(self.augment)
 
     def objective(self, network: Network, samples: Samples | None = None) -> Objective:

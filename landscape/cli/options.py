@@ -100,6 +100,7 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
         dropout: Default dropout mode.
         split: Default split.
     """
+    usual = f"default: {samples}, or all where there are fewer" if samples else "default: all"
     own = (
         click.option(
             "--split",
@@ -111,9 +112,7 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
         click.option(
             "--samples",
             type=click.IntRange(min=0),
-            default=samples,
-            show_default=True,
-            help="The first N samples; 0 takes all.",
+            help=f"The first N samples; 0 takes all. [{usual}]",
         ),
         click.option(
             "--dropout",
@@ -127,7 +126,8 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
     def decorate(function: Callable) -> Callable:
         def wrapped(**values: Any) -> Any:
             names = Request.__dataclass_fields__
-            request = Request(**{name: values.pop(name) for name in list(values) if name in names})
+            shared = {name: values.pop(name) for name in list(values) if name in names}
+            request = Request(**shared, usual_samples=samples)
             return function(request=request, **values)
 
         wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
@@ -146,7 +146,7 @@ class Request:
     model: str | None
     data: str
     split: str
-    samples: int
+    samples: int | None
     sample_seed: int | None
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
@@ -160,6 +160,7 @@ class Request:
     params: str
     as_json: bool
     quiet: bool
+    usual_samples: int = 0
 
     def settings(self) -> Settings:
         """The protocol these options state.
@@ -175,7 +176,6 @@ class Request:
         same = (
             "data",
             "split",
-            "samples",
             "sample_seed",
             "augment",
             "weight_decay",
@@ -187,6 +187,8 @@ class Request:
         )
         return Settings(
             **{name: getattr(self, name) for name in same},
+            samples=self.usual_samples if self.samples is None else self.samples,
+            at_most=self.samples is None,
             dropout=cast("DropoutMode", self.dropout),  # click.Choice has checked it
             normalisation=Normalisation(self.mean, self.std) if self.mean and self.std else None,
         )

@@ -173,19 +173,25 @@ def test_an_interrupted_comparison_goes_on_where_it_was(folder, run, measured, m
     assert [kind for _, kind in measured] == list(KINDS)
 
 
-def test_the_examples_defaults_fit_the_demo_data(monkeypatch):
+def test_the_examples_defaults_fit_the_demo_data(folder, run, monkeypatch):
     """`landscape compare a b` without options must not ask for more than the demo set holds."""
     from landscape import analyses
-    from landscape.cli.compare import command
 
-    defaults = {parameter.name: parameter.default for parameter in command.params}
+    asked = {}
+
+    def recording(request, networks, place, name, **sizes):
+        asked.update(settings=request.settings(), **sizes)
+
+    monkeypatch.setattr("landscape.cli.compare.run", recording)
+    assert run("compare", *files(folder)).status == 0
     plan = analyses.plan(
-        analyses.Settings(data="demo", split=defaults["split"], samples=defaults["samples"]),
-        predictions=defaults["predictions"],
-        maps=defaults["maps"],
-        batch_size=defaults["spectrum_batch"],
-        batches=defaults["spectrum_batches"],
+        asked["settings"],
+        predictions=asked["predictions"],
+        maps=asked["maps"],
+        batch_size=asked["spectrum_batch"],
+        batches=asked["spectrum_batches"],
     )
+    assert asked["settings"].samples == 1000
     for measurement in plan:
         assert len(measurement.settings.load_samples()) >= measurement.options.get("batch_size", 1)
 

@@ -272,3 +272,13 @@ def test_info_takes_any_training_record(run, tmp_path, history):
     save(tmp_path / "net.safetensors", build(config), config=config, training={"history": history})
     assert run("info", tmp_path / "net.safetensors").status == 0
     assert run("info", tmp_path / "net.safetensors", "--json").json["training"] == {"history": history}
+
+
+def test_a_small_data_set_is_taken_whole_unless_a_number_is_asked_for(run, checkpoint, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), dtype=np.uint8)
+    np.savez(tmp_path / "few.npz", images=pixels, labels=np.arange(12) % 10)
+    data = ("--data", f"npz:{tmp_path / 'few.npz'}", "--json")
+    assert run("features", checkpoint, *data).json["protocol"]["data"]["samples"] == 12
+    refused = run("features", checkpoint, *data, "--samples", "13")
+    assert refused.status == 1
+    assert "13 samples asked for" in refused.err
