@@ -9,7 +9,10 @@ from torch import Tensor
 
 from landscape.samples import Samples
 
-_CACHE_BYTES = 2**30
+Batch = tuple[int, Tensor, Tensor]
+"""Position of the first sample, inputs and targets of a micro-batch."""
+
+_CACHE_BYTES = 2**28
 
 
 class Batches:
@@ -39,9 +42,9 @@ class Batches:
         self.size = size
         self._samples, self._prepare, self._device, self._dtype = samples, prepare, device, dtype
         self._small = samples.inputs[0].numel() * dtype.itemsize * len(samples) <= _CACHE_BYTES
-        self._kept: list[tuple[int, Tensor, Tensor]] | None = None
+        self._kept: list[Batch] | None = None
 
-    def __iter__(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         """Position of the first sample, inputs (images in channels_last) and targets of each micro-batch."""
         if self._kept is not None:
             yield from self._kept

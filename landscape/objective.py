@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from landscape.batches import Batches, usual_micro_batch
+from landscape.batches import Batch, Batches, usual_micro_batch
+from landscape.convolution import FastConvolutions
 from landscape.dropout import MODES, DropoutMode, dropout_layers, dropout_masks
 from landscape.errors import LandscapeError
+from landscape.folding import Pair, foldable, folded
+from landscape.graphs import GRAPHS, Curvature, CurvatureMatrix, Graph, Products, Share
 from landscape.losses import Loss, SampleLoss, cross_entropy
 from landscape.network import Network, evaluating
 from landscape.parameters import Parameters, check_fit, select
+from landscape.precision import full_precision
 from landscape.samples import Samples
 
-_KEPT_GRAPH_SAMPLES = 256
+KEPT_BYTES = 2**30
+"""Memory that graphs kept for the next product may take."""
 
 
 class Objective:
@@ -33,6 +39,8 @@ class Objective:
         samples: The fixed samples.
         parameters: The network's own parameters, detached, in the working precision.
         free: Those that derivatives are taken with respect to.
+        math_attention: Whether attention runs on its plain kernel, which can be differentiated twice.
+        exact_products: Whether second derivatives exist; None as long as nobody has tried.
     """
 
     def __init__(
@@ -93,7 +101,10 @@ class Objective:
         self.free = select(self.parameters, params)
         self._buffers = {name: self._own(b).clone() for name, b in network.module.named_buffers()}
         self._stochastic = dropout != "off" and bool(dropout_layers(network.module))
+        self.math_attention = False
+        self.exact_products: bool | None = None
         self._prepared: Batches | None = None
+        self._pairs: list[Pair] | None = None
 
     def subset(self, start: int, stop: int) -> Objective:
         """The same objective over the samples start … stop − 1, which keep their dropout masks."""
@@ -101,6 +112,24 @@ class Objective:
         part.samples = self.samples.select(np.arange(start, min(stop, len(self.samples))))
         part._first = self._first + start
         part._prepared = None
+        return part
+
+    def over(self, names: Collection[str]) -> Objective:
+        """The same objective with only these of its free parameters free.
+
+        Raises:
+            LandscapeError: If none of them is.
+        """
+        free = {name: value for name, value in self.free.items() if name in names}
+        if not free:
+            raise LandscapeError(
+                f"nothing is left to differentiate: none of the parameters that match {self.params!r} "
+                f"({', '.join(list(self.free)[:4])}, …) is a weight of a convolution or dense layer"
+                if not names
+                else f"nothing is left to differentiate: {', '.join(list(names)[:4])} are not free"
+            )
+        part = copy.copy(self)
+        part.free = free
         return part
 
     def outputs(
@@ -113,7 +142,7 @@ class Objective:
             draw: Which dropout masks, with `fresh` dropout.
         """
         theta = self._at(parameters)
-        for start, inputs, targets in self._batches():
+        for start, inputs, targets in self.batches():
             with torch.no_grad():
                 logits = self._forward(theta, start, inputs, draw)
             yield logits, targets  # outside, or whoever iterates would find gradients switched off
@@ -143,12 +172,11 @@ class Objective:
     def gradient(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Parameters:
         """Gradient of the total loss with respect to the free parameters, keyed like them."""
         theta = self._at(parameters)
-        free = self._leaves(theta)
-        total = {name: self.weight_decay * theta[name] for name in free}
-        for start, inputs, targets in self._batches():
-            loss = self._mean_loss(theta | free, start, inputs, targets, draw)
-            gradients = torch.autograd.grad(loss, list(free.values()), materialize_grads=True)
-            for name, gradient in zip(free, gradients, strict=True):
+        total = {name: self.weight_decay * theta[name] for name in self.free}
+        for batch in self.batches():
+            with full_precision(self.device):
+                gradients = self.share(batch, self._leaves(theta), theta, draw=draw).gradient()
+            for name, gradient in zip(self.free, gradients, strict=True):
                 total[name] = total[name] + gradient
         return total
 
@@ -157,61 +185,75 @@ class Objective:
     ) -> Parameters:
         """Product of the Hessian of the total loss with a vector over the free parameters, keyed like it.
 
-        For many products at the same parameters, `hessian` keeps what can be reused.
+        For many products at the same parameters, `curvature` keeps what can be reused.
         """
-        return self._product(vector, self._gradient_graphs(self._at(parameters), draw))
+        return self.curvature(parameters, draw=draw, keep=0)(vector)
 
-    def hessian(
-        self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
-    ) -> Callable[[Mapping[str, Tensor]], Parameters]:
-        """The Hessian of the total loss as a function from vectors to products.
-
-        Over a mini-batch of up to 256 samples the gradient's graph is built once and kept for every product,
-        for as long as the function lives; over more, micro-batches stream and memory does not grow.
+    def curvature(
+        self,
+        parameters: Mapping[str, Tensor] | None = None,
+        *,
+        kind: Curvature = "hessian",
+        draw: int = 0,
+        keep: int = KEPT_BYTES,
+    ) -> CurvatureMatrix:
+        """A second-derivative matrix of the total loss, as a function from vectors to products.
 
         Args:
             parameters: Where; the network's own by default.
+            kind: `hessian`, or `ggn` for the generalised Gauss–Newton matrix; both with the exact L2 term.
             draw: Which dropout masks, with `fresh` dropout.
+            keep: Bytes that graphs may take between products, for as long as the function lives.
+
+        Raises:
+            LandscapeError: On an unknown kind, or parameters that do not fit.
         """
+        if kind not in GRAPHS:
+            raise LandscapeError(f"kind is {kind!r}; choose one of {', '.join(GRAPHS)}")
         theta = self._at(parameters)
-        if len(self.samples) > _KEPT_GRAPH_SAMPLES:
-            return lambda vector: self._product(vector, self._gradient_graphs(theta, draw))
-        kept = list(self._gradient_graphs(theta, draw))
-        return lambda vector: self._product(vector, iter(kept), retain=True)
+
+        def build(batch: Batch) -> Graph:
+            return GRAPHS[kind](self.share(batch, self._leaves(theta), theta, draw=draw))
+
+        return CurvatureMatrix(Products(self.batches(), build, keep), self.free, self.weight_decay)
+
+    def share(
+        self,
+        batch: Batch,
+        leaves: Mapping[str, Tensor],
+        parameters: Mapping[str, Tensor] | None = None,
+        *,
+        draw: int = 0,
+    ) -> Share:
+        """One micro-batch's share of the mean loss over all samples, without the L2 term, differentiable.
+
+        Args:
+            batch: One of `batches`.
+            leaves: Tensors that take the place of parameters and that the share depends on.
+            parameters: Where to evaluate; the network's own by default.
+            draw: Which dropout masks, with `fresh` dropout.
+
+        Raises:
+            LandscapeError: If the loss does not depend on the leaves.
+        """
+        start, inputs, targets = batch
+
+        def outer(logits: Tensor) -> Tensor:
+            return self.loss(logits, targets).sum() / len(self.samples)
+
+        with FastConvolutions():
+            logits = self._forward({**self._at(parameters), **leaves}, start, inputs, draw)
+        loss = outer(logits)
+        if not loss.requires_grad:
+            raise LandscapeError(
+                f"the loss does not depend on the parameters that match {self.params!r}; choose others"
+            )
+        return Share(loss, logits, outer, dict(leaves))
 
     def deterministic(self) -> bool:
         """Whether two evaluations of the same draw agree to the last bit."""
         first, second = (self.sample_losses()[0] for _ in range(2))
         return bool(torch.isclose(first, second, rtol=0.0, atol=0.0, equal_nan=True).all())
-
-    def check(self) -> None:
-        """Evaluate one sample, so that a network and samples that do not fit are met before any work is done.
-
-        Raises:
-            LandscapeError: If the network fails or returns no logits, or a target is none of its classes.
-        """
-        shape = tuple(self.samples.inputs.shape[1:])
-        try:
-            logits, _ = next(self.subset(0, 1).outputs())
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise LandscapeError(
-                f"{self.network.name} fails on inputs of shape {shape} from {self.samples.source}: {reason}"
-            ) from error
-        if self.loss is not cross_entropy:
-            return
-        if not isinstance(logits, Tensor) or logits.dim() != 2:
-            found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-            raise LandscapeError(
-                f"{self.network.name} returns {found}, expected logits of shape (sample, class)"
-            )
-        classes, largest = logits.shape[1], int(self.samples.targets.max())
-        if largest >= classes:
-            raise LandscapeError(
-                f"target {largest} of {self.samples.source} is none of the {classes} classes "
-                f"(0 to {classes - 1}) of {self.network.name}; "
-                "the network and the data set do not belong together"
-            )
 
     def protocol(self) -> dict[str, Any]:
         """Everything the numbers depend on besides the parameters, ready for JSON."""
@@ -229,55 +271,9 @@ class Objective:
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": self.device.type,
             "micro_batch": self.micro_batch,
+            "attention": "math" if self.math_attention else "usual",
             "seed": self.seed,
         }
-
-    def _gradient_graphs(
-        self, theta: Mapping[str, Tensor], draw: int
-    ) -> Iterator[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]]:
-        """Differentiable gradient and the leaves it depends on, one micro-batch after the other."""
-        for start, inputs, targets in self._batches():
-            free = self._leaves(theta)
-            loss = self._mean_loss({**theta, **free}, start, inputs, targets, draw)
-            leaves = tuple(free.values())
-            yield torch.autograd.grad(loss, leaves, create_graph=True, materialize_grads=True), leaves
-
-    def _product(
-        self,
-        vector: Mapping[str, Tensor],
-        graphs: Iterator[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]],
-        *,
-        retain: bool = False,
-    ) -> Parameters:
-        check_fit(vector, self.free)
-        total = {name: self.weight_decay * vector[name] for name in self.free}
-        along = tuple(vector[name] for name in self.free)
-        for gradient, leaves in graphs:
-            # A gradient that does not depend on the parameters (a linear layer alone) has no graph: H = 0.
-            live = [i for i, g in enumerate(gradient) if g.requires_grad]
-            if not live:
-                continue
-            product = torch.autograd.grad(
-                [gradient[i] for i in live],
-                leaves,
-                [along[i] for i in live],
-                retain_graph=retain,
-                materialize_grads=True,
-            )
-            for name, part in zip(self.free, product, strict=True):
-                total[name] = total[name] + part
-        return total
-
-    def _mean_loss(
-        self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, targets: Tensor, draw: int
-    ) -> Tensor:
-        """This micro-batch's share of the mean loss over all samples."""
-        loss = self.loss(self._forward(theta, start, inputs, draw), targets).sum() / len(self.samples)
-        if not loss.requires_grad:
-            raise LandscapeError(
-                f"the loss does not depend on the parameters that match {self.params!r}; choose others"
-            )
-        return loss
 
     def _forward(self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int) -> Tensor:
         module = self.network.module
@@ -285,11 +281,27 @@ class Objective:
         if self._stochastic:
             draw = draw if self.dropout == "fresh" else 0
             masks = dropout_masks(module, seed=self.seed, draw=draw, start=self._first + start)  # type: ignore[assignment]
-        with evaluating(module), masks:
-            return torch.func.functional_call(module, ({**theta, **self._buffers},), (inputs,))
+        state = ({**theta, **self._buffers},)
+        with evaluating(module), full_precision(self.device), self._attention():
+            pairs = self._foldable(state, inputs)
+            with folded(pairs), masks:
+                return torch.func.functional_call(module, state, (inputs,))
 
-    def _batches(self) -> Batches:
-        """Prepared micro-batches; made anew when samples or micro-batch have changed."""
+    def _foldable(self, state: Any, inputs: Tensor) -> list[Pair]:
+        """Convolutions with the BatchNorm behind them, found once by a look at two samples."""
+        if self._pairs is None:
+            module = self.network.module
+            with torch.no_grad():
+                self._pairs = foldable(
+                    module, lambda: torch.func.functional_call(module, state, (inputs[:2],))
+                )
+        return self._pairs
+
+    def _attention(self) -> AbstractContextManager:
+        return sdpa_kernel(SDPBackend.MATH) if self.math_attention else nullcontext()
+
+    def batches(self) -> Batches:
+        """Prepared micro-batches: position of the first sample, inputs, targets."""
         batches = self._prepared
         if batches is None or batches.size != self.micro_batch:
             batches = Batches(self.samples, self.network.prepare, self.micro_batch, self.device, self.dtype)

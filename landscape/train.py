@@ -17,6 +17,7 @@ from torch import nn
 
 from landscape.augmentation import CropFlip
 from landscape.checkpoint import read, save
+from landscape.compatibility import require_compatible
 from landscape.dropout import dropout_layers, dropout_masks
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path
@@ -123,7 +124,7 @@ def train(
         _check_same_run(out, config, recipe, samples)
         return out
     module = build(config, seed=recipe.seed)
-    Objective(Network(module, samples.normalisation, name=config.name), samples).check()
+    require_compatible(Objective(Network(module, samples.normalisation, name=config.name), samples))
     module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
         module.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from landscape import objective as objective_room
+from landscape.compatibility import require_compatible
 from landscape.errors import LandscapeError
 from landscape.network import evaluating
 from landscape.objective import Objective
@@ -33,7 +34,7 @@ def close(actual: Tensor, expected: Tensor, tolerance: float) -> None:
 
 def columns(objective: Objective) -> Tensor:
     """The whole Hessian, product by product."""
-    hessian, like = objective.hessian(), objective.free
+    hessian, like = objective.curvature(), objective.free
     size = flatten(like).numel()
     identity = torch.eye(size, dtype=objective.dtype)
     return torch.stack([flatten(hessian(unflatten(row, like))) for row in identity])
@@ -82,11 +83,10 @@ def test_central_differences(case: Case):
 def test_streaming_and_kept_graphs_agree(case: Case, monkeypatch: pytest.MonkeyPatch):
     objective = case.objective()
     vectors = [random_like(objective.free, seed) for seed in (3, 4)]
-    kept = objective.hessian()
+    kept = objective.curvature()
     once = [flatten(kept(vector)) for vector in vectors]
     again = [flatten(kept(vector)) for vector in vectors]
-    monkeypatch.setattr(objective_room, "_KEPT_GRAPH_SAMPLES", 0)
-    streaming = objective.hessian()
+    streaming = objective.curvature(keep=0)
     for first, second, vector in zip(once, again, vectors, strict=True):
         assert torch.equal(first, second)
         close(flatten(streaming(vector)), first, 1e-12)
@@ -119,7 +119,7 @@ def test_derivatives_at_other_parameters():
     assert objective.value(there).total == pytest.approx(expected.value().total, abs=1e-13)
     close(flatten(objective.gradient(there)), flatten(expected.gradient()), 1e-12)
     close(flatten(objective.hvp(vector, there)), flatten(expected.hvp(vector)), 1e-12)
-    close(flatten(objective.hessian(there)(vector)), flatten(expected.hvp(vector)), 1e-12)
+    close(flatten(objective.curvature(there)(vector)), flatten(expected.hvp(vector)), 1e-12)
 
 
 # Closed forms
@@ -229,7 +229,7 @@ def test_off_fixed_and_fresh_dropout():
     assert fresh.value(draw=3).nll == fresh.value(draw=3).nll
     assert fresh.value(draw=0).nll == fixed.value().nll
     vector = random_like(fresh.free)
-    close(flatten(fresh.hessian(draw=3)(vector)), flatten(fresh.hvp(vector, draw=3)), 1e-12)
+    close(flatten(fresh.curvature(draw=3)(vector)), flatten(fresh.hvp(vector, draw=3)), 1e-12)
     assert not torch.equal(flatten(fresh.gradient(draw=3)), flatten(fresh.gradient(draw=4)))
     assert case.objective(seed=6).value().nll != fixed.value().nll
 
@@ -311,9 +311,8 @@ CALLS = {
     "value": lambda o: o.value(draw=1),
     "gradient": lambda o: o.gradient(),
     "hvp": lambda o: o.hvp(o.free),
-    "hessian": lambda o: o.hessian()(o.free),
+    "hessian": lambda o: o.curvature()(o.free),
     "subset": lambda o: o.subset(1, 3).value(),
-    "deterministic": lambda o: o.deterministic(),
     "outputs": lambda o: next(o.outputs()),
 }
 
@@ -424,13 +423,12 @@ def test_graphs_live_exactly_as_long_as_they_are_needed(monkeypatch: pytest.Monk
         objective.hvp(vector)
         assert Witness.tokens
         assert alive() == 0
-        hessian = objective.hessian()
+        hessian = objective.curvature()
         hessian(vector)
         assert alive() == 3  # micro-batches
         del hessian
         assert alive() == 0
-        monkeypatch.setattr(objective_room, "_KEPT_GRAPH_SAMPLES", 0)
-        hessian = objective.hessian()
+        hessian = objective.curvature(keep=0)
         hessian(vector)
         assert alive() == 0
     finally:
@@ -438,29 +436,6 @@ def test_graphs_live_exactly_as_long_as_they_are_needed(monkeypatch: pytest.Monk
 
 
 # Checks and errors
-
-
-class Noisy(nn.Module):
-    """A user's network that draws noise also in eval mode."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(8, 3)
-        self.generator = torch.Generator().manual_seed(0)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x + torch.randn(x.shape, generator=self.generator, dtype=x.dtype))
-
-
-def test_deterministic_says_what_is():
-    data = torch.ones(4, 8), torch.zeros(4, dtype=torch.int64)
-    assert not Objective(randomised(Noisy()), data).deterministic()
-    assert BY_NAME["mc-dropout"].objective(dropout="fresh").deterministic()
-
-
-def test_losses_that_are_not_finite_are_deterministic_all_the_same():
-    inputs = torch.full((4, 2, 5, 5), float("nan"))
-    assert Objective(BY_NAME["conv"].module(), (inputs, torch.zeros(4, dtype=torch.int64))).deterministic()
 
 
 @pytest.mark.parametrize(
@@ -485,7 +460,7 @@ def test_impossible_requests_are_explained(options: dict, text: str):
 def test_parameters_that_do_not_fit_are_named():
     objective = BY_NAME["conv"].objective()
     renamed = {name.replace("0.weight", "conv.weight"): v for name, v in objective.parameters.items()}
-    for call in (objective.value, objective.gradient, objective.hessian):
+    for call in (objective.value, objective.gradient, objective.curvature):
         with pytest.raises(LandscapeError, match=r"0\.weight, conv\.weight on one side only"):
             call(renamed)
     reshaped = objective.parameters | {"0.bias": torch.zeros(1, dtype=torch.float64)}
@@ -498,7 +473,7 @@ def test_a_vector_that_does_not_fit_is_named():
     with pytest.raises(LandscapeError, match=r"0\.bias"):
         objective.hvp(random_like(objective.parameters))
     with pytest.raises(LandscapeError, match=r"1\.bias on one side only"):
-        objective.hessian()({name: value for name, value in objective.free.items() if name != "1.bias"})
+        objective.curvature()({name: value for name, value in objective.free.items() if name != "1.bias"})
 
 
 def test_a_subset_beyond_the_samples_is_an_error():
@@ -511,17 +486,17 @@ def test_a_subset_beyond_the_samples_is_an_error():
     [
         (BY_NAME["conv"].module(), 3, 0, r"fails on inputs of shape \(3, 5, 5\)"),
         (BY_NAME["conv"].module(), 2, 3, "target 3 .* none of the 3 classes"),
-        (nn.Conv2d(2, 3, 1), 2, 0, r"returns shape \(1, 3, 5, 5\)"),
+        (nn.Conv2d(2, 3, 1), 2, 0, r"returns shape \(2, 3, 5, 5\)"),
     ],
 )
 def test_check_meets_what_does_not_fit_together(module: nn.Module, channels: int, target: int, text: str):
     data = torch.zeros(2, channels, 5, 5), torch.tensor([0, target])
     with pytest.raises(LandscapeError, match=text):
-        Objective(module, data).check()
+        require_compatible(Objective(module, data))
 
 
 def test_check_passes_in_silence():
-    assert BY_NAME["mc-dropout"].objective().check() is None
+    assert require_compatible(BY_NAME["mc-dropout"].objective()) is None
 
 
 def test_the_protocol_is_ready_for_json():

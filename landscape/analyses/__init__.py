@@ -1,7 +1,8 @@
 """Recipes: options → objective → a stamped dataset; and the comparison of several networks."""
 
 from landscape.analyses.compare import Measurement, Results, compare, plan
-from landscape.analyses.recipes import eigenvalues, evaluation, feature_maps, plane, spectrum
+from landscape.analyses.curvature import density, eigenvalues, layers, spectrum, trace
+from landscape.analyses.recipes import evaluation, feature_maps, plane
 from landscape.analyses.settings import Settings, network_record
 
 __all__ = [
@@ -9,11 +10,14 @@ __all__ = [
     "Results",
     "Settings",
     "compare",
+    "density",
     "eigenvalues",
     "evaluation",
     "feature_maps",
+    "layers",
     "network_record",
     "plan",
     "plane",
     "spectrum",
+    "trace",
 ]

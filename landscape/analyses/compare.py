@@ -10,8 +10,9 @@ from typing import Any
 
 import xarray as xr
 
-from landscape.analyses.recipes import protocol, recipe
+from landscape.analyses.recipes import recipe
 from landscape.analyses.settings import Settings
+from landscape.analyses.stamping import protocol
 from landscape.errors import LandscapeError, ResultError
 from landscape.network import Network
 from landscape.objective import Objective

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from landscape import data
+from landscape.compatibility import require_compatible
 from landscape.dropout import DropoutMode
 from landscape.errors import LandscapeError
 from landscape.network import Network
@@ -90,7 +91,7 @@ class Settings:
             device=resolve_device(self.device),
             dtype=DTYPES[self.dtype],
         )
-        objective.check()
+        require_compatible(objective)
         return objective
 
 

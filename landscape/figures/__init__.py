@@ -10,7 +10,9 @@ Each function takes one result, or several by network name, and returns a matplo
 from landscape.figures.captions import caption, protocol_differences
 from landscape.figures.catalogue import FIGURES, Drawing, draw
 from landscape.figures.contours import contours
+from landscape.figures.density import density
 from landscape.figures.fourier import fourier, high_frequency
+from landscape.figures.layers import layers
 from landscape.figures.spectrum import spectrum
 from landscape.figures.style import ONE_COLUMN, TWO_COLUMN, Look, looks, save
 from landscape.figures.surface3d import surface3d
@@ -24,9 +26,11 @@ __all__ = [
     "Look",
     "caption",
     "contours",
+    "density",
     "draw",
     "fourier",
     "high_frequency",
+    "layers",
     "looks",
     "protocol_differences",
     "save",

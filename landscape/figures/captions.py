@@ -10,12 +10,13 @@ import xarray as xr
 
 from landscape.errors import ResultError
 from landscape.figures.inputs import Datasets, named
+from landscape.figures.layers import layer_boundaries, normalised
 from landscape.figures.reductions import (
     QUANTITIES,
     cells,
-    eigenvalues,
     not_converged,
     option,
+    scalar,
     smoothing,
     stage_boundaries,
 )
@@ -33,13 +34,15 @@ _NORMS = {
     "none": "directions not normalised",
     "paper": "directions normalised as in the code of Park & Kim (2022)",
 }
+_OPERATORS = {None: "Hessian", "hessian": "Hessian", "ggn": "Gauss–Newton"}
+_COORDINATES = {None: "raw", "filter": "filter-normalised", "layer": "layer-normalised"}
 
 
 def caption(figure: str, datasets: Datasets, **options: Any) -> str:
     """The caption of a figure: definition, protocol, warnings.
 
     Args:
-        figure: Name of a figure: contours, surface3d, spectrum, fourier, high_frequency or variance.
+        figure: Name of a figure of the catalogue, such as contours.
         datasets: What was drawn.
         **options: `quantity` and `log` if the figure was drawn with them.
 
@@ -139,25 +142,94 @@ def _open_cells(results: Results, quantity: str, how: str) -> str:
 
 def _spectrum(results: Results, *, log: bool | None = None) -> str:
     del log  # said on the axis
-    ks = _values([{"k": option(dataset, "k")} for dataset in results.values()], "k")
-    sizes = _values([{"b": option(dataset, "batch_size")} for dataset in results.values()], "b")
-    batches = _values([{"n": dataset.sizes["batch"]} for dataset in results.values()], "n")
-    protocols = [attribute(dataset, "protocol") for dataset in results.values()]
-    loss = f"loss {_values(protocols, 'loss')}, weight decay {_values(protocols, 'weight_decay')}"
-    text = (
-        f"Kernel density of the top {ks} Hessian eigenvalues of each of {batches} mini-batches of {sizes} "
-        f"samples ({loss}). The area under a curve is the share of values on that side; each side has its "
-        "own vertical scale. Ticks are single values. APE: mean of the positive values (± two standard "
-        "errors); NEP: share of negative ones (Park & Kim 2022b)."
+    ape, nep = ([scalar(d, f"{name}_low") is not None for d in results.values()] for name in ("ape", "nep"))
+    errors = ["[95 % bootstrap interval over mini-batches]"] if any(ape) else []
+    errors += [] if all(ape) else ["± two standard errors"]
+    likewise = ", likewise" if any(nep) else ""
+    return (
+        f"Kernel density of the top {_options(results, 'k')} {_operator(results)} eigenvalues of each of "
+        f"{_sizes(results, 'batch')} mini-batches of {_options(results, 'batch_size')} samples"
+        f"{_coordinates(results)} ({_loss(results)}). The area under a curve is the share of values on that "
+        "side; each side has its own vertical scale. Ticks are single values. APE: mean of the positive "
+        f"values ({' or '.join(errors)}); NEP: share of negative ones{likewise} (Park & Kim 2022b)."
+        f"{_not_converged(results)}{_not_finite(results, 'eigenvalue')}"
     )
-    loose = {name: not_converged(dataset) for name, dataset in results.items()}
-    if any(loose.values()):
-        listed = [f"{n} of {results[name]['eigenvalue'].size} in {name}" for name, n in loose.items() if n]
-        text += f" Not converged: {', '.join(listed)}."
-    left_out = {name: d["eigenvalue"].size - eigenvalues(d).size for name, d in results.items()}
-    if any(left_out.values()):
-        text += f" Not finite, not drawn: {', '.join(f'{n} in {name}' for name, n in left_out.items() if n)}."
-    return text
+
+
+def _density(results: Results, *, log: bool = True) -> str:
+    widths = [float(dataset["width"]) for dataset in results.values()]
+    width = " to ".join(dict.fromkeys((plain_number(min(widths)), plain_number(max(widths)))))
+    cut = ", cut at the lower limit of the axis" if log else ""
+    edge = " Lines at the right edge have the height of one eigenvalue." if log else ""
+    single = ", ".join(name for name, dataset in results.items() if dataset.sizes["probe"] < 2)
+    lone = f" No error is known from one probe ({single})." if single else ""
+    return (
+        f"Density of all eigenvalues of the {_operator(results)} matrix of the mean loss"
+        f"{_coordinates(results)} ({_loss(results)}), by stochastic Lanczos quadrature: "
+        f"{_sizes(results, 'probe')} random probes of {_sizes(results, 'step')} steps, each node broadened "
+        f"by a Gaussian of width {width}. The area under a curve is one. Bands are ± two standard errors "
+        f"over probes{cut}.{edge} Ticks are the nodes of all probes: where these coincide, an eigenvalue "
+        "stands apart. Trace: mean eigenvalue times the number of parameters, ± two standard errors over "
+        f"probes.{lone}{_not_finite(results, 'density')}"
+    )
+
+
+def _layers(results: Results) -> str:
+    drawn = results.values()
+    probes = _options(results, "probes")
+    source = "" if probes == "none" else f" from {probes} random probes"
+    off = any(normalised(dataset).any() for dataset in drawn)
+    small = " Small markers off the line: normalisation layers." if off else ""
+    shaded = " Shading: alternate stages." if layer_boundaries(drawn) else ""
+    return (
+        f"Curvature by layer: top eigenvalue and trace of each layer's own block of the {_operator(results)} "
+        f"matrix of the mean loss{_coordinates(results)} ({_loss(results)}), all other layers held fixed. "
+        f"Traces are stochastic estimates{source}, bars ± two standard errors.{small}{shaded}"
+        f"{_not_converged(results, ' (open markers)')}{_not_finite(results, 'eigenvalue', 'trace')}"
+    )
+
+
+def _sizes(results: Results, dimension: str) -> str:
+    """The different lengths of a dimension."""
+    return _values([{dimension: dataset.sizes[dimension]} for dataset in results.values()], dimension)
+
+
+def _options(results: Results, name: str) -> str:
+    """The different values of one option of the analysis."""
+    return _values([{name: option(dataset, name)} for dataset in results.values()], name)
+
+
+def _operator(results: Results) -> str:
+    """Whose eigenvalues: `Hessian` or `Gauss–Newton`."""
+    found = [option(dataset, "operator") for dataset in results.values()]
+    return " / ".join(dict.fromkeys(_OPERATORS.get(each, str(each)) for each in found))
+
+
+def _coordinates(results: Results) -> str:
+    """In which coordinates, unless they are the weights themselves."""
+    found = [option(dataset, "coordinates") for dataset in results.values()]
+    words = " / ".join(dict.fromkeys(_COORDINATES.get(each, str(each)) for each in found))
+    return "" if words == "raw" else f" in {words} coordinates"
+
+
+def _loss(results: Results) -> str:
+    protocols = [attribute(dataset, "protocol") for dataset in results.values()]
+    return f"loss {_values(protocols, 'loss')}, weight decay {_values(protocols, 'weight_decay')}"
+
+
+def _not_converged(results: Results, how: str = "") -> str:
+    listed = [
+        f"{not_converged(dataset)} of {dataset['eigenvalue'].size} in {name}"
+        for name, dataset in results.items()
+        if not_converged(dataset)
+    ]
+    return f" Not converged{how}: {', '.join(listed)}." if listed else ""
+
+
+def _not_finite(results: Results, *variables: str) -> str:
+    counts = {name: sum(int(np.sum(~np.isfinite(d[v]))) for v in variables) for name, d in results.items()}
+    listed = [f"{count} in {name}" for name, count in counts.items() if count]
+    return f" Not finite, not drawn: {', '.join(listed)}." if listed else ""
 
 
 def _fourier(results: Results) -> str:
@@ -216,6 +288,8 @@ _CAPTIONS: dict[str, tuple[str, Callable[..., str]]] = {
     "contours": ("surface", _contours),
     "surface3d": ("surface", _surface3d),
     "spectrum": ("spectrum", _spectrum),
+    "density": ("density", _density),
+    "layers": ("layers", _layers),
     "fourier": ("features", _fourier),
     "high_frequency": ("features", _high_frequency),
     "variance": ("features", _variance),

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from landscape.figures.contours import contours
+from landscape.figures.density import density
 from landscape.figures.fourier import fourier, high_frequency
 from landscape.figures.inputs import Datasets
+from landscape.figures.layers import layers
 from landscape.figures.spectrum import spectrum
 from landscape.figures.style import Look
 from landscape.figures.surface3d import surface3d
@@ -55,6 +57,20 @@ FIGURES: dict[str, Drawing] = {
         "Hessian max-eigenvalue spectrum",
         "Densities of the Hessian eigenvalues of mini-batches",
         spectrum,
+        True,
+    ),
+    "density": Drawing(
+        "density",
+        "Spectral density of the Hessian",
+        "Density of all eigenvalues of the Hessian, with single outlying ones",
+        density,
+        True,
+    ),
+    "layers": Drawing(
+        "layers",
+        "Curvature by layer",
+        "Top Hessian eigenvalue and trace of each layer against depth",
+        layers,
         True,
     ),
     "fourier": Drawing(

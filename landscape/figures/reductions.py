@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from landscape.errors import ResultError
+from landscape.figures.scales import plain_number
 from landscape.results import attribute
 
 QUANTITIES = {"nll": "NLL", "l2": "L2 term", "total": "NLL + L2", "accuracy": "accuracy"}
@@ -58,6 +59,30 @@ def scalar(dataset: xr.Dataset, name: str) -> float | None:
         return None
     value = float(dataset[name])
     return value if np.isfinite(value) else None
+
+
+def estimate(dataset: xr.Dataset, name: str, *, percent: bool = False) -> str | None:
+    """A stored number in words, with what is known of its error; None if there is no finite number.
+
+    The error is the interval `[name_low, name_high]` where the result has one, else ± two `_standard_error`.
+
+    Args:
+        dataset: Any result.
+        name: Name of the scalar.
+        percent: Whether it is a share, to be written in per cent.
+    """
+    value, low, high, error = (
+        scalar(dataset, name + end) for end in ("", "_low", "_high", "_standard_error")
+    )
+    if value is None:
+        return None
+    factor, unit = (100, " %") if percent else (1, "")
+    text = plain_number(factor * value) + unit
+    if low is not None and high is not None:
+        return f"{text} [{plain_number(factor * low)}, {plain_number(factor * high)}]"
+    if error is not None:
+        return f"{text} ± {plain_number(float(f'{2 * factor * error:.2g}'))}"
+    return text
 
 
 def cells(dataset: xr.Dataset, quantity: str = "nll") -> Cells:

@@ -13,7 +13,7 @@ from scipy.stats import gaussian_kde
 
 from landscape.figures import style
 from landscape.figures.inputs import Datasets, named
-from landscape.figures.reductions import eigenvalues, scalar
+from landscape.figures.reductions import eigenvalues, estimate
 from landscape.figures.scales import is_wide, limits, log_ticks, plain_number
 
 POINTS = 400
@@ -46,28 +46,34 @@ def spectrum(
     chosen = style.looks_for(list(spectra), looks)
     values = {name: eigenvalues(dataset) for name, dataset in spectra.items()}
     signs = (-1, 1) if any((v < 0).any() for v in values.values()) else (1,)
+    total = width or style.TWO_COLUMN
+    columns = 1 if len(spectra) < 4 or total < 5 else 2
     with style.context():
-        figure, axes = _panels(len(values), len(signs), width or style.TWO_COLUMN)
+        figure, axes = _panels(len(values), len(signs), total, columns)
         for (upper, lower), sign in zip(axes, signs, strict=True):
             _side(upper, lower, values, sign, chosen, log)
         style.legend_below(
             figure,
             [style.key(chosen[name]) for name in spectra],
-            [entry(name, dataset) for name, dataset in spectra.items()],
-            columns=1 if len(spectra) < 4 else 2,
+            [entry(name, dataset, 58 if total < 5 else 62) for name, dataset in spectra.items()],
+            columns=columns,
         )
     return figure
 
 
-def entry(name: str, dataset: xr.Dataset) -> str:
-    """Legend entry: the name with its APE (± two standard errors) and NEP, as far as stored."""
-    ape, error, nep = (scalar(dataset, key) for key in ("ape", "ape_standard_error", "nep"))
-    parts = []
-    if ape is not None:
-        parts.append(f"APE {ape:.3g}" + (f" ± {2 * error:.2g}" if error is not None else ""))
-    if nep is not None:
-        parts.append(f"NEP {100 * nep:.3g} %")
-    return f"{style.short(name)}: {', '.join(parts)}" if parts else style.short(name)
+def entry(name: str, dataset: xr.Dataset, room: int = 62) -> str:
+    """Legend entry: the name with its APE and NEP and their intervals or errors, as far as stored.
+
+    Args:
+        name: Name of the network, shortened to what the numbers leave of the room.
+        dataset: Its spectrum.
+        room: About how many letters there is room for.
+    """
+    ape, nep = estimate(dataset, "ape"), estimate(dataset, "nep", percent=True)
+    said = ", ".join([f"APE {ape}"] * bool(ape) + [f"NEP {nep}"] * bool(nep))
+    return (
+        f"{style.short(name, max(min(26, room - 2 - len(said)), 9))}: {said}" if said else style.short(name)
+    )
 
 
 def use_log(magnitudes: np.ndarray) -> bool:
@@ -118,10 +124,10 @@ def grid(samples: Sequence[np.ndarray], *, log: bool) -> np.ndarray:
     return np.linspace(max(low - tail, 0.0), high + tail, POINTS)
 
 
-def _panels(networks: int, sides: int, width: float) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+def _panels(networks: int, sides: int, width: float, columns: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     """For each side, an axis for curves above one for single values, which has a row for each network."""
     rows = 0.09 * networks + 0.08
-    legend = 0.15 * (networks if networks < 4 else (networks + 1) // 2)
+    legend = 0.15 * -(-networks // columns)
     figure = Figure(
         figsize=(width, 2.2 + rows + legend), layout=ConstrainedLayoutEngine(hspace=0.0, h_pad=0.02)
     )
@@ -174,12 +180,13 @@ def _side(
 
 def _decorate(upper: Axes, lower: Axes, sign: int, log: bool, span: tuple[float, float]) -> None:
     if log:
-        ticks = sign * log_ticks(*span)
+        ticks = sign * _ticks_for(lower, span)
         lower.set_xscale("symlog", linthresh=span[0])  # its linear part lies outside the axis
         lower.set_xticks(ticks, labels=[plain_number(tick) for tick in ticks])
         lower.minorticks_off()
     lower.set_xlim(*sorted((sign * span[0], sign * span[1])))
     upper.set_ylim(bottom=0)
+    upper.locator_params(axis="y", nbins=5)
     upper.set_title("negative" if sign < 0 else "positive", loc="left")
     if upper.lines:
         upper.set_ylabel("density" + (" (per decade)" if log else ""))
@@ -190,3 +197,10 @@ def _decorate(upper: Axes, lower: Axes, sign: int, log: bool, span: tuple[float,
     lower.set_xlabel("eigenvalue" + (" (log)" if log else ""))
     lower.spines["left"].set_visible(False)
     lower.set_yticks([])
+
+
+def _ticks_for(axis: Axes, span: tuple[float, float]) -> np.ndarray:
+    """Round magnitudes whose labels fit side by side: no more than one in a third of an inch."""
+    count = max(int(3 * axis.bbox.width / axis.figure.dpi), 2)
+    ticks = log_ticks(*span, count)
+    return ticks[:: -(-ticks.size // count) or 1]

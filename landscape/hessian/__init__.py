@@ -1,13 +1,31 @@
-"""Curvature of an objective: certified eigenvalues and the mini-batch max-eigenvalue spectrum."""
+"""Curvature of an objective: operators, certified eigenvalues, mini-batch spectrum, trace, density."""
 
+from landscape.hessian.density import density
 from landscape.hessian.eigenvalues import METHODS, Method, eigenpairs, top_eigenvalues
+from landscape.hessian.forecast import Forecast, fitted, forecast, tuned
+from landscape.hessian.layers import layers
+from landscape.hessian.operators import COORDINATES, Coordinates, Operator
 from landscape.hessian.spectrum import max_eigenvalue_spectrum, summary_statistics
+from landscape.hessian.trace import ESTIMATORS, Estimator, diagonal, trace
 
 __all__ = [
+    "COORDINATES",
+    "ESTIMATORS",
     "METHODS",
+    "Coordinates",
+    "Estimator",
+    "Forecast",
     "Method",
+    "Operator",
+    "density",
+    "diagonal",
     "eigenpairs",
+    "fitted",
+    "forecast",
+    "layers",
     "max_eigenvalue_spectrum",
     "summary_statistics",
     "top_eigenvalues",
+    "trace",
+    "tuned",
 ]

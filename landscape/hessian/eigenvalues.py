@@ -1,95 +1,114 @@
-"""Top eigenvalues of an objective's Hessian, each with its residual."""
+"""Extreme eigenvalues of a curvature matrix, each with its residual and error bound."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.hessian.crosscheck import pyhessian_eigenpairs
+from landscape.hessian.operators import Operator, as_operator
 from landscape.linalg import Eigenpairs, Which, lanczos, power_iteration
 from landscape.objective import Objective
-from landscape.parameters import flatten, unflatten
 from landscape.progress import Progress, silent
 
-Method = Literal["lanczos", "power"]
-METHODS: tuple[Method, ...] = ("lanczos", "power")
+Method = Literal["lanczos", "power", "pyhessian"]
+METHODS: tuple[Method, ...] = ("lanczos", "power", "pyhessian")
 
 
 def eigenpairs(
-    objective: Objective,
+    source: Objective | Operator,
     k: int,
     *,
     method: Method = "lanczos",
     which: Which = "largest",
     tolerance: float = 1e-3,
     max_products: int = 0,
+    block: int = 1,
     seed: int = 0,
     draw: int = 0,
     progress: Progress = silent,
 ) -> Eigenpairs:
-    """Eigenpairs of the Hessian of the total loss over the objective's free parameters.
+    """Eigenpairs of a curvature matrix of the total loss over the free parameters.
 
     Args:
-        objective: Network, samples and protocol.
+        source: An objective, for its Hessian, or an `Operator`.
         k: Number of pairs.
-        method: `lanczos`, or `power` iteration with deflation as in the papers (magnitude only).
-        which: `largest`, `smallest` or `magnitude`; `power` finds magnitudes.
+        method: `lanczos`; block `power` iteration, the papers' method; or `pyhessian`, that package on the
+            same matrix, for cross-checking. The last two find the largest magnitudes.
+        which: `largest`, `smallest` or `magnitude`.
         tolerance: Residual relative to the largest |λ| that counts as converged.
-        max_products: Hessian-vector products allowed; 0 allows 200 for Lanczos, 200·k for power iteration.
-        seed: Of the start vector.
-        draw: Which dropout masks, with `fresh` dropout.
+        max_products: Products allowed; 0 allows 200 for Lanczos, 200·k for power iteration.
+        block: Directions that Lanczos takes at once; more than one finds repeated eigenvalues.
+        seed: Of the start vectors.
+        draw: Which dropout masks, with an objective of `fresh` dropout.
         progress: Counts the products; how many there will be is not known beforehand.
 
     Raises:
-        LandscapeError: On an unknown method, or `power` asked for one end of the spectrum.
+        LandscapeError: On an unknown method, or one end of the spectrum asked of one that finds magnitudes.
     """
     if method not in METHODS:
         raise LandscapeError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
-    if method == "power" and which != "magnitude":
-        raise LandscapeError(f"power iteration finds the largest magnitudes, not the {which}; use lanczos")
-    hessian, like = objective.hessian(draw=draw), objective.free
-
-    counter = iter(progress(itertools.count(), "Hessian-vector products", None))
-
-    def matvec(vector):
-        next(counter)
-        return flatten(hessian(unflatten(vector, like)))
-
-    first = next(iter(like.values()))
-    size = sum(value.numel() for value in like.values())
-    if method == "power":
-        limit = max_products or 200 * k
-        return power_iteration(
-            matvec, size, k, tolerance=tolerance, max_products=limit, seed=seed, like=first
+    if method != "lanczos" and which != "magnitude":
+        raise LandscapeError(
+            f"method {method} finds the largest magnitudes, not the {which}; use lanczos, or ask for magnitude"
         )
-    limit = max_products or 200
+    operator = as_operator(source, draw=draw)
+    if method == "pyhessian":
+        return pyhessian_eigenpairs(operator, k, tolerance=tolerance, max_products=max_products, seed=seed)
+    options: dict[str, Any] = {"tolerance": tolerance, "seed": seed, "like": operator.like}
+    matvec = _counted(operator, progress)
+    if method == "power":
+        return power_iteration(matvec, operator.size, k, max_products=max_products or 200 * k, **options)
     return lanczos(
-        matvec, size, k, which=which, tolerance=tolerance, max_products=limit, seed=seed, like=first
+        matvec, operator.size, k, which=which, block=block, max_products=max_products or 200, **options
     )
 
 
-def top_eigenvalues(objective: Objective, k: int = 5, **options) -> xr.Dataset:
-    """The k eigenvalues as a dataset.
+def top_eigenvalues(
+    source: Objective | Operator, k: int = 5, *, vectors: bool = False, **options
+) -> xr.Dataset:
+    """K eigenvalues as a dataset.
 
     Args:
-        objective: Network, samples and protocol.
+        source: An objective, for its Hessian, or an `Operator`.
         k: Number of eigenvalues.
+        vectors: Whether to keep the eigenvectors, as directions in the network's weights.
         **options: As in `eigenpairs`.
 
     Returns:
-        Dimension `rank`: `eigenvalue`, `residual` (‖Hv − λv‖, a bound on the eigenvalue's error) and
-        `converged`; `products` counts Hessian-vector products.
+        Dimension `rank`: `eigenvalue`, `residual` (‖Hv − λv‖), `error_bound` (the residual plus the
+        operator's own rounding: some eigenvalue lies within it) and `converged`; `products` counts products.
+        With `vectors`, `vector` with dimensions `rank`, `parameter`, the free parameters flattened in order.
     """
-    pairs = eigenpairs(objective, k, **options)
-    return xr.Dataset(
+    operator = as_operator(source, draw=options.pop("draw", 0))
+    pairs = eigenpairs(operator, k, **options)
+    dataset = xr.Dataset(
         {
             "eigenvalue": ("rank", pairs.eigenvalues, {"long_name": "Hessian eigenvalue"}),
             "residual": ("rank", pairs.residuals, {"long_name": "‖Hv − λv‖"}),
+            "error_bound": ("rank", pairs.error_bounds, {"long_name": "residual + symmetry defect"}),
             "converged": ("rank", pairs.converged),
-            "products": ((), pairs.products, {"long_name": "Hessian-vector products"}),
+            "products": ((), pairs.products, {"long_name": "products with the matrix"}),
         },
         coords={"rank": np.arange(1, k + 1)},
     )
+    if not vectors:
+        return dataset
+    rows = [operator.flat_direction(vector) for vector in pairs.vectors]
+    return dataset.assign(vector=(("rank", "parameter"), np.stack(rows)))
+
+
+def _counted(operator: Operator, progress: Progress) -> Callable[[Tensor], Tensor]:
+    counter = iter(progress(itertools.count(), "products", None))
+
+    def matvec(vector: Tensor) -> Tensor:
+        next(counter)
+        return operator(vector)
+
+    return matvec

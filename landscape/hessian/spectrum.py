@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from scipy.stats import bootstrap
 
 from landscape.errors import LandscapeError
+from landscape.graphs import Curvature
 from landscape.hessian.eigenvalues import Method, eigenpairs
+from landscape.hessian.fallback import prepared
+from landscape.hessian.operators import Coordinates, Operator
+from landscape.linalg import Which
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Item, Runner, in_memory
+
+RESAMPLES = 2000
 
 
 def max_eigenvalue_spectrum(
@@ -18,77 +29,145 @@ def max_eigenvalue_spectrum(
     batches: int = 0,
     k: int = 1,
     method: Method = "lanczos",
+    which: Which = "magnitude",
+    kind: Curvature = "hessian",
+    coordinates: Coordinates = "raw",
     tolerance: float = 1e-2,
+    max_products: int = 0,
     seed: int = 0,
-    progress: Progress = silent,
+    run: Runner | None = None,
 ) -> xr.Dataset:
-    """Eigenvalues of largest magnitude, with their sign, of the Hessian of each mini-batch's loss.
+    """Top eigenvalues, with their sign, of the curvature of each mini-batch's loss.
 
-    Mini-batches are consecutive runs of the objective's samples.
+    Mini-batches are consecutive runs of the objective's samples. With `fresh` dropout each has a mask of its
+    own.
 
     Args:
         objective: Network, samples and protocol; its micro-batch may be smaller, which changes nothing.
         batch_size: Samples a mini-batch.
         batches: How many; 0 takes all that the samples give.
         k: Eigenvalues a mini-batch.
-        method: `lanczos` or `power`; both find the largest magnitudes.
+        method: See `eigenpairs`.
+        which: The largest magnitudes, as power iteration in the papers finds them, or one end.
+        kind: The Hessian, or the generalised Gauss–Newton matrix.
+        coordinates: See `Operator`.
         tolerance: Residual relative to the largest |λ| of the mini-batch that counts as converged.
+        max_products: Products allowed for each mini-batch; 0 chooses.
         seed: Of the start vectors.
-        progress: Shows the mini-batches.
+        run: Runs the mini-batches; in memory by default.
 
     Returns:
-        Dimensions `batch`, `rank`: `eigenvalue`, `residual`, `converged`; and `ape`, the mean of the positive
-        eigenvalues with its standard error over mini-batches, and `nep`, the share of negative ones (Park &
-        Kim 2022b, A.2).
+        Dimensions `batch`, `rank`: `eigenvalue`, `residual`, `converged`; and the statistics of
+        `summary_statistics`.
 
     Raises:
         LandscapeError: If the samples do not give that many mini-batches.
     """
-    available = len(objective.samples) // batch_size if batch_size > 0 else 0
-    count = batches or available
-    if not 1 <= count <= available:
-        raise LandscapeError(
-            f"{batches or 1} mini-batches of {batch_size} need {(batches or 1) * batch_size} samples, "
-            f"there are {len(objective.samples)}; take more --samples or fewer or smaller mini-batches"
-        )
-    values, residuals, converged, products = [], [], [], 0
-    for index in progress(range(count), "spectrum", count):
+    count = _count(len(objective.samples), batch_size, batches)
+    objective, _ = prepared(objective, kind)
+
+    def compute(index: int) -> Item:
         part = objective.subset(index * batch_size, (index + 1) * batch_size)
+        operator = Operator(part, kind=kind, coordinates=coordinates, draw=1 + index)
         pairs = eigenpairs(
-            part, k, method=method, which="magnitude", tolerance=tolerance, seed=seed + index, draw=1 + index
+            operator,
+            k,
+            method=method,
+            which=which,
+            tolerance=tolerance,
+            max_products=max_products,
+            seed=seed + index,
         )
-        values.append(pairs.eigenvalues)
-        residuals.append(pairs.residuals)
-        converged.append(pairs.converged)
-        products += pairs.products
+        return {
+            "eigenvalue": pairs.eigenvalues,
+            "residual": pairs.residuals,
+            "error_bound": pairs.error_bounds,
+            "converged": pairs.converged,
+            "products": np.array(pairs.products),
+        }
+
+    items = (run or in_memory())(count, compute, "spectrum")
+    names = {
+        "eigenvalue": "Hessian max eigenvalue",
+        "residual": "‖Hv − λv‖",
+        "error_bound": "",
+        "converged": "",
+    }
     dataset = xr.Dataset(
         {
-            "eigenvalue": (("batch", "rank"), np.array(values), {"long_name": "Hessian max eigenvalue"}),
-            "residual": (("batch", "rank"), np.array(residuals), {"long_name": "‖Hv − λv‖"}),
-            "converged": (("batch", "rank"), np.array(converged)),
-            "products": ((), products, {"long_name": "Hessian-vector products"}),
+            name: (
+                ("batch", "rank"),
+                np.array([item[name] for item in items]),
+                {"long_name": text} if text else {},
+            )
+            for name, text in names.items()
         },
         coords={"batch": np.arange(count), "rank": np.arange(1, k + 1)},
     )
-    return dataset.assign(summary_statistics(dataset.eigenvalue.values))
+    products = int(sum(item["products"] for item in items))
+    dataset["products"] = ((), products, {"long_name": "products with the matrices"})
+    return dataset.assign(summary_statistics(dataset.eigenvalue.values, seed=seed))
 
 
-def summary_statistics(values: np.ndarray) -> dict[str, tuple]:
-    """APE with its standard error, and NEP, of signed eigenvalues of shape (batch, rank).
+def _count(samples: int, batch_size: int, batches: int) -> int:
+    if batch_size < 1:
+        raise LandscapeError(f"a mini-batch holds at least 1 sample, got {batch_size}")
+    count = batches or samples // batch_size
+    if not 1 <= count <= samples // batch_size:
+        raise LandscapeError(
+            f"{max(batches, 1)} mini-batches of {batch_size} need {max(batches, 1) * batch_size} samples, "
+            f"there are {samples}; take more --samples or fewer or smaller mini-batches"
+        )
+    return count
 
-    APE is the mean over all positive values. Its standard error treats mini-batches, not single values, as
-    independent: it is that of the mini-batches' sums over their counts (a ratio estimator). Without a
-    positive value, or with one mini-batch, what cannot be estimated is NaN.
+
+def summary_statistics(values: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
+    """APE and NEP of signed eigenvalues of shape (batch, rank), with their uncertainty over mini-batches.
+
+    APE is the mean over all positive values, NEP the share of negative ones (Park & Kim 2022b, A.2). Values
+    of one mini-batch are not independent, so whole mini-batches are resampled: `…_low` and `…_high` are the
+    95 % bootstrap interval (percentiles of 2,000 resamples). `ape_standard_error` is that of a ratio
+    estimator, the mini-batches' sums over their counts. What cannot be estimated, without a positive value or
+    with one mini-batch, is NaN.
     """
     positive = values > 0
     sums, counts = np.where(positive, values, 0.0).sum(1), positive.sum(1)
-    ape = sums.sum() / counts.sum() if counts.sum() else np.nan
-    error = np.nan
+    ape = sums.sum() / counts.sum() if counts.sum() else math.nan
+    error = math.nan
     if len(values) > 1 and counts.sum():
         deviations = sums - ape * counts
         error = np.sqrt((deviations**2).sum() / (len(values) - 1) / len(values)) / counts.mean()
+    ape_low, ape_high = _interval((sums, counts), _ratio, seed)
+    nep_low, nep_high = _interval(((values < 0).mean(1),), np.mean, seed)
     return {
-        "ape": ((), ape, {"long_name": "mean of the positive eigenvalues"}),
-        "ape_standard_error": ((), error),
+        "ape": ((), float(ape), {"long_name": "mean of the positive eigenvalues"}),
+        "ape_standard_error": ((), float(error)),
+        "ape_low": ((), ape_low, {"long_name": "lower end of the 95 % bootstrap interval"}),
+        "ape_high": ((), ape_high),
         "nep": ((), float((values < 0).mean()), {"long_name": "share of negative eigenvalues"}),
+        "nep_low": ((), nep_low, {"long_name": "lower end of the 95 % bootstrap interval"}),
+        "nep_high": ((), nep_high),
     }
+
+
+def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
+    # A resample without a positive value has no mean; it is left out by the percentiles' interval being NaN.
+    with np.errstate(invalid="ignore"):
+        return sums.sum(axis) / counts.sum(axis)
+
+
+def _interval(columns: tuple[np.ndarray, ...], statistic: Any, seed: int) -> tuple[float, float]:
+    if len(columns[0]) < 2:
+        return math.nan, math.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a constant sample has an interval of length zero
+        interval = bootstrap(
+            columns,
+            statistic,
+            n_resamples=RESAMPLES,
+            paired=True,
+            vectorized=True,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+    return float(interval.low), float(interval.high)

@@ -1,4 +1,4 @@
-"""What an eigenvalue solver returns, and how it judges itself."""
+"""What an eigenvalue solver returns, and how it is judged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.linalg.vectors import inner, normalised
 
 Matvec = Callable[[Tensor], Tensor]
 """A symmetric operator: vectors of shape (n,) to vectors of shape (n,)."""
@@ -26,17 +27,86 @@ class Eigenpairs:
     Attributes:
         eigenvalues: In the order asked for, float64, shape (k,).
         vectors: Unit eigenvectors as rows, shape (k, n).
-        residuals: ‖A v − λ v‖ of each pair, from a product of its own; some eigenvalue of A lies within this
-            distance of λ.
+        residuals: ‖A v − λ v‖ of each pair, from products with the operator itself, shape (k,).
+        error_bounds: Residual plus symmetry defect, shape (k,): some eigenvalue of A lies this close to λ,
+            the operator's own rounding included.
         converged: Whether the residual is at most the tolerance times the largest |λ| met, shape (k,).
-        products: Operator products used, the certifying ones included.
+        products: Operator products used.
+        symmetry_defect: Largest |u·Av − v·Au| met between orthonormal vectors; rounding alone makes it differ
+            from zero for a symmetric operator.
     """
 
     eigenvalues: np.ndarray
     vectors: Tensor
     residuals: np.ndarray
+    error_bounds: np.ndarray
     converged: np.ndarray
     products: int
+    symmetry_defect: float
+
+
+def judged(
+    values: np.ndarray,
+    vectors: Tensor,
+    residuals: np.ndarray,
+    *,
+    accuracy: float,
+    products: int,
+    symmetry_defect: float,
+) -> Eigenpairs:
+    """Eigenpairs whose residuals are known; one of at most `accuracy` counts as converged."""
+    return Eigenpairs(
+        eigenvalues=values,
+        vectors=vectors,
+        residuals=residuals,
+        error_bounds=residuals + symmetry_defect,
+        converged=residuals <= accuracy,
+        products=products,
+        symmetry_defect=symmetry_defect,
+    )
+
+
+def certify(
+    matvec: Matvec, values: np.ndarray, vectors: Tensor, scale: float, tolerance: float, used: int = 0
+) -> Eigenpairs:
+    """Judge eigenpairs found elsewhere, at one product each.
+
+    Args:
+        matvec: The operator.
+        values: Approximate eigenvalues, shape (k,); their order is kept.
+        vectors: Approximate eigenvectors as rows, shape (k, n), of any length but zero.
+        scale: Largest |λ| met, what the tolerance is relative to.
+        tolerance: Relative residual that counts as converged.
+        used: Products spent on finding them, which the result counts too.
+
+    Raises:
+        LandscapeError: If values and vectors do not match, a vector is zero, or a product is not finite.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if vectors.ndim != 2 or values.shape != (len(vectors),):
+        raise LandscapeError(
+            f"eigenvalues of shape {values.shape} with vectors of shape {tuple(vectors.shape)}; "
+            "expected (k,) and (k, n), one eigenvector a row"
+        )
+    vectors = normalised(vectors)
+    if not bool(torch.isfinite(vectors).all()):
+        raise LandscapeError("an eigenvector is zero or not finite; each row must have a length to divide by")
+    images = torch.stack([multiply(matvec, vector) for vector in vectors])
+    residuals = np.array(
+        [
+            float(torch.linalg.vector_norm(image.double() - float(value) * vector.double()))
+            for value, vector, image in zip(values, vectors, images, strict=True)
+        ]
+    )
+    projected = inner(vectors, images)
+    return judged(
+        values,
+        vectors,
+        residuals,
+        accuracy=tolerance * scale,
+        products=used + len(values),
+        symmetry_defect=float(np.abs(projected - projected.T).max()),
+    )
 
 
 def check_request(k: int, size: int, tolerance: float, max_products: int) -> None:
@@ -72,42 +142,21 @@ def order(values: np.ndarray, which: Which) -> np.ndarray:
     return np.argsort(rank_key(values, which), kind="stable")
 
 
-def finite(image: Tensor) -> Tensor:
-    """The product, which an eigenvalue solver can only use if it is finite.
+def multiply(matvec: Matvec, vector: Tensor) -> Tensor:
+    """The operator's product with a vector, shape (n,).
 
     Raises:
-        LandscapeError: If it is not.
+        LandscapeError: If it has another shape, or is not finite.
     """
+    image = matvec(vector).detach()
+    if image.shape != vector.shape:
+        raise LandscapeError(
+            f"a matrix-vector product has shape {tuple(image.shape)}; expected {tuple(vector.shape)}, "
+            "the shape of the vector it was given"
+        )
     if not torch.isfinite(image).all():
         raise LandscapeError(
             "a matrix-vector product is not finite (NaN or infinity), so no eigenvalue can be found; "
             "check that the loss is finite at these parameters, or use float64"
         )
     return image
-
-
-def certify(matvec: Matvec, values: np.ndarray, vectors: Tensor, scale: float, tolerance: float, used: int):
-    """Measure each pair's residual with one more product and pack the result.
-
-    Args:
-        matvec: The operator.
-        values: Approximate eigenvalues, shape (k,).
-        vectors: Unit vectors as rows, shape (k, n).
-        scale: Largest |λ| met, what the tolerance is relative to.
-        tolerance: Relative residual that counts as converged.
-        used: Products used so far.
-    """
-    residuals = []
-    for value, vector in zip(values, vectors, strict=True):
-        difference = finite(matvec(vector)).double() - float(value) * vector.double()
-        residuals.append(float(torch.linalg.vector_norm(difference)))
-    found = np.array(residuals)
-    converged = found <= tolerance * max(scale, np.finfo(np.float64).tiny)
-    return Eigenpairs(values, vectors, found, converged, used + len(values))
-
-
-def random_unit(size: int, seed: int, like: Tensor) -> Tensor:
-    """A Gaussian unit vector from a generator of its own, on the device and in the precision of `like`."""
-    generator = torch.Generator().manual_seed(seed)
-    vector = torch.randn(size, generator=generator, dtype=torch.float64)
-    return (vector / torch.linalg.vector_norm(vector)).to(like.device, like.dtype)

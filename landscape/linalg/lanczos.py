@@ -1,23 +1,19 @@
-"""Lanczos with full reorthogonalisation (Parlett 1998, *The Symmetric Eigenvalue Problem*, chapter 13)."""
+"""Thick-restart block Lanczos with full reorthogonalisation (Wu & Simon 2000, SIAM J. Matrix Anal. 22(2))."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
-from landscape.linalg.eigenpairs import (
-    Eigenpairs,
-    Matvec,
-    Which,
-    certify,
-    check_request,
-    finite,
-    order,
-    random_unit,
-    rank_key,
-)
+from landscape.errors import LandscapeError
+from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, check_request, order, rank_key
+from landscape.linalg.subspace import Subspace
+from landscape.linalg.vectors import closing, normalised, orthonormal, random_directions, template
+
+_MEMORY = 2**30  # bytes that a basis may take before restarts, which cost products, are worth it
 
 
 def lanczos(
@@ -28,15 +24,21 @@ def lanczos(
     which: Which = "largest",
     tolerance: float = 1e-3,
     max_products: int = 200,
+    block: int = 1,
+    basis: int = 0,
     seed: int = 0,
     like: Tensor | None = None,
+    start: Tensor | None = None,
 ) -> Eigenpairs:
     """K extreme eigenpairs of a symmetric operator.
 
-    The basis is kept whole and reorthogonalised twice at each step, so that no eigenvalue appears twice by
-    rounding; it takes one vector of the operator's size a product. A Krylov space holds one direction of
-    each eigenspace: a repeated eigenvalue is found once, and again only where the space closes first, as it
-    does for low-rank operators.
+    Each step multiplies the newest directions and takes what their images add to the basis as the next ones.
+    A full basis is compressed to its best Ritz vectors, which costs no product. A pair's residual follows
+    from the projection; before it counts as converged it is confirmed on the stored images.
+
+    A Krylov space from b directions holds at most b of each eigenspace: more of a repeated eigenvalue are
+    found only where the space closes first, as it does for low-rank operators, and the search goes on outside
+    it. Ask for a larger `block` where eigenvalues may repeat.
 
     Args:
         matvec: The operator.
@@ -44,68 +46,139 @@ def lanczos(
         k: Number of eigenpairs.
         which: Which end of the spectrum.
         tolerance: Stop when every wanted residual is at most this share of the largest |λ| met.
-        max_products: Products allowed before the certifying ones.
-        seed: Of the start vector.
+        max_products: Products allowed.
+        block: Directions a step. One needs the fewest products, unless eigenvalues repeat.
+        basis: Vectors kept at most, each with its image; 0 takes as many as fit in 1 GiB, and no fewer than
+            2k + 20.
+        seed: Of the start vectors.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
+        start: Directions to start from, shape (b, n), such as the eigenvectors of a similar operator. Random
+            ones make up the number to `block`; an eigenvector orthogonal to all of them can be missed.
 
     Raises:
-        LandscapeError: If k, the tolerance or the number of products is out of range, or a product is not
-            finite.
+        LandscapeError: If k, the tolerance, the number of products, the block, the basis or the start is out
+            of range, or a product is not finite.
     """
     check_request(k, size, tolerance, max_products)
-    like = torch.empty(0, dtype=torch.float64) if like is None else like
-    steps = min(max_products, size)
-    basis = torch.empty(steps, size, dtype=like.dtype, device=like.device)
-    diagonal, off = np.zeros(steps), np.zeros(steps)
-    basis[0] = random_unit(size, seed, like)
-    values, coefficients, count = np.zeros(0), np.zeros((0, 0)), 0
-    block = 0  # where the Krylov space in work begins
-    for count in range(1, steps + 1):
-        image = finite(matvec(basis[count - 1]))
-        diagonal[count - 1] = float(torch.dot(image.double(), basis[count - 1].double()))
-        rest, length = _orthogonalised(image, basis[:count])
-        values, coefficients = eigh_tridiagonal(diagonal[:count], off[: count - 1])
-        scale = np.abs(values).max()
-        closed = length <= torch.finfo(like.dtype).eps ** 0.75 * scale  # rounding grows along the recurrence
-        errors, accuracy = length * np.abs(coefficients[-1]), tolerance * scale / 2
-        found = count > k and bool((errors[order(values, which)[:k]] <= accuracy).all())
-        if found and block:
-            found = _nothing_ahead(rank_key(values, which), k, coefficients[block:], errors, accuracy)
-        if count == steps or (found and (block or not closed)):
-            break
-        if closed:
-            # An invariant subspace: go on in a new direction, which the recurrence does not couple.
-            rest, length = _orthogonalised(random_unit(size, seed + count, like), basis[:count])
-            block = count
-        else:
-            off[count - 1] = length
-        basis[count] = rest / length
-    chosen = order(values, which)[:k]
-    ritz = torch.from_numpy(coefficients[:, chosen].T.copy()).to(like) @ basis[:count]
-    ritz = ritz / torch.linalg.vector_norm(ritz, dim=1, keepdim=True)
-    return certify(matvec, values[chosen], ritz, float(np.abs(values).max()), tolerance, count)
+    rank_key(np.zeros(0), which)
+    like = template(like)
+    ahead, drawn = _first(start, block, size, seed, like)
+    capacity = min(_capacity(k, len(ahead), basis, size, like), max_products)
+    space = Subspace(matvec, size, capacity, like)
+    search = _Search(space, k, which)
+    while True:
+        newest = ahead[: max_products - space.products]
+        space.extend(newest)
+        space.ritz()  # brings the scale up to date
+        ahead, coupling = orthonormal(
+            space.images[-len(newest) :], space.vectors, closing(like) * space.scale
+        )
+        exhausted = space.count == size or space.products == max_products
+        if exhausted or search.found(coupling, tolerance * space.scale):
+            return space.best(k, which, tolerance)
+        if not len(ahead):
+            search.closed, search.repeats = space.count, drawn > 0
+        room = min(len(ahead) or block, size - space.count, max_products - space.products)
+        if space.count + room > capacity:
+            search.compress(room)
+        if not len(ahead):
+            ahead = random_directions(space.vectors, room, seed, drawn)
+            drawn += room
 
 
-def _nothing_ahead(
-    key: np.ndarray, k: int, coefficients: np.ndarray, errors: np.ndarray, accuracy: float
-) -> bool:
-    """Whether the block's best pair, a bound on what is left, is known and no better than the k-th wanted.
+@dataclass
+class _Search:
+    """What is looked for, and which part of the basis is done with.
 
-    Args:
-        key: Rank key of each Ritz value, in units of the values.
+    Attributes:
+        space: The basis.
         k: Number of wanted pairs.
-        coefficients: Ritz vectors (as columns) over the block's basis vectors.
-        errors: Error bound of each Ritz value.
-        accuracy: Error that counts as converged.
+        which: Which end of the spectrum.
+        closed: How many of the first directions span Krylov spaces that have closed.
+        repeats: Whether one of those began at random, so that what is left has no eigenvalue but theirs.
     """
-    # A block has as many pairs as vectors.
-    inside = np.argsort(-(coefficients**2).sum(0))[: len(coefficients)]
-    best = inside[key[inside].argmin()]
-    return bool(errors[best] <= accuracy and key[best] >= np.sort(key)[k - 1] - accuracy)
+
+    space: Subspace
+    k: int
+    which: Which
+    closed: int = 0
+    repeats: bool = False
+
+    def found(self, coupling: np.ndarray, accuracy: float) -> bool:
+        """Whether the k wanted pairs have converged and nothing better is to be expected.
+
+        Args:
+            coupling: Remainders of the newest images in the next directions, shape (newest, next).
+            accuracy: Residual that counts as converged.
+        """
+        if self.space.count <= self.k or (not self.repeats and not coupling.shape[1]):
+            return False  # a first space that has just closed holds each repeated eigenvalue but once
+        values, coefficients = self.space.ritz()
+        wanted = order(values, self.which)[: self.k]
+        if _estimates(coefficients[:, wanted], coupling).max() > accuracy:
+            return False
+        if self.closed:
+            # The best pair of the space in work bounds what is left outside the closed ones.
+            inside, parts = self.space.ritz(self.closed)
+            best = order(inside, self.which)[:1]
+            if _estimates(parts[:, best], coupling).max() > accuracy:
+                return False
+            keys = rank_key(np.append(inside[best], values[wanted[-1]]), self.which)
+            if self.repeats and keys[0] < keys[1] - accuracy:
+                return False
+        return bool(self.space.residuals(values[wanted], coefficients[:, wanted]).max() <= accuracy)
+
+    def compress(self, room: int) -> None:
+        """Make room in the basis, keeping the best Ritz vectors.
+
+        Closed spaces keep what they have among the k best of all; the space in work keeps its own and fills
+        half of what is left, measured to need the fewest products over tight and roomy bases.
+        """
+        old = self.space.projected[: self.closed, : self.closed]
+        exact, first = np.linalg.eigh((old + old.T) / 2)
+        values, second = self.space.ritz(self.closed)
+        ranking = order(np.concatenate([exact, values]), self.which)[: self.k]
+        kept = int((ranking < self.closed).sum())
+        needed = max(self.k - kept, 1)
+        free = self.space.capacity - kept
+        more = min(needed + (free - needed) // 2, free - room, len(values))
+        rotation = np.zeros((self.space.count, kept + more))
+        rotation[: self.closed, :kept] = first[:, order(exact, self.which)[:kept]]
+        rotation[self.closed :, kept:] = second[:, order(values, self.which)[:more]]
+        self.space.rotate(rotation)
+        self.closed = kept
 
 
-def _orthogonalised(vector: Tensor, basis: Tensor) -> tuple[Tensor, float]:
-    """The vector without its part in the span of the basis, twice for rounding, and its length."""
-    for _ in range(2):
-        vector = vector - basis.T @ (basis @ vector)
-    return vector, float(torch.linalg.vector_norm(vector.double()))
+def _estimates(coefficients: np.ndarray, coupling: np.ndarray) -> np.ndarray:
+    """Residuals of Ritz pairs as the recurrence has them: only the newest directions have images outside."""
+    return np.linalg.norm(coupling.T @ coefficients[-len(coupling) :], axis=0)
+
+
+def _capacity(k: int, block: int, basis: int, size: int, like: Tensor) -> int:
+    """Vectors to keep at most."""
+    least = min(k + 2 * block, size)
+    if basis and basis < least:
+        raise LandscapeError(
+            f"a basis of {basis} vectors is too small for {k} eigenvalues with {block} directions a step; "
+            f"allow at least {least}, or 0 for a good number"
+        )
+    cheap = _MEMORY // (2 * size * torch.finfo(like.dtype).bits // 8)
+    return min(basis or max(2 * k + 18 + 2 * block, cheap), size)
+
+
+def _first(start: Tensor | None, block: int, size: int, seed: int, like: Tensor) -> tuple[Tensor, int]:
+    """Orthonormal directions to start from, and how many of them are random."""
+    if block < 1:
+        raise LandscapeError(f"a block of {block} directions a step; choose 1 or more")
+    rows = torch.empty(0, size, dtype=like.dtype, device=like.device)
+    if start is not None:
+        if start.ndim != 2 or start.shape[1] != size or not bool(torch.isfinite(start).all()):
+            raise LandscapeError(
+                f"start directions of shape {tuple(start.shape)}; expected (b, {size}), finite, "
+                "one direction a row"
+            )
+        given = start.to(rows)
+        given = normalised(given[given.abs().amax(1) > 0])
+        rows, _ = orthonormal(given, rows, closing(like))
+    missing = max(min(block, size) - len(rows), 0)
+    return torch.cat([rows, random_directions(rows, missing, seed)]), missing

@@ -1,12 +1,15 @@
-"""Power iteration with deflation, the method of the papers; it finds the largest |λ|, of either sign."""
+"""Block power iteration (subspace iteration), the method of the papers made robust."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.linalg.eigenpairs import Eigenpairs, Matvec, certify, check_request, finite, order, random_unit
+from landscape.linalg.eigenpairs import Eigenpairs, Matvec, check_request, order
+from landscape.linalg.subspace import Subspace
+from landscape.linalg.vectors import closing, orthonormal, random_directions, template
+
+_GUARD = 2  # vectors beyond those asked for, so that the last of them converges as fast as the first
 
 
 def power_iteration(
@@ -19,17 +22,19 @@ def power_iteration(
     seed: int = 0,
     like: Tensor | None = None,
 ) -> Eigenpairs:
-    """K eigenpairs of largest magnitude, one after the other, each orthogonal to those before.
+    """K eigenpairs of largest magnitude, of either sign.
 
-    Stops on the residual ‖A v − λ v‖ of the pair in work, never on the change between iterations, which says
-    nothing where eigenvalues cluster.
+    A block of k + 2 vectors is multiplied, orthonormalised and diagonalised within its span at each step
+    (Rayleigh–Ritz; Saad 2011, *Numerical Methods for Large Eigenvalue Problems*, section 5.2). It stops on
+    the residuals ‖A v − λ v‖, never on the change between steps, which says nothing where eigenvalues
+    cluster.
 
     Args:
         matvec: A symmetric operator.
         size: Its dimension n.
         k: Number of eigenpairs.
-        tolerance: Residual that counts as converged, relative to the largest |λ| met.
-        max_products: Products allowed for all pairs together, the certifying ones not counted.
+        tolerance: Stop when every residual is at most this share of the largest |λ| met.
+        max_products: Products allowed; a step takes one for each vector of the block.
         seed: Of the start vectors.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
 
@@ -38,34 +43,22 @@ def power_iteration(
             finite.
     """
     check_request(k, size, tolerance, max_products)
-    like = torch.empty(0, dtype=torch.float64) if like is None else like
-    found = torch.empty(0, size, dtype=like.dtype, device=like.device)
-    values: list[float] = []
-    used, scale = 0, 0.0
-    for rank in range(k):
-        vector = _deflated(random_unit(size, seed + rank, like), found)
-        budget = (max_products - used) // (k - rank)
-        value = 0.0
-        for _ in range(budget):
-            image = finite(matvec(vector))
-            used += 1
-            value = float(torch.dot(image.double(), vector.double()))
-            scale = max(scale, abs(value))
-            residual = float(torch.linalg.vector_norm(image.double() - value * vector.double()))
-            if residual <= tolerance * scale / 2:
-                break
-            step = image - found.T @ (found @ image)
-            if float(torch.linalg.vector_norm(step)) == 0.0:
-                break  # the operator vanishes on what is left
-            vector = _deflated(step, found)
-        values.append(value)
-        found = torch.cat([found, vector[None]])
-    ranking = order(np.array(values), "magnitude")
-    return certify(matvec, np.array(values)[ranking], found[ranking], scale, tolerance, used)
-
-
-def _deflated(vector: Tensor, found: Tensor) -> Tensor:
-    """The unit vector along what is orthogonal to the pairs already found."""
-    for _ in range(2):
-        vector = vector - found.T @ (found @ vector)
-    return vector / torch.linalg.vector_norm(vector)
+    like = template(like)
+    width = min(k + _GUARD, size, max_products)
+    space = Subspace(matvec, size, width, like)
+    block, drawn = random_directions(space.vectors, width, seed), width
+    while True:
+        space.clear()
+        space.extend(block)
+        values, coefficients = space.ritz()
+        ranking = order(values, "magnitude")
+        residuals = space.residuals(values[ranking[:k]], coefficients[:, ranking[:k]])
+        converged = residuals.max() <= tolerance * space.scale
+        if converged or width == size or space.products + width > max_products:
+            return space.best(k, "magnitude", tolerance)
+        space.rotate(coefficients[:, ranking])  # the leading images first, for Gram–Schmidt's sake
+        block, _ = orthonormal(space.images, block[:0], closing(like) * space.scale)
+        if len(block) < width:  # the operator vanishes on part of the block
+            lost = width - len(block)
+            block = torch.cat([block, random_directions(block, lost, seed, drawn)])
+            drawn += lost

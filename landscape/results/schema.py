@@ -16,6 +16,9 @@ KINDS = {
     "evaluation": ("nll", "accuracy"),
     "eigenvalues": ("eigenvalue", "residual", "converged"),
     "spectrum": ("eigenvalue", "residual"),
+    "trace": ("trace", "trace_standard_error"),
+    "density": ("eigenvalue", "density", "standard_error", "node", "weight"),
+    "layers": ("name", "depth", "eigenvalue", "residual", "converged", "trace", "trace_standard_error"),
     "surface": ("nll", "l2", "accuracy"),
     "features": ("kind", "depth", "spatial_variance", "delta_log_amplitude"),
 }

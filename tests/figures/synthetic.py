@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from operator import attrgetter
+
 import numpy as np
 import xarray as xr
 
@@ -78,7 +81,9 @@ def surface(name="gap", *, curvature=1.0, base=0.02, steps=11, broken=0, undone=
     return stamped(dataset, "surface", name, options=options, **kwargs)
 
 
-def spectrum(name="gap", *, level=200.0, batches=12, k=5, negative=0.0, loose=0, seed=0, **kwargs):
+def spectrum(
+    name="gap", *, level=200.0, batches=12, k=5, negative=0.0, loose=0, seed=0, options=None, **kwargs
+):
     generator = np.random.default_rng(seed)
     values = level * generator.lognormal(0, 0.5, (batches, k)) / np.arange(1, k + 1)
     values = np.where(generator.random(values.shape) < negative, -0.05 * values, values)
@@ -99,8 +104,79 @@ def spectrum(name="gap", *, level=200.0, batches=12, k=5, negative=0.0, loose=0,
             "nep": (values < 0).mean(),
         }
     )
-    options = {"batch_size": 16, "k": k, "method": "lanczos"}
-    return stamped(dataset, "spectrum", name, options=options, **kwargs)
+    asked = {"batch_size": 16, "k": k, "method": "lanczos"}
+    return stamped(dataset, "spectrum", name, options=asked | (options or {}), **kwargs)
+
+
+def density(
+    name="gap", *, top=170.0, probes=5, steps=60, outliers=10, n=270_000, seed=0, options=None, **kwargs
+):
+    """Nodes and weights as Lanczos finds them: a bulk around zero, and outliers that all probes share.
+
+    The share of a probe in one eigenvalue is χ² with one degree of freedom over n.
+    """
+    generator = np.random.default_rng(seed)
+    shared = top * np.linspace(1.0, 0.38, outliers) ** 2
+    bulk = top * np.sinh(np.linspace(-2.4, 4.2, steps - outliers)) / np.sinh(4.2) * 0.12
+    nodes = bulk * (1 + 0.05 * generator.standard_normal((probes, bulk.size)))
+    weights = np.exp(-np.abs(nodes) / (0.002 * top)) + 2e-3 * np.exp(-np.abs(nodes) / (0.018 * top))
+    single = generator.chisquare(1, (probes, outliers)) / n
+    weights *= ((1 - single.sum(1)) / weights.sum(1))[:, None]
+    nodes = np.concatenate([nodes, np.tile(shared, (probes, 1))], axis=1)
+    weights = np.concatenate([weights, single], axis=1)
+    width = 0.005 * top
+    points = np.linspace(nodes.min() - 6 * width, nodes.max() + 6 * width, 2000)
+    kernel = np.exp(-((points - nodes[..., None]) ** 2) / (2 * width**2)) / (width * np.sqrt(2 * np.pi))
+    curves = (weights[..., None] * kernel).sum(axis=1)
+    traces = n * (weights * nodes).sum(axis=1)
+    error = np.sqrt(probes) if probes > 1 else np.nan
+    spread = [np.std(each, axis=0, ddof=probes > 1) / error for each in (curves, traces)]
+    dataset = xr.Dataset(
+        {
+            "density": ("point", curves.mean(axis=0)),
+            "standard_error": ("point", spread[0]),
+            "node": (("probe", "step"), nodes),
+            "weight": (("probe", "step"), weights),
+            "trace": traces.mean(),
+            "trace_standard_error": spread[1],
+            "width": width,
+            "parameters": n,
+        },
+        coords={"eigenvalue": ("point", points)},
+    )
+    asked = {"operator": "hessian", "coordinates": "raw", "probes": probes, "steps": steps}
+    return stamped(dataset, "density", name, options=asked | (options or {}), **kwargs)
+
+
+def layers(name="gap", *, scale=1.0, loose=0, negative=0, blocks=3, norms=True, options=None, **kwargs):
+    """A residual network of three stages: conv layers with norms between them, and a dense head."""
+    names = ["conv1"] + [f"layer{s}.{b}.conv{c}" for s in (1, 2, 3) for b in range(blocks) for c in (1, 2)]
+    found = [(each, "conv") for each in names]
+    if norms:
+        pairs = [((each, "conv"), (each.replace("conv", "bn"), "norm")) for each in names]
+        found = [layer for pair in pairs for layer in pair]
+    found.append(("linear", "dense"))
+    depth = np.linspace(0, 1, len(found))
+    generator = np.random.default_rng(len(name))
+    values = scale * (4 + 60 * (1 - depth) ** 3 + 30 * depth**8) * generator.lognormal(0, 0.3, depth.size)
+    values *= np.where([kind == "norm" for _, kind in found], 0.15, 1.0)
+    trace = 9 * values * generator.lognormal(0, 0.2, depth.size)
+    trace[3 : 3 + negative] *= -0.2
+    dataset = xr.Dataset(
+        {
+            "name": ("layer", [each for each, _ in found]),
+            "kind": ("layer", [kind for _, kind in found]),
+            "depth": ("layer", depth),
+            "parameters": ("layer", np.full(depth.size, 2304)),
+            "eigenvalue": ("layer", values),
+            "residual": ("layer", 1e-3 * values),
+            "converged": ("layer", np.arange(depth.size) >= loose),
+            "trace": ("layer", trace),
+            "trace_standard_error": ("layer", 0.08 * np.abs(trace)),
+        }
+    )
+    asked = {"operator": "hessian", "coordinates": "raw", "probes": 10}
+    return stamped(dataset, "layers", name, options=asked | (options or {}), **kwargs)
 
 
 def features(name="gap", *, blur=False, scale=1.0, size=32, **kwargs):
@@ -190,6 +266,8 @@ def comparison(names=FAMILY[:3], *, checks=True):
             "spectrum": spectrum(
                 name, level=400 / (i + 1), negative=0.1, loose=i, seed=i, checks=[loose] if checks else []
             ),
+            "density": density(name, top=170 / (i + 1), seed=i),
+            "layers": layers(name, scale=1 / (i + 1)),
             "surface": surface(
                 name, curvature=4 / (i + 1), broken=3 if i == 0 else 0, checks=[centre] if checks else []
             ),
@@ -200,3 +278,25 @@ def comparison(names=FAMILY[:3], *, checks=True):
 
 def of(results, kind):
     return {name: kinds[kind] for name, kinds in results.items()}
+
+
+def assert_legible(figure):
+    """Legends and labels lie inside the page, and tick labels of an axis do not touch."""
+    figure.draw_without_rendering()
+    boxes = {legend: legend.get_window_extent() for legend in figure.legends}
+    for axes in figure.axes:
+        for axis, start, end in ((axes.xaxis, "x0", "x1"), (axes.yaxis, "y0", "y1")):
+            shown = [tick.label1 for tick in axis.get_major_ticks() if tick.label1.get_visible()]
+            low, high = sorted(axis.get_view_interval())
+            inside = zip(shown, axis.get_majorticklocs(), strict=False)
+            ticks = {label: label.get_window_extent() for label, place in inside if low <= place <= high}
+            for before, after in itertools.pairwise(sorted(ticks.values(), key=attrgetter(start))):
+                assert getattr(before, end) < getattr(after, start), f"tick labels of {axis} touch"
+            words = [axis.label, axes.title, axes._left_title]
+            boxes |= {text: text.get_window_extent() for text in words if text.get_text()}
+            boxes |= ticks
+    for artist, box in boxes.items():
+        assert box.x0 >= -0.5, f"{artist} is cut off on the left"
+        assert box.x1 <= figure.bbox.x1 + 0.5, f"{artist} is cut off on the right"
+        assert box.y0 >= -0.5, f"{artist} is cut off below"
+        assert box.y1 <= figure.bbox.y1 + 0.5, f"{artist} is cut off above"

@@ -70,3 +70,33 @@ def test_the_legend_has_ape_and_nep():
     assert f"NEP {100 * float(dataset['nep']):.3g} %" in text
     dataset["ape"] = np.nan
     assert "APE" not in entry("gap", dataset)
+
+
+def test_the_legend_takes_the_interval_where_there_is_one():
+    dataset = synthetic.spectrum().assign(ape=170.2, nep=0.03)
+    interval = dataset.assign(ape_low=140.0, ape_high=205.4, nep_low=0.01, nep_high=0.05)
+    assert entry("gap", interval) == "gap: APE 170 [140, 205], NEP 3 % [1, 5]"
+    assert entry("gap", interval.assign(nep_high=np.nan)) == "gap: APE 170 [140, 205], NEP 3 %"
+    assert entry("gap", dataset.assign(ape_standard_error=61.7)) == "gap: APE 170 ± 120, NEP 3 %"
+
+
+def test_a_long_name_gives_way_to_its_numbers():
+    dataset = synthetic.spectrum().assign(ape=1702.0, nep=0.031, ape_low=1400.0, ape_high=2054.0)
+    text = entry("a-network-with-a-long-name", dataset.assign(nep_low=0.0112, nep_high=0.0512))
+    assert text.endswith(": APE 1702 [1400, 2054], NEP 3.1 % [1.12, 5.12]")
+    assert len(text) <= 62
+
+
+@pytest.mark.parametrize("width", [figures.ONE_COLUMN, figures.TWO_COLUMN])
+def test_nine_networks_can_be_read(width):
+    spectra = {
+        name: synthetic.spectrum(name, level=400 / (i + 1), negative=0.1, batches=40, seed=i).assign(
+            ape_low=123.4, ape_high=234.5, nep_low=0.0612, nep_high=0.1234
+        )
+        for i, name in enumerate(synthetic.FAMILY)
+    }
+    figure = figures.spectrum(spectra, width=width)
+    synthetic.assert_legible(figure)
+    for upper, lower in zip(figure.axes[:2], figure.axes[2:], strict=True):
+        assert [line.get_label() for line in upper.lines] == list(spectra)
+        assert [set(line.get_ydata()) for line in lower.lines] == [{row} for row in range(9)]

@@ -13,6 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.hessian import max_eigenvalue_spectrum, summary_statistics
 from landscape.objective import Objective
 from landscape.parameters import flatten, unflatten
+from landscape.work import in_memory
 from tests.cases import BY_NAME
 from tests.references import wanted
 
@@ -20,7 +21,7 @@ from tests.references import wanted
 def exact(objective: Objective, draw: int, k: int) -> np.ndarray:
     """Eigenvalues of the largest magnitude of the whole matrix, product by product."""
     size = flatten(objective.free).numel()
-    hessian = objective.hessian(draw=draw)
+    hessian = objective.curvature(draw=draw)
     rows = [
         flatten(hessian(unflatten(row, objective.free))) for row in torch.eye(size, dtype=objective.dtype)
     ]
@@ -71,7 +72,7 @@ def test_dataset_and_progress():
         return items
 
     result = max_eigenvalue_spectrum(
-        BY_NAME["conv"].objective(), batch_size=1, batches=3, k=2, progress=progress
+        BY_NAME["conv"].objective(), batch_size=1, batches=3, k=2, run=in_memory(progress)
     )
     assert seen == [("spectrum", 3)]
     assert result.eigenvalue.dims == result.residual.dims == ("batch", "rank")

@@ -1,0 +1,247 @@
+"""Recipes of curvature: eigenvalues, mini-batch spectrum, trace, density, layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from landscape import hessian
+from landscape.analyses import checks
+from landscape.analyses.stamping import stamped
+from landscape.graphs import Curvature
+from landscape.hessian import Operator
+from landscape.linalg import Which
+from landscape.objective import KEPT_BYTES, Objective
+from landscape.progress import Progress, silent
+from landscape.results import Check
+from landscape.work import Runner, in_memory
+
+
+def eigenvalues(
+    objective: Objective,
+    *,
+    k: int = 5,
+    method: hessian.Method = "lanczos",
+    which: Which = "largest",
+    kind: Curvature = "hessian",
+    coordinates: hessian.Coordinates = "raw",
+    tolerance: float = 1e-3,
+    max_products: int = 0,
+    block: int = 1,
+    vectors: bool = False,
+    keep: int = KEPT_BYTES,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Extreme eigenvalues over all samples, see `landscape.hessian.top_eigenvalues`."""
+    if method != "lanczos" and which == "largest":
+        which = "magnitude"  # all that power iteration can find
+    search: dict[str, Any] = {
+        "k": k,
+        "method": method,
+        "which": which,
+        "tolerance": tolerance,
+        "max_products": max_products,
+        "block": block,
+        "seed": objective.seed,
+    }
+    operator = _operator(objective, kind, coordinates, keep)
+
+    def measure() -> xr.Dataset:
+        dataset = hessian.top_eigenvalues(operator, vectors=vectors, progress=progress, **search)
+        loss = operator.objective.value()
+        return dataset.assign(loss=((), loss.total, {"long_name": "loss + L2", "units": "nats"}))
+
+    return stamped(
+        "eigenvalues",
+        operator.objective,
+        operator.record() | search,
+        measure,
+        lambda dataset: [*_exactness(operator), checks.residuals(dataset)],
+        strict=True,
+    )
+
+
+def spectrum(
+    objective: Objective,
+    *,
+    batch_size: int = 128,
+    batches: int = 0,
+    k: int = 1,
+    method: hessian.Method = "lanczos",
+    which: Which = "magnitude",
+    kind: Curvature = "hessian",
+    coordinates: hessian.Coordinates = "raw",
+    tolerance: float = 1e-2,
+    max_products: int = 0,
+    progress: Progress = silent,
+    run: Runner | None = None,
+) -> xr.Dataset:
+    """Mini-batch max-eigenvalue spectrum, see `landscape.hessian.max_eigenvalue_spectrum`."""
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "batches": batches,
+        "k": k,
+        "method": method,
+        "which": which,
+        "kind": kind,
+        "coordinates": coordinates,
+        "tolerance": tolerance,
+        "max_products": max_products,
+        "seed": objective.seed,
+    }
+    operator = _operator(objective, kind, coordinates, 0)
+    return stamped(
+        "spectrum",
+        objective,
+        options | operator.record(),
+        lambda: hessian.max_eigenvalue_spectrum(objective, run=run or in_memory(progress), **options),
+        lambda dataset: [*_exactness(operator), checks.residuals(dataset)],
+        strict=True,
+    )
+
+
+def trace(
+    objective: Objective,
+    *,
+    probes: int = 32,
+    estimator: hessian.Estimator = "hutchinson",
+    kind: Curvature = "hessian",
+    coordinates: hessian.Coordinates = "raw",
+    keep: int = KEPT_BYTES,
+    progress: Progress = silent,
+    run: Runner | None = None,
+) -> xr.Dataset:
+    """Trace, whole and by layer, see `landscape.hessian.trace`."""
+    operator = _operator(objective, kind, coordinates, keep)
+    options: dict[str, Any] = {"probes": probes, "estimator": estimator, "seed": objective.seed}
+    return stamped(
+        "trace",
+        operator.objective,
+        operator.record() | options,
+        lambda: hessian.trace(operator, run=run or in_memory(progress), **options),
+        lambda dataset: [*_exactness(operator), _spread(dataset)],
+        strict=True,
+    )
+
+
+def density(
+    objective: Objective,
+    *,
+    probes: int = 8,
+    steps: int = 60,
+    width: float = 0.0,
+    kind: Curvature = "hessian",
+    coordinates: hessian.Coordinates = "raw",
+    keep: int = KEPT_BYTES,
+    progress: Progress = silent,
+    run: Runner | None = None,
+) -> xr.Dataset:
+    """Spectral density, see `landscape.hessian.density`; its first moment is checked against the trace."""
+    operator = _operator(objective, kind, coordinates, keep)
+    options: dict[str, Any] = {"probes": probes, "steps": steps, "width": width, "seed": objective.seed}
+    run = run or in_memory(progress)
+
+    def judge(dataset: xr.Dataset) -> list[Check]:
+        other = hessian.trace(operator, probes=max(probes, 8), seed=objective.seed + 1, run=run)
+        return [*_exactness(operator), _mass(dataset), _moment(dataset, other)]
+
+    return stamped(
+        "density",
+        operator.objective,
+        operator.record() | options,
+        lambda: hessian.density(operator, run=run, **options),
+        judge,
+        strict=True,
+    )
+
+
+def layers(
+    objective: Objective,
+    *,
+    probes: int = 32,
+    kind: Curvature = "hessian",
+    coordinates: hessian.Coordinates = "raw",
+    tolerance: float = 1e-2,
+    max_products: int = 0,
+    keep: int = KEPT_BYTES,
+    progress: Progress = silent,
+    run: Runner | None = None,
+) -> xr.Dataset:
+    """Top eigenvalue and trace by layer, see `landscape.hessian.layers`."""
+    options: dict[str, Any] = {
+        "kind": kind,
+        "coordinates": coordinates,
+        "probes": probes,
+        "tolerance": tolerance,
+        "max_products": max_products,
+        "seed": objective.seed,
+    }
+    operator = _operator(objective, kind, coordinates, 0)
+    return stamped(
+        "layers",
+        objective,
+        options | operator.record(),
+        lambda: hessian.layers(objective, keep=keep, run=run or in_memory(progress), **options),
+        lambda dataset: [*_exactness(operator), checks.residuals(dataset)],
+        strict=True,
+    )
+
+
+def _operator(objective: Objective, kind: Curvature, coordinates: hessian.Coordinates, keep: int) -> Operator:
+    return Operator(objective, kind=kind, coordinates=coordinates, keep=keep)
+
+
+def _exactness(operator: Operator) -> list[Check]:
+    """A line only where something is to be said."""
+    if not operator.exact:
+        return [
+            Check(
+                "exact products",
+                False,
+                "The network holds a layer without a second derivative: products are central finite "
+                "differences of the gradient, good to some parts in a thousand in float32; --dtype float64 "
+                "gives a thousand times more.",
+            )
+        ]
+    if operator.objective.math_attention:
+        return [
+            Check(
+                "exact products",
+                True,
+                "Fused attention has no second derivative; attention ran on its plain kernel.",
+            )
+        ]
+    return []
+
+
+def _spread(dataset: xr.Dataset) -> Check:
+    value, error = float(dataset.trace), float(dataset.trace_standard_error)
+    text = f"The trace is {value:.5g} ± {error:.2g} (one standard error)."
+    if error <= 0.1 * abs(value):
+        return Check("trace", True, text)
+    return Check("trace", False, f"{text} That is more than a tenth of it; take more probes.")
+
+
+def _mass(dataset: xr.Dataset) -> Check:
+    total = float(np.trapezoid(dataset.density.values, dataset.eigenvalue.values))
+    passed = abs(total - 1) < 1e-3
+    text = f"The density integrates to {total:.6f}."
+    return Check("mass", passed, text if passed else f"{text} It should be 1: the curve needs more points.")
+
+
+def _moment(dataset: xr.Dataset, other: xr.Dataset) -> Check:
+    """The first moment against Hutchinson's trace from other probes."""
+    ours, theirs = float(dataset.trace), float(other.trace)
+    error = math.hypot(float(dataset.trace_standard_error), float(other.trace_standard_error))
+    text = f"The density's first moment gives a trace of {ours:.5g}, Hutchinson's estimate is {theirs:.5g}"
+    if not math.isfinite(error):
+        return Check("moment", True, f"{text}; one probe has no standard error to compare them by.")
+    off = abs(ours - theirs) / error if error else math.inf * (ours != theirs)
+    if math.isnan(off) or off <= 4:
+        return Check("moment", True, f"{text}, {0 if math.isnan(off) else off:.1f} standard errors apart.")
+    return Check(
+        "moment", False, f"{text}, {off:.1f} standard errors apart; take more steps or --dtype float64."
+    )

@@ -1,0 +1,129 @@
+"""BatchNorm on stored statistics folded into the convolution before it: (w ∗ x)·s + t = (s·w) ∗ x + t.
+
+Exact, and the parameters stay the same variables: scale and shift are computed from them at each evaluation,
+so derivatives reach the convolution's weight and BatchNorm's γ and β as before. What is saved is every pass
+over the feature maps that BatchNorm and its derivatives make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+Pair = tuple[nn.Module, nn.Module]
+"""A convolution and the BatchNorm that alone reads its output."""
+
+_KINDS: dict[type, type] = {nn.Conv1d: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d, nn.Conv3d: nn.BatchNorm3d}
+
+
+def foldable(module: nn.Module, run: Callable[[], object]) -> list[Pair]:
+    """Pairs that can be folded, found by watching one forward pass.
+
+    A convolution qualifies when its output is read by one BatchNorm with stored statistics and by nothing
+    else, and both run once. Subclasses and parametrised layers are left alone: they may compute otherwise.
+
+    Args:
+        module: The network, run in eval mode.
+        run: Runs it once.
+    """
+    watch = _Watch(module)
+    try:
+        with watch:
+            run()
+    finally:
+        watch.close()
+    return watch.pairs()
+
+
+@contextmanager
+def folded(pairs: Sequence[Pair]) -> Iterator[None]:
+    """Run these pairs as one convolution each while open; layers with hooks stay as they are.
+
+    The layers' own `forward` is put back on leaving, also after an error.
+    """
+    free = [pair for pair in pairs if not any(_has_hooks(layer) for layer in pair)]
+    try:
+        for convolution, norm in free:
+            vars(convolution)["forward"] = _together(convolution, norm)
+            vars(norm)["forward"] = _identity
+        yield
+    finally:
+        for layer in (layer for pair in free for layer in pair):
+            vars(layer).pop("forward", None)
+
+
+def _together(convolution: Any, norm: Any) -> Callable[[Tensor], Tensor]:
+    def forward(inputs: Tensor) -> Tensor:
+        scale = torch.rsqrt(norm.running_var + norm.eps)
+        if norm.weight is not None:
+            scale = scale * norm.weight
+        mean = norm.running_mean if convolution.bias is None else norm.running_mean - convolution.bias
+        shift = -mean * scale if norm.bias is None else norm.bias - mean * scale
+        weight = convolution.weight
+        return convolution._conv_forward(inputs, weight * scale.view(-1, *[1] * (weight.dim() - 1)), shift)
+
+    return forward
+
+
+def _identity(inputs: Tensor) -> Tensor:
+    return inputs
+
+
+def _has_hooks(layer: nn.Module) -> bool:
+    return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks)
+
+
+class _Watch(TorchFunctionMode):
+    """Notes who reads each convolution's output during one forward pass."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._outputs: dict[int, tuple[nn.Module, Tensor]] = {}  # holding the tensor keeps its id its own
+        self._readers: dict[int, int] = {}
+        self._found: list[tuple[nn.Module, nn.Module, int]] = []
+        self._runs: dict[nn.Module, int] = {}
+        self._handles = []
+        for layer in module.modules():
+            if "forward" in vars(layer):
+                continue
+            if type(layer) in _KINDS:
+                self._handles.append(layer.register_forward_hook(self._after_convolution))
+            elif type(layer) in _KINDS.values():
+                self._handles.append(layer.register_forward_hook(self._after_norm))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count the calls that make tensors out of a convolution's output."""
+        result = func(*args, **(kwargs or {}))
+        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
+            for leaf in tree_leaves((args, kwargs)):
+                if isinstance(leaf, Tensor) and id(leaf) in self._outputs:
+                    self._readers[id(leaf)] = self._readers.get(id(leaf), 0) + 1
+        return result
+
+    def pairs(self) -> list[Pair]:
+        return [
+            (convolution, norm)
+            for convolution, norm, key in self._found
+            if self._readers.get(key) == 1 and self._runs[convolution] == self._runs[norm] == 1
+        ]
+
+    def close(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _after_convolution(self, layer: nn.Module, args: Any, output: Tensor) -> None:
+        self._runs[layer] = self._runs.get(layer, 0) + 1
+        self._outputs[id(output)] = (layer, output)
+
+    def _after_norm(self, layer: nn.Module, args: Any, output: Tensor) -> None:
+        self._runs[layer] = self._runs.get(layer, 0) + 1
+        found = self._outputs.get(id(args[0]))
+        stored = layer.running_mean is not None and not layer.training
+        if found is not None and stored and _KINDS[type(found[0])] is type(layer):
+            self._found.append((found[0], layer, id(args[0])))

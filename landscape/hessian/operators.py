@@ -1,0 +1,120 @@
+"""Curvature matrices of an objective as symmetric operators on flat vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landscape.errors import LandscapeError
+from landscape.graphs import Curvature, CurvatureMatrix
+from landscape.hessian.fallback import FiniteDifferences, prepared
+from landscape.objective import KEPT_BYTES, Objective
+from landscape.parameters import Parameters, filter_norms, flatten, unflatten
+
+Coordinates = Literal["raw", "filter", "layer"]
+"""`raw` parameters, or weights in units of their filter's or their layer's norm."""
+
+COORDINATES: tuple[Coordinates, ...] = ("raw", "filter", "layer")
+
+
+class Operator:
+    """A curvature matrix, callable on vectors of shape (n,).
+
+    In `raw` coordinates it is the matrix itself. In `filter` coordinates it is D H D with D the norm of each
+    weight's output filter: behind BatchNorm a filter's norm is arbitrary, raw eigenvalues shrink as it grows,
+    and these do not change. In `layer` coordinates D is the norm of the whole tensor. Like filter-normalised
+    directions (Li et al. 2018), these coordinates leave biases and BatchNorm out.
+
+    Attributes:
+        objective: What it is the curvature of, over the parameters that the operator acts on.
+        kind: `hessian` or `ggn`.
+        coordinates: `raw`, `filter` or `layer`.
+        exact: Whether products are exact, or central finite differences of the gradient.
+        size: n.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        kind: Curvature = "hessian",
+        coordinates: Coordinates = "raw",
+        parameters: Mapping[str, Tensor] | None = None,
+        draw: int = 0,
+        keep: int = KEPT_BYTES,
+    ) -> None:
+        """Prepare the matrix; a probe on one sample tells whether the network can be differentiated twice.
+
+        Args:
+            objective: Network, samples and protocol.
+            kind: The Hessian, or the generalised Gauss–Newton matrix.
+            coordinates: See above.
+            parameters: Where; the network's own by default.
+            draw: Which dropout masks, with `fresh` dropout.
+            keep: Bytes that graphs may take between products.
+
+        Raises:
+            LandscapeError: On unknown coordinates or kind, or if nothing is left to differentiate.
+        """
+        if coordinates not in COORDINATES:
+            raise LandscapeError(f"coordinates are {coordinates!r}; choose one of {', '.join(COORDINATES)}")
+        theta = objective.parameters if parameters is None else parameters
+        if coordinates != "raw":
+            objective = objective.over([name for name in objective.free if theta[name].dim() > 1])
+        objective, self.exact = prepared(objective, kind)
+        self.objective, self.kind, self.coordinates = objective, kind, coordinates
+        self._scales = {name: _scale(theta[name], coordinates) for name in objective.free}
+        self._matrix: CurvatureMatrix | FiniteDifferences
+        if self.exact:
+            self._matrix = objective.curvature(parameters, kind=kind, draw=draw, keep=keep)
+        else:
+            self._matrix = FiniteDifferences(objective, parameters, draw)
+        self.size = sum(value.numel() for value in objective.free.values())
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor with the device and precision of the operator's vectors."""
+        return next(iter(self.objective.free.values()))
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The matrix times a vector of shape (n,)."""
+        product = self._matrix(self.direction(vector))
+        if self.coordinates != "raw":
+            product = {name: self._scales[name] * part for name, part in product.items()}
+        return flatten(product)
+
+    def direction(self, vector: Tensor) -> Parameters:
+        """A vector of these coordinates as a direction in the network's weights (D v)."""
+        parts = unflatten(vector, self.objective.free)
+        if self.coordinates == "raw":
+            return parts
+        return {name: self._scales[name] * part for name, part in parts.items()}
+
+    def flat_direction(self, vector: Tensor) -> np.ndarray:
+        """`direction` as one array of shape (n,), the free parameters flattened in order."""
+        return flatten(self.direction(vector)).cpu().numpy()
+
+    def record(self) -> dict[str, Any]:
+        """What a result says of its operator."""
+        return {
+            "operator": self.kind,
+            "coordinates": self.coordinates,
+            "products": "exact" if self.exact else "central finite differences",
+        }
+
+
+def as_operator(source: Objective | Operator, *, draw: int = 0) -> Operator:
+    """The Hessian of an objective, or the operator that is given."""
+    return source if isinstance(source, Operator) else Operator(source, draw=draw)
+
+
+def _scale(weight: Tensor, coordinates: Coordinates) -> Tensor:
+    if coordinates == "filter":
+        return filter_norms(weight)
+    if coordinates == "layer":
+        return torch.linalg.vector_norm(weight)
+    return weight.new_ones(())

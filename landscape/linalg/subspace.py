@@ -1,0 +1,125 @@
+"""Rayleigh–Ritz on an orthonormal basis kept with its images, the ground of every solver here."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, judged, multiply, order
+from landscape.linalg.vectors import inner, normalised, pieces
+
+
+class Subspace:
+    """Orthonormal rows V, their images W = A V and the projection T = V Wᵀ.
+
+    The images are kept because they give true residuals, ‖W s − θ V s‖ for the pair (θ, s) of T, without
+    another product; the asymmetry of T measures the operator's rounding.
+
+    Attributes:
+        projected: T, float64, shape (m, m).
+        products: Operator products used.
+        symmetry_defect: Largest |T − Tᵀ| met.
+        scale: Largest |Ritz value| met.
+    """
+
+    def __init__(self, matvec: Matvec, size: int, capacity: int, like: Tensor):
+        self.size, self.capacity = size, capacity
+        self.projected = np.zeros((0, 0))
+        self.products, self.symmetry_defect, self.scale = 0, 0.0, 0.0
+        self._matvec = matvec
+        self._vectors = torch.empty(0, size, dtype=like.dtype, device=like.device)
+        self._images = torch.empty_like(self._vectors)
+
+    @property
+    def count(self) -> int:
+        """Dimension m."""
+        return len(self.projected)
+
+    @property
+    def vectors(self) -> Tensor:
+        """V, shape (m, n)."""
+        return self._vectors[: self.count]
+
+    @property
+    def images(self) -> Tensor:
+        """W, shape (m, n)."""
+        return self._images[: self.count]
+
+    def extend(self, directions: Tensor) -> None:
+        """Take in rows orthonormal to each other and to V, shape (b, n), at one product each.
+
+        Raises:
+            LandscapeError: If a product is not finite.
+        """
+        old, new = self.count, self.count + len(directions)
+        self._reserve(new)
+        for position, direction in enumerate(directions, start=old):
+            self._vectors[position] = direction
+            self._images[position] = multiply(self._matvec, direction)
+            self.products += 1
+        projected = np.zeros((new, new))
+        projected[:old, :old] = self.projected
+        projected[:, old:] = inner(self._vectors[:new], self._images[old:new])
+        projected[old:, :old] = inner(self._vectors[old:new], self._images[:old])
+        self.projected = projected
+        defect = np.abs(projected[:, old:] - projected[old:].T).max()
+        self.symmetry_defect = max(self.symmetry_defect, float(defect))
+
+    def ritz(self, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Ritz values, ascending, and their coefficients (as columns) over the rows of V from `start` on."""
+        part = self.projected[start:, start:]
+        values, coefficients = np.linalg.eigh((part + part.T) / 2)
+        self.scale = max(self.scale, float(np.abs(values).max(initial=0.0)))
+        return values, coefficients
+
+    def residuals(self, values: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """‖W s − θ V s‖ of k pairs: values θ, shape (k,), and coefficients s, shape (m, k)."""
+        weights, shift = self._tensor(coefficients.T), self._tensor(values)[:, None]
+        squares = torch.zeros(len(values), dtype=torch.float64, device=self._vectors.device)
+        for piece in pieces(self.size, 2 * self.count):
+            difference = weights @ self.images[:, piece].double()
+            difference -= shift * (weights @ self.vectors[:, piece].double())
+            squares += difference.square().sum(1)
+        return squares.sqrt().cpu().numpy()
+
+    def rotate(self, coefficients: np.ndarray) -> None:
+        """Keep r combinations of V, with orthonormal coefficients of shape (m, r), and the same ones of W.
+
+        In place, piece by piece: no product, and no second basis in memory.
+        """
+        weights = self._tensor(coefficients.T)
+        for rows in (self._vectors, self._images):
+            for piece in pieces(self.size, 2 * self.count):
+                rows[: len(weights), piece] = (weights @ rows[: self.count, piece].double()).to(rows.dtype)
+        self.projected = coefficients.T @ self.projected @ coefficients
+
+    def clear(self) -> None:
+        """Forget the basis, not what was learned of the operator."""
+        self.projected = np.zeros((0, 0))
+
+    def best(self, k: int, which: Which, tolerance: float) -> Eigenpairs:
+        """The k most wanted pairs as they stand; the basis shrinks to them."""
+        values, coefficients = self.ritz()
+        chosen = order(values, which)[:k]
+        self.rotate(coefficients[:, chosen])
+        return judged(
+            values[chosen],
+            normalised(self.vectors),
+            self.residuals(values[chosen], np.eye(k)),
+            accuracy=tolerance * self.scale,
+            products=self.products,
+            symmetry_defect=self.symmetry_defect,
+        )
+
+    def _reserve(self, rows: int) -> None:
+        """Room for so many rows; it grows with the search, never past the capacity."""
+        present = len(self._vectors)
+        if rows > present:
+            more = max(rows, min(2 * present, self.capacity)) - present
+            room = self._vectors.new_empty(more, self.size)
+            self._vectors = torch.cat([self._vectors, room])
+            self._images = torch.cat([self._images, room])
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._vectors.device)

@@ -1,0 +1,114 @@
+"""The trace of an operator from random test vectors, with a standard error."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landscape.errors import LandscapeError
+from landscape.linalg.eigenpairs import Matvec, multiply
+from landscape.linalg.estimate import Estimate, standard_error
+from landscape.linalg.vectors import (
+    closing,
+    inner,
+    orthonormal,
+    pieces,
+    rademacher,
+    random_unit,
+    substream,
+    template,
+)
+
+
+def hutchinson(
+    matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tensor | None = None
+) -> Estimate:
+    """The mean of zᵀ A z over vectors z of random signs (Hutchinson 1990).
+
+    Args:
+        matvec: A symmetric operator.
+        size: Its dimension n.
+        probes: Test vectors, one product each.
+        seed: Of the test vectors.
+        like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
+
+    Raises:
+        LandscapeError: If the number of probes is not positive, or a product is not finite.
+    """
+    _check(probes)
+    forms = np.empty(probes)
+    for i in range(probes):
+        signs = rademacher(size, substream(seed, i), like)
+        forms[i] = inner(signs[None], multiply(matvec, signs)[None]).item()
+    return Estimate(float(forms.mean()), float(standard_error(forms)), probes)
+
+
+def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tensor | None = None) -> Estimate:
+    """XTrace with normalised remainders (Epperly, Tropp & Webber 2024, SIAM J. Matrix Anal. 45(1)).
+
+    Each test vector in turn measures what the images of all others leave of the operator; what they span is
+    traced exactly. Far better than Hutchinson's where few eigenvalues carry the trace, and exact for an
+    operator of rank below the number of probes. The standard error takes the probes' values as independent,
+    which they nearly are: it came out 10 to 25 % low where measured. Four vectors a probe are kept in memory.
+
+    Args:
+        matvec: A symmetric operator.
+        size: Its dimension n.
+        probes: Test vectors; each takes two products, fewer in all where their images are dependent.
+        seed: Of the test vectors.
+        like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
+
+    Raises:
+        LandscapeError: If the number of probes is not positive, or a product is not finite.
+    """
+    _check(probes)
+    tests = torch.stack([random_unit(size, substream(seed, i), template(like)) for i in range(probes)])
+    images = torch.stack([multiply(matvec, test) for test in tests])
+    scale = float(np.sqrt(inner(images, images).diagonal().max()))
+    # Images are combinations of the range: images = mixing @ basis.
+    basis, mixing = orthonormal(images, images[:0], closing(tests) * scale)
+    if not len(basis):
+        return Estimate(0.0, 0.0 if probes > 1 else np.nan, probes)
+    outer = torch.stack([multiply(matvec, row) for row in basis])
+    inside = inner(basis, outer)
+    dropped = _without_each(mixing)
+    # Coefficients of each test vector in the range of the other images.
+    parts = inner(tests, basis)
+    parts -= (parts * dropped).sum(1, keepdims=True) * dropped
+    forms, squares = _remainders(tests, images, basis, outer, parts)
+    dimensions = size - len(basis) + (dropped != 0).any(1)
+    left = np.divide(dimensions * forms, squares, out=np.zeros(probes), where=dimensions > 0)
+    found = np.trace(inside) - np.einsum("pi,ij,pj->p", dropped, inside, dropped) + left
+    return Estimate(float(found.mean()), float(standard_error(found)), probes + len(basis))
+
+
+def _without_each(mixing: np.ndarray) -> np.ndarray:
+    """The direction of the range that each image alone provides, as unit rows, shape (probes, r).
+
+    It is orthogonal to all other rows of `mixing`, shape (probes, r): a row of the transposed inverse, or
+    zero where the others span the range without it.
+    """
+    left, values, right = np.linalg.svd(mixing, full_matrices=False)
+    alone = np.isclose((left**2).sum(1), 1.0, rtol=0, atol=1e-10)
+    directions = np.where(alone[:, None], (left / values) @ right, 0.0)
+    return directions / np.where(alone, np.linalg.norm(directions, axis=1), 1.0)[:, None]
+
+
+def _remainders(
+    tests: Tensor, images: Tensor, basis: Tensor, outer: Tensor, parts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quadratic forms μᵀ A μ and squares ‖μ‖² of the remainders μ = ω − Qᵀ p of the test vectors ω."""
+    weights = torch.from_numpy(parts).to(tests.device)
+    forms, squares = (torch.zeros(len(tests), dtype=torch.float64, device=tests.device) for _ in range(2))
+    for piece in pieces(tests.shape[1], 4 * len(tests)):
+        rest = tests[:, piece].double() - weights @ basis[:, piece].double()
+        image = images[:, piece].double() - weights @ outer[:, piece].double()
+        forms += (rest * image).sum(1)
+        squares += rest.square().sum(1)
+    return forms.cpu().numpy(), squares.cpu().numpy()
+
+
+def _check(probes: int) -> None:
+    if probes < 1:
+        raise LandscapeError(f"{probes} probes asked for; choose 1 or more")

@@ -1,0 +1,73 @@
+"""Finished items on disk, so that work that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landscape.errors import ResultError
+from landscape.files import atomic_path
+from landscape.progress import Progress, silent
+from landscape.results.schema import plain
+from landscape.work import Item, Runner
+
+
+class Journal:
+    """One small file for each finished item, in a folder beside the result until that is written.
+
+    The folder's name carries a digest of everything the numbers depend on: work under another protocol never
+    finds items that are not its own. An item is there whole or not at all, whenever the process is killed.
+
+    Attributes:
+        folder: Where the items are.
+    """
+
+    def __init__(self, result: str | Path, identity: dict[str, Any]) -> None:
+        """Say whose work it is.
+
+        Args:
+            result: Path of the result that the items become.
+            identity: Network, protocol and options, as JSON can hold them.
+        """
+        text = json.dumps(identity, sort_keys=True, default=plain)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        place = Path(result)
+        self.folder = place.with_name(f".{place.name}.{digest}.part")
+
+    def runner(self, progress: Progress = silent) -> Runner:
+        """Runs what is not there yet; the results are those of an uninterrupted run, bit for bit."""
+
+        def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
+            # Progress sees what is left, so that its time left is honest.
+            paths = [self.folder / f"{label.replace(' ', '-')}-{index:06d}.npz" for index in range(count)]
+            missing = [index for index, path in enumerate(paths) if not path.exists()]
+            for index in progress(missing, label, len(missing)):
+                _write(paths[index], compute(index))
+            return [_read(path) for path in paths]
+
+        return run
+
+    def close(self) -> None:
+        """Remove the items; called once the result is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _write(path: Path, item: Item) -> None:
+    with atomic_path(path) as draft, open(draft, "wb") as stream:
+        np.savez(stream, **item)  # type: ignore[arg-type]
+
+
+def _read(path: Path) -> Item:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultError(
+            f"{path} is damaged ({error}); delete it, and the item is computed again"
+        ) from error
