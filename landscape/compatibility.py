@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.losses import cross_entropy
+from landscape.losses import LOSSES
 from landscape.objective import Objective
 
 
@@ -24,7 +24,7 @@ def require_compatible(objective: Objective) -> None:
         raise LandscapeError(
             f"{name} fails on inputs of shape {shape} from {samples.source}: {reason}"
         ) from error
-    if objective.loss is not cross_entropy:
+    if objective.loss not in LOSSES.values():
         return
     if not isinstance(logits, Tensor) or logits.dim() != 2:
         found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__

@@ -28,7 +28,7 @@ class FastConvolutions(TorchFunctionMode):
 
 
 def _conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    if isinstance(padding, str) or input.dim() != 4:
+    if isinstance(padding, str) or input.dim() != 4 or input.is_complex():
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     geometry = (_pair(stride), _pair(padding), _pair(dilation), groups)
     return _Convolution.apply(input, weight, bias, geometry)

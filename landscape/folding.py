@@ -43,18 +43,17 @@ def foldable(module: nn.Module, run: Callable[[], object]) -> list[Pair]:
 
 @contextmanager
 def folded(pairs: Sequence[Pair]) -> Iterator[None]:
-    """Run these pairs as one convolution each while open; layers with hooks stay as they are.
+    """Run these pairs as one convolution each while open.
 
     The layers' own `forward` is put back on leaving, also after an error.
     """
-    free = [pair for pair in pairs if not any(_has_hooks(layer) for layer in pair)]
     try:
-        for convolution, norm in free:
+        for convolution, norm in pairs:
             vars(convolution)["forward"] = _together(convolution, norm)
             vars(norm)["forward"] = _identity
         yield
     finally:
-        for layer in (layer for pair in free for layer in pair):
+        for layer in (layer for pair in pairs for layer in pair):
             vars(layer).pop("forward", None)
 
 
@@ -73,10 +72,6 @@ def _together(convolution: Any, norm: Any) -> Callable[[Tensor], Tensor]:
 
 def _identity(inputs: Tensor) -> Tensor:
     return inputs
-
-
-def _has_hooks(layer: nn.Module) -> bool:
-    return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks)
 
 
 class _Watch(TorchFunctionMode):

@@ -17,6 +17,10 @@ Curvature = Literal["hessian", "ggn"]
 """The Hessian, or the generalised Gauss–Newton matrix Jᵀ (∇²ℓ) J with J the Jacobian of the logits."""
 
 
+KEPT_BYTES = 2**30
+"""Memory that graphs kept for the next product may take."""
+
+
 @dataclass(frozen=True)
 class Share:
     """A micro-batch's share of the mean loss, differentiable.

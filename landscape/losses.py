@@ -17,6 +17,16 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits, targets, reduction="none")
 
 
+def squared_error(logits: Tensor, targets: Tensor) -> Tensor:
+    """Squared distance of outputs from the one-hot target, mean over classes; shape (batch,)."""
+    wanted = F.one_hot(targets, logits.shape[1]).to(logits.dtype)
+    return (logits - wanted).square().mean(1)
+
+
+LOSSES = {"nll": cross_entropy, "mse": squared_error}
+"""By the names of the command line."""
+
+
 @dataclass(frozen=True)
 class Loss:
     """The two terms of the loss, apart.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,12 @@ from landscape.convolution import FastConvolutions
 from landscape.dropout import MODES, DropoutMode, dropout_layers, dropout_masks
 from landscape.errors import LandscapeError
 from landscape.folding import Pair, foldable, folded
-from landscape.graphs import GRAPHS, Curvature, CurvatureMatrix, Graph, Products, Share
+from landscape.graphs import GRAPHS, KEPT_BYTES, Curvature, CurvatureMatrix, Graph, Products, Share
 from landscape.losses import Loss, SampleLoss, cross_entropy
 from landscape.network import Network, evaluating
 from landscape.parameters import Parameters, check_fit, select
 from landscape.precision import full_precision
 from landscape.samples import Samples
-
-KEPT_BYTES = 2**30
-"""Memory that graphs kept for the next product may take."""
 
 
 class Objective:
@@ -80,7 +78,9 @@ class Objective:
             if not 0 <= number < np.inf:
                 raise LandscapeError(f"the {name} must be finite and not negative, got {number}")
         if dtype not in (torch.float32, torch.float64):
-            raise LandscapeError(f"the objective works in float32 or float64, not {dtype}")
+            raise LandscapeError(
+                f"the objective works in float32 or float64, not {dtype}, whose rounding drowns curvature"
+            )
         if not isinstance(samples, Samples):
             samples = Samples(*samples)
         if not isinstance(network, Network):
@@ -122,11 +122,9 @@ class Objective:
         """
         free = {name: value for name, value in self.free.items() if name in names}
         if not free:
+            which = ", ".join(list(self.free)[:4])
             raise LandscapeError(
-                f"nothing is left to differentiate: none of the parameters that match {self.params!r} "
-                f"({', '.join(list(self.free)[:4])}, …) is a weight of a convolution or dense layer"
-                if not names
-                else f"nothing is left to differentiate: {', '.join(list(names)[:4])} are not free"
+                f"nothing is left to differentiate of what matches {self.params!r} ({which}, …)"
             )
         part = copy.copy(self)
         part.free = free
@@ -175,7 +173,7 @@ class Objective:
         total = {name: self.weight_decay * theta[name] for name in self.free}
         for batch in self.batches():
             with full_precision(self.device):
-                gradients = self.share(batch, self._leaves(theta), theta, draw=draw).gradient()
+                gradients = self.share(batch, theta, draw=draw).gradient()
             for name, gradient in zip(self.free, gradients, strict=True):
                 total[name] = total[name] + gradient
         return total
@@ -213,36 +211,39 @@ class Objective:
         theta = self._at(parameters)
 
         def build(batch: Batch) -> Graph:
-            return GRAPHS[kind](self.share(batch, self._leaves(theta), theta, draw=draw))
+            return GRAPHS[kind](self.share(batch, theta, draw=draw))
 
         return CurvatureMatrix(Products(self.batches(), build, keep), self.free, self.weight_decay)
 
     def share(
         self,
         batch: Batch,
-        leaves: Mapping[str, Tensor],
         parameters: Mapping[str, Tensor] | None = None,
         *,
+        leaves: Mapping[str, Tensor] | None = None,
         draw: int = 0,
     ) -> Share:
         """One micro-batch's share of the mean loss over all samples, without the L2 term, differentiable.
 
         Args:
             batch: One of `batches`.
-            leaves: Tensors that take the place of parameters and that the share depends on.
             parameters: Where to evaluate; the network's own by default.
+            leaves: Tensors to differentiate by, in place of parameters; the free ones by default.
             draw: Which dropout masks, with `fresh` dropout.
 
         Raises:
             LandscapeError: If the loss does not depend on the leaves.
         """
         start, inputs, targets = batch
+        theta = self._at(parameters)
+        if leaves is None:
+            leaves = {name: theta[name].detach().requires_grad_() for name in self.free}
 
         def outer(logits: Tensor) -> Tensor:
             return self.loss(logits, targets).sum() / len(self.samples)
 
         with FastConvolutions():
-            logits = self._forward({**self._at(parameters), **leaves}, start, inputs, draw)
+            logits = self._forward({**theta, **leaves}, start, inputs, draw)
         loss = outer(logits)
         if not loss.requires_grad:
             raise LandscapeError(
@@ -282,23 +283,23 @@ class Objective:
             draw = draw if self.dropout == "fresh" else 0
             masks = dropout_masks(module, seed=self.seed, draw=draw, start=self._first + start)  # type: ignore[assignment]
         state = ({**theta, **self._buffers},)
-        with evaluating(module), full_precision(self.device), self._attention():
+        attention = sdpa_kernel(SDPBackend.MATH) if self.math_attention else nullcontext()
+        with evaluating(module), full_precision(self.device), attention:
             pairs = self._foldable(state, inputs)
             with folded(pairs), masks:
                 return torch.func.functional_call(module, state, (inputs,))
 
     def _foldable(self, state: Any, inputs: Tensor) -> list[Pair]:
         """Convolutions with the BatchNorm behind them, found once by a look at two samples."""
+        module = self.network.module
+        # With hooks on it, a network runs as it is written: somebody looks at its layers.
+        if any(layer._forward_hooks or layer._forward_pre_hooks for layer in module.modules()):
+            return []
         if self._pairs is None:
-            module = self.network.module
+            look = partial(torch.func.functional_call, module, state, (inputs[:2],))
             with torch.no_grad():
-                self._pairs = foldable(
-                    module, lambda: torch.func.functional_call(module, state, (inputs[:2],))
-                )
+                self._pairs = foldable(module, look)
         return self._pairs
-
-    def _attention(self) -> AbstractContextManager:
-        return sdpa_kernel(SDPBackend.MATH) if self.math_attention else nullcontext()
 
     def batches(self) -> Batches:
         """Prepared micro-batches: position of the first sample, inputs, targets."""
@@ -313,9 +314,6 @@ class Objective:
             return self.parameters
         check_fit(parameters, self.parameters)
         return {name: self._own(value) for name, value in parameters.items()}
-
-    def _leaves(self, theta: Mapping[str, Tensor]) -> Parameters:
-        return {name: theta[name].detach().requires_grad_() for name in self.free}
 
     def _own(self, value: Tensor) -> Tensor:
         """A detached copy or view in the working precision, convolutions in channels_last."""

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from landscape import objective as objective_room
 from landscape.compatibility import require_compatible
 from landscape.errors import LandscapeError
 from landscape.network import evaluating

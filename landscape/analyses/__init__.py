@@ -3,6 +3,7 @@
 from landscape.analyses.compare import Measurement, Results, compare, plan
 from landscape.analyses.curvature import density, eigenvalues, layers, spectrum, trace
 from landscape.analyses.recipes import evaluation, feature_maps, plane
+from landscape.analyses.resumable import resumable
 from landscape.analyses.settings import Settings, network_record
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "network_record",
     "plan",
     "plane",
+    "resumable",
     "spectrum",
     "trace",
 ]

@@ -11,10 +11,10 @@ import xarray as xr
 from landscape import hessian
 from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
-from landscape.graphs import Curvature
+from landscape.graphs import KEPT_BYTES, Curvature
 from landscape.hessian import Operator
 from landscape.linalg import Which
-from landscape.objective import KEPT_BYTES, Objective
+from landscape.objective import Objective
 from landscape.progress import Progress, silent
 from landscape.results import Check
 from landscape.work import Runner, in_memory

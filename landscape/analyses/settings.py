@@ -11,6 +11,7 @@ from landscape import data
 from landscape.compatibility import require_compatible
 from landscape.dropout import DropoutMode
 from landscape.errors import LandscapeError
+from landscape.losses import SampleLoss, cross_entropy
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.samples import Normalisation, Samples
@@ -37,6 +38,7 @@ class Settings:
         device: `auto`, `cpu` or `cuda[:i]`.
         dtype: `float32` or `float64`.
         seed: Of every random choice of an analysis.
+        loss: Loss of each sample.
     """
 
     data: str = "demo"
@@ -53,6 +55,7 @@ class Settings:
     device: str = "auto"
     dtype: str = "float32"
     seed: int = 0
+    loss: SampleLoss = cross_entropy
 
     def load_samples(self) -> Samples:
         """The samples of this protocol.
@@ -83,6 +86,7 @@ class Settings:
         objective = Objective(
             network.normalised_for(samples, self.normalisation),
             samples,
+            loss=self.loss,
             weight_decay=self.weight_decay,
             dropout=self.dropout,
             seed=self.seed,

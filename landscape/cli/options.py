@@ -33,6 +33,43 @@ class Numbers(click.ParamType):
             self.fail(f"{value!r} is not a list of numbers such as 0.49,0.48,0.45", param, ctx)
 
 
+class Precision(click.Choice):
+    """The working precisions; a reduced one is refused with a reason."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """The name of a working precision."""
+        if value in ("bfloat16", "float16", "half", "tf32"):
+            self.fail(
+                f"rounding in {value} would drown small eigenvalues and differences of the loss; "
+                "choose float32 or float64",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9}
+
+
+class Bytes(click.ParamType):
+    """An amount of memory, such as ``4GB`` or ``500MB``."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Text to bytes."""
+        if isinstance(value, int):
+            return value
+        text = value.strip().upper()
+        try:
+            size = float(text[:-2]) * _UNITS[text[-2:]]
+        except (ValueError, KeyError):
+            size = 0.0
+        if not 0 < size < float("inf"):
+            self.fail(f"{value!r} is not an amount of memory such as 4GB or 500MB", param, ctx)
+        return int(size)
+
+
 MODEL = click.option(
     "--model",
     metavar="SPEC",
@@ -75,7 +112,7 @@ _PROTOCOL = (
     DEVICE,
     click.option(
         "--dtype",
-        type=click.Choice(["float32", "float64"]),
+        type=Precision(["float32", "float64"]),
         default="float32",
         show_default=True,
         help="Working precision.",

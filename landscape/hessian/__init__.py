@@ -5,18 +5,21 @@ from landscape.hessian.eigenvalues import METHODS, Method, eigenpairs, top_eigen
 from landscape.hessian.forecast import Forecast, fitted, forecast, tuned
 from landscape.hessian.layers import layers
 from landscape.hessian.operators import COORDINATES, Coordinates, Operator
-from landscape.hessian.spectrum import max_eigenvalue_spectrum, summary_statistics
+from landscape.hessian.protocols import PROTOCOLS, SpectrumProtocol
+from landscape.hessian.spectrum import max_eigenvalue_spectrum, mini_batches, summary_statistics
 from landscape.hessian.trace import ESTIMATORS, Estimator, diagonal, trace
 
 __all__ = [
     "COORDINATES",
     "ESTIMATORS",
     "METHODS",
+    "PROTOCOLS",
     "Coordinates",
     "Estimator",
     "Forecast",
     "Method",
     "Operator",
+    "SpectrumProtocol",
     "density",
     "diagonal",
     "eigenpairs",
@@ -24,6 +27,7 @@ __all__ = [
     "forecast",
     "layers",
     "max_eigenvalue_spectrum",
+    "mini_batches",
     "summary_statistics",
     "top_eigenvalues",
     "trace",

@@ -45,7 +45,7 @@ def pyhessian_eigenpairs(
     cuda = operator.objective.device.type == "cuda"
     with torch.random.fork_rng(enabled=True), warnings.catch_warnings():
         # It draws start vectors from the global state, and keeps graphs in .grad, of which torch warns.
-        torch.manual_seed(seed)
+        torch.set_rng_state(torch.Generator().manual_seed(seed).get_state())
         warnings.simplefilter("ignore", UserWarning)
         solver = hessian(model, _first, dataloader=_Positions(operator), cuda=cuda)
         values, vectors = solver.eigenvalues(maxIter=steps, tol=tolerance, top_n=k)
@@ -75,7 +75,7 @@ class _AsModule(nn.Module):
         objective, start = self._objective, int(positions[0])
         batch = next(batch for batch in objective.batches() if batch[0] == start)
         leaves = dict(zip(objective.free, self.weights, strict=True))
-        share = objective.share(batch, leaves)
+        share = objective.share(batch, leaves=leaves)
         decay = sum(value.square().sum() for value in self.weights)
         return share.loss * (len(objective.samples) / len(positions)) + 0.5 * objective.weight_decay * decay
 

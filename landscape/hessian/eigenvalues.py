@@ -56,7 +56,7 @@ def eigenpairs(
         raise LandscapeError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
     if method != "lanczos" and which != "magnitude":
         raise LandscapeError(
-            f"method {method} finds the largest magnitudes, not the {which}; use lanczos, or ask for magnitude"
+            f"method {method} finds the largest magnitudes, not the {which}; use lanczos or ask for magnitude"
         )
     operator = as_operator(source, draw=draw)
     if method == "pyhessian":

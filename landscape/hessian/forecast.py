@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from landscape.errors import LandscapeError
+from landscape.graphs import KEPT_BYTES, Curvature
+from landscape.hessian.fallback import prepared
 from landscape.hessian.operators import Operator
-from landscape.objective import KEPT_BYTES, Objective
+from landscape.objective import Objective
 
 _CANDIDATES = {"cpu": (32, 64, 128), "cuda": (128, 256, 512, 1024)}
 
@@ -52,27 +56,35 @@ def forecast(operator: Operator, *, keep: int = KEPT_BYTES) -> Forecast:
     objective = operator.objective
     size = min(objective.micro_batch, len(objective.samples))
     micro_batches = -(-len(objective.samples) // size)
+    vector_bytes = operator.size * objective.dtype.itemsize
+    if not operator.exact:
+        part = objective.subset(0, size)
+        seconds = _seconds(lambda: part.gradient(), part.device)
+        return Forecast(0, 0, vector_bytes, 0.0, 2 * micro_batches * seconds)  # two gradients a product
     fresh, again, graph = _timed(objective, operator.kind, size)
-    kept = min(micro_batches, keep // max(graph, 1)) if operator.exact else 0
-    passes = 1 if operator.exact else 2  # a central difference takes two gradients
+    kept = min(micro_batches, keep // max(graph, 1))
     return Forecast(
         graph_bytes=graph,
         kept_bytes=kept * graph,
-        vector_bytes=operator.size * objective.dtype.itemsize,
-        build_seconds=kept * (fresh - again),
-        product_seconds=passes * (kept * again + (micro_batches - kept) * fresh),
+        vector_bytes=vector_bytes,
+        build_seconds=kept * max(fresh - again, 0.0),
+        product_seconds=kept * again + (micro_batches - kept) * fresh,
     )
 
 
-def tuned(objective: Objective, *, kind: str = "hessian") -> Objective:
+def tuned(objective: Objective, *, kind: Curvature = "hessian") -> Objective:
     """The objective with the micro-batch that a short measurement finds the fastest for products.
 
-    Where one of the usual size holds all samples, or the network cannot be differentiated twice, nothing is
-    measured and the objective stays as it is.
+    With few samples, where measuring would cost more than it saves, and for a network that cannot be
+    differentiated twice, the objective stays as it is.
+
+    Args:
+        objective: Whose micro-batch to choose.
+        kind: The matrix whose products will be needed.
     """
-    objective_type = objective.device.type
-    sizes = [size for size in _CANDIDATES.get(objective_type, ()) if size < len(objective.samples)]
-    if not sizes or len(objective.samples) <= objective.micro_batch:
+    sizes = _CANDIDATES.get(objective.device.type, ())
+    objective, exact = prepared(objective, kind)
+    if not exact or len(objective.samples) < 4 * max(sizes, default=0):
         return objective
     speeds = {size: _timed(objective, kind, size)[0] / size for size in sizes}
     best = copy.copy(objective)
@@ -80,11 +92,10 @@ def tuned(objective: Objective, *, kind: str = "hessian") -> Objective:
     return best
 
 
-def fitted(objective: Objective, operator: Operator, *, vectors: int, limit: int) -> int:
+def fitted(operator: Operator, *, vectors: int, limit: int) -> int:
     """Bytes that kept graphs may take, so that everything stays under a limit.
 
     Args:
-        objective: Network, samples and protocol.
         operator: Whose products will be needed.
         vectors: Vectors held at the same time.
         limit: Bytes allowed in all.
@@ -96,7 +107,7 @@ def fitted(objective: Objective, operator: Operator, *, vectors: int, limit: int
     free = limit - cost.bytes(vectors)
     if free < 0:
         graph, held = 2 * cost.graph_bytes, vectors * cost.vector_bytes
-        smaller = f"a smaller --batch-size than {objective.micro_batch}, " if graph > held else ""
+        smaller = f"a smaller --batch-size than {operator.objective.micro_batch}, " if graph > held else ""
         raise LandscapeError(
             f"{limit / 1e9:.2f} GB are too little: {vectors} vectors take {held / 1e9:.2f} GB and the graph "
             f"of a micro-batch {graph / 1e9:.2f} GB; allow more --max-memory, or choose {smaller}fewer "
@@ -105,22 +116,19 @@ def fitted(objective: Objective, operator: Operator, *, vectors: int, limit: int
     return free
 
 
-def _timed(objective: Objective, kind: str, size: int) -> tuple[float, float, int]:
+def _timed(objective: Objective, kind: Curvature, size: int) -> tuple[float, float, int]:
     """Seconds of a first and of a repeated product over one micro-batch, and the bytes of its graph."""
     part = objective.subset(0, size)
     part.micro_batch = size
-    matrix = part.curvature(kind=kind)  # type: ignore[arg-type]
-    part.curvature(kind=kind, keep=0)(part.free)  # type: ignore[arg-type]  # warm up
-    times = []
-    for _ in range(2):
-        _wait(part.device)
-        started = time.perf_counter()
-        matrix(part.free)
-        _wait(part.device)
-        times.append(time.perf_counter() - started)
-    return times[0], times[1], matrix.products.graph_bytes
+    part.curvature(kind=kind, keep=0)(part.free)  # warms up
+    matrix = part.curvature(kind=kind, keep=sys.maxsize)
+    first, again = (_seconds(lambda: matrix(part.free), part.device) for _ in range(2))
+    return first, again, matrix.products.graph_bytes
 
 
-def _wait(device: torch.device) -> None:
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    started = time.perf_counter()
+    work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    return time.perf_counter() - started

@@ -6,11 +6,11 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
-from landscape.graphs import Curvature
+from landscape.graphs import KEPT_BYTES, Curvature
 from landscape.hessian.eigenvalues import eigenpairs
 from landscape.hessian.operators import Coordinates, Operator
 from landscape.hessian.trace import layer_names, layer_of, trace
-from landscape.objective import KEPT_BYTES, Objective
+from landscape.objective import Objective
 from landscape.work import Item, Runner, in_memory
 
 _KINDS = (

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.graphs import Curvature, CurvatureMatrix
+from landscape.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
 from landscape.hessian.fallback import FiniteDifferences, prepared
-from landscape.objective import KEPT_BYTES, Objective
+from landscape.objective import Objective
 from landscape.parameters import Parameters, filter_norms, flatten, unflatten
 
 Coordinates = Literal["raw", "filter", "layer"]

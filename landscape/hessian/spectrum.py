@@ -63,7 +63,7 @@ def max_eigenvalue_spectrum(
     Raises:
         LandscapeError: If the samples do not give that many mini-batches.
     """
-    count = _count(len(objective.samples), batch_size, batches)
+    count = mini_batches(len(objective.samples), batch_size, batches)
     objective, _ = prepared(objective, kind)
 
     def compute(index: int) -> Item:
@@ -109,7 +109,12 @@ def max_eigenvalue_spectrum(
     return dataset.assign(summary_statistics(dataset.eigenvalue.values, seed=seed))
 
 
-def _count(samples: int, batch_size: int, batches: int) -> int:
+def mini_batches(samples: int, batch_size: int, batches: int) -> int:
+    """How many mini-batches a spectrum has: those asked for, or all that the samples give.
+
+    Raises:
+        LandscapeError: If the samples do not give that many.
+    """
     if batch_size < 1:
         raise LandscapeError(f"a mini-batch holds at least 1 sample, got {batch_size}")
     count = batches or samples // batch_size

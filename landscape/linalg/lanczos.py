@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -73,15 +74,16 @@ def lanczos(
         ahead, coupling = orthonormal(
             space.images[-len(newest) :], space.vectors, closing(like) * space.scale
         )
-        exhausted = space.count == size or space.products == max_products
-        if exhausted or search.found(coupling, tolerance * space.scale):
+        state = search.state(coupling, tolerance * space.scale)
+        if state == "found" or space.count == size or space.products == max_products:
             return space.best(k, which, tolerance)
-        if not len(ahead):
-            search.closed, search.repeats = space.count, drawn > 0
+        if state == "closed":
+            search.close(begun_at_random=drawn > 0, whole=not len(ahead))
+            ahead = ahead[:0]
         room = min(len(ahead) or block, size - space.count, max_products - space.products)
         if space.count + room > capacity:
             search.compress(room)
-        if not len(ahead):
+        if state == "closed":
             ahead = random_directions(space.vectors, room, seed, drawn)
             drawn += room
 
@@ -94,8 +96,9 @@ class _Search:
         space: The basis.
         k: Number of wanted pairs.
         which: Which end of the spectrum.
-        closed: How many of the first directions span Krylov spaces that have closed.
-        repeats: Whether one of those began at random, so that what is left has no eigenvalue but theirs.
+        closed: How many of the first directions belong to Krylov spaces that are done with.
+        repeats: Whether one of those began at random and closed, so that what is left has no eigenvalue but
+            theirs.
     """
 
     space: Subspace
@@ -104,29 +107,40 @@ class _Search:
     closed: int = 0
     repeats: bool = False
 
-    def found(self, coupling: np.ndarray, accuracy: float) -> bool:
-        """Whether the k wanted pairs have converged and nothing better is to be expected.
+    def state(self, coupling: np.ndarray, accuracy: float) -> Literal["found", "closed", "open"]:
+        """Whether the wanted pairs are found, the Krylov space in work is done with, or it goes on.
 
         Args:
             coupling: Remainders of the newest images in the next directions, shape (newest, next).
             accuracy: Residual that counts as converged.
         """
-        if self.space.count <= self.k or (not self.repeats and not coupling.shape[1]):
-            return False  # a first space that has just closed holds each repeated eigenvalue but once
+        unsettled: Literal["closed", "open"] = "open" if coupling.shape[1] else "closed"
+        if self.space.count <= self.k:
+            return unsettled
         values, coefficients = self.space.ritz()
         wanted = order(values, self.which)[: self.k]
         if _estimates(coefficients[:, wanted], coupling).max() > accuracy:
-            return False
+            return unsettled
+        if unsettled == "closed" and not self.repeats:
+            return "closed"  # the first space holds each repeated eigenvalue but once
         if self.closed:
-            # The best pair of the space in work bounds what is left outside the closed ones.
+            # The best pair of the space in work bounds what is left outside those done with.
             inside, parts = self.space.ritz(self.closed)
             best = order(inside, self.which)[:1]
             if _estimates(parts[:, best], coupling).max() > accuracy:
-                return False
+                return unsettled
             keys = rank_key(np.append(inside[best], values[wanted[-1]]), self.which)
             if self.repeats and keys[0] < keys[1] - accuracy:
-                return False
-        return bool(self.space.residuals(values[wanted], coefficients[:, wanted]).max() <= accuracy)
+                return "closed"  # one more of a repeated eigenvalue, and there may be others
+        true = self.space.residuals(values[wanted], coefficients[:, wanted])
+        return "found" if true.max() <= accuracy else unsettled
+
+    def close(self, *, begun_at_random: bool, whole: bool) -> None:
+        """Be done with the Krylov space in work; unless it closed as a whole, only the wanted pairs have."""
+        if not whole:
+            values, coefficients = self.space.ritz()
+            self.space.rotate(coefficients[:, order(values, self.which)[: self.k]])
+        self.closed, self.repeats = self.space.count, begun_at_random
 
     def compress(self, room: int) -> None:
         """Make room in the basis, keeping the best Ritz vectors.

@@ -1,5 +1,6 @@
 """Labelled results with their protocol, on disk and back; imports neither torch nor matplotlib."""
 
+from landscape.results.journal import Journal
 from landscape.results.provenance import provenance
 from landscape.results.schema import KINDS, Check, attribute, differences, plain, stamp
 from landscape.results.store import check_place, load, save
@@ -7,6 +8,7 @@ from landscape.results.store import check_place, load, save
 __all__ = [
     "KINDS",
     "Check",
+    "Journal",
     "attribute",
     "check_place",
     "differences",

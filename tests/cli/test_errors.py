@@ -272,7 +272,7 @@ def empty():
     [
         ("pair", "net returns tuple, expected logits of shape (sample, class)"),
         ("flat", "net returns shape (), expected logits"),
-        ("image", "net returns shape (1, 10, 1, 1), expected logits"),
+        ("image", "net returns shape (2, 10, 1, 1), expected logits"),
         ("fails", "net fails on inputs of shape (3, 32, 32)"),
     ],
 )

@@ -61,7 +61,7 @@ def test_evaluate_agrees_with_the_published_network(run, shared_data):
 
 def test_hessian(run, checkpoint):
     found = run("hessian", checkpoint, *DEMO, "--top-k", "3", "--json").json
-    own = {"loss", "eigenvalues", "residuals", "converged", "hvps"}
+    own = {"loss", "eigenvalues", "residuals", "error_bounds", "converged", "hvps"}
     dataset = assert_common(found, "hessian", checkpoint, own)
     assert found["eigenvalues"] == dataset.eigenvalue.values.tolist()
     assert found["eigenvalues"] == sorted(found["eigenvalues"], reverse=True)
@@ -85,12 +85,18 @@ def test_hessian_spectrum(run, checkpoint):
         "hessian", checkpoint, *DEMO, "--top-k", "1", "--spectrum", "--spectrum-batch", "16",
         "--spectrum-k", "2", "--out", "out/eigen.zarr", "--json",
     ).json  # fmt: skip
-    own = {"loss", "eigenvalues", "residuals", "converged", "hvps", "spectrum"}
+    own = {"loss", "eigenvalues", "residuals", "error_bounds", "converged", "hvps", "spectrum"}
     assert_common(found, "hessian", checkpoint, own)
     assert found["result"] == "out/eigen.zarr"
     spectrum = found["spectrum"]
     promised = {"batch_size", "k", "values", "ape", "nep"}
-    assert set(spectrum) == promised | {"ape_standard_error", "result", "checks"}
+    assert set(spectrum) == promised | {
+        "ape_standard_error",
+        "ape_interval",
+        "nep_interval",
+        "result",
+        "checks",
+    }
     assert (spectrum["batch_size"], spectrum["k"]) == (16, 2)
     values = np.array(spectrum["values"])
     assert values.shape == (2, 2)

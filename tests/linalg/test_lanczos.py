@@ -48,7 +48,7 @@ def test_against_the_dense_solver(spectrum: np.ndarray, which: str):
     np.testing.assert_allclose(pairs.eigenvalues, expected, rtol=0, atol=1e-8 * scale)
     assert pairs.converged.all()
     assert pairs.eigenvalues.dtype == np.float64
-    assert pairs.products <= len(matrix) + 4
+    assert pairs.products <= len(matrix)
     gram = pairs.vectors @ pairs.vectors.T
     torch.testing.assert_close(gram, torch.eye(4, dtype=torch.float64), rtol=0, atol=1e-9)
 
@@ -135,28 +135,48 @@ def test_float32_repeated_eigenvalues():
     seed=st.integers(0, 1000),
 )
 def test_an_eigenvalue_lies_within_each_residual(spectrum: list[float], data, which: str, seed: int):
-    matrix = symmetric(spectrum, seed=seed)
-    k = data.draw(st.integers(1, len(spectrum)))
+    """Whatever the block, the basis and the products allowed; the numbers of both are kept."""
+    matrix, calls = symmetric(spectrum, seed=seed), []
+    size = len(spectrum)
+    k = data.draw(st.integers(1, size))
     products = data.draw(st.integers(k + 1, 30))
-    pairs = solve(matrix, k, which=which, seed=seed, tolerance=1e-6, max_products=products)
+    block = data.draw(st.integers(1, 3))
+    basis = data.draw(st.just(0) | st.integers(min(k + 2 * block, size), 15))
+    pairs = lanczos(
+        lambda v: calls.append(1) or matrix @ v,
+        size,
+        k,
+        which=which,
+        seed=seed,
+        tolerance=1e-6,
+        max_products=products,
+        block=block,
+        basis=basis,
+    )
     exact = np.linalg.eigvalsh(matrix.numpy())
+    rounding = 1e-12 * (1 + np.abs(exact).max())
     for value, residual in zip(pairs.eigenvalues, pairs.residuals, strict=True):
-        assert np.abs(exact - value).min() <= residual + 1e-12 * (1 + np.abs(exact).max())
-    expected = wanted(pairs.eigenvalues, k, which)
-    np.testing.assert_array_equal(pairs.eigenvalues, expected)
+        assert np.abs(exact - value).min() <= residual + rounding
+    np.testing.assert_allclose(pairs.residuals, residuals(matrix, pairs), rtol=0, atol=rounding)
+    np.testing.assert_array_equal(pairs.error_bounds, pairs.residuals + pairs.symmetry_defect)
+    np.testing.assert_array_equal(pairs.eigenvalues, wanted(pairs.eigenvalues, k, which))
+    gram = pairs.vectors @ pairs.vectors.T
+    torch.testing.assert_close(gram, torch.eye(k, dtype=torch.float64), rtol=0, atol=1e-9)
+    assert pairs.products == len(calls) <= products
 
 
 @pytest.mark.parametrize("which", ENDS)
-def test_the_start_moves_no_eigenvalue_by_more_than_the_residuals(which: str):
+@pytest.mark.parametrize("options", [{}, {"basis": 7}, {"block": 2}], ids=str)
+def test_the_start_moves_no_eigenvalue_by_more_than_the_bounds(which: str, options: dict):
     matrix = symmetric(SPECTRA["outliers"])
-    first = solve(matrix, 3, which=which, tolerance=1e-3)
+    first = solve(matrix, 3, which=which, tolerance=1e-3, **options)
     for seed in range(1, 6):
-        other = solve(matrix, 3, which=which, tolerance=1e-3, seed=seed)
+        other = solve(matrix, 3, which=which, tolerance=1e-3, seed=seed, **options)
         assert not torch.equal(other.vectors, first.vectors)
         assert first.converged.all()
         assert other.converged.all()
         moved = np.abs(other.eigenvalues - first.eigenvalues)
-        assert (moved <= first.residuals + other.residuals).all()
+        assert (moved <= first.error_bounds + other.error_bounds).all()
 
 
 def test_the_same_seed_gives_the_same_numbers_and_spares_the_global_state():
@@ -173,7 +193,7 @@ def test_not_converged_is_said():
     assert not pairs.converged.any()
     assert (pairs.residuals > 1e-6).all()
     np.testing.assert_allclose(pairs.residuals, residuals(matrix, pairs), atol=1e-12)
-    assert pairs.products == 6 + 3
+    assert pairs.products == 6
 
 
 def test_every_product_is_counted():
@@ -199,6 +219,13 @@ def test_a_loose_tolerance_saves_products():
         ({"tolerance": float("nan")}, "got nan"),
         ({"max_products": 2}, "2 eigenvalues need at least 3 products, 2 are allowed"),
         ({"which": "middle"}, "which is 'middle'; choose one of largest, smallest, magnitude"),
+        ({"block": 0}, "a block of 0 directions a step; choose 1 or more"),
+        ({"k": 1, "basis": 2}, "a basis of 2 vectors is too small for 1 eigenvalues"),
+        ({"k": 1, "basis": 2}, "allow at least 3, or 0"),
+        ({"start": torch.ones(4)}, "start directions of shape (4,); expected (b, 4)"),
+        ({"start": torch.ones(1, 3)}, "start directions of shape (1, 3); expected (b, 4)"),
+        ({"start": torch.full((1, 4), float("nan"))}, "finite"),
+        ({"seed": -1}, "the seed is -1; choose 0 or a positive integer"),
     ],
 )
 def test_impossible_requests_are_explained(options: dict, text: str):
@@ -211,3 +238,8 @@ def test_impossible_requests_are_explained(options: dict, text: str):
 def test_a_product_that_is_not_finite_is_an_error(value: float):
     with pytest.raises(LandscapeError, match="not finite"):
         lanczos(lambda v: v * value, 4, 2)
+
+
+def test_a_product_of_another_shape_is_an_error():
+    with pytest.raises(LandscapeError, match=r"has shape \(3,\); expected \(4,\)"):
+        lanczos(lambda v: v[:3], 4, 2)

@@ -1,4 +1,4 @@
-"""Power iteration with deflation against numpy's dense solver."""
+"""Block power iteration against numpy's dense solver."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ def test_agrees_with_lanczos():
 def test_an_eigenvalue_lies_within_each_residual(spectrum: list[float], data, seed: int):
     matrix = symmetric(spectrum, seed=seed)
     k = data.draw(st.integers(1, len(spectrum)))
-    pairs = solve(matrix, k, tolerance=1e-3, max_products=data.draw(st.integers(k + 1, 60)), seed=seed)
+    products = data.draw(st.integers(k + 1, 60))
+    pairs = solve(matrix, k, tolerance=1e-3, max_products=products, seed=seed)
+    assert pairs.products <= products
+    np.testing.assert_array_equal(pairs.error_bounds, pairs.residuals + pairs.symmetry_defect)
     exact = np.linalg.eigvalsh(matrix.numpy())
     for value, residual, vector in zip(
         pairs.eigenvalues, pairs.residuals, pairs.vectors.numpy(), strict=True
@@ -77,16 +80,30 @@ def test_an_eigenvalue_lies_within_each_residual(spectrum: list[float], data, se
     assert (np.diff(magnitudes) <= 0).all()
 
 
-def test_opposite_eigenvalues_do_not_converge_and_that_is_said():
-    pairs = solve(symmetric([3, -3, 1]), 1, max_products=500, tolerance=1e-3)
+def test_opposite_eigenvalues_converge_together():
+    """One vector would swing between them for ever; the block holds both."""
+    pairs = solve(symmetric([3, -3, 1, 0.5, 0.4, 0.3, 0.2]), 2)
+    np.testing.assert_allclose(np.sort(pairs.eigenvalues), [-3, 3], atol=1e-8)
+    assert pairs.converged.all()
+
+
+def test_more_opposite_eigenvalues_than_the_block_holds_do_not_converge_and_that_is_said():
+    pairs = solve(symmetric([3, -3] * 4 + [1]), 1, max_products=500, tolerance=1e-3)
     assert not pairs.converged[0]
     assert pairs.residuals[0] > 0.01
+
+
+def test_a_cluster_past_the_last_wanted_costs_a_bounded_number_of_products():
+    """The guard vectors: the second converges as 1/2.9, not as 2.8/2.9."""
+    pairs = solve(symmetric([9, 2.9, 2.8, 2.7, 1, 0.5, 0.2, 0.1]), 2, tolerance=1e-6)
+    assert pairs.converged.all()
+    assert pairs.products <= 4 * 20
 
 
 def test_the_budget_is_kept_and_every_product_counted():
     matrix, calls = symmetric(np.linspace(0.9, 1, 30)), []
     pairs = power_iteration(lambda v: calls.append(1) or matrix @ v, 30, 3, tolerance=1e-6, max_products=20)
-    assert pairs.products == len(calls) == 20 + 3
+    assert pairs.products == len(calls) == 20
     assert not pairs.converged.any()
 
 
@@ -96,7 +113,24 @@ def test_another_start_stays_within_the_residuals():
     for seed in range(1, 4):
         other = solve(matrix, 3, tolerance=1e-3, seed=10 * seed)
         moved = np.abs(other.eigenvalues - first.eigenvalues)
-        assert (moved <= first.residuals + other.residuals).all()
+        assert (moved <= first.error_bounds + other.error_bounds).all()
+
+
+def test_it_needs_more_products_than_lanczos():
+    spectrum = np.concatenate([[30, 17, 15, 5, 4], 3 * np.linspace(0, 1, 95) ** 6 - 0.1])
+    matrix = symmetric(spectrum)
+    power = solve(matrix, 5, tolerance=1e-3)
+    other = lanczos(lambda v: matrix @ v, 100, 5, which="magnitude", tolerance=1e-3)
+    assert power.converged.all()
+    assert other.converged.all()
+    assert power.products > 2 * other.products
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    matrix = symmetric([9, -7, 5, 3, -2, 1, 0.5, 0.2])
+    first, second, other = (solve(matrix, 2, seed=seed, tolerance=1e-3) for seed in (3, 3, 4))
+    assert torch.equal(first.vectors, second.vectors)
+    assert not torch.equal(first.vectors, other.vectors)
 
 
 def test_float32():

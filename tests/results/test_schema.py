@@ -70,7 +70,16 @@ def test_damaged_attributes_are_refused(value):
 
 
 def test_every_kind_names_variables():
-    assert list(KINDS) == ["evaluation", "eigenvalues", "spectrum", "surface", "features"]
+    assert list(KINDS) == [
+        "evaluation",
+        "eigenvalues",
+        "spectrum",
+        "trace",
+        "density",
+        "layers",
+        "surface",
+        "features",
+    ]
     assert all(KINDS.values())
 
 
