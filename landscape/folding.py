@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 Pair = tuple[nn.Module, nn.Module]
@@ -58,23 +58,23 @@ def folded(pairs: Sequence[Pair]) -> Iterator[None]:
 
 
 def _together(convolution: Any, norm: Any) -> Callable[[Tensor], Tensor]:
-    def forward(inputs: Tensor) -> Tensor:
+    def forward(input: Tensor) -> Tensor:
         scale = torch.rsqrt(norm.running_var + norm.eps)
         if norm.weight is not None:
             scale = scale * norm.weight
         mean = norm.running_mean if convolution.bias is None else norm.running_mean - convolution.bias
         shift = -mean * scale if norm.bias is None else norm.bias - mean * scale
         weight = convolution.weight
-        return convolution._conv_forward(inputs, weight * scale.view(-1, *[1] * (weight.dim() - 1)), shift)
+        return convolution._conv_forward(input, weight * scale.view(-1, *[1] * (weight.dim() - 1)), shift)
 
     return forward
 
 
-def _identity(inputs: Tensor) -> Tensor:
-    return inputs
+def _identity(input: Tensor) -> Tensor:
+    return input
 
 
-class _Watch(TorchFunctionMode):
+class _Watch(TorchDispatchMode):
     """Notes who reads each convolution's output during one forward pass."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -92,14 +92,12 @@ class _Watch(TorchFunctionMode):
             elif type(layer) in _KINDS.values():
                 self._handles.append(layer.register_forward_hook(self._after_norm))
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count the calls that make tensors out of a convolution's output."""
-        result = func(*args, **(kwargs or {}))
-        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
-            for leaf in tree_leaves((args, kwargs)):
-                if isinstance(leaf, Tensor) and id(leaf) in self._outputs:
-                    self._readers[id(leaf)] = self._readers.get(id(leaf), 0) + 1
-        return result
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count the operations on a convolution's output; asking for its shape or the like is none."""
+        for leaf in tree_leaves((args, kwargs)):
+            if isinstance(leaf, Tensor) and id(leaf) in self._outputs:
+                self._readers[id(leaf)] = self._readers.get(id(leaf), 0) + 1
+        return func(*args, **(kwargs or {}))
 
     def pairs(self) -> list[Pair]:
         return [
@@ -118,7 +116,8 @@ class _Watch(TorchFunctionMode):
 
     def _after_norm(self, layer: nn.Module, args: Any, output: Tensor) -> None:
         self._runs[layer] = self._runs.get(layer, 0) + 1
-        found = self._outputs.get(id(args[0]))
+        key = id(args[0]) if args else 0  # called by name, it stays as it is
+        found = self._outputs.get(key)
         stored = layer.running_mean is not None and not layer.training
         if found is not None and stored and _KINDS[type(found[0])] is type(layer):
-            self._found.append((found[0], layer, id(args[0])))
+            self._found.append((found[0], layer, key))

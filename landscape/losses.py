@@ -28,6 +28,27 @@ LOSSES = {"nll": cross_entropy, "mse": squared_error}
 
 
 @dataclass(frozen=True)
+class Scores:
+    """What a micro-batch's predictions come to, on the CPU; all of shape (batch,).
+
+    Attributes:
+        losses: Loss of each sample, float64.
+        correct: Whether its most probable class is the target.
+        confidence: Probability of that class, float64.
+    """
+
+    losses: Tensor
+    correct: Tensor
+    confidence: Tensor
+
+
+def scored(loss: SampleLoss, logits: Tensor, targets: Tensor) -> Scores:
+    """The scores of logits of shape (batch, class)."""
+    confidence, predicted = logits.double().softmax(1).max(1)
+    return Scores(loss(logits, targets).double().cpu(), (predicted == targets).cpu(), confidence.cpu())
+
+
+@dataclass(frozen=True)
 class Loss:
     """The two terms of the loss, apart.
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from landscape.batches import Batch, Batches, usual_micro_batch
 from landscape.convolution import FastConvolutions
-from landscape.dropout import MODES, DropoutMode, dropout_layers, dropout_masks
+from landscape.dropout import DropoutMode, passes
 from landscape.errors import LandscapeError
-from landscape.folding import Pair, foldable, folded
+from landscape.forward import BATCH_NORM_MODES, BatchNormMode, Forward
 from landscape.graphs import GRAPHS, KEPT_BYTES, Curvature, CurvatureMatrix, Graph, Products, Share
-from landscape.losses import Loss, SampleLoss, cross_entropy
-from landscape.network import Network, evaluating
+from landscape.losses import Loss, SampleLoss, Scores, cross_entropy, scored
+from landscape.network import Network
 from landscape.parameters import Parameters, check_fit, select
-from landscape.precision import full_precision
+from landscape.precision import PRECISIONS, full_precision
 from landscape.samples import Samples
 
 
@@ -37,7 +34,7 @@ class Objective:
         samples: The fixed samples.
         parameters: The network's own parameters, detached, in the working precision.
         free: Those that derivatives are taken with respect to.
-        math_attention: Whether attention runs on its plain kernel, which can be differentiated twice.
+        forward: The network under the protocol's modes.
         exact_products: Whether second derivatives exist; None as long as nobody has tried.
     """
 
@@ -54,6 +51,8 @@ class Objective:
         micro_batch: int = 0,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        batch_norm: BatchNormMode = "eval",
+        precision: str = "full",
     ) -> None:
         """Fix network, samples and protocol.
 
@@ -62,18 +61,26 @@ class Objective:
             samples: `Samples`, or a pair of inputs and targets.
             loss: Loss of each sample.
             weight_decay: λ of the term ½·λ·‖w‖² over every parameter.
-            dropout: `off`, `fixed` (one mask for the whole objective) or `fresh` (a new one for each `draw`).
+            dropout: `off`, `fixed` (one mask for the whole objective), `fresh` (a new one for each `draw`) or
+                `ensemble:N` (the mean prediction over N masks).
             seed: Of the dropout masks.
             params: Pattern of the parameters to differentiate, see `landscape.parameters.select`.
             micro_batch: Samples evaluated at once; 0 chooses.
             device: Where to compute.
             dtype: Working precision, float32 or float64.
+            batch_norm: `eval`, `batch` or `recalibrate`, see `landscape.forward`.
+            precision: Of the forward passes of values: `full`, `bfloat16` or `tf32`.
 
         Raises:
             LandscapeError: On an unknown mode, a negative number, or a pattern that matches nothing.
         """
-        if dropout not in MODES:
-            raise LandscapeError(f"dropout is {dropout!r}; choose one of {', '.join(MODES)}")
+        passes(dropout)
+        for name, choice, choices in (
+            ("BatchNorm mode", batch_norm, BATCH_NORM_MODES),
+            ("precision", precision, PRECISIONS),
+        ):
+            if choice not in choices:
+                raise LandscapeError(f"the {name} is {choice!r}; choose one of {', '.join(choices)}")
         for name, number in (("weight decay", weight_decay), ("seed", seed), ("micro-batch", micro_batch)):
             if not 0 <= number < np.inf:
                 raise LandscapeError(f"the {name} must be finite and not negative, got {number}")
@@ -95,22 +102,30 @@ class Objective:
         self.device = torch.device(device)
         self.dtype = dtype
         self.micro_batch = micro_batch or usual_micro_batch(samples, self.device)
-        self._first = 0
         # Copies, so that training the module afterwards does not move the objective.
         self.parameters = {name: self._own(p).clone() for name, p in network.module.named_parameters()}
         self.free = select(self.parameters, params)
-        self._buffers = {name: self._own(b).clone() for name, b in network.module.named_buffers()}
-        self._stochastic = dropout != "off" and bool(dropout_layers(network.module))
-        self.math_attention = False
+        self.forward = Forward(
+            network.module,
+            {name: self._own(b).clone() for name, b in network.module.named_buffers()},
+            dropout=dropout,
+            seed=seed,
+            batch_norm=batch_norm,
+            precision=precision,
+        )
         self.exact_products: bool | None = None
         self._prepared: Batches | None = None
-        self._pairs: list[Pair] | None = None
 
     def subset(self, start: int, stop: int) -> Objective:
         """The same objective over the samples start … stop − 1, which keep their dropout masks."""
+        part = self.selected(np.arange(start, min(stop, len(self.samples))))
+        part.forward = self.forward.shifted(start)
+        return part
+
+    def selected(self, positions: np.ndarray) -> Objective:
+        """The same objective over the samples at these positions, with the masks of their new places."""
         part = copy.copy(self)
-        part.samples = self.samples.select(np.arange(start, min(stop, len(self.samples))))
-        part._first = self._first + start
+        part.samples = self.samples.select(positions)
         part._prepared = None
         return part
 
@@ -139,21 +154,28 @@ class Objective:
             parameters: Where to evaluate; the network's own by default.
             draw: Which dropout masks, with `fresh` dropout.
         """
-        theta = self._at(parameters)
+        theta, forward = self._at(parameters), self.forward
+        if forward.batch_norm == "recalibrate":
+            with torch.no_grad():
+                forward = forward.recalibrated(theta, self.batches(), draw)
         for start, inputs, targets in self.batches():
             with torch.no_grad():
-                logits = self._forward(theta, start, inputs, draw)
+                logits = forward(theta, start, inputs, draw)
             yield logits, targets  # outside, or whoever iterates would find gradients switched off
+
+    def scores(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Iterator[Scores]:
+        """Loss, correctness and confidence of each sample, one micro-batch after the other."""
+        for logits, targets in self.outputs(parameters, draw=draw):
+            with full_precision(self.device):
+                part = scored(self.loss, logits, targets)
+            yield part
 
     def sample_losses(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
     ) -> tuple[Tensor, Tensor]:
         """Each sample's loss, float64, and whether its prediction is right; both of shape (sample,)."""
-        losses, correct = [], []
-        for logits, targets in self.outputs(parameters, draw=draw):
-            losses.append(self.loss(logits, targets).double().cpu())
-            correct.append((logits.argmax(1) == targets).cpu())
-        return torch.cat(losses), torch.cat(correct)
+        parts = list(self.scores(parameters, draw=draw))
+        return torch.cat([part.losses for part in parts]), torch.cat([part.correct for part in parts])
 
     def value(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Loss:
         """The loss at these parameters (the network's own by default), its two terms apart."""
@@ -234,6 +256,11 @@ class Objective:
         Raises:
             LandscapeError: If the loss does not depend on the leaves.
         """
+        if self.forward.precision != "full" or self.forward.batch_norm == "recalibrate":
+            raise LandscapeError(
+                f"derivatives need full precision and BatchNorm in eval or batch mode, not "
+                f"{self.forward.precision} and {self.forward.batch_norm}"
+            )
         start, inputs, targets = batch
         theta = self._at(parameters)
         if leaves is None:
@@ -243,18 +270,13 @@ class Objective:
             return self.loss(logits, targets).sum() / len(self.samples)
 
         with FastConvolutions():
-            logits = self._forward({**theta, **leaves}, start, inputs, draw)
+            logits = self.forward({**theta, **leaves}, start, inputs, draw)
         loss = outer(logits)
         if not loss.requires_grad:
             raise LandscapeError(
                 f"the loss does not depend on the parameters that match {self.params!r}; choose others"
             )
         return Share(loss, logits, outer, dict(leaves))
-
-    def deterministic(self) -> bool:
-        """Whether two evaluations of the same draw agree to the last bit."""
-        first, second = (self.sample_losses()[0] for _ in range(2))
-        return bool(torch.isclose(first, second, rtol=0.0, atol=0.0, equal_nan=True).all())
 
     def protocol(self) -> dict[str, Any]:
         """Everything the numbers depend on besides the parameters, ready for JSON."""
@@ -264,7 +286,7 @@ class Objective:
             "normalisation": {"mean": normalisation.mean, "std": normalisation.std}
             if normalisation
             else None,
-            "batch_norm": "eval",
+            "batch_norm": self.forward.batch_norm,
             "dropout": self.dropout,
             "loss": getattr(self.loss, "__name__", str(self.loss)),
             "weight_decay": self.weight_decay,
@@ -272,34 +294,10 @@ class Objective:
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": self.device.type,
             "micro_batch": self.micro_batch,
-            "attention": "math" if self.math_attention else "usual",
+            "attention": "math" if self.forward.math_attention else "usual",
+            "precision": self.forward.precision,
             "seed": self.seed,
         }
-
-    def _forward(self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int) -> Tensor:
-        module = self.network.module
-        masks = nullcontext()
-        if self._stochastic:
-            draw = draw if self.dropout == "fresh" else 0
-            masks = dropout_masks(module, seed=self.seed, draw=draw, start=self._first + start)  # type: ignore[assignment]
-        state = ({**theta, **self._buffers},)
-        attention = sdpa_kernel(SDPBackend.MATH) if self.math_attention else nullcontext()
-        with evaluating(module), full_precision(self.device), attention:
-            pairs = self._foldable(state, inputs)
-            with folded(pairs), masks:
-                return torch.func.functional_call(module, state, (inputs,))
-
-    def _foldable(self, state: Any, inputs: Tensor) -> list[Pair]:
-        """Convolutions with the BatchNorm behind them, found once by a look at two samples."""
-        module = self.network.module
-        # With hooks on it, a network runs as it is written: somebody looks at its layers.
-        if any(layer._forward_hooks or layer._forward_pre_hooks for layer in module.modules()):
-            return []
-        if self._pairs is None:
-            look = partial(torch.func.functional_call, module, state, (inputs[:2],))
-            with torch.no_grad():
-                self._pairs = foldable(module, look)
-        return self._pairs
 
     def batches(self) -> Batches:
         """Prepared micro-batches: position of the first sample, inputs, targets."""

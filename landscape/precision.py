@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
+
+PRECISIONS = ("full", "bfloat16", "tf32")
+"""Of passes without derivatives; reduced ones are for surfaces, with their error measured."""
+
+
+def evaluation_precision(device: torch.device, precision: str) -> AbstractContextManager:
+    """The context for a forward pass in one of `PRECISIONS`."""
+    if precision == "full":
+        return full_precision(device)
+    if precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return _products("tf32")
 
 
 @contextmanager
@@ -16,13 +28,19 @@ def full_precision(device: torch.device) -> Iterator[None]:
     A TF32 product keeps 10 bits of the factors' mantissas, so that its error, 5·10⁻⁴ of the largest
     eigenvalue, hides every eigenvalue below.
     """
+    with _products("ieee"), torch.autocast(device.type, enabled=False):
+        yield
+
+
+@contextmanager
+def _products(precision: str) -> Iterator[None]:
+    """How float32 products are computed while open."""
     operations = _operations()
     before = [operation.fp32_precision for operation in operations]
     try:
         for operation in operations:
-            operation.fp32_precision = "ieee"
-        with torch.autocast(device.type, enabled=False):
-            yield
+            operation.fp32_precision = precision
+        yield
     finally:
         for operation, precision in zip(operations, before, strict=True):
             operation.fp32_precision = precision

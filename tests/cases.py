@@ -53,7 +53,7 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
         noise = normal(parameter)
         parameter.data = noise * (2 / fan_in) ** 0.5 if parameter.dim() > 1 else 0.5 + 0.3 * noise
     for layer in module.modules():
-        if isinstance(layer, nn.BatchNorm2d):
+        if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None:
             layer.running_mean = 0.3 * normal(layer.running_mean)
             layer.running_var = 0.5 + normal(layer.running_var) ** 2
             layer.num_batches_tracked.fill_(7)
@@ -165,3 +165,7 @@ CASES = (
     ),
 )
 BY_NAME = {case.name: case for case in CASES}
+
+DROPOUT = Case("dropout", lambda: _conv(nn.Dropout(0.4)), {"dropout": "fixed", "seed": 5})
+SIX = (*(BY_NAME[name] for name in ("conv", "bottleneck", "preactivation", "binomial", "mlp")), DROPOUT)
+"""Plain, residual, pre-activation, blurred, MLP head, MC dropout: small enough for many dense matrices."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -11,6 +11,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from landscape.dropout import dropout_masks
 from tests.cases import Case
@@ -49,6 +52,34 @@ def dense_reference(case: Case) -> Dense:
     return Dense(float(total.detach()), gradient.detach(), torch.stack(rows).detach())
 
 
+def softmax_curvature(logits: Tensor) -> Tensor:
+    """Second derivative of cross-entropy with respect to one sample's logits, diag(p) − p pᵀ."""
+    p = torch.softmax(logits, 0)
+    return torch.diag(p) - torch.outer(p, p)
+
+
+@functools.cache
+def dense_gauss_newton(case: Case, outer: Callable[[Tensor], Tensor] = softmax_curvature) -> Tensor:
+    """Mean of Jᵀ (∇²ℓ) J over the samples, plus weight decay, shape (n, n), over the free parameters.
+
+    J has a row for each logit, differentiated one by one; `outer` gives ∇²ℓ at one sample's logits.
+    """
+    module, (inputs, targets) = case.module(), case.data()
+    parameters = {name: p.detach().requires_grad_() for name, p in module.named_parameters()}
+    free = [parameters[name] for name in case.objective().free]
+    total = case.options.get("weight_decay", 0.0) * torch.eye(sum(p.numel() for p in free)).double()
+    for i, image in enumerate(inputs):
+        with _masks(case, module, sample=i):
+            logits = torch.func.functional_call(module, parameters, (image[None],))[0]
+        rows = []
+        for logit in logits:
+            parts = torch.autograd.grad(logit, free, retain_graph=True, materialize_grads=True)
+            rows.append(torch.cat([part.flatten() for part in parts]))
+        jacobian = torch.stack(rows)
+        total += jacobian.T @ outer(logits.detach()) @ jacobian / len(targets)
+    return total
+
+
 def _masks(case: Case, module: nn.Module, sample: int):
     if case.options.get("dropout", "off") == "off":
         return nullcontext()
@@ -58,6 +89,29 @@ def _masks(case: Case, module: nn.Module, sample: int):
 def flat(parameters: Mapping[str, Tensor]) -> Tensor:
     """One vector of all tensors in order, in float64."""
     return torch.cat([value.detach().double().contiguous().flatten() for value in parameters.values()])
+
+
+class LiveMemory(TorchDispatchMode):
+    """While open, follows the memory that operations allocate; afterwards says what of it is still alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._new: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = {storage._cdata for storage in _storages((args, kwargs))}
+        result = func(*args, **(kwargs or {}))
+        for storage in _storages(result):
+            if storage._cdata not in given:  # otherwise a view
+                self._new[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+        return result
+
+    def bytes(self) -> int:
+        return sum(size for reference, size in self._new.values() if not reference.expired())
+
+
+def _storages(tree) -> list:
+    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
 def symmetric(eigenvalues, seed: int = 0) -> Tensor:

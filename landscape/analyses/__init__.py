@@ -2,9 +2,10 @@
 
 from landscape.analyses.compare import Measurement, Results, compare, plan
 from landscape.analyses.curvature import density, eigenvalues, layers, spectrum, trace
-from landscape.analyses.recipes import evaluation, feature_maps, plane
+from landscape.analyses.recipes import evaluation, feature_maps
 from landscape.analyses.resumable import resumable
 from landscape.analyses.settings import Settings, network_record
+from landscape.analyses.surfaces import plane
 
 __all__ = [
     "Measurement",

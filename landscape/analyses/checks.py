@@ -52,35 +52,3 @@ def finite(what: str, values: np.ndarray) -> Check:
         False,
         f"{bad} of {values.size} values of the {what} are not finite; they are kept as measured.",
     )
-
-
-def center(objective: Objective, dataset: xr.Dataset) -> Check:
-    """The grid's middle point against an evaluation of its own, in other micro-batches."""
-    row, column = dataset.sizes["y"] // 2, dataset.sizes["x"] // 2
-    measured = float(dataset.nll[row, column])
-    draw = 1 + row * dataset.sizes["x"] + column
-    count = len(objective.samples)
-    other = objective.subset(0, count)
-    other.micro_batch = max(1, min(objective.micro_batch, count) // 2)
-    expected = other.value(draw=draw).nll
-    same = measured == expected or math.isclose(measured, expected, rel_tol=1e-5, abs_tol=1e-7)
-    text = f"The surface's centre is {measured:.6f}, the evaluated loss {expected:.6f}."
-    if same:
-        return Check("centre", True, text)
-    return Check(
-        "centre",
-        False,
-        f"{text} They should agree: evaluation is not deterministic, or depends on the micro-batch (a "
-        "BatchNorm that does not follow eval mode).",
-    )
-
-
-def sampling(dataset: xr.Dataset) -> Check:
-    """Whether the samples suffice for the centre."""
-    row, column = dataset.sizes["y"] // 2, dataset.sizes["x"] // 2
-    value, error = float(dataset.nll[row, column]), float(dataset.standard_error[row, column])
-    samples = int(dataset.samples[row, column])
-    text = f"{samples} samples give the centre's NLL as {value:.4f} ± {error:.4f} (one standard error)."
-    if math.isfinite(error) and error <= 0.5 * abs(value):
-        return Check("sampling", True, text)
-    return Check("sampling", False, f"{text} That is more than half of it; take more --samples.")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 import xarray as xr
 
-from landscape import features, predictive, surface
+from landscape import features, predictive
 from landscape.analyses import checks
 from landscape.analyses.curvature import density, eigenvalues, layers, spectrum, trace
 from landscape.analyses.stamping import stamped
+from landscape.analyses.surfaces import plane
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
@@ -27,31 +28,6 @@ def evaluation(objective: Objective, *, bins: int = 10, progress: Progress = sil
         lambda: predictive.evaluate(objective, bins=bins, progress=progress),
         lambda dataset: [checks.finite("predictions", dataset.nll.values)],
     )
-
-
-def plane(
-    objective: Objective, *, span: float = 1.0, steps: int = 21, progress: Progress = silent
-) -> xr.Dataset:
-    """A plane of the loss along filter-normalised random directions, see `landscape.surface.plane`."""
-    options = {"norm": "filter", "span": span, "steps": steps, "direction_seed": objective.seed}
-    if all(value.dim() < 2 for value in objective.free.values()):
-        raise LandscapeError(
-            f"--params {objective.params!r} names biases and BatchNorm only, which get no filter-normalised "
-            "direction; choose a pattern with convolutions or dense layers"
-        )
-
-    def measure() -> xr.Dataset:
-        directions = surface.random_directions(objective, seed=objective.seed)
-        return surface.plane(objective, directions, span=span, steps=steps, progress=progress)
-
-    def judge(dataset: xr.Dataset) -> list[Check]:
-        return [
-            checks.center(objective, dataset),
-            checks.finite("surface", dataset.nll.values),
-            checks.sampling(dataset),
-        ]
-
-    return stamped("surface", objective, options, measure, judge)
 
 
 def feature_maps(

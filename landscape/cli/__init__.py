@@ -11,7 +11,19 @@ import click
 
 from landscape.errors import LandscapeError
 
-COMMANDS = ("info", "evaluate", "hessian", "surface", "features", "compare", "plot", "train", "data", "demo")
+COMMANDS = (
+    "info",
+    "evaluate",
+    "hessian",
+    "surface",
+    "features",
+    "compare",
+    "plot",
+    "export",
+    "train",
+    "data",
+    "demo",
+)
 
 
 class LazyGroup(click.Group):

@@ -25,7 +25,7 @@ def measure(request: Request, objective: Objective, path: Path, options: dict[st
         hessian.mini_batches(len(objective.samples), options["spectrum_batch"], options["spectrum_batches"])
     shared = {"kind": options["kind"], "coordinates": options["coordinates"]}
     operator = hessian.Operator(objective, **shared)
-    keep = _foretold(request, operator, options["top_k"], options["max_memory"])
+    keep, basis = _foretold(request, operator, options["top_k"], options["max_memory"])
     # Resumed work must find the micro-batch it began with: a measured one serves the eigenvalues alone.
     measured = objective if request.batch_size else hessian.tuned(objective, kind=options["kind"])
     dataset = analyses.eigenvalues(
@@ -36,6 +36,7 @@ def measure(request: Request, objective: Objective, path: Path, options: dict[st
         tolerance=1e-3 if options["tolerance"] is None else options["tolerance"],
         max_products=options["max_products"],
         vectors=options["vectors"],
+        basis=basis,
         keep=keep,
         progress=request.progress,
         **shared,
@@ -82,18 +83,20 @@ def _asked(options: dict[str, Any], shared: dict[str, Any], keep: int) -> dict[s
     return asked
 
 
-def _foretold(request: Request, operator: hessian.Operator, k: int, limit: int | None) -> int:
-    """Say what it will take; bytes that kept graphs may have."""
-    vectors = 2 * (2 * k + 20)  # Lanczos' basis and its images
-    keep = KEPT_BYTES if limit is None else hessian.fitted(operator, vectors=vectors, limit=limit)
+def _foretold(request: Request, operator: hessian.Operator, k: int, limit: int | None) -> tuple[int, int]:
+    """Say what it will take; bytes that kept graphs may have, and vectors that Lanczos may keep."""
+    basis, keep = 0, KEPT_BYTES
+    if limit is not None:
+        basis = min(2 * k + 20, operator.size)
+        keep = hessian.fitted(operator, vectors=2 * basis, limit=limit)
     if not request.quiet:
         cost = hessian.forecast(operator, keep=keep)
         request.say(
             f"{operator.objective.network.name}: a product over {len(operator.objective.samples)} samples "
             f"takes {cost.product_seconds:.2g} s, 25 of them about {cost.seconds(25):.0f} s; memory up to "
-            f"{cost.bytes(vectors) / 1e9:.2g} GB beyond network and data"
+            f"{cost.bytes(2 * (basis or 25)) / 1e9:.2g} GB beyond network and data"
         )
-    return keep
+    return keep, basis
 
 
 def _eigenvalues(dataset: xr.Dataset, which: str) -> Part:

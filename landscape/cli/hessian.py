@@ -48,7 +48,7 @@ _OPTIONS = (
     click.option(
         "--tolerance",
         type=float,
-        help="Largest residual, as a share of |λ|₁  [default: 0.001, of mini-batches and layers 0.01].",
+        help="Largest residual, as a share of |λ|  [default: 0.001, of mini-batches and layers 0.01].",
     ),
     click.option(
         "--max-products", type=click.IntRange(min=0), default=0, help="Products allowed; 0 chooses."

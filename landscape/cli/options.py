@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,6 @@ from landscape.errors import LandscapeError
 
 if TYPE_CHECKING:
     from landscape.analyses import Settings
-    from landscape.dropout import DropoutMode
     from landscape.network import Network
 
 
@@ -226,7 +225,7 @@ class Request:
             **{name: getattr(self, name) for name in same},
             samples=self.usual_samples if self.samples is None else self.samples,
             at_most=self.samples is None,
-            dropout=cast("DropoutMode", self.dropout),  # click.Choice has checked it
+            dropout=self.dropout,
             normalisation=Normalisation(self.mean, self.std) if self.mean and self.std else None,
         )
 

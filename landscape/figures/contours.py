@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Literal
 
 import matplotlib
@@ -10,23 +12,20 @@ import xarray as xr
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm
+from matplotlib.colors import BoundaryNorm, Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from landscape.figures import style
+from landscape.figures.grids import QUANTITIES, Cells, cells, first
+from landscape.figures.hatching import mark_open
 from landscape.figures.inputs import Datasets, named
-from landscape.figures.reductions import QUANTITIES, Cells, cells, option
 from landscape.figures.scales import Scale, plain_number, scale
+from landscape.figures.units import axis as axis_of
+from landscape.figures.units import panel_labels, proportion
 
-UNITS = {
-    "filter": "filter norms",
-    "layer": "layer norms",
-    "weight": "weight norms",
-    "none": "raw direction",
-    "paper": "norms of Park & Kim",
-}
-"""Unit of the axes of a surface, by how its directions were normalised."""
+LOSSES = ("nll", "l2", "total")
+"""Quantities whose minimum is marked."""
 
 
 def contours(
@@ -35,101 +34,195 @@ def contours(
     quantity: str = "nll",
     width: float | None = None,
     log: bool | None = None,
+    filled: bool = True,
     colour_map: str = "viridis",
 ) -> Figure:
     """Filled contours with labelled lines, one panel a network, one colour scale and one colour bar.
 
-    The trained weights are marked at (0, 0). Cells that were computed but are not finite, and cells not
-    computed yet, are hatched and never filled.
+    A plus marks the trained weights at (0, 0), a circle the lowest loss of the grid. Cells that were computed
+    but are not finite are hatched, cells not computed yet are white within dots, and neither is ever filled.
+    Of several direction pairs the first is drawn.
 
     Args:
         datasets: Results of kind `surface` by network name, or a single one.
-        quantity: `nll`, `l2`, `total` or `accuracy`.
+        quantity: `nll`, `l2`, `total`, `accuracy`, `ece` or `convexity`.
         width: Width in inches; by default one ICML column for one network, two for several.
         log: Force logarithmic or linear levels; by default they follow from the range.
-        colour_map: A perceptually uniform colour map of matplotlib.
+        filled: Whether areas have colours, or lines alone.
+        colour_map: A perceptually uniform colour map of matplotlib, for the areas.
 
     Raises:
-        ResultError: If a result is of another kind or is not a two-dimensional grid.
+        ResultError: If a result is of another kind, has no such quantity, or is not a two-dimensional grid.
     """
-    surfaces = named(datasets, "surface")
+    surfaces = {name: first(dataset) for name, dataset in named(datasets, "surface").items()}
     grids = {name: cells(dataset, quantity) for name, dataset in surfaces.items()}
     shared = scale((grid.drawn() for grid in grids.values()), log=log)
     with style.context():
         total = style.width_for(len(grids), width)
-        row, extra = _heights(total, style.columns(len(grids)))
-        figure, axes = style.panels(
-            len(grids), width=total, row=row, extra=extra, layout="compressed", sharex=True, sharey=True
-        )
-        mappable = _mappable(shared, colour_map) if shared else None
-        for index, (axis, (name, grid)) in enumerate(zip(axes, grids.items(), strict=True)):
-            _panel(axis, grid, shared, mappable)
-            axis.set_title(style.short(name))
-            _labels(axis, surfaces[name], *style.outer(index, len(grids)))
-        if shared and mappable:
-            _colour_bar(figure, axes, mappable, shared, QUANTITIES[quantity])
+        figure, axes = panels(surfaces, total)
+        mappable = mappable_of(shared, matplotlib.colormaps[colour_map] if filled else style.ramp())
+        for axis, grid in zip(axes, grids.values(), strict=True):
+            draw_plane(axis, grid, shared, mappable, filled=filled, numbers=_side(len(grids), total) > 1)
+            mark_points(axis, grid, lowest=quantity in LOSSES)
+        if shared:
+            colour_bar(figure, axes, mappable, shared, QUANTITIES[quantity])
+        trim(figure)
     return figure
 
 
-def axis_label(axis: str, norm: str | None) -> str:
-    """Label of an axis of a surface, with its unit."""
-    return f"{axis} ({UNITS[norm]})" if norm in UNITS else axis
+def panels(surfaces: Mapping[str, xr.Dataset], width: float) -> tuple[Figure, list[Axes]]:
+    """Labelled panels in the proportions of weight space; they share axes if their planes are as large."""
+    ends = {tuple(float(e) for w in "xy" for e in (d[w].min(), d[w].max())) for d in surfaces.values()}
+    alike = len(ends) == 1
+    across = columns(len(surfaces), width)
+    side = _side(len(surfaces), width) - 0.25 * (not alike) * (across - 1) / across
+    lines = side < 1.75
+    axes_of = [(axis_of(dataset, "x"), axis_of(dataset, "y")) for dataset in surfaces.values()]
+    labels = panel_labels(axes_of, across, lines=lines)
+    shapes = [proportion(dataset) for dataset in surfaces.values()]
+    inner = 0.15 * any(x for x, _ in labels[:-across]) + 0.15 * (not alike)
+    down = ceil(len(surfaces) / across)
+    height = down * (side * max(shapes) + 0.26 + inner) + 0.5 + 0.12 * lines
+    figure = Figure(figsize=(width, height), layout="compressed")
+    grid = figure.subplots(down, across, squeeze=False, sharex=alike, sharey=alike)
+    for spare in grid.flat[len(surfaces) :]:
+        spare.remove()
+    axes = list(grid.flat[: len(surfaces)])
+    for axis in axes[-across:]:  # with nothing below them, they show their own tick labels
+        axis.xaxis.set_tick_params(labelbottom=True)
+    for axis, name, (x, y), shape in zip(axes, surfaces, labels, shapes, strict=True):
+        axis.set(title=style.short(name, min(26, max(int(17 * side), 9))), xlabel=x, ylabel=y)
+        axis.set_box_aspect(shape)
+    return figure, axes
 
 
-def _heights(width: float, across: int) -> tuple[float, float]:
-    """Height of a row with square panels, and of the labels under the last one (inches)."""
-    beside = 1.2 + 0.25 * (across - 1)  # tick labels, gaps and the colour bar
-    return (width - beside) / across + 0.26, 0.5
+def trim(figure: Figure) -> None:
+    """Take away the height that panels of a fixed shape leave empty."""
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    figure.set_figheight(box.height + 0.08)
 
 
-def _mappable(shared: Scale, colour_map: str) -> ScalarMappable:
-    colours = matplotlib.colormaps[colour_map]
-    return ScalarMappable(BoundaryNorm(shared.levels, colours.N, extend=_extend(shared)), colours)
+def columns(count: int, width: float) -> int:
+    """Panels in a row: no more than two in one column of a page, where three would be thumbnails."""
+    return min(style.columns(count), 2) if width < 5 else style.columns(count)
 
 
-def _extend(shared: Scale) -> Literal["min", "neither"]:
-    return "min" if shared.below else "neither"
+def _side(count: int, width: float) -> float:
+    """About the width of a panel, beside tick labels, gaps and the colour bar (inches)."""
+    across = columns(count, width)
+    return (width - 1.2 - 0.25 * (across - 1)) / across
 
 
-def _panel(axis: Axes, grid: Cells, shared: Scale | None, mappable: ScalarMappable | None) -> None:
-    if not grid.finite.all():
-        axis.patch.set(facecolor="white", hatch="//////", edgecolor="0.6", linewidth=0)
-    if shared and mappable and grid.finite.any():
-        values = np.ma.masked_invalid(grid.drawn())
-        axis.contourf(
-            grid.x,
-            grid.y,
-            values,
-            levels=shared.levels,
-            cmap=mappable.cmap,
-            norm=mappable.norm,
-            extend=_extend(shared),
-        )
-        _lines(axis, grid, values, shared)
-    axis.plot(
-        0,
-        0,
-        marker="+",
-        markersize=6,
-        color="white",
-        markeredgewidth=1.2,
-        path_effects=_outline("black", 2.2),
-    )
+def mappable_of(shared: Scale | None, colours: Colormap) -> ScalarMappable:
+    """Colours for the steps between the levels of a scale."""
+    levels = np.array([0.0, 1.0]) if shared is None else shared.levels
+    return ScalarMappable(BoundaryNorm(levels, colours.N, extend=_extend(shared)), colours)
+
+
+def draw_plane(
+    axis: Axes,
+    grid: Cells,
+    shared: Scale | None,
+    mappable: ScalarMappable,
+    *,
+    filled: bool = True,
+    numbers: bool = True,
+) -> None:
+    """One plane: open cells, areas, lines, and the limits and ticks of the axes.
+
+    Args:
+        axis: Where to draw.
+        grid: The plane.
+        shared: Levels; None if no value of any panel is finite.
+        mappable: Colours of the levels.
+        filled: Whether areas have colours, or lines alone.
+        numbers: Whether the lines are labelled.
+    """
+    drawn = grid.covering()
+    mark_open(axis, drawn, grid)
+    if shared and drawn.finite.any():
+        values = np.ma.masked_invalid(drawn.drawn())
+        if filled:
+            axis.contourf(
+                drawn.x,
+                drawn.y,
+                values,
+                levels=shared.levels,
+                cmap=mappable.cmap,
+                norm=mappable.norm,
+                extend=_extend(shared),
+            )
+        _lines(axis, drawn, values, shared, None if filled else mappable, numbers)
     axis.set(xlim=(grid.x.min(), grid.x.max()), ylim=(grid.y.min(), grid.y.max()))
-    axis.set_box_aspect(1)
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         side.set_major_formatter(lambda value, _: plain_number(value))
 
 
-def _lines(axis: Axes, grid: Cells, values: np.ma.MaskedArray, shared: Scale) -> None:
+def mark_points(axis: Axes, grid: Cells, *, lowest: bool = True) -> None:
+    """A plus at (0, 0) if the plane holds it, and a circle at the lowest value."""
+    marks = {"+": (0.0, 0.0), "o": grid.lowest() if lowest else None}
+    for marker, place in marks.items():
+        if place and all(a.min() <= p <= a.max() for p, a in zip(place, (grid.x, grid.y), strict=True)):
+            axis.plot(
+                *place,
+                marker=marker,
+                markersize=6,
+                color="white",
+                markerfacecolor="none",
+                markeredgewidth=1.1,
+                path_effects=outline("black", 2.1),
+                clip_on=marker == "+",  # the lowest value may lie on the border
+                zorder=5,
+            )
+
+
+def outline(colour: str, width: float) -> list[patheffects.AbstractPathEffect]:
+    """An outline that sets a mark or a letter off from any background."""
+    return [patheffects.withStroke(linewidth=width, foreground=colour)]
+
+
+def colour_bar(
+    figure: Figure, axes: Sequence[Axes], mappable: ScalarMappable, shared: Scale, label: str
+) -> None:
+    """One bar for all panels, with a tick at each level, or at as many as its height has room for."""
+    shrink = min(1.0, 3.5 / figure.get_figheight())
+    bar = figure.colorbar(mappable, ax=axes, aspect=30, pad=0.02, shrink=shrink, spacing="uniform")
+    figure.draw_without_rendering()
+    room = max(int(bar.ax.get_window_extent().height / figure.dpi / 0.11), 2)
+    ticks = shared.levels[:: -(-len(shared.levels) // room)]
+    bar.set_ticks(ticks, labels=[plain_number(v) for v in ticks])
+    bar.minorticks_off()
+    bar.set_label(f"{label} (logarithmic levels)" if shared.log else label)
+    bar.outline.set_linewidth(0.6)
+
+
+def _extend(shared: Scale | None) -> Literal["min", "neither"]:
+    return "min" if shared and shared.below else "neither"
+
+
+def _lines(
+    axis: Axes,
+    grid: Cells,
+    values: np.ma.MaskedArray,
+    shared: Scale,
+    coloured: ScalarMappable | None,
+    numbers: bool,
+) -> None:
+    """Lines at the levels, labelled where there is room."""
     inside = [v for v in shared.levels if values.min() < v < values.max()]
     if not inside:
         return
-    lines = axis.contour(grid.x, grid.y, values, levels=inside, colors="black", linewidths=0.4)
+    colours = {"cmap": coloured.cmap, "norm": coloured.norm} if coloured else {"colors": "black"}
+    lines = axis.contour(
+        grid.x, grid.y, values, levels=inside, linewidths=0.9 if coloured else 0.4, **colours
+    )
+    if not numbers:
+        return
     roomy = [v for v in inside if 0.06 < np.mean(values < v) < 0.92]  # others are too short for a label
     for text in axis.clabel(lines, roomy, fontsize=6, inline=False, fmt=plain_number, colors="black"):
-        text.set_path_effects(_outline("white", 1.4))
+        text.set_path_effects(outline("white", 1.4))
         # Near the border a label would be cut off.
         text.set_visible(
             all(_inside(v, along) for v, along in zip(text.get_position(), (grid.x, grid.y), strict=True))
@@ -140,25 +233,3 @@ def _inside(value: float, along: np.ndarray) -> bool:
     """Whether a position keeps clear of both ends of an axis by a fifteenth of its length."""
     margin = (along.max() - along.min()) / 15
     return along.min() + margin <= value <= along.max() - margin
-
-
-def _outline(colour: str, width: float) -> list[patheffects.AbstractPathEffect]:
-    return [patheffects.withStroke(linewidth=width, foreground=colour)]
-
-
-def _labels(axis: Axes, dataset: xr.Dataset, bottom: bool, left: bool) -> None:
-    norm = option(dataset, "norm")
-    if bottom:
-        axis.set_xlabel(axis_label("x", norm))
-    if left:
-        axis.set_ylabel(axis_label("y", norm))
-
-
-def _colour_bar(
-    figure: Figure, axes: list[Axes], mappable: ScalarMappable, shared: Scale, label: str
-) -> None:
-    bar = figure.colorbar(mappable, ax=axes, ticks=shared.levels, aspect=30, pad=0.02, spacing="uniform")
-    bar.ax.set_yticks(shared.levels, labels=[plain_number(v) for v in shared.levels])
-    bar.ax.minorticks_off()
-    bar.set_label(f"{label} (logarithmic levels)" if shared.log else label)
-    bar.outline.set_linewidth(0.6)

@@ -3,54 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from landscape.errors import ResultError
+from landscape.figures.grids import cells, first
 from landscape.figures.scales import plain_number
 from landscape.results import attribute
-
-QUANTITIES = {"nll": "NLL", "l2": "L2 term", "total": "NLL + L2", "accuracy": "accuracy"}
-"""What can be drawn of a surface, and its label."""
-
-
-@dataclass(frozen=True)
-class Cells:
-    """One quantity on the grid of a surface, exactly as measured.
-
-    Attributes:
-        x: Coordinates along the first direction, shape (X,).
-        y: Coordinates along the second direction, shape (Y,).
-        values: Shape (Y, X).
-        done: Which cells were computed, shape (Y, X).
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    values: np.ndarray
-    done: np.ndarray
-
-    @property
-    def finite(self) -> np.ndarray:
-        """Mask of cells that were computed and are finite."""
-        return self.done & np.isfinite(self.values)
-
-    @property
-    def not_finite(self) -> int:
-        """Number of computed cells that are NaN or infinite."""
-        return int(np.sum(self.done & ~np.isfinite(self.values)))
-
-    @property
-    def not_done(self) -> int:
-        """Number of cells not computed yet."""
-        return int(np.sum(~self.done))
-
-    def drawn(self) -> np.ndarray:
-        """Values with NaN wherever there is nothing finite to draw."""
-        return np.where(self.finite, self.values, np.nan)
 
 
 def scalar(dataset: xr.Dataset, name: str) -> float | None:
@@ -83,34 +43,6 @@ def estimate(dataset: xr.Dataset, name: str, *, percent: bool = False) -> str | 
     if error is not None:
         return f"{text} ± {plain_number(float(f'{2 * factor * error:.2g}'))}"
     return text
-
-
-def cells(dataset: xr.Dataset, quantity: str = "nll") -> Cells:
-    """One quantity of a surface.
-
-    Args:
-        dataset: A result of kind `surface`, dimensions `y` and `x`.
-        quantity: `nll`, `l2`, `total` (their sum) or `accuracy`.
-
-    Raises:
-        ResultError: If the quantity is unknown, or the grid is not two-dimensional.
-    """
-    if quantity not in QUANTITIES:
-        raise ResultError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
-    if "y" not in dataset.dims or min(dataset.sizes["x"], dataset.sizes["y"]) < 2:
-        raise ResultError(f"a surface needs at least 2 × 2 points to draw, received {dict(dataset.sizes)}")
-    needed = ("nll", "l2") if quantity == "total" else (quantity,)
-    absent = [name for name in needed if name not in dataset]
-    if absent:
-        raise ResultError(
-            f"this surface has no {', '.join(absent)}; it holds {', '.join(map(str, dataset.data_vars))}"
-        )
-    values = np.sum([dataset[name].transpose("y", "x").values for name in needed], axis=0, dtype=float)
-    done = (
-        dataset["done"].transpose("y", "x").values.astype(bool) if "done" in dataset else np.isfinite(values)
-    )
-    x, y = (np.asarray(dataset[axis].values, dtype=float) for axis in ("x", "y"))
-    return Cells(x, y, values, done)
 
 
 def extremes(surface: xr.Dataset) -> dict[str, dict[str, float]]:
@@ -158,7 +90,7 @@ def border_rise(surface: xr.Dataset) -> dict[str, float]:
         "not_finite": int(ring.sum() - kept.sum()),
     }
     if "standard_error" in surface:
-        errors = surface["standard_error"].transpose("y", "x").values
+        errors = first(surface)["standard_error"].transpose("y", "x").values
         at_centre = errors[np.argmin(np.abs(grid.y)), np.argmin(np.abs(grid.x))]
         total = float(np.mean(errors[kept]) + at_centre)
         if np.isfinite(total):

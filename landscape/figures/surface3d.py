@@ -15,10 +15,13 @@ from mpl_toolkits.mplot3d import Axes3D
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from landscape.figures import style
-from landscape.figures.contours import axis_label
+from landscape.figures.contours import columns
+from landscape.figures.grids import QUANTITIES, Cells, cells, first
+from landscape.figures.hatching import NOT_DONE, NOT_FINITE
 from landscape.figures.inputs import Datasets, named
-from landscape.figures.reductions import QUANTITIES, Cells, cells, option
 from landscape.figures.scales import Scale, inner_ticks, plain_number, scale
+from landscape.figures.units import Axis
+from landscape.figures.units import axis as axis_of
 
 
 def surface3d(
@@ -34,11 +37,12 @@ def surface3d(
     """Surfaces in 3D, one panel a network; height, colour limits and view are the same in all panels.
 
     Nothing is clipped: a wide range makes the height logarithmic. Quadrilaterals with a corner that is not
-    finite are left open, and such corners are crossed on the floor.
+    finite are holes, and such corners are crossed on the floor; those not computed yet are holes with dots.
+    Of several direction pairs the first is drawn.
 
     Args:
         datasets: Results of kind `surface` by network name, or a single one.
-        quantity: `nll`, `l2`, `total` or `accuracy`.
+        quantity: `nll`, `l2`, `total`, `accuracy`, `ece` or `convexity`.
         width: Width in inches; by default one ICML column for one network, two for several.
         log: Force a logarithmic or linear height; by default it follows from the range.
         elevation: Height of the viewpoint in degrees.
@@ -46,9 +50,9 @@ def surface3d(
         colour_map: A perceptually uniform colour map of matplotlib.
 
     Raises:
-        ResultError: If a result is of another kind or is not a two-dimensional grid.
+        ResultError: If a result is of another kind, has no such quantity, or is not a two-dimensional grid.
     """
-    surfaces = named(datasets, "surface")
+    surfaces = {name: first(dataset) for name, dataset in named(datasets, "surface").items()}
     grids = {name: cells(dataset, quantity) for name, dataset in surfaces.items()}
     shared = scale((grid.drawn() for grid in grids.values()), count=5, log=log)
     with style.context():
@@ -56,15 +60,23 @@ def surface3d(
         heights = _heights(shared)
         mappable = ScalarMappable(Normalize(*heights), matplotlib.colormaps[colour_map])
         for axis, (name, grid) in zip(axes, grids.items(), strict=True):
-            _draw(axis, grid, shared, mappable)
+            _draw(axis, grid.covering(), shared, mappable)
+            axis.set(xlim=grid.x[[0, -1]], ylim=grid.y[[0, -1]], zlim=heights)
             _decorate(axis, surfaces[name], grid, shared)
-            axis.set_title(style.short(name), pad=0, y=0.97)
+            axis.set_title(style.short(name), pad=0, y=1.02)
             axis.view_init(elevation, azimuth)
         if shared:
             _colour_bar(figure, bar_axis, mappable, shared, QUANTITIES[quantity])
         else:
             bar_axis.remove()
     return figure
+
+
+def both_units(x: Axis, y: Axis) -> str:
+    """The units of both axes for the space under a title; said once if they are the same."""
+    if (x.unit, x.length) == (y.unit, y.length):
+        return "; ".join(part for part in (x.unit, x.step) if part)
+    return "\n".join(each.label() for each in (x, y))
 
 
 def quadrilaterals(grid: Cells, height: np.ndarray) -> np.ndarray:
@@ -86,11 +98,12 @@ def quadrilaterals(grid: Cells, height: np.ndarray) -> np.ndarray:
 
 def _panels(count: int, width: float) -> tuple[Figure, list[Axes3D], Axes]:
     """Panels placed by hand: the layout engines reserve far too much room around 3D axes."""
-    across = style.columns(count)
+    across = columns(count, width)
     down = ceil(count / across)
     bar = 0.75 / width  # room for the colour bar and its labels
     cell = (1 - bar) / across
-    height = down * cell * width * 0.96
+    row = 0.96 * cell * width + 0.16  # a title of two lines above, labels below
+    height = down * row
     figure = Figure(figsize=(width, height))
     axes = []
     for i in range(count):
@@ -98,6 +111,7 @@ def _panels(count: int, width: float) -> tuple[Figure, list[Axes3D], Axes]:
         place = (column * cell, 1 - (row + 1) / down, cell, 1 / down)
         axis: Axes3D = figure.add_axes(place, projection="3d", computed_zorder=True)
         axis.set_box_aspect((1, 1, 0.8), zoom=0.88)
+        axis.patch.set_alpha(0)  # a long label reaches into the next panel
         axes.append(axis)
     length = min(0.7, 1.8 / height)
     return figure, axes, figure.add_axes((1 - bar + 0.02, 0.5 - length / 2, 0.09 / width, length))
@@ -120,7 +134,6 @@ def _ticks(shared: Scale) -> tuple[list[float], list[str]]:
 
 
 def _draw(axis: Axes3D, grid: Cells, shared: Scale | None, mappable: ScalarMappable) -> None:
-    floor, top = _heights(shared)
     height = np.log10(grid.drawn()) if shared and shared.log else grid.drawn()
     faces = quadrilaterals(grid, height)
     if len(faces):
@@ -128,25 +141,31 @@ def _draw(axis: Axes3D, grid: Cells, shared: Scale | None, mappable: ScalarMappa
         axis.add_collection3d(
             Poly3DCollection(faces, facecolors=colours, edgecolors=(0, 0, 0, 0.35), linewidths=0.15)
         )
-    if not grid.finite.all():
-        j, i = np.nonzero(~grid.finite)
-        axis.scatter(
-            grid.x[i],
-            grid.y[j],
-            np.full(len(i), floor),
-            marker="x",
-            s=4,
-            color="0.35",
-            linewidths=0.5,
-            label="not finite",
-        )
-    axis.set(xlim=(grid.x[0], grid.x[-1]), ylim=(grid.y[0], grid.y[-1]), zlim=(floor, top))
+    floor = _heights(shared)[0]
+    for label, mask, marker in (
+        (NOT_FINITE, grid.done & ~grid.finite, "x"),
+        (NOT_DONE, ~grid.done, "."),
+    ):
+        if mask.any():
+            j, i = np.nonzero(mask)
+            place = (grid.x[i], grid.y[j], np.full(len(i), floor))
+            axis.scatter(*place, marker=marker, s=4, color="0.35", linewidths=0.5, label=label)
 
 
 def _decorate(axis: Axes3D, dataset: xr.Dataset, grid: Cells, shared: Scale | None) -> None:
-    norm = option(dataset, "norm")
-    axis.set_xlabel(axis_label("x", norm), labelpad=-6.5, fontsize=6)
-    axis.set_ylabel(axis_label("y", norm), labelpad=-5.5, fontsize=6)
+    x, y = (axis_of(dataset, which) for which in ("x", "y"))
+    axis.set_xlabel(x.name, labelpad=-6.5, fontsize=6)
+    axis.set_ylabel(y.name, labelpad=-5.5, fontsize=6)
+    axis.annotate(
+        both_units(x, y),
+        (0.5, 0),
+        xycoords=axis.title,
+        xytext=(0, -2),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=6,
+    )
     for which, values in (("x", grid.x), ("y", grid.y)):
         ticks = inner_ticks(values.min(), values.max())
         axis.set(**{f"{which}ticks": ticks, f"{which}ticklabels": [plain_number(v) for v in ticks]})
@@ -154,9 +173,10 @@ def _decorate(axis: Axes3D, dataset: xr.Dataset, grid: Cells, shared: Scale | No
         places, labels = _ticks(shared)
         axis.set_zticks(places, labels=labels)
     else:
+        labels = []
         axis.set_zticks([])
     axis.tick_params(labelsize=6, pad=-4)
-    axis.tick_params(axis="z", pad=-2)
+    axis.tick_params(axis="z", pad=-2 if all(len(label) < 5 for label in labels) else 1)
     for side in (axis.xaxis, axis.yaxis, axis.zaxis):
         side.set_pane_color((1, 1, 1, 0))
         side._axinfo["grid"].update(color="0.88", linewidth=0.4)

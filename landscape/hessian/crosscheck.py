@@ -31,7 +31,7 @@ def pyhessian_eigenpairs(
         seed: Of its start vectors.
 
     Raises:
-        LandscapeError: For another operator, which PyHessian does not know, or on a device that it has not.
+        LandscapeError: For another operator, which PyHessian does not know.
     """
     if operator.record() != {"operator": "hessian", "coordinates": "raw", "products": "exact"}:
         raise LandscapeError(

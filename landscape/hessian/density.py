@@ -9,6 +9,7 @@ from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator, as_operator
 from landscape.linalg import lanczos_quadrature, moments, spectral_density, substream
 from landscape.objective import Objective
+from landscape.precision import full_precision
 from landscape.work import Item, Runner, in_memory
 
 _WIDTH = 0.01  # of the spectrum's range: narrower than the gaps between outliers, wider than their spread
@@ -55,9 +56,10 @@ def density(
     steps = min(steps, operator.size)
 
     def compute(index: int) -> Item:
-        rule = lanczos_quadrature(
-            operator, operator.size, steps, seed=substream(seed, index), like=operator.like
-        )
+        with full_precision(operator.like.device):
+            rule = lanczos_quadrature(
+                operator, operator.size, steps, seed=substream(seed, index), like=operator.like
+            )
         return {"node": rule.nodes, "weight": rule.weights}
 
     items = (run or in_memory())(probes, compute, "density")

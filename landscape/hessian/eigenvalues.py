@@ -15,6 +15,7 @@ from landscape.hessian.crosscheck import pyhessian_eigenpairs
 from landscape.hessian.operators import Operator, as_operator
 from landscape.linalg import Eigenpairs, Which, lanczos, power_iteration
 from landscape.objective import Objective
+from landscape.precision import full_precision
 from landscape.progress import Progress, silent
 
 Method = Literal["lanczos", "power", "pyhessian"]
@@ -30,6 +31,7 @@ def eigenpairs(
     tolerance: float = 1e-3,
     max_products: int = 0,
     block: int = 1,
+    basis: int = 0,
     seed: int = 0,
     draw: int = 0,
     progress: Progress = silent,
@@ -42,8 +44,9 @@ def eigenpairs(
         method: `lanczos`; block `power` iteration, the papers' method; or `pyhessian`, that package on the
             same matrix, for cross-checking. The last two find the largest magnitudes.
         which: `largest`, `smallest` or `magnitude`.
-        tolerance: Residual relative to the largest |λ| that counts as converged.
+        tolerance: Residual that counts as converged, as a share of the eigenvalue, see `landscape.linalg`.
         max_products: Products allowed; 0 allows 200 for Lanczos, 200·k for power iteration.
+        basis: Vectors that Lanczos keeps at most, each with its image; 0 takes up to 1 GiB of them.
         block: Directions that Lanczos takes at once; more than one finds repeated eigenvalues.
         seed: Of the start vectors.
         draw: Which dropout masks, with an objective of `fresh` dropout.
@@ -59,15 +62,15 @@ def eigenpairs(
             f"method {method} finds the largest magnitudes, not the {which}; use lanczos or ask for magnitude"
         )
     operator = as_operator(source, draw=draw)
-    if method == "pyhessian":
-        return pyhessian_eigenpairs(operator, k, tolerance=tolerance, max_products=max_products, seed=seed)
-    options: dict[str, Any] = {"tolerance": tolerance, "seed": seed, "like": operator.like}
-    matvec = _counted(operator, progress)
-    if method == "power":
-        return power_iteration(matvec, operator.size, k, max_products=max_products or 200 * k, **options)
-    return lanczos(
-        matvec, operator.size, k, which=which, block=block, max_products=max_products or 200, **options
-    )
+    options: dict[str, Any] = {"tolerance": tolerance, "seed": seed}
+    with full_precision(operator.like.device):  # for the solvers' own arithmetic
+        if method == "pyhessian":
+            return pyhessian_eigenpairs(operator, k, max_products=max_products, **options)
+        matvec, options["like"] = _counted(operator, progress), operator.like
+        if method == "power":
+            return power_iteration(matvec, operator.size, k, max_products=max_products or 200 * k, **options)
+        options |= {"block": block, "basis": basis, "max_products": max_products or 200}
+        return lanczos(matvec, operator.size, k, which=which, **options)
 
 
 def top_eigenvalues(

@@ -48,7 +48,8 @@ def prepared(objective: Objective, kind: Curvature) -> tuple[Objective, bool]:
 
 def _probed(objective: Objective, kind: Curvature) -> Objective:
     usual, plain = copy.copy(objective), copy.copy(objective)
-    plain.math_attention = True
+    plain.forward = copy.copy(plain.forward)
+    plain.forward.math_attention = True
     for candidate in (usual, plain):
         candidate.exact_products = _differentiable(candidate, kind)
         if candidate.exact_products:
@@ -57,8 +58,10 @@ def _probed(objective: Objective, kind: Curvature) -> Objective:
 
 
 def _differentiable(objective: Objective, kind: Curvature) -> bool:
+    part = objective.subset(0, 1)
     try:
-        objective.subset(0, 1).curvature(kind=kind, keep=0)(objective.free)
+        part.curvature(kind=kind, keep=0)(part.free)
+        _differentiate_everything(part)
     except (RuntimeError, NotImplementedError) as error:
         if any(sign in str(error) for sign in _SIGNS):
             return False
@@ -66,19 +69,33 @@ def _differentiable(objective: Objective, kind: Curvature) -> bool:
     return True
 
 
+def _differentiate_everything(part: Objective) -> None:
+    """Meet the operations whose derivative is marked as the last one.
+
+    Torch cuts the graph there: a product alone, which asks for the parameters only, leaves their part out
+    without a word. With nothing asked for, every operation is differentiated, or raises.
+    """
+    for batch in part.batches():
+        gradient = part.share(batch).gradient(differentiable=True)
+        live = [each for each in gradient if each.requires_grad]
+        if live:
+            torch.autograd.backward(live, live)
+
+
 class FiniteDifferences:
     """H v as a central difference of the gradient, (∇L(θ + h·v) − ∇L(θ − h·v)) / 2h.
 
-    The step is ∛ε times max(1, ‖θ‖) along v/‖v‖, a compromise between rounding and curvature's own change;
-    its error is some parts in a thousand of the largest eigenvalue in float32, in a million in float64.
+    The step is √ε along v/‖v‖. Of a smooth network, its error is some parts in ten thousand of the largest
+    eigenvalue in float32, in 10⁸ in float64. At the kinks of ReLU, a difference sees curvature that the
+    Hessian has not, the more the longer the step: on ResNet-20 and 64 images, a quarter of the largest
+    eigenvalue in float32, still nothing in float64.
     """
 
     def __init__(self, objective: Objective, parameters: Mapping[str, Tensor] | None, draw: int) -> None:
         """At the given parameters, or the network's own."""
         self._objective, self._draw = objective, draw
         self._origin = objective.parameters if parameters is None else parameters
-        precision = torch.finfo(objective.dtype).eps
-        self._step = precision ** (1 / 3) * max(1.0, float(norm(objective.free)))
+        self._step = torch.finfo(objective.dtype).eps ** 0.5
 
     def __call__(self, vector: Mapping[str, Tensor]) -> Parameters:
         """The product, keyed like the vector."""

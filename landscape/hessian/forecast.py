@@ -27,7 +27,7 @@ class Forecast:
         graph_bytes: Memory of one micro-batch's graph.
         kept_bytes: Memory that the graphs kept between products will take.
         vector_bytes: Memory of one vector over the free parameters.
-        build_seconds: Time to build one micro-batch's graph.
+        build_seconds: Time that the first product takes beyond the next ones, for the graphs that stay.
         product_seconds: Time of one product over all samples.
     """
 
@@ -109,8 +109,8 @@ def fitted(operator: Operator, *, vectors: int, limit: int) -> int:
         graph, held = 2 * cost.graph_bytes, vectors * cost.vector_bytes
         smaller = f"a smaller --batch-size than {operator.objective.micro_batch}, " if graph > held else ""
         raise LandscapeError(
-            f"{limit / 1e9:.2f} GB are too little: {vectors} vectors take {held / 1e9:.2f} GB and the graph "
-            f"of a micro-batch {graph / 1e9:.2f} GB; allow more --max-memory, or choose {smaller}fewer "
+            f"{limit / 1e9:.3g} GB are too little: {vectors} vectors take {held / 1e9:.3g} GB and the graph "
+            f"of a micro-batch {graph / 1e9:.3g} GB; allow more --max-memory, or choose {smaller}fewer "
             "eigenvalues or --params"
         )
     return free
@@ -127,8 +127,11 @@ def _timed(objective: Objective, kind: Curvature, size: int) -> tuple[float, flo
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    started = time.perf_counter()
+    def now() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    started = now()
     work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+    return now() - started

@@ -40,7 +40,7 @@ def layers(
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.
         probes: Of the traces, which come from products of the whole matrix, all layers at once.
-        tolerance: Of the eigenvalues' residuals, relative to the layer's largest |λ|.
+        tolerance: Residual that counts as converged, as a share of the eigenvalue.
         max_products: Products allowed for each layer's eigenvalue; 0 chooses.
         keep: Bytes that graphs may take between products.
         seed: Of start vectors and probes.

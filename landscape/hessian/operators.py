@@ -64,7 +64,14 @@ class Operator:
             raise LandscapeError(f"coordinates are {coordinates!r}; choose one of {', '.join(COORDINATES)}")
         theta = objective.parameters if parameters is None else parameters
         if coordinates != "raw":
-            objective = objective.over([name for name in objective.free if theta[name].dim() > 1])
+            weights = [name for name in objective.free if theta[name].dim() > 1]
+            if not weights:
+                raise LandscapeError(
+                    f"{coordinates} coordinates leave biases and BatchNorm out, and nothing else matches "
+                    f"{objective.params!r} ({', '.join(list(objective.free)[:4])}); choose other --params "
+                    "or --coordinates raw"
+                )
+            objective = objective.over(weights)
         objective, self.exact = prepared(objective, kind)
         self.objective, self.kind, self.coordinates = objective, kind, coordinates
         self._scales = {name: _scale(theta[name], coordinates) for name in objective.free}

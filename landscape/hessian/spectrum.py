@@ -51,7 +51,7 @@ def max_eigenvalue_spectrum(
         which: The largest magnitudes, as power iteration in the papers finds them, or one end.
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.
-        tolerance: Residual relative to the largest |λ| of the mini-batch that counts as converged.
+        tolerance: Residual that counts as converged, as a share of the eigenvalue.
         max_products: Products allowed for each mini-batch; 0 chooses.
         seed: Of the start vectors.
         run: Runs the mini-batches; in memory by default.
@@ -156,7 +156,7 @@ def summary_statistics(values: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
-    # A resample without a positive value has no mean; it is left out by the percentiles' interval being NaN.
+    # Where some resample has no positive value, and so no mean, there is no interval: NaN.
     with np.errstate(invalid="ignore"):
         return sums.sum(axis) / counts.sum(axis)
 

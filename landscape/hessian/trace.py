@@ -14,6 +14,7 @@ from landscape.hessian.operators import Operator, as_operator
 from landscape.linalg import rademacher, substream, xtrace
 from landscape.objective import Objective
 from landscape.parameters import unflatten
+from landscape.precision import full_precision
 from landscape.work import Item, Runner, in_memory
 
 Estimator = Literal["hutchinson", "xtrace"]
@@ -54,7 +55,8 @@ def trace(
         raise LandscapeError(f"a standard error takes at least 2 probes, got {probes}")
     operator = as_operator(source)
     if estimator == "xtrace":
-        estimate = xtrace(operator, operator.size, probes=probes, seed=seed, like=operator.like)
+        with full_precision(operator.like.device):
+            estimate = xtrace(operator, operator.size, probes=probes, seed=seed, like=operator.like)
         return xr.Dataset(_whole(estimate.value, estimate.standard_error, estimate.products))
     layers = layer_names(operator)
 

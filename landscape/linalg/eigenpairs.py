@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.linalg.vectors import inner, normalised
+from landscape.linalg.vectors import closing, inner, normalised
 
 Matvec = Callable[[Tensor], Tensor]
 """A symmetric operator: vectors of shape (n,) to vectors of shape (n,)."""
+
+_SMALL = 0.01
 
 Which = Literal["largest", "smallest", "magnitude"]
 """Algebraically largest, algebraically smallest, or largest in absolute value."""
@@ -30,7 +32,7 @@ class Eigenpairs:
         residuals: ‖A v − λ v‖ of each pair, from products with the operator itself, shape (k,).
         error_bounds: Residual plus symmetry defect, shape (k,): some eigenvalue of A lies this close to λ,
             the operator's own rounding included.
-        converged: Whether the residual is at most the tolerance times the largest |λ| met, shape (k,).
+        converged: Whether the residual is at most what `goal` asks for, shape (k,).
         products: Operator products used.
         symmetry_defect: Largest |u·Av − v·Au| met between orthonormal vectors; rounding alone makes it differ
             from zero for a symmetric operator.
@@ -50,11 +52,11 @@ def judged(
     vectors: Tensor,
     residuals: np.ndarray,
     *,
-    accuracy: float,
+    accuracy: np.ndarray,
     products: int,
     symmetry_defect: float,
 ) -> Eigenpairs:
-    """Eigenpairs whose residuals are known; one of at most `accuracy` counts as converged."""
+    """Eigenpairs whose residuals are known; each of at most its `accuracy` counts as converged."""
     return Eigenpairs(
         eigenvalues=values,
         vectors=vectors,
@@ -75,8 +77,8 @@ def certify(
         matvec: The operator.
         values: Approximate eigenvalues, shape (k,); their order is kept.
         vectors: Approximate eigenvectors as rows, shape (k, n), of any length but zero.
-        scale: Largest |λ| met, what the tolerance is relative to.
-        tolerance: Relative residual that counts as converged.
+        scale: Largest |λ| met.
+        tolerance: Residual relative to |λ| that counts as converged.
         used: Products spent on finding them, which the result counts too.
 
     Raises:
@@ -103,10 +105,27 @@ def certify(
         values,
         vectors,
         residuals,
-        accuracy=tolerance * scale,
+        accuracy=goal(values, tolerance, scale, vectors),
         products=used + len(values),
         symmetry_defect=float(np.abs(projected - projected.T).max()),
     )
+
+
+def goal(values: np.ndarray, tolerance: float, scale: float, like: Tensor) -> np.ndarray:
+    """Residual of each eigenvalue that counts as converged: a share of its own size.
+
+    A share of the largest would let go of small eigenvalues beside a large one with errors as large as
+    themselves. Those under 1 % of the largest, which may be zero, are held to what that 1 % is held to; and
+    no residual is asked to fall below what rounding leaves of the largest.
+
+    Args:
+        values: Eigenvalues, shape (k,).
+        tolerance: The share.
+        scale: Largest |λ| met.
+        like: Tensor in the precision of the products.
+    """
+    sizes = np.maximum(np.abs(values), _SMALL * scale)
+    return np.maximum(tolerance * sizes, closing(like) * scale)
 
 
 def check_request(k: int, size: int, tolerance: float, max_products: int) -> None:

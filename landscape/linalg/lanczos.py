@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, check_request, order, rank_key
+from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, check_request, goal, order, rank_key
 from landscape.linalg.subspace import Subspace
 from landscape.linalg.vectors import closing, normalised, orthonormal, random_directions, template
 
@@ -46,7 +46,7 @@ def lanczos(
         size: Its dimension n.
         k: Number of eigenpairs.
         which: Which end of the spectrum.
-        tolerance: Stop when every wanted residual is at most this share of the largest |λ| met.
+        tolerance: Stop when every wanted residual is at most this share of its own |λ|.
         max_products: Products allowed.
         block: Directions a step. One needs the fewest products, unless eigenvalues repeat.
         basis: Vectors kept at most, each with its image; 0 takes as many as fit in 1 GiB, and no fewer than
@@ -74,7 +74,7 @@ def lanczos(
         ahead, coupling = orthonormal(
             space.images[-len(newest) :], space.vectors, closing(like) * space.scale
         )
-        state = search.state(coupling, tolerance * space.scale)
+        state = search.state(coupling, tolerance)
         if state == "found" or space.count == size or space.products == max_products:
             return space.best(k, which, tolerance)
         if state == "closed":
@@ -82,7 +82,7 @@ def lanczos(
             ahead = ahead[:0]
         room = min(len(ahead) or block, size - space.count, max_products - space.products)
         if space.count + room > capacity:
-            search.compress(room)
+            search.compress()
         if state == "closed":
             ahead = random_directions(space.vectors, room, seed, drawn)
             drawn += room
@@ -107,19 +107,20 @@ class _Search:
     closed: int = 0
     repeats: bool = False
 
-    def state(self, coupling: np.ndarray, accuracy: float) -> Literal["found", "closed", "open"]:
+    def state(self, coupling: np.ndarray, tolerance: float) -> Literal["found", "closed", "open"]:
         """Whether the wanted pairs are found, the Krylov space in work is done with, or it goes on.
 
         Args:
             coupling: Remainders of the newest images in the next directions, shape (newest, next).
-            accuracy: Residual that counts as converged.
+            tolerance: Residual that counts as converged, relative to |λ|.
         """
         unsettled: Literal["closed", "open"] = "open" if coupling.shape[1] else "closed"
         if self.space.count <= self.k:
             return unsettled
         values, coefficients = self.space.ritz()
         wanted = order(values, self.which)[: self.k]
-        if _estimates(coefficients[:, wanted], coupling).max() > accuracy:
+        accuracy = goal(values[wanted], tolerance, self.space.scale, self.space.vectors)
+        if (_estimates(coefficients[:, wanted], coupling) > accuracy).any():
             return unsettled
         if unsettled == "closed" and not self.repeats:
             return "closed"  # the first space holds each repeated eigenvalue but once
@@ -127,13 +128,14 @@ class _Search:
             # The best pair of the space in work bounds what is left outside those done with.
             inside, parts = self.space.ritz(self.closed)
             best = order(inside, self.which)[:1]
-            if _estimates(parts[:, best], coupling).max() > accuracy:
+            near = goal(inside[best], tolerance, self.space.scale, self.space.vectors)
+            if (_estimates(parts[:, best], coupling) > near).any():
                 return unsettled
             keys = rank_key(np.append(inside[best], values[wanted[-1]]), self.which)
-            if self.repeats and keys[0] < keys[1] - accuracy:
+            if self.repeats and keys[0] < keys[1] - accuracy[-1]:
                 return "closed"  # one more of a repeated eigenvalue, and there may be others
         true = self.space.residuals(values[wanted], coefficients[:, wanted])
-        return "found" if true.max() <= accuracy else unsettled
+        return "found" if (true <= accuracy).all() else unsettled
 
     def close(self, *, begun_at_random: bool, whole: bool) -> None:
         """Be done with the Krylov space in work; unless it closed as a whole, only the wanted pairs have."""
@@ -142,8 +144,8 @@ class _Search:
             self.space.rotate(coefficients[:, order(values, self.which)[: self.k]])
         self.closed, self.repeats = self.space.count, begun_at_random
 
-    def compress(self, room: int) -> None:
-        """Make room in the basis, keeping the best Ritz vectors.
+    def compress(self) -> None:
+        """Make room in the basis, for a block at least, keeping the best Ritz vectors.
 
         Closed spaces keep what they have among the k best of all; the space in work keeps its own and fills
         half of what is left, measured to need the fewest products over tight and roomy bases.
@@ -155,7 +157,7 @@ class _Search:
         kept = int((ranking < self.closed).sum())
         needed = max(self.k - kept, 1)
         free = self.space.capacity - kept
-        more = min(needed + (free - needed) // 2, free - room, len(values))
+        more = min(needed + (free - needed) // 2, len(values))
         rotation = np.zeros((self.space.count, kept + more))
         rotation[: self.closed, :kept] = first[:, order(exact, self.which)[:kept]]
         rotation[self.closed :, kept:] = second[:, order(values, self.which)[:more]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from landscape.linalg.eigenpairs import Eigenpairs, Matvec, check_request, order
+from landscape.linalg.eigenpairs import Eigenpairs, Matvec, check_request, goal, order
 from landscape.linalg.subspace import Subspace
 from landscape.linalg.vectors import closing, orthonormal, random_directions, template
 
@@ -33,7 +33,7 @@ def power_iteration(
         matvec: A symmetric operator.
         size: Its dimension n.
         k: Number of eigenpairs.
-        tolerance: Stop when every residual is at most this share of the largest |λ| met.
+        tolerance: Stop when every residual is at most this share of its own |λ|.
         max_products: Products allowed; a step takes one for each vector of the block.
         seed: Of the start vectors.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
@@ -51,12 +51,11 @@ def power_iteration(
         space.clear()
         space.extend(block)
         values, coefficients = space.ritz()
-        ranking = order(values, "magnitude")
-        residuals = space.residuals(values[ranking[:k]], coefficients[:, ranking[:k]])
-        converged = residuals.max() <= tolerance * space.scale
+        wanted = order(values, "magnitude")[:k]
+        residuals = space.residuals(values[wanted], coefficients[:, wanted])
+        converged = (residuals <= goal(values[wanted], tolerance, space.scale, like)).all()
         if converged or width == size or space.products + width > max_products:
             return space.best(k, "magnitude", tolerance)
-        space.rotate(coefficients[:, ranking])  # the leading images first, for Gram–Schmidt's sake
         block, _ = orthonormal(space.images, block[:0], closing(like) * space.scale)
         if len(block) < width:  # the operator vanishes on part of the block
             lost = width - len(block)

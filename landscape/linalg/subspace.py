@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, judged, multiply, order
+from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, goal, judged, multiply, order
 from landscape.linalg.vectors import inner, normalised, pieces
 
 
@@ -107,7 +107,7 @@ class Subspace:
             values[chosen],
             normalised(self.vectors),
             self.residuals(values[chosen], np.eye(k)),
-            accuracy=tolerance * self.scale,
+            accuracy=goal(values[chosen], tolerance, self.scale, self._vectors),
             products=self.products,
             symmetry_defect=self.symmetry_defect,
         )

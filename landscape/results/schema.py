@@ -20,6 +20,7 @@ KINDS = {
     "density": ("eigenvalue", "density", "standard_error", "node", "weight"),
     "layers": ("name", "depth", "eigenvalue", "residual", "converged", "trace", "trace_standard_error"),
     "surface": ("nll", "l2", "accuracy"),
+    "trajectory": ("x", "y", "off_plane", "distance"),
     "features": ("kind", "depth", "spatial_variance", "delta_log_amplitude"),
 }
 """Variables that every stored result of a kind holds."""

@@ -1,6 +1,46 @@
-"""Loss surfaces: planes through trained weights along filter-normalised directions."""
+"""Loss surfaces: lines and planes through weight space, what they say, and how far to trust it."""
 
-from landscape.surface.directions import filter_normalised, random_directions
-from landscape.surface.plane import plane
+from landscape.surface.directions import (
+    Directions,
+    filter_normalised,
+    from_eigenvectors,
+    random,
+    random_directions,
+)
+from landscape.surface.flatness import flatness
+from landscape.surface.grid import axis, coarse_to_fine
+from landscape.surface.norms import NORMS, Norm, normalised
+from landscape.surface.plane import plane, surface
+from landscape.surface.quadratic import Quadratic, fit
+from landscape.surface.roughness import roughness
+from landscape.surface.series import line, principal, triangle
+from landscape.surface.span import find_span
+from landscape.surface.stored import as_arrays, from_arrays
+from landscape.surface.trajectory import polar, project
 
-__all__ = ["filter_normalised", "plane", "random_directions"]
+__all__ = [
+    "NORMS",
+    "Directions",
+    "Norm",
+    "Quadratic",
+    "as_arrays",
+    "axis",
+    "coarse_to_fine",
+    "filter_normalised",
+    "find_span",
+    "fit",
+    "flatness",
+    "from_arrays",
+    "from_eigenvectors",
+    "line",
+    "normalised",
+    "plane",
+    "polar",
+    "principal",
+    "project",
+    "random",
+    "random_directions",
+    "roughness",
+    "surface",
+    "triangle",
+]

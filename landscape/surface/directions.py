@@ -1,40 +1,152 @@
-"""Directions through weight space."""
+"""Directions through weight space: drawn, taken from eigenvectors, or read back from a result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.parameters import Parameters, filter_norms
+from landscape.parameters import Parameters, dot, norm, unflatten
+from landscape.results import attribute
+from landscape.surface.norms import UNITS, Norm, check_norm, normalised, require_same_shapes
+
+KINDS = ("random", "eigenvectors", "principal components", "checkpoints", "file")
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """One direction, for a line, or two, for a plane.
+
+    Attributes:
+        vectors: δ, and η for a plane; over all or some of a network's parameters, the same for both.
+        origin: Where the coordinates are zero; None for the network's own weights.
+        norm: One of `landscape.surface.norms.NORMS`.
+        kind: One of `KINDS`.
+        seed: Of the draw; None where nothing was drawn.
+        units: What one unit of an axis is, for its label.
+        labels: Names of the axes.
+        options: Further choices that made them, as JSON can hold them.
+    """
+
+    vectors: tuple[Parameters, ...]
+    origin: Parameters | None = None
+    norm: str = "none"
+    kind: str = "file"
+    seed: int | None = None
+    units: str = "direction lengths"
+    labels: tuple[str, str] = ("x", "y")
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check them.
+
+        Raises:
+            LandscapeError: If there are not one or two, they do not fit each other or the origin, or one is not a
+                number.
+        """
+        if self.kind not in KINDS:
+            raise LandscapeError(f"the kind of directions is {self.kind!r}; choose one of {', '.join(KINDS)}")
+        if len(self.vectors) not in (1, 2):
+            raise LandscapeError(f"one direction makes a line, two make a plane; got {len(self.vectors)}")
+        for other in self.vectors[1:]:
+            require_same_shapes(other, self.vectors[0], what="direction 2", of="direction 1")
+        if self.origin is not None:
+            require_same_shapes(
+                self.vectors[0], self.origin, what="direction 1", of="the origin", subset=True
+            )
+
+        # A network of zeros has directions of length zero, one that overflows infinite ones: no error of theirs.
+        for index, length in enumerate(self.lengths, 1):
+            if np.isnan(length):
+                raise LandscapeError(f"direction {index} has the length nan; its tensors must be numbers")
+
+    @cached_property
+    def lengths(self) -> tuple[float, ...]:
+        """Euclidean lengths ‖δ‖, ‖η‖: ‖Δw‖ for one unit of the axis."""
+        return tuple(float(norm(vector)) for vector in self.vectors)
+
+    @cached_property
+    def cosine(self) -> float | None:
+        """Cosine of the angle between the two; None for a line."""
+        if len(self.vectors) == 1:
+            return None
+        return float(dot(*self.vectors)) / (self.lengths[0] * self.lengths[1])
+
+    def orthogonalised(self) -> Directions:
+        """The same plane with the second direction at a right angle to the first, its length kept.
+
+        Raises:
+            LandscapeError: If the two are parallel.
+        """
+        if len(self.vectors) == 1:
+            return self
+        first, second = self.vectors
+        rest = rejected(second, first)
+        length = float(norm(rest))
+        if length <= 1e-6 * self.lengths[1]:
+            raise LandscapeError(
+                "the two directions are parallel and span no plane; choose others, or draw with another seed"
+            )
+        scale = self.lengths[1] / length
+        turned = {name: (scale * value).to(second[name].dtype) for name, value in rest.items()}
+        return replace(self, vectors=(first, turned), options=self.options | {"orthogonal": True})
+
+    def describe(self) -> dict[str, Any]:
+        """The choices that made them, ready for JSON; the same for two networks measured alike.
+
+        What differs between networks is left to `lengths`, `cosine` and `digest`.
+        """
+        return {
+            "kind": self.kind,
+            "norm": self.norm,
+            "seed": self.seed,
+            "count": len(self.vectors),
+            "origin": "the network's weights" if self.origin is None else "given",
+            "units": self.units,
+            "labels": list(self.labels),
+            **self.options,
+        }
+
+    def digest(self) -> str:
+        """Hexadecimal digest of names, vectors and origin, to tell directions apart."""
+        total = hashlib.sha256()
+        for part in (*self.vectors, self.origin or {}):
+            total.update(layout(part).encode())
+            for value in part.values():
+                total.update(as_array(value).tobytes())
+        return total.hexdigest()
+
+
+def rejected(vector: Mapping[str, Tensor], axis: Mapping[str, Tensor]) -> Parameters:
+    """The part of a vector at a right angle to an axis, in float64.
+
+    Subtracted twice, because one Gram–Schmidt step leaves rounding of the size of what it took away (Parlett
+    1998, *The Symmetric Eigenvalue Problem*, section 6.9).
+    """
+    rest = {name: value.double() for name, value in vector.items()}
+    for _ in range(2):
+        along = dot(rest, axis) / dot(axis, axis)
+        rest = {name: value - along * axis[name].double() for name, value in rest.items()}
+    return rest
 
 
 def filter_normalised(direction: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Parameters:
     """Scale each filter of a direction to the norm of the same filter of the weights.
 
-    Li et al. 2018, section 4: d ← d/‖d‖ · ‖w‖ for each output filter. Tensors with fewer than two dimensions
-    (biases, BatchNorm) get no direction, zeros. A filter that is zero in the direction stays zero.
-
-    Args:
-        direction: Tensors to scale.
-        weights: Tensors of the same names and shapes.
-
-    Returns:
-        New tensors, keyed and shaped like `direction`.
+    Li et al. 2018, section 4: d ← d/‖d‖ · ‖w‖ for each output filter, biases and BatchNorm zero; the norm
+    `filter` of `landscape.surface.norms.normalised`.
     """
-    scaled = {}
-    for name, value in direction.items():
-        if value.dim() < 2:
-            scaled[name] = torch.zeros_like(value)
-            continue
-        norms = filter_norms(value)
-        scale = torch.where(norms > 0, filter_norms(weights[name]) / norms, torch.zeros_like(norms))
-        scaled[name] = value * scale
-    return scaled
+    return normalised(direction, weights, "filter")
 
 
 def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) -> tuple[Parameters, ...]:
@@ -51,15 +163,133 @@ def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) ->
     Raises:
         LandscapeError: If the seed is negative.
     """
+    _check_seed(seed)
+    return tuple(
+        filter_normalised(_gaussian(objective.free, seed, index), objective.free) for index in range(count)
+    )
+
+
+def random(
+    objective: Objective,
+    *,
+    norm: Norm = "filter",
+    seed: int = 0,
+    count: int = 2,
+    orthogonal: bool = False,
+    include_1d: bool = False,
+    repeat: int = 0,
+) -> Directions:
+    """Gaussian directions through the free parameters; by default those of `random_directions`.
+
+    Args:
+        objective: Gives the weights that set the scale.
+        norm: One of `landscape.surface.norms.NORMS`.
+        seed: Of the draw.
+        count: 1 for a line, 2 for a plane.
+        orthogonal: Whether the second is made orthogonal to the first, after both are scaled; its filters
+            then have the norms of the weights' filters nearly, no longer exactly.
+        include_1d: Whether biases and BatchNorm move too, see `landscape.surface.norms.normalised`.
+        repeat: Which of many independent pairs of the same seed.
+
+    Raises:
+        LandscapeError: On an unknown norm, a negative seed or repeat, a count other than 1 or 2, or if no
+            parameter gets a direction.
+    """
+    _check_seed(seed)
+    check_norm(norm, include_1d)
+    if repeat < 0:
+        raise LandscapeError(f"the repeat of the directions is {repeat}; choose 0 or a positive integer")
+    weights = objective.free
+    if norm != "none" and not include_1d and all(value.dim() < 2 for value in weights.values()):
+        raise LandscapeError(
+            f"{objective.params!r} names biases and BatchNorm only, which get no {norm} direction; choose "
+            "parameters with two dimensions too, or include those with one"
+        )
+    vectors = tuple(
+        normalised(_gaussian(weights, seed, 2 * repeat + index), weights, norm, include_1d=include_1d)
+        for index in range(count)
+    )
+    directions = Directions(
+        vectors,
+        norm=norm,
+        kind="random",
+        seed=seed,
+        units=UNITS[norm],
+        labels=("random direction 1", "random direction 2"),
+        options={"orthogonal": False, "include_1d": include_1d or norm == "none", "repeat": repeat},
+    )
+    return directions.orthogonalised() if orthogonal else directions
+
+
+def from_eigenvectors(
+    dataset: xr.Dataset, objective: Objective, *, ranks: Sequence[int] = (1, 2), norm: Norm = "none"
+) -> Directions:
+    """Directions along Hessian eigenvectors of a saved result.
+
+    Args:
+        dataset: Of `landscape hessian … --vectors`, with the variable `vector` (rank, parameter).
+        objective: Whose free parameters the eigenvectors were computed over; gives names and shapes.
+        ranks: One or two of the result's ranks, the most wanted eigenvalue being 1.
+        norm: A scale other than the eigenvectors' own, which is ‖Δw‖ in raw coordinates.
+
+    Raises:
+        LandscapeError: If the result holds no vectors or not these ranks, or is over other parameters.
+    """
+    if "vector" not in dataset:
+        raise LandscapeError(
+            "this result holds no eigenvectors; compute it again with `landscape hessian … --vectors`"
+        )
+    held = [int(rank) for rank in dataset["rank"].values]
+    if not set(ranks) <= set(held) or len(set(ranks)) != len(ranks):
+        raise LandscapeError(f"the ranks {list(ranks)} are asked for; choose different ones of {held}")
+    options = attribute(dataset, "protocol").get("options", {}) if "protocol" in dataset.attrs else {}
+    coordinates = options.get("coordinates", "raw")
+    # Filter and layer coordinates have no place for biases and BatchNorm.
+    moved = {k: v for k, v in objective.free.items() if coordinates == "raw" or v.dim() > 1}
+    size, expected = dataset.sizes["parameter"], sum(value.numel() for value in moved.values())
+    if size != expected:
+        raise LandscapeError(
+            f"the eigenvectors have {size} entries, the network's parameters that match "
+            f"{objective.params!r} have {expected} in {coordinates} coordinates; use the network and the "
+            "--params that the eigenvectors were computed with"
+        )
+    zeros = {name: torch.zeros_like(value) for name, value in objective.free.items()}
+    vectors = []
+    for rank in ranks:
+        row = torch.from_numpy(np.array(dataset["vector"].values[held.index(rank)]))
+        vector = {name: part.to(moved[name]) for name, part in unflatten(row, moved).items()}
+        vectors.append(normalised(zeros | vector, objective.free, norm))
+    own = "‖Δw‖" if coordinates == "raw" else f"lengths in {coordinates} coordinates"
+    return Directions(
+        tuple(vectors),
+        norm=norm,
+        kind="eigenvectors",
+        units=own if norm == "none" else UNITS[norm],
+        labels=(f"eigenvector {ranks[0]}", f"eigenvector {ranks[-1]}"),
+        options={"ranks": list(ranks), "coordinates": coordinates},
+    )
+
+
+def layout(tensors: Mapping[str, Tensor]) -> str:
+    """Names and shapes in order, as JSON: ``[["conv1.weight", [16, 3, 3, 3]], …]``."""
+    return json.dumps([[name, list(value.shape)] for name, value in tensors.items()])
+
+
+def as_array(value: Tensor) -> np.ndarray:
+    """A tensor's entries in row-major order, shape (n,), float64 if it is and float32 otherwise."""
+    value = value.detach().cpu().reshape(-1)
+    return (value if value.dtype == torch.float64 else value.float()).numpy()
+
+
+def _gaussian(like: Mapping[str, Tensor], seed: int, index: int) -> Parameters:
+    state = np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)
+    generator = torch.Generator().manual_seed(int(state[0] >> 1))
+    return {
+        name: torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value)
+        for name, value in like.items()
+    }
+
+
+def _check_seed(seed: int) -> None:
     if seed < 0:
         raise LandscapeError(f"the seed of the directions is {seed}; choose 0 or a positive integer")
-    directions = []
-    for index in range(count):
-        state = np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(state[0] >> 1))
-        gaussian = {
-            name: torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value)
-            for name, value in objective.free.items()
-        }
-        directions.append(filter_normalised(gaussian, objective.free))
-    return tuple(directions)

@@ -105,7 +105,7 @@ def test_memory_is_foretold_and_limited(run, checkpoint):
     assert same["eigenvalues"] == run("hessian", checkpoint, *FEW).json["eigenvalues"]
     refused = run("hessian", checkpoint, *FEW, "--max-memory", "1MB")
     assert refused.status == 1
-    assert "0.00 GB are too little" in refused.err
+    assert "0.001 GB are too little" in refused.err
     assert "--max-memory" in refused.err
     wrong = run("hessian", checkpoint, *FEW, "--max-memory", "much")
     assert wrong.status == 2

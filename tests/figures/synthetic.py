@@ -8,7 +8,8 @@ from operator import attrgetter
 import numpy as np
 import xarray as xr
 
-from landscape.results import Check, stamp
+from landscape.results import Check
+from tests.figures.planes import stamped, surface, trajectory
 
 FAMILY = (
     "mlp",
@@ -21,64 +22,6 @@ FAMILY = (
     "mcd-gap",
     "mcd-gap-blur",
 )
-
-
-def stamped(dataset, kind, name, *, options=None, checks=(), seed=0):
-    protocol = {
-        "data": {
-            "source": "cifar10",
-            "split": "train",
-            "samples": 1000,
-            "indices_sha256": "ab" * 32,
-            "augmentation": None,
-        },
-        "dropout": "fixed" if name.startswith("mcd") else "off",
-        "batch_norm": "eval",
-        "loss": "nll",
-        "weight_decay": 0.0005,
-        "dtype": "float32",
-        "device": "cpu",
-        "micro_batch": 250,
-        "seed": seed,
-        "options": options or {},
-    }
-    network = {
-        "name": name,
-        "architecture": "resnet-20",
-        "path": f"runs/{name}.safetensors",
-        "sha256": "cd" * 32,
-        "parameters": 272474,
-    }
-    provenance = {"created": "2025-01-01T00:00:00+00:00", "seconds": 1.5, "versions": {"landscape": "0.1.0"}}
-    return stamp(
-        dataset, kind=kind, network=network, protocol=protocol, provenance=provenance, checks=list(checks)
-    )
-
-
-def surface(name="gap", *, curvature=1.0, base=0.02, steps=11, broken=0, undone=0, **kwargs):
-    axis = np.linspace(-1.0, 1.0, steps)
-    x, y = np.meshgrid(axis, axis)
-    nll = base + curvature * (x**2 + 0.6 * y**2 + 0.4 * x * y + 0.3 * x**4)
-    nll[-1, steps - broken :] = np.inf
-    done = np.ones(nll.shape, dtype=bool)
-    done[0, :undone] = False
-    nll[~done] = np.nan
-    grid = ("y", "x")
-    dataset = xr.Dataset(
-        {
-            "nll": (grid, nll),
-            "l2": (grid, 0.1 + 0.05 * (x**2 + y**2)),
-            "accuracy": (grid, np.clip(np.exp(-np.nan_to_num(nll, posinf=99.0)), 0.1, 1)),
-            "standard_error": (grid, 0.02 * nll),
-            "samples": (grid, np.full(nll.shape, 1000)),
-            "done": (grid, done),
-            "x_norm": 12.5,
-            "y_norm": 12.4,
-        },
-        coords={"x": axis, "y": axis},
-    )
-    options = {"norm": "filter", "span": 1.0, "steps": steps}
-    return stamped(dataset, "surface", name, options=options, **kwargs)
 
 
 def spectrum(
@@ -271,6 +214,7 @@ def comparison(names=FAMILY[:3], *, checks=True):
             "surface": surface(
                 name, curvature=4 / (i + 1), broken=3 if i == 0 else 0, checks=[centre] if checks else []
             ),
+            "trajectory": trajectory(name, turn=2.0 + 0.4 * i),
             "features": features(name, blur="blur" in name, scale=1 - 0.06 * i),
         }
     return found

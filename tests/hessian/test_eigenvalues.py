@@ -7,18 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from landscape.checkpoint import load
 from landscape.data import cifar10
 from landscape.errors import LandscapeError
-from landscape.hessian import eigenpairs, top_eigenvalues
+from landscape.hessian import Operator, eigenpairs, top_eigenvalues
 from landscape.objective import Objective
 from landscape.samples import Normalisation
-from tests.cases import BY_NAME, CASES
-from tests.references import dense_reference, wanted
+from tests.cases import BY_NAME, CASES, SIX, Case
+from tests.references import dense_gauss_newton, dense_reference, wanted
 
 ENDS = ("largest", "smallest", "magnitude")
+DENSE = {"hessian": lambda case: dense_reference(case).hessian, "ggn": dense_gauss_newton}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -30,6 +33,109 @@ def test_against_the_dense_hessian(case):
             result.eigenvalue, wanted(exact, 3, which), rtol=0, atol=1e-8 * np.abs(exact).max()
         )
         assert result.converged.all()
+
+
+@pytest.mark.parametrize("case", SIX, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("hessian", torch.float32), ("ggn", torch.float32), ("ggn", torch.float64)]
+)
+def test_the_other_matrix_and_the_other_precision(case: Case, kind: str, dtype: torch.dtype):
+    exact = np.linalg.eigvalsh(DENSE[kind](case).numpy())
+    tolerance, accuracy = (1e-9, 1e-8) if dtype is torch.float64 else (1e-5, 1e-4)
+    operator = Operator(case.objective(dtype=dtype), kind=kind)
+    for which in ENDS:
+        pairs = eigenpairs(operator, 3, which=which, tolerance=tolerance, max_products=300)
+        np.testing.assert_allclose(
+            pairs.eigenvalues, wanted(exact, 3, which), rtol=0, atol=accuracy * np.abs(exact).max()
+        )
+        assert pairs.converged.all()
+        assert pairs.vectors.dtype == dtype
+
+
+def test_repeated_eigenvalues_are_found_by_a_block():
+    """Three outputs of a linear network under a squared error share each eigenvalue of the inputs' moment."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(9, 4, generator=generator, dtype=torch.float64)
+    data = inputs, torch.zeros(9, dtype=torch.int64)
+    objective = Objective(
+        nn.Linear(4, 3, bias=False).double(),
+        data,
+        loss=lambda z, y: 0.5 * z.square().sum(1),
+        dtype=torch.float64,
+    )
+    top = np.linalg.eigvalsh((inputs.T @ inputs / 9).numpy())[-1]
+    result = top_eigenvalues(objective, 3, block=3, tolerance=1e-9)
+    np.testing.assert_allclose(result.eigenvalue, [top] * 3, rtol=1e-10)
+
+
+def test_vectors_on_request():
+    case = BY_NAME["weight-decay"]
+    result = top_eigenvalues(case.objective(), 2, vectors=True, tolerance=1e-9)
+    assert result.vector.dims == ("rank", "parameter")
+    vectors, values = result.vector.values, result.eigenvalue.values
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(2), atol=1e-9)
+    np.testing.assert_allclose(
+        vectors @ dense_reference(case).hessian.numpy(), values[:, None] * vectors, atol=1e-7
+    )
+    assert "vector" not in top_eigenvalues(case.objective(), 2)
+
+
+SEEDS = st.integers(0, 2**31)
+
+
+@given(
+    st.tuples(SEEDS, SEEDS),
+    st.sampled_from([("largest", 1e-3), ("magnitude", 1e-3), *((which, 1e-4) for which in ENDS)]),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.sampled_from(["conv", "weight-decay", "mlp"]),
+)
+@settings(max_examples=20, deadline=None, database=None, derandomize=True)
+def test_another_start_moves_no_converged_eigenvalue_beyond_its_bounds(seeds, search, dtype, name):
+    objective = BY_NAME[name].objective(dtype=dtype)
+    which, tolerance = search
+    first, second = (
+        top_eigenvalues(objective, 3, which=which, tolerance=tolerance, seed=seed) for seed in seeds
+    )
+    both = (first.converged & second.converged).values
+    assert both.all()
+    moved = np.abs(first.eigenvalue - second.eigenvalue).values
+    assert (moved <= (first.error_bound + second.error_bound).values + np.finfo(float).eps).all()
+
+
+@given(SEEDS, st.integers(5, 25), st.sampled_from(ENDS), st.sampled_from([torch.float32, torch.float64]))
+@settings(max_examples=25, deadline=None, database=None, derandomize=True)
+def test_an_eigenvalue_lies_within_every_error_bound(seed, products, which, dtype):
+    """Also where the search was cut short; what has not converged says so."""
+    case = BY_NAME["conv-bn"]
+    exact = np.linalg.eigvalsh(dense_reference(case).hessian.numpy())
+    result = top_eigenvalues(
+        case.objective(dtype=dtype), 3, which=which, tolerance=1e-4, max_products=products, seed=seed
+    )
+    distances = np.abs(result.eigenvalue.values[:, None] - exact).min(1)
+    rounding = 1e-6 * np.abs(exact).max() if dtype is torch.float32 else 1e-12
+    assert (distances <= result.error_bound.values + rounding).all()
+    assert (result.error_bound >= result.residual).all()
+    assert int(result.products) <= products
+    largest = np.abs(exact).max()
+    assert (result.residual.values[result.converged.values] <= 1.001e-4 * largest).all()
+    assert (result.residual.values[~result.converged.values] > 1e-5 * largest).all()
+
+
+def test_progress_counts_the_products():
+    seen = []
+
+    def progress(items, label, total):
+        seen.append([label, total, 0])
+        for item in items:
+            seen[-1][2] = item + 1
+            yield item
+
+    for method in ("lanczos", "power"):
+        seen.clear()
+        result = top_eigenvalues(
+            BY_NAME["conv"].objective(), 1, method=method, which="magnitude", progress=progress
+        )
+        assert seen == [["products", None, int(result.products)]]
 
 
 def test_vectors_are_eigenvectors_of_the_dense_hessian():

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from landscape.errors import LandscapeError
-from landscape.hessian import max_eigenvalue_spectrum, summary_statistics
+from landscape.errors import LandscapeError, ResultError
+from landscape.hessian import Operator, max_eigenvalue_spectrum, summary_statistics
 from landscape.objective import Objective
 from landscape.parameters import flatten, unflatten
+from landscape.results.journal import Journal
 from landscape.work import in_memory
-from tests.cases import BY_NAME
+from tests.cases import BY_NAME, DROPOUT
 from tests.references import wanted
 
 
@@ -142,3 +143,126 @@ def test_what_cannot_be_estimated_is_nan_without_a_warning():
         ape, error, _ = statistics([[1, 3]])
     assert ape == 2
     assert math.isnan(error)
+
+
+# Intervals
+
+
+def interval(values, name: str, seed: int = 0) -> tuple[float, float]:
+    found = summary_statistics(np.array(values, dtype=float), seed=seed)
+    return tuple(float(found[f"{name}_{end}"][1]) for end in ("low", "high"))
+
+
+@pytest.mark.parametrize("batches", [10, 50, 200])
+@pytest.mark.parametrize("k", [1, 4])
+def test_intervals_contain_their_estimate(batches: int, k: int):
+    values = np.random.default_rng(batches).normal(1, 2, (batches, k)) + 4 * (np.arange(k) == 0)
+    ape, error, nep = statistics(values)
+    for name, estimate in (("ape", ape), ("nep", nep)):
+        low, high = interval(values, name)
+        assert low <= estimate <= high
+    if batches == 200:
+        low, high = interval(values, "ape")
+        assert high - low == pytest.approx(2 * 1.96 * error, rel=0.15)
+
+
+def test_mini_batches_are_resampled_whole():
+    """Equal values within each mini-batch tell no more than one of them would."""
+    column = np.random.default_rng(0).normal(1, 2, (30, 1))
+    for name in ("ape", "nep"):
+        assert interval(np.repeat(column, 5, 1), name) == pytest.approx(interval(column, name))
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    rng = np.random.default_rng(1)
+    truth = 1 + 0.5 / 1  # mean of the positive values: one plus an exponential of scale ½
+    hits = []
+    for repetition in range(60):
+        low, high = interval(1 + rng.exponential(0.5, (40, 1)), "ape", seed=repetition)
+        hits.append(low <= truth <= high)
+    assert 0.85 <= np.mean(hits) <= 1
+
+
+def test_intervals_are_those_of_their_seed():
+    values = np.random.default_rng(0).normal(1, 2, (10, 2))
+    assert interval(values, "ape", seed=1) == interval(values, "ape", seed=1)
+    assert interval(values, "ape", seed=1) != interval(values, "ape", seed=2)
+
+
+def test_intervals_that_cannot_be_estimated_are_nan_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in ("ape", "nep"):
+            assert np.isnan(interval([[1, -3]], name)).all()  # one mini-batch
+        assert np.isnan(interval([[-1], [-2]], "ape")).all()  # no positive value
+        assert np.isnan(interval([[1], [-2], [-3]], "ape")).all()  # none in some resamples
+        assert interval([[1], [2], [3]], "nep") == (0, 0)
+        assert interval([[2], [2], [2]], "ape") == (2, 2)
+
+
+# Other matrices, resumed runs
+
+
+def test_gauss_newton_in_filter_coordinates():
+    case = BY_NAME["conv-bn"]
+    objective = case.objective()
+    result = max_eigenvalue_spectrum(
+        objective, batch_size=2, k=2, kind="ggn", coordinates="filter", which="largest", tolerance=1e-7
+    )
+    for i in range(2):
+        operator = Operator(objective.subset(2 * i, 2 * i + 2), kind="ggn", coordinates="filter")
+        dense = torch.stack([operator(row) for row in torch.eye(operator.size, dtype=torch.float64)])
+        values = np.linalg.eigvalsh(dense.numpy())
+        np.testing.assert_allclose(result.eigenvalue[i], values[::-1][:2], rtol=1e-8)
+    assert float(result.nep) == 0
+
+
+def test_a_stopped_spectrum_goes_on_bit_identical(tmp_path):
+    objective = DROPOUT.objective(dropout="fresh")
+    options = {"batch_size": 1, "k": 2, "tolerance": 1e-4}
+    expected = max_eigenvalue_spectrum(objective, seed=7, **options)
+
+    def journal(seed: int) -> Journal:
+        return Journal(tmp_path / "spectrum.zarr", {"protocol": objective.protocol(), "seed": seed})
+
+    def stopping(items, label, total):
+        for count, item in enumerate(items):
+            if count == 2:
+                raise KeyboardInterrupt
+            yield item
+
+    with pytest.raises(KeyboardInterrupt):
+        max_eigenvalue_spectrum(objective, seed=7, run=journal(7).runner(stopping), **options)
+    assert len(list(journal(7).folder.iterdir())) == 2
+    left = []
+
+    def noting(items, label, total):
+        left.append(list(items))
+        return items
+
+    resumed = max_eigenvalue_spectrum(objective, seed=7, run=journal(7).runner(noting), **options)
+    assert resumed.identical(expected)
+    again = max_eigenvalue_spectrum(objective, seed=7, run=journal(7).runner(noting), **options)
+    assert again.identical(expected)
+    max_eigenvalue_spectrum(objective, seed=8, run=journal(8).runner(noting), **options)
+    assert left == [[2, 3, 4], [], [0, 1, 2, 3, 4]]
+    (journal(7).folder / "spectrum-000003.npz").write_bytes(b"damaged")
+    with pytest.raises(ResultError, match="spectrum-000003"):
+        max_eigenvalue_spectrum(objective, seed=7, run=journal(7).runner(), **options)
+
+
+def test_each_mini_batch_has_its_own_micro_batches():
+    case = BY_NAME["weight-decay"]
+    options = {"batch_size": 4, "k": 2, "tolerance": 1e-8}
+    whole, parts = (
+        max_eigenvalue_spectrum(case.objective(micro_batch=size), **options).eigenvalue for size in (4, 3)
+    )
+    np.testing.assert_allclose(whole, parts, rtol=1e-10)
+
+
+def test_products_and_convergence_are_those_of_the_mini_batches():
+    objective = BY_NAME["mlp"].objective()
+    result = max_eigenvalue_spectrum(objective, batch_size=2, k=2, tolerance=1e-9, max_products=4)
+    assert not result.converged.all()
+    assert int(result.products) == 2 * 4
+    assert (result.error_bound >= result.residual).all()

@@ -74,6 +74,26 @@ def test_the_symmetry_defect_measures_what_is_not_symmetric(solve, size: float):
     assert judged.symmetry_defect == pytest.approx(2 * float(noise.abs().max()))
 
 
+def test_the_symmetry_defect_is_the_largest_met():
+    """One bad product early on is not forgotten."""
+    matrix, calls = symmetric(np.linspace(-3, 5, 60)), []
+
+    def matvec(vector: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return matrix @ vector + (0.1 * random_unit(60, 5) if len(calls) == 2 else 0)
+
+    assert lanczos(matvec, 60, 2, max_products=40, basis=12).symmetry_defect > 1e-3
+
+
+def test_a_recurrence_that_rounding_has_misled_is_not_believed():
+    """What is not symmetric leaves residuals inside the basis, which the recurrence does not see."""
+    matrix = symmetric([30.0, 17, *np.linspace(-1, 1, 58)]) + 1e-3 * skew(60)
+    pairs = lanczos(lambda v: matrix @ v, 60, 2, tolerance=1e-6, max_products=50)
+    assert pairs.products == 50
+    assert not pairs.converged.any()
+    assert (pairs.residuals > 1e-4).all()
+
+
 def test_rounding_shows_as_a_small_defect():
     matrix = symmetric(np.concatenate([[30, 17, 15, 5, 4], np.linspace(-1, 1, 195)]))
     double = lanczos(lambda v: matrix @ v, 200, 3)

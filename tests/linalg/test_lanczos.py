@@ -168,15 +168,23 @@ def test_an_eigenvalue_lies_within_each_residual(spectrum: list[float], data, wh
 @pytest.mark.parametrize("which", ENDS)
 @pytest.mark.parametrize("options", [{}, {"basis": 7}, {"block": 2}], ids=str)
 def test_the_start_moves_no_eigenvalue_by_more_than_the_bounds(which: str, options: dict):
-    matrix = symmetric(SPECTRA["outliers"])
-    first = solve(matrix, 3, which=which, tolerance=1e-3, **options)
+    matrix, k = symmetric(SPECTRA["outliers"]), 2 if which == "smallest" else 3  # beyond lies the bulk
+    first = solve(matrix, k, which=which, tolerance=1e-3, **options)
     for seed in range(1, 6):
-        other = solve(matrix, 3, which=which, tolerance=1e-3, seed=seed, **options)
+        other = solve(matrix, k, which=which, tolerance=1e-3, seed=seed, **options)
         assert not torch.equal(other.vectors, first.vectors)
         assert first.converged.all()
         assert other.converged.all()
         moved = np.abs(other.eigenvalues - first.eigenvalues)
         assert (moved <= first.error_bounds + other.error_bounds).all()
+
+
+def test_small_eigenvalues_beside_a_large_one_are_as_right_as_it():
+    spectrum = np.concatenate([[400, 5, 4.9, -4.8], 0.3 * np.cos(np.arange(80))])
+    for seed in range(5):
+        pairs = solve(symmetric(spectrum), 4, which="magnitude", tolerance=1e-3, seed=seed)
+        assert pairs.converged.all()
+        np.testing.assert_allclose(pairs.eigenvalues, [400, 5, 4.9, -4.8], rtol=1e-3)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_spares_the_global_state():
@@ -200,6 +208,13 @@ def test_every_product_is_counted():
     matrix, calls = symmetric(SPECTRA["spread"]), []
     pairs = lanczos(lambda v: calls.append(1) or matrix @ v, len(matrix), 2)
     assert pairs.products == len(calls)
+
+
+def test_one_more_product_than_eigenvalues_is_the_least():
+    """A single vector's residual is small on any operator near the identity."""
+    matrix = symmetric(1 + 1e-5 * np.arange(30))
+    for k in (1, 3):
+        assert solve(matrix, k, tolerance=1e-3).products == k + 1
 
 
 def test_a_loose_tolerance_saves_products():

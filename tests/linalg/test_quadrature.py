@@ -120,14 +120,13 @@ def test_the_standard_error_of_a_moment_is_the_spread_over_seeds():
 def test_the_density_integrates_to_one(name: str, probes: int):
     spectrum = SPECTRA[name]
     width = 0.02 * (spectrum.max() - spectrum.min())
-    points = np.linspace(spectrum.min() - 8 * width, spectrum.max() + 8 * width, 4001)
+    points, step = np.linspace(spectrum.min() - 8 * width, spectrum.max() + 8 * width, 4001, retstep=True)
     density, error = spectral_density(*rules(symmetric(spectrum), 15, probes), points, width)
     assert density.shape == error.shape == points.shape
     assert (density >= 0).all()
-    assert np.trapezoid(density, points) == pytest.approx(1, abs=1e-6)
-    assert np.trapezoid(points * density, points) == pytest.approx(
-        moments(*rules(symmetric(spectrum), 15, probes), 1)[0], abs=1e-6
-    )
+    assert density.sum() * step == pytest.approx(1, abs=1e-6)
+    mean, _ = moments(*rules(symmetric(spectrum), 15, probes), 1)
+    assert (points * density).sum() * step == pytest.approx(mean, abs=1e-6)
     assert np.isnan(error).all() if probes == 1 else (error >= 0).all()
 
 

@@ -56,7 +56,7 @@ def test_xtrace_is_the_mean_of_its_leave_one_out_estimates(name: str, probes: in
 @pytest.mark.parametrize("name", SPECTRA)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_unbiased_and_honest_about_the_error(estimator, name: str, probes: int):
-    matrix, seeds = symmetric(SPECTRA[name]), 200
+    matrix, seeds = symmetric(SPECTRA[name]), 120
     found = [estimate(estimator, matrix, probes, seed=seed) for seed in range(seeds)]
     values = np.array([one.value for one in found])
     spread = values.std(ddof=1)

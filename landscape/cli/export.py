@@ -1,0 +1,144 @@
+"""`landscape export`: a surface for other programs, and theirs as results of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from landscape.cli.options import JSON, QUIET
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@click.command("export")
+@click.argument("source", metavar="RESULT", type=click.Path())
+@click.option(
+    "--to",
+    "target",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="What to write; its suffix is the format: .csv, .npz, .h5 (loss-landscape), .vtk, .obj, .ply, .stl, "
+    "or .zarr to import.",
+)
+@click.option(
+    "--quantity",
+    default="nll",
+    show_default=True,
+    help="Height of a mesh: nll, accuracy, l2, total, or another variable of the surface.",
+)
+@click.option("--log", is_flag=True, help="Logarithmic height of a mesh.")
+@click.option(
+    "--clip", type=float, metavar="Z", help="Cut higher values of a mesh to Z; nothing is cut otherwise."
+)
+@click.option("--repeat", type=click.IntRange(min=0), metavar="I", help="Which of several direction pairs.")
+@JSON
+@QUIET
+@click.pass_context
+def command(
+    context: click.Context,
+    source: str,
+    target: Path,
+    quantity: str,
+    log: bool,
+    clip: float | None,
+    repeat: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write a surface as a table, a mesh or loss-landscape's HDF5, or import one from there.
+
+    RESULT is a surface of ours (.zarr), a surface file of loss-landscape (.h5), a table published by Park &
+    Kim (.csv), or a .csv or .npz file written by this command.
+    """
+    from landscape import exchange
+
+    suffix = target.suffix.lower()
+    if suffix not in exchange.TABLES + exchange.MESHES:
+        known = ", ".join(exchange.TABLES + exchange.MESHES)
+        raise click.BadParameter(f"{target} does not end in one of {known}", param_hint="--to")
+    if suffix in exchange.TABLES:
+        _refuse_mesh_options(context, suffix)
+    dataset = exchange.read(source)
+    if repeat is not None:
+        dataset = _one_pair(dataset, repeat)
+    values = _described(dataset, suffix)
+    if suffix in exchange.MESHES:
+        values |= _write_mesh(dataset, target, quantity, log, clip)
+    else:
+        exchange.write(dataset, target)
+    _answer(dataset, target, values, as_json=as_json, quiet=quiet)
+
+
+def _refuse_mesh_options(context: click.Context, suffix: str) -> None:
+    """Options that would change nothing are a misunderstanding."""
+    default = click.core.ParameterSource.DEFAULT
+    for name in ("quantity", "log", "clip"):
+        if context.get_parameter_source(name) != default:
+            raise click.UsageError(f"--{name} shapes a mesh; {suffix} files hold the numbers as they are")
+
+
+def _one_pair(dataset: xr.Dataset, index: int) -> xr.Dataset:
+    from landscape.errors import ResultError
+
+    count = dataset.sizes.get("repeat", 0)
+    if index >= count:
+        raise ResultError(f"--repeat {index} is not there: the surface has {count or 'no'} repeats")
+    return dataset.isel(repeat=index, drop=True)
+
+
+def _described(dataset: xr.Dataset, suffix: str) -> dict[str, Any]:
+    import numpy as np
+
+    done = dataset["done"].values if "done" in dataset else np.ones(dataset["nll"].shape, bool)
+    return {
+        "format": suffix[1:],
+        "points": dataset["nll"].size,
+        "not_finite": int((done & ~np.isfinite(dataset["nll"].values)).sum()),
+        "not_computed": int((~done).sum()),
+    }
+
+
+def _write_mesh(
+    dataset: xr.Dataset, target: Path, quantity: str, log: bool, clip: float | None
+) -> dict[str, Any]:
+    from landscape.exchange import meshes
+
+    mesh = meshes.triangulated(dataset, quantity, log=log, clip=clip)
+    meshes.write(mesh, target)
+    shape = {"vertices": len(mesh.points), "triangles": len(mesh.triangles)}
+    height = {"quantity": quantity, "log": log, "lowest": mesh.lowest, "scale": mesh.scale}
+    return {"mesh": {**shape, **height, "holes": mesh.holes, "clip": clip, "clipped": mesh.clipped}}
+
+
+def _answer(dataset: xr.Dataset, target: Path, values: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    """One JSON object, or a few lines; the trust report goes to stderr."""
+    from landscape.cli.answer import emit
+    from landscape.results import attribute
+
+    checks = attribute(dataset, "checks")
+    if as_json:
+        common = {
+            "command": "export",
+            "checkpoint": attribute(dataset, "network"),
+            "protocol": attribute(dataset, "protocol"),
+            "result": str(target),
+        }
+        emit({**common, **values, "checks": checks})
+        return
+    for check in checks if not quiet else ():
+        click.echo(f"{'ok  ' if check['passed'] else 'LOOK'} {check['message']}", err=True)
+    click.echo("{points} points, {not_finite} not finite, {not_computed} not computed".format(**values))
+    if "mesh" in values:
+        click.echo(_in_words(values["mesh"]))
+    click.echo(f"saved {target}")
+
+
+def _in_words(mesh: dict[str, Any]) -> str:
+    """What was drawn, what was left out, and how to get the value back from a height."""
+    value = f"log10({mesh['quantity']})" if mesh["log"] else mesh["quantity"]
+    parts = "{vertices} vertices, {triangles} triangles, {holes} points left open, {clipped} clipped"
+    return f"{parts}; height = ({value} - {{lowest:.6g}}) * {{scale:.6g}}".format(**mesh)

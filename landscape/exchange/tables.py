@@ -1,0 +1,187 @@
+"""CSV and NPZ: a surface for spreadsheets, R, gnuplot and plain NumPy, bit-exact both ways."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from landscape.errors import ResultError
+from landscape.exchange.layout import blank_protocol, extent, imported, require_surface, room
+from landscape.files import atomic_path
+from landscape.results import attribute, plain
+
+METADATA = "_landscape"
+"""The member of an NPZ file that holds dimensions and attributes, as JSON."""
+
+_AXES = ("repeat", "y", "x")
+_SCALARS = ("x_norm", "y_norm")
+_WORDS = {"True": True, "False": False}
+_ATTRIBUTES = ("network", "protocol", "provenance", "checks")
+_MOST = 2**30  # bytes of a CSV file
+
+
+def write_csv(dataset: xr.Dataset, path: str | Path) -> Path:
+    """One row a point, x fastest: its coordinates, then every variable on the grid, single numbers repeated.
+
+    Numbers are written so that they read back bit for bit (`repr`), with `nan` and `inf` as such. Protocol
+    and provenance have no place in a CSV file; NPZ keeps them.
+
+    Args:
+        dataset: A surface.
+        path: Where it goes.
+    """
+    grid = require_surface(dataset)["nll"]
+    axes = [str(name) for name in reversed(grid.dims)]
+    names = [
+        str(name)
+        for name, variable in dataset.data_vars.items()
+        if set(variable.dims) <= set(grid.dims) and variable.dtype.kind in "fiub"
+    ]
+    columns = [dataset[name].broadcast_like(grid).transpose(*grid.dims) for name in (*axes, *names)]
+    with atomic_path(path) as draft, open(draft, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*axes, *names])
+        writer.writerows(zip(*(column.values.ravel().tolist() for column in columns), strict=True))
+    return Path(path)
+
+
+def has_header(path: str | Path) -> bool:
+    """Whether a CSV file starts with names, as ours do, and not with numbers; False for no file."""
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace") as stream:
+            first = stream.readline(1000).split(",")[0]
+    except OSError:
+        return False
+    try:
+        float(first)
+    except ValueError:
+        return bool(first.strip())
+    return False
+
+
+def read_csv(path: str | Path) -> xr.Dataset:
+    """A surface that `write_csv` wrote; its protocol is unknown.
+
+    Raises:
+        ResultError: If it is no such table.
+    """
+    columns = _columns(path)
+    dims = [name for name in _AXES if name in columns]
+    axes = {name: np.array(list(dict.fromkeys(columns[name].tolist()))) for name in dims}
+    grid = np.meshgrid(*axes.values(), indexing="ij")
+    for name, expected in zip(dims, grid, strict=True):
+        if not np.array_equal(columns.pop(name), expected.ravel()):
+            raise ResultError(f"the rows of {path} are not a grid with x fastest: rows are missing or moved")
+    variables = {name: values.reshape(grid[0].shape) for name, values in columns.items()}
+    for name in _SCALARS:
+        if name in columns and len(set(map(repr, columns[name].tolist()))) == 1:
+            variables[name] = columns[name][0]
+    protocol = blank_protocol()
+    protocol["options"] |= extent({name: axes[name] for name in dims if name != "repeat"})
+    return imported(variables, axes, path=path, name=Path(path).stem, source="CSV", protocol=protocol)
+
+
+def _columns(path: str | Path) -> dict[str, np.ndarray]:
+    """The columns of a CSV file by name."""
+    if not Path(path).is_file():
+        raise ResultError(f"no table at {path}")
+    if Path(path).stat().st_size > _MOST:
+        raise ResultError(f"{path} is larger than {_MOST // 2**20} MiB: write it as .npz")
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            header, *rows = list(csv.reader(stream)) or [[]]
+        texts = list(zip(*rows, strict=True))
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, csv.Error) as error:
+        raise ResultError(f"{path} is not a table: {error}") from error
+    missing = [name for name in ("x", "nll") if name not in header]
+    if missing:
+        raise ResultError(f"{path} has no column {', '.join(missing)}; it has {', '.join(header)}")
+    if len(texts) != len(header) or len(set(header)) < len(header):
+        raise ResultError(f"{path} has {len(header)} names, one of them twice or not one for each column")
+    return {name: _typed(name, text, path) for name, text in zip(header, texts, strict=True)}
+
+
+def _typed(name: str, texts: Sequence[str], path: str | Path) -> np.ndarray:
+    """Whole numbers, truth values or floats, as they were written; coordinates are floats."""
+    if set(texts) <= set(_WORDS):
+        return np.array([_WORDS[text] for text in texts])
+    if name not in ("x", "y"):
+        try:
+            return np.array([int(text) for text in texts], dtype=np.int64)
+        except (ValueError, OverflowError):
+            pass  # then they are floats
+    try:
+        return np.array([float(text) for text in texts])
+    except ValueError as error:
+        raise ResultError(f"column {name} of {path} holds no numbers: {error}") from error
+
+
+def write_npz(dataset: xr.Dataset, path: str | Path) -> Path:
+    """One array a variable, by its name, and all the rest as JSON; `np.load` reads it, without pickle.
+
+    Args:
+        dataset: A surface; every variable is written, whatever its dimensions.
+        path: Where it goes.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    described: dict[str, Any] = {}
+    for key, variable in require_surface(dataset).variables.items():
+        name, values = str(key), variable.values
+        arrays[name] = values.astype(str) if values.dtype.kind in "OT" else values  # words, not pickles
+        described[name] = {"dims": variable.dims, "attributes": variable.attrs}
+    content = {
+        "variables": described,
+        "coordinates": [str(name) for name in dataset.coords],
+        "attributes": dataset.attrs,
+    }
+    arrays[METADATA] = np.array(json.dumps(content, default=plain))
+    with atomic_path(path) as draft, open(draft, "wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    return Path(path)
+
+
+def read_npz(path: str | Path) -> xr.Dataset:
+    """A surface that `write_npz` wrote, exactly as it was.
+
+    Raises:
+        ResultError: If it is no such file, or damaged.
+    """
+    place = Path(path)
+    if not place.is_file():
+        raise ResultError(f"no file at {path}")
+    try:
+        with zipfile.ZipFile(place) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > room(place):
+            raise ResultError(f"{path} claims to unpack to {size} bytes, far more than a surface: not read")
+        with np.load(place, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        dataset = _assembled(arrays, path)
+    except ResultError:
+        raise
+    except Exception as error:  # zip, zlib, NumPy, JSON and xarray raise many kinds for a damaged file
+        raise ResultError(f"{path} cannot be read as an NPZ result: {error}") from error
+    for name in _ATTRIBUTES:
+        attribute(dataset, name)
+    return require_surface(dataset)
+
+
+def _assembled(arrays: dict[str, np.ndarray], path: str | Path) -> xr.Dataset:
+    if METADATA not in arrays:
+        raise ResultError(f"{path} holds no {METADATA}: it was not written by landscape")
+    content = json.loads(str(arrays.pop(METADATA)))
+    variables = {
+        name: (tuple(each["dims"]), arrays[name], each["attributes"])
+        for name, each in content["variables"].items()
+    }
+    coordinates = {name: variables.pop(name) for name in content["coordinates"]}
+    return xr.Dataset(variables, coords=coordinates, attrs=content["attributes"])

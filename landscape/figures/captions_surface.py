@@ -1,0 +1,286 @@
+"""Captions of the figures of surfaces: planes, lines, trajectories, sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from landscape.figures.captions_common import Results, by_name, protocol_differences, protocols
+from landscape.figures.grids import QUANTITIES, cells, first, is_plane, profile, repeats
+from landscape.figures.inputs import Datasets, named
+from landscape.figures.reductions import option
+from landscape.figures.scales import Scale, plain_number, scale
+from landscape.figures.trajectory import axis_label
+from landscape.figures.units import LENGTH
+from landscape.figures.units import axis as axis_of
+
+_NORMS = {
+    "filter": "each filter of a direction scaled to the norm of that filter of the weights (Li et al. 2018)",
+    "layer": "each layer of a direction scaled to the norm of the same layer of the weights",
+    "weight": "each weight of a direction scaled to the size of the same weight",
+    "none": "directions not normalised",
+    "paper": "directions normalised as in the code of Park & Kim (2022)",
+}
+_ONE = {
+    "filter norms": "at 1, every filter has moved by its own norm",
+    "layer norms": "at 1, every layer has moved by its own norm",
+    "weight magnitudes": "at 1, every weight has moved by its own size times a Gaussian number",
+    "standard deviations": "at 1, every weight has moved by a Gaussian number",
+    "norms across filters": "at 1, all filters together have moved by their norm at each place of the kernel",
+    "direction lengths": "at 1, the weights have moved by the length of the direction",
+    "share of the way": "0 and 1 are the two networks",
+    "‖b − a‖": "one unit is the distance between the first two networks",
+    LENGTH: "in the Euclidean length of the step",
+}
+_MEANING = {
+    "ece": "ECE: expected calibration error.",
+    "convexity": (
+        "|λmin / λmax|: smallest over largest eigenvalue of the Hessian at each point, by magnitude "
+        "(Li et al. 2018, Fig. 7); near 0 the loss is convex or nearly so, whatever the sign of λmin."
+    ),
+    "l2": "L2 term: ½ · weight decay · ‖w‖².",
+    "total": "L2: ½ · weight decay · ‖w‖².",
+}
+
+
+def contours(results: Results, *, quantity: str = "nll", log: bool | None = None, filled: bool = True) -> str:
+    """Of `figures.contours`."""
+    shared = _shared(results, quantity, log)
+    lowest = ", ○ the lowest value of each grid" if quantity in ("nll", "l2", "total") else ""
+    levels = ", with logarithmic levels" if shared and shared.log else ""
+    areas = "Contours" if filled else "Contour lines"
+    return _joined(
+        f"{areas} of {QUANTITIES[quantity]} {_where(results)}; + marks w{lowest}.",
+        f"One colour scale for all panels{levels}.",
+        f"Values under {plain_number(shared.levels[0])} share the lowest colour."
+        if shared and shared.below
+        else "",
+        *_conditions(results, quantity),
+        _not_drawn(
+            results,
+            quantity,
+            "hatched, as is the area up to their finite neighbours",
+            "left white within dots",
+        ),
+    )
+
+
+def surface3d(results: Results, *, quantity: str = "nll", log: bool | None = None) -> str:
+    """Of `figures.surface3d`."""
+    text = f"{QUANTITIES[quantity]} {_where(results)}; height, colours and view are the same in all panels."
+    shared = _shared(results, quantity, log, count=5)
+    if shared:
+        span = f"{plain_number(shared.low)} to {plain_number(shared.high)}"
+        how = (
+            "so the height is logarithmic; nothing is clipped"
+            if shared.log
+            else "all of them inside the axes"
+        )
+        text += f" Values span {span}, {how}."
+    return _joined(
+        text,
+        *_conditions(results, quantity),
+        _not_drawn(results, quantity, "holes, crossed on the floor", "holes with dots on the floor"),
+    )
+
+
+def lines(results: Results, *, quantity: str = "nll", log: bool | None = None) -> str:
+    """Of `figures.lines`."""
+    del log  # said on the axis
+    several = {name: str(repeats(dataset)) for name, dataset in results.items() if repeats(dataset) > 1}
+    single = len(several) < len(results)
+    return _joined(
+        f"{QUANTITIES[quantity]} {_where(results)}.",
+        "Bands are ± two standard errors over samples, that of the accuracy from its binomial variance."
+        if single
+        else "",
+        f"Of several directions ({by_name(several)}) each is a thin line and the mean a thick one; the band "
+        "is ± one standard deviation over directions."
+        if several
+        else "",
+        *_conditions(results, quantity),
+        _not_drawn(results, quantity, "gaps, with a cross at the upper edge", "left out of the curves"),
+    )
+
+
+def sequence(
+    rows: Mapping[str, Sequence[xr.Dataset]], *, quantity: str = "nll", log: bool | None = None
+) -> str:
+    """Of `figures.sequence` and `figures.animate`."""
+    everything = {f"{name}, frame {i}": d for name, found in rows.items() for i, d in enumerate(found, 1)}
+    heads = {name: found[0] for name, found in rows.items()}
+    shared = _shared(everything, quantity, log)
+    levels = ", with logarithmic levels" if shared and shared.log else ""
+    mixed = {
+        entry
+        for name, found in rows.items()
+        for other in found[1:]
+        for entry in protocol_differences({"": found[0], name: other})
+    }
+    return _joined(
+        f"{len(next(iter(rows.values())))} frames of the same plane: {QUANTITIES[quantity]} {_where(heads)}; "
+        "+ marks w, ○ the lowest value. The number is that of the frame.",
+        f"One colour scale for all frames{levels}.",
+        f"The frames differ in {', '.join(sorted(mixed))}."
+        if mixed
+        else "The frames have the same protocol: they differ by what is drawn afresh.",
+        *_conditions(heads, quantity),
+        _not_drawn(everything, quantity, "hatched", "left white within dots"),
+    )
+
+
+def trajectory(
+    results: Results, *, surfaces: Datasets | None = None, quantity: str = "nll", log: bool | None = None
+) -> str:
+    """Of `figures.trajectory`."""
+    del log  # said on the colour bar
+    if isinstance(surfaces, xr.Dataset):
+        surfaces = dict.fromkeys(results, surfaces)
+    planes = {} if surfaces is None else {n: first(d) for n, d in named(surfaces, "surface").items()}
+    named_axes = {f"{axis_label(d, 'x', 0)} and {axis_label(d, 'y', 1)}" for d in results.values()}
+    over = f" over contours of {QUANTITIES[quantity]}" if planes else ""
+    off = {}
+    for name, dataset in results.items():
+        away, distance = (np.nanmax(dataset[key].values) for key in ("off_plane", "distance"))
+        off[name] = f"{plain_number(float(away))}, of {plain_number(float(distance))} from the origin"
+    return _joined(
+        f"Training{over}: checkpoints in order, the first a square, the last a disc, some numbered "
+        "(Li et al. 2018, Fig. 9).",
+        f"Axes: {'; '.join(sorted(named_axes))}; in brackets the share of Σ‖w − origin‖² along each, as far "
+        "as known.",
+        f"Distance off the plane, at most: {by_name(off)}. The loss under a checkpoint is that of "
+        "the plane, not its own.",
+        *(_conditions(planes, quantity) if planes else ()),
+        _not_drawn(planes, quantity, "hatched", "left white within dots"),
+    )
+
+
+def polar(results: Results) -> str:
+    """Of `figures.polar`."""
+    counts = {name: str(dataset.sizes["checkpoint"]) for name, dataset in results.items()}
+    return _joined(
+        "Training seen from its last weights w*: r = ‖w − w*‖ / ‖w₀ − w*‖ against the angle between w − w* "
+        "and w₀ − w*, over all parameters, from (1, 0°) to the origin (Park & Kim 2022b, Fig. 1b). On a "
+        "straight path the angle stays 0°.",
+        f"Checkpoints: {by_name(counts)}; the line between them is drawn, not measured.",
+    )
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _where(results: Results) -> str:
+    """On which plane or line, through what, and how the directions were scaled."""
+    norms = dict.fromkeys(option(dataset, "norm") for dataset in results.values())
+    how = "; ".join(
+        _NORMS.get(norm, "their normalisation is not recorded" if norm is None else f"norm {norm}")
+        for norm in norms
+    )
+    planes = [is_plane(dataset) for dataset in results.values()]
+    point = "plane w + x·δ + y·η" if all(planes) else "line w + x·δ"
+    axes = ("x", "y") if all(planes) else ("x",)
+    names = {tuple(axis_of(dataset, axis).name for axis in axes) for dataset in results.values()}
+    if names == {axes}:
+        return f"on the {point} through the trained weights w, {how}"
+    said = "; ".join(" and ".join(found) for found in sorted(names))
+    return f"on the {point} through the weights w at its origin, along: {said}"
+
+
+def _conditions(results: Results, quantity: str) -> list[str]:
+    """What else has to be known to read a surface: units, repeats, dropout, errors, samples."""
+    return [
+        _MEANING.get(quantity, ""),
+        _units(results),
+        _repeats(results),
+        _dropout(results),
+        _error(results, quantity),
+        _samples(results),
+    ]
+
+
+def _units(results: Results) -> str:
+    """What one unit of the axes is."""
+    axes = [axis_of(d, which) for d in results.values() for which in ("x", "y") if which in d.dims]
+    units = dict.fromkeys(axis.unit for axis in axes if axis.unit)
+    said = [f"{unit} ({_ONE[unit]})" if unit in _ONE else unit for unit in units]
+    if not said:
+        return "What one unit of the axes is, is not recorded."
+    length = f"; {LENGTH} is the Euclidean length of that step" if any(axis.length for axis in axes) else ""
+    return f"Units of the axes: {', '.join(said)}{length}."
+
+
+def _repeats(results: Results) -> str:
+    several = {n: str(repeats(d)) for n, d in results.items() if is_plane(d) and repeats(d) > 1}
+    return f"Direction pairs measured: {by_name(several)}; the first is drawn." if several else ""
+
+
+def _dropout(results: Results) -> str:
+    fresh = any(protocol.get("dropout") == "fresh" for protocol in protocols(results))
+    return (
+        "Under fresh dropout each point has a mask of its own, which roughens the picture." if fresh else ""
+    )
+
+
+def _error(results: Results, quantity: str) -> str:
+    """Standard error over samples at the point nearest to the origin, where it is known."""
+    if quantity not in ("nll", "total"):
+        return ""
+    found = {}
+    for name, dataset in results.items():
+        if "standard_error" in dataset:
+            middle = {
+                axis: int(np.abs(dataset[axis].values).argmin())
+                for axis in ("y", "x")
+                if axis in dataset.dims
+            }
+            error = float(np.mean(first(dataset)["standard_error"].isel(middle).values))
+            if np.isfinite(error):
+                found[name] = plain_number(float(f"{error:.2g}"))
+    return f"Standard error of the NLL over samples at w: {by_name(found)}." if found else ""
+
+
+def _samples(results: Results) -> str:
+    """How many samples the points rest on, where that is not the same for all."""
+    found = {}
+    for name, dataset in results.items():
+        count = dataset["samples"].values.astype(float) if "samples" in dataset else np.array([])
+        done = dataset["done"].values.astype(bool) if "done" in dataset else np.ones(count.shape, bool)
+        count = count[done & np.isfinite(count)] if count.size else count
+        if count.size and count.min() < count.max():
+            found[name] = f"{count.min():,.0f} to {count.max():,.0f}"
+            if "sampling_error" in dataset:
+                share = dataset["sampling_error"] / dataset["nll"].where(np.isfinite(dataset["nll"]))
+                found[name] += f", whose error is at most {100 * float(share.max()):.2g} % of the NLL"
+    return f"Samples a point: {by_name(found)}." if found else ""
+
+
+def _shared(results: Results, quantity: str, log: bool | None, count: int = 11) -> Scale | None:
+    return scale((cells(dataset, quantity).drawn() for dataset in results.values()), log=log, count=count)
+
+
+def _not_drawn(results: Results, quantity: str, broken: str, undone: str) -> str:
+    """Counts of the points that could not be drawn, and at which resolution a stopped run is."""
+    parts, found = [], {}
+    for name, dataset in results.items():
+        if is_plane(dataset):
+            grid = cells(dataset, quantity)
+            found[name] = (grid.not_finite, grid.not_done, grid.values.size, grid.covering().step)
+        else:
+            line = profile(dataset, quantity)
+            found[name] = (int(line.broken.sum()), int((~line.done).sum()), line.values.size, 1)
+    for place, what, how in ((0, "not finite", broken), (1, "not computed yet", undone)):
+        listed = [f"{each[place]} of {each[2]} in {name}" for name, each in found.items() if each[place]]
+        if len(listed) == len(found) > 1 and len(set(found.values())) == 1:
+            listed = [f"{found[next(iter(found))][place]} of {found[next(iter(found))][2]} in each"]
+        if listed:
+            parts.append(f"Cells {what} ({', '.join(listed)}) are {how}.")
+    coarse = {name: str(each[3]) for name, each in found.items() if each[3] > 1}
+    if coarse:
+        parts.append(
+            f"The run is not finished: drawn on the finest grid that is, every n-th row and column, n = "
+            f"{by_name(coarse)}."
+        )
+    return " ".join(parts)

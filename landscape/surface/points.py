@@ -1,0 +1,104 @@
+"""One point of a surface: the loss over all samples, or over as many as a stated error takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landscape.calibration import calibration_error
+from landscape.losses import Scores
+from landscape.objective import Objective
+from landscape.work import Item
+
+LEAST = 200
+"""Samples before an error estimate from a part of them is trusted."""
+
+
+def point(
+    objective: Objective,
+    theta: Mapping[str, Tensor],
+    *,
+    draw: int,
+    tolerance: float = 0.0,
+    anchor: Tensor | None = None,
+) -> Item:
+    """Loss, accuracy and calibration at some parameters.
+
+    With a tolerance, samples are taken in their order until the error from leaving out the rest is at most
+    that share of the loss. With an anchor, the losses of all samples at a neighbouring point, the estimate is
+    a regression on them: neighbours' losses are strongly correlated, so that fewer samples do (Cochran 1977,
+    *Sampling Techniques*, chapter 7).
+
+    Args:
+        objective: The loss; its samples in random order where a tolerance is given.
+        theta: Where.
+        draw: Which dropout masks, with `fresh` dropout.
+        tolerance: 0 takes every sample.
+        anchor: Losses of every sample at a neighbouring point, float64, shape (sample,).
+
+    Returns:
+        Scalars `nll`, `standard_error` (of the samples as a draw from all images there could be),
+        `sampling_error` (of leaving samples out, 0 where none is), `l2`, `accuracy`, `ece`, `samples`; and
+        `losses`, those of the samples used.
+    """
+    total, parts = len(objective.samples), []
+    losses = torch.empty(0, dtype=torch.float64)
+    value = error = math.nan
+    for part in objective.scores(theta, draw=draw):
+        parts.append(part)
+        if not tolerance:
+            continue
+        losses = torch.cat([losses, part.losses])
+        value, error = estimate(losses, total, anchor)
+        enough = len(losses) >= LEAST and error <= tolerance * abs(value)
+        if enough or not math.isfinite(value):
+            break  # one loss that is not finite makes the mean so
+    return _item(parts, objective.l2(theta), total, (value, error) if tolerance else None)
+
+
+def estimate(losses: Tensor, total: int, anchor: Tensor | None = None) -> tuple[float, float]:
+    """Mean over all samples from the first ones, and its standard error with finite-population correction.
+
+    Args:
+        losses: Of the first n samples, shape (n,).
+        total: Samples in all.
+        anchor: Losses of all samples at a neighbouring point, for the regression estimator.
+    """
+    count, value = len(losses), float(losses.mean())
+    if count == total:
+        return value, 0.0
+    deviations = losses - value
+    freedom = count - 1
+    if anchor is not None and bool(torch.isfinite(anchor).all()):
+        beside = anchor[:count] - anchor[:count].mean()
+        square = float(beside.square().sum())
+        slope = float((beside * deviations).sum()) / square if square else 0.0
+        value += slope * float(anchor.mean() - anchor[:count].mean())
+        deviations = deviations - slope * beside
+        freedom = count - 2
+    if freedom < 1:
+        return value, math.nan
+    spread = float(deviations.square().sum()) / freedom
+    return value, math.sqrt(spread / count * (1 - count / total))
+
+
+def _item(parts: list[Scores], l2: float, total: int, estimated: tuple[float, float] | None) -> Item:
+    losses, correct, confidence = (
+        torch.cat([getattr(part, name) for part in parts]) for name in ("losses", "correct", "confidence")
+    )
+    count = len(losses)
+    value, error = estimated if estimated and count < total else (float(losses.mean()), 0.0)
+    return {
+        "nll": np.array(value),
+        "standard_error": np.array(float(losses.std()) / math.sqrt(count) if count > 1 else math.nan),
+        "sampling_error": np.array(error),
+        "l2": np.array(l2),
+        "accuracy": np.array(float(correct.double().mean())),
+        "ece": np.array(calibration_error(confidence, correct)),
+        "samples": np.array(count),
+        "losses": losses.numpy(),
+    }

@@ -1,0 +1,29 @@
+"""Items that are run one after the other in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from landscape.work import in_memory
+
+
+def test_items_come_in_order_behind_a_progress_bar():
+    seen = []
+
+    def progress(items, label, total):
+        seen.append((list(items), label, total))
+        return items
+
+    def compute(index: int) -> dict[str, np.ndarray]:
+        return {"square": np.array(index**2)}
+
+    found = in_memory(progress)(4, compute, "squares")
+    assert [int(item["square"]) for item in found] == [0, 1, 4, 9]
+    assert seen == [([0, 1, 2, 3], "squares", 4)]
+    assert in_memory()(0, compute, "squares") == []
+
+
+def test_an_error_stops_the_run():
+    with pytest.raises(ZeroDivisionError):
+        in_memory()(3, lambda index: {"value": np.array(1 // index)}, "values")
