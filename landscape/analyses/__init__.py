@@ -5,7 +5,7 @@ from landscape.analyses.curvature import density, eigenvalues, layers, spectrum,
 from landscape.analyses.recipes import evaluation, feature_maps
 from landscape.analyses.resumable import resumable
 from landscape.analyses.settings import Settings, network_record
-from landscape.analyses.surfaces import plane
+from landscape.analyses.surfaces import flatness, plane
 
 __all__ = [
     "Measurement",
@@ -16,6 +16,7 @@ __all__ = [
     "eigenvalues",
     "evaluation",
     "feature_maps",
+    "flatness",
     "layers",
     "network_record",
     "plan",

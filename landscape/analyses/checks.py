@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import xarray as xr
 
 from landscape.determinism import Culprit
-from landscape.objective import Objective
 from landscape.results import Check
 
 

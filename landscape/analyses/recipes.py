@@ -10,11 +10,10 @@ from landscape import features, predictive
 from landscape.analyses import checks
 from landscape.analyses.curvature import density, eigenvalues, layers, spectrum, trace
 from landscape.analyses.stamping import stamped
-from landscape.analyses.surfaces import plane
+from landscape.analyses.surfaces import flatness, plane
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
-from landscape.results import Check
 
 Recipe = Callable[..., xr.Dataset]
 
@@ -51,6 +50,7 @@ RECIPES: dict[str, Recipe] = {
     "density": density,
     "layers": layers,
     "surface": plane,
+    "flatness": flatness,
     "features": feature_maps,
 }
 

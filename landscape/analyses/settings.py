@@ -11,6 +11,7 @@ from landscape import data
 from landscape.compatibility import require_compatible
 from landscape.dropout import DropoutMode
 from landscape.errors import LandscapeError
+from landscape.forward import BatchNormMode
 from landscape.losses import SampleLoss, cross_entropy
 from landscape.network import Network
 from landscape.objective import Objective
@@ -32,13 +33,15 @@ class Settings:
         normalisation: Overrides the network's own and the data set's usual one.
         augment: Seed of a frozen crop and flip; None leaves the images clean.
         weight_decay: λ of the L2 term.
-        dropout: `off`, `fixed` or `fresh`.
+        dropout: `off`, `fixed`, `fresh` or `ensemble:N`.
         params: Pattern of the parameters that directions and derivatives run over.
         batch_size: Micro-batch; 0 chooses.
         device: `auto`, `cpu` or `cuda[:i]`.
         dtype: `float32` or `float64`.
         seed: Of every random choice of an analysis.
         loss: Loss of each sample.
+        batch_norm: `eval`, `batch` or `recalibrate`.
+        precision: Of passes without derivatives: `full`, `bfloat16` or `tf32`.
     """
 
     data: str = "demo"
@@ -56,6 +59,8 @@ class Settings:
     dtype: str = "float32"
     seed: int = 0
     loss: SampleLoss = cross_entropy
+    batch_norm: BatchNormMode = "eval"
+    precision: str = "full"
 
     def load_samples(self) -> Samples:
         """The samples of this protocol.
@@ -94,6 +99,8 @@ class Settings:
             micro_batch=self.batch_size,
             device=resolve_device(self.device),
             dtype=DTYPES[self.dtype],
+            batch_norm=self.batch_norm,
+            precision=self.precision,
         )
         require_compatible(objective)
         return objective

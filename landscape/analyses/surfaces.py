@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import xarray as xr
@@ -108,6 +108,42 @@ def plane(
         return [*found, *_completeness(dataset), _sampling(dataset)]
 
     return stamped("surface", objective, options, measure, judge)
+
+
+def flatness(
+    objective: Objective,
+    *,
+    radii: Sequence[float] = (0.1, 0.2, 0.5),
+    repeats: int = 10,
+    norm: Norm = "filter",
+    rise: float = 1.0,
+    progress: Progress = silent,
+    run: Runner | None = None,
+) -> xr.Dataset:
+    """Loss rise, curvature and sharpness along many directions, see `landscape.surface.flatness`."""
+    options: dict[str, Any] = {
+        "radii": list(radii),
+        "repeats": repeats,
+        "norm": norm,
+        "rise": rise,
+        "seed": objective.seed,
+    }
+    return stamped(
+        "flatness",
+        objective,
+        options,
+        lambda: surface.flatness(objective, run=run or in_memory(progress), **options),
+        lambda dataset: [checks.finite("losses", dataset.loss.values), _directions_enough(dataset)],
+    )
+
+
+def _directions_enough(dataset: xr.Dataset) -> Check:
+    low, high = (float(end) for end in dataset.curvature_interval.values)
+    mean, repeats = float(dataset.curvature_mean), dataset.sizes["repeat"]
+    text = f"Over {repeats} directions the curvature is {mean:.4g}, 95 % interval {low:.4g} to {high:.4g}."
+    if math.isfinite(high - low) and high - low <= abs(mean):
+        return Check("directions", True, text)
+    return Check("directions", False, f"{text} That is wider than the value; take more directions.")
 
 
 def _labelled(run: Runner, repeat: int) -> Runner:

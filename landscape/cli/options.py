@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,34 @@ class Numbers(click.ParamType):
             return tuple(float(part) for part in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not a list of numbers such as 0.49,0.48,0.45", param, ctx)
+
+
+class Span(click.ParamType):
+    """Half the side of a surface: a number, or ``auto:FACTOR``."""
+
+    name = "SPAN"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        """Text to the span and the factor, one of which is 0."""
+        if isinstance(value, tuple):
+            return value
+        name, _, factor = value.partition(":")
+        try:
+            return (0.0, float(factor or 10)) if name == "auto" else (float(value), 0.0)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor auto:FACTOR", param, ctx)
+
+
+class Dropout(click.ParamType):
+    """A dropout mode: off, fixed, fresh or ``ensemble:N``."""
+
+    name = "off|fixed|fresh|ensemble:N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """The mode as it was given."""
+        if not re.fullmatch(r"off|fixed|fresh|ensemble:[1-9][0-9]{0,3}", value):
+            self.fail(f"{value!r} is none of off, fixed, fresh and ensemble:N", param, ctx)
+        return value
 
 
 class Precision(click.Choice):
@@ -152,10 +181,10 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
         ),
         click.option(
             "--dropout",
-            type=click.Choice(["off", "fixed", "fresh"]),
+            type=Dropout(),
             default=dropout,
             show_default=True,
-            help="MC dropout: off, one fixed mask, or fresh masks each evaluation.",
+            help="MC dropout: none, one fixed mask, fresh masks each evaluation, or the mean of N passes.",
         ),
     )
 

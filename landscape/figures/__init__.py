@@ -14,11 +14,12 @@ from landscape.figures.density import density
 from landscape.figures.fourier import fourier, high_frequency
 from landscape.figures.layers import layers
 from landscape.figures.lines import lines
+from landscape.figures.polar import polar
 from landscape.figures.sequence import animate, sequence
 from landscape.figures.spectrum import spectrum
 from landscape.figures.style import ONE_COLUMN, TWO_COLUMN, Look, looks, save
 from landscape.figures.surface3d import surface3d
-from landscape.figures.trajectory import polar, trajectory
+from landscape.figures.trajectory import trajectory
 from landscape.figures.variance import variance
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from landscape.errors import ResultError
-from landscape.figures import captions_curvature, captions_surface
+from landscape.figures import captions_curvature, captions_surface, captions_trajectory
 from landscape.figures.captions_common import Results, protocol_differences, protocols, values
 from landscape.figures.inputs import Datasets, named
 from landscape.figures.reductions import smoothing, stage_boundaries
@@ -119,8 +119,8 @@ _CAPTIONS: dict[str, tuple[str, Callable[..., str]]] = {
     "surface3d": ("surface", captions_surface.surface3d),
     "lines": ("surface", captions_surface.lines),
     "sequence": ("surface", captions_surface.sequence),
-    "trajectory": ("trajectory", captions_surface.trajectory),
-    "polar": ("trajectory", captions_surface.polar),
+    "trajectory": ("trajectory", captions_trajectory.trajectory),
+    "polar": ("trajectory", captions_trajectory.polar),
     "spectrum": ("spectrum", captions_curvature.spectrum),
     "density": ("density", captions_curvature.density),
     "layers": ("layers", captions_curvature.layers),

@@ -55,3 +55,8 @@ def by_name(found: Mapping[str, str]) -> str:
     if len(set(found.values())) == 1:
         return next(iter(found.values()))
     return ", ".join(f"{text} ({name})" for name, text in found.items())
+
+
+def joined(*parts: str) -> str:
+    """The sentences there are, one after the other."""
+    return " ".join(part for part in parts if part)

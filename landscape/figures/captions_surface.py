@@ -1,4 +1,4 @@
-"""Captions of the figures of surfaces: planes, lines, trajectories, sequences."""
+"""Captions of the figures of surfaces: planes, lines, sequences."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from landscape.figures.captions_common import Results, by_name, protocol_differences, protocols
+from landscape.figures.captions_common import Results, by_name, joined, protocol_differences, protocols
 from landscape.figures.grids import QUANTITIES, cells, first, is_plane, profile, repeats
-from landscape.figures.inputs import Datasets, named
 from landscape.figures.reductions import option
 from landscape.figures.scales import Scale, plain_number, scale
-from landscape.figures.trajectory import axis_label
 from landscape.figures.units import LENGTH
 from landscape.figures.units import axis as axis_of
 
@@ -32,7 +30,7 @@ _ONE = {
     "direction lengths": "at 1, the weights have moved by the length of the direction",
     "share of the way": "0 and 1 are the two networks",
     "‖b − a‖": "one unit is the distance between the first two networks",
-    LENGTH: "in the Euclidean length of the step",
+    LENGTH: "the Euclidean length of the step",
 }
 _MEANING = {
     "ece": "ECE: expected calibration error.",
@@ -51,14 +49,14 @@ def contours(results: Results, *, quantity: str = "nll", log: bool | None = None
     lowest = ", ○ the lowest value of each grid" if quantity in ("nll", "l2", "total") else ""
     levels = ", with logarithmic levels" if shared and shared.log else ""
     areas = "Contours" if filled else "Contour lines"
-    return _joined(
+    return joined(
         f"{areas} of {QUANTITIES[quantity]} {_where(results)}; + marks w{lowest}.",
         f"One colour scale for all panels{levels}.",
         f"Values under {plain_number(shared.levels[0])} share the lowest colour."
         if shared and shared.below
         else "",
-        *_conditions(results, quantity),
-        _not_drawn(
+        *conditions(results, quantity),
+        not_drawn(
             results,
             quantity,
             "hatched, as is the area up to their finite neighbours",
@@ -79,10 +77,10 @@ def surface3d(results: Results, *, quantity: str = "nll", log: bool | None = Non
             else "all of them inside the axes"
         )
         text += f" Values span {span}, {how}."
-    return _joined(
+    return joined(
         text,
-        *_conditions(results, quantity),
-        _not_drawn(results, quantity, "holes, crossed on the floor", "holes with dots on the floor"),
+        *conditions(results, quantity),
+        not_drawn(results, quantity, "holes, crossed on the floor", "holes with dots on the floor"),
     )
 
 
@@ -91,7 +89,7 @@ def lines(results: Results, *, quantity: str = "nll", log: bool | None = None) -
     del log  # said on the axis
     several = {name: str(repeats(dataset)) for name, dataset in results.items() if repeats(dataset) > 1}
     single = len(several) < len(results)
-    return _joined(
+    return joined(
         f"{QUANTITIES[quantity]} {_where(results)}.",
         "Bands are ± two standard errors over samples, that of the accuracy from its binomial variance."
         if single
@@ -100,8 +98,8 @@ def lines(results: Results, *, quantity: str = "nll", log: bool | None = None) -
         "is ± one standard deviation over directions."
         if several
         else "",
-        *_conditions(results, quantity),
-        _not_drawn(results, quantity, "gaps, with a cross at the upper edge", "left out of the curves"),
+        *conditions(results, quantity),
+        not_drawn(results, quantity, "gaps, with a cross at the upper edge", "left out of the curves"),
     )
 
 
@@ -119,57 +117,16 @@ def sequence(
         for other in found[1:]
         for entry in protocol_differences({"": found[0], name: other})
     }
-    return _joined(
+    return joined(
         f"{len(next(iter(rows.values())))} frames of the same plane: {QUANTITIES[quantity]} {_where(heads)}; "
         "+ marks w, ○ the lowest value. The number is that of the frame.",
         f"One colour scale for all frames{levels}.",
         f"The frames differ in {', '.join(sorted(mixed))}."
         if mixed
         else "The frames have the same protocol: they differ by what is drawn afresh.",
-        *_conditions(heads, quantity),
-        _not_drawn(everything, quantity, "hatched", "left white within dots"),
+        *conditions(heads, quantity),
+        not_drawn(everything, quantity, "hatched", "left white within dots"),
     )
-
-
-def trajectory(
-    results: Results, *, surfaces: Datasets | None = None, quantity: str = "nll", log: bool | None = None
-) -> str:
-    """Of `figures.trajectory`."""
-    del log  # said on the colour bar
-    if isinstance(surfaces, xr.Dataset):
-        surfaces = dict.fromkeys(results, surfaces)
-    planes = {} if surfaces is None else {n: first(d) for n, d in named(surfaces, "surface").items()}
-    named_axes = {f"{axis_label(d, 'x', 0)} and {axis_label(d, 'y', 1)}" for d in results.values()}
-    over = f" over contours of {QUANTITIES[quantity]}" if planes else ""
-    off = {}
-    for name, dataset in results.items():
-        away, distance = (np.nanmax(dataset[key].values) for key in ("off_plane", "distance"))
-        off[name] = f"{plain_number(float(away))}, of {plain_number(float(distance))} from the origin"
-    return _joined(
-        f"Training{over}: checkpoints in order, the first a square, the last a disc, some numbered "
-        "(Li et al. 2018, Fig. 9).",
-        f"Axes: {'; '.join(sorted(named_axes))}; in brackets the share of Σ‖w − origin‖² along each, as far "
-        "as known.",
-        f"Distance off the plane, at most: {by_name(off)}. The loss under a checkpoint is that of "
-        "the plane, not its own.",
-        *(_conditions(planes, quantity) if planes else ()),
-        _not_drawn(planes, quantity, "hatched", "left white within dots"),
-    )
-
-
-def polar(results: Results) -> str:
-    """Of `figures.polar`."""
-    counts = {name: str(dataset.sizes["checkpoint"]) for name, dataset in results.items()}
-    return _joined(
-        "Training seen from its last weights w*: r = ‖w − w*‖ / ‖w₀ − w*‖ against the angle between w − w* "
-        "and w₀ − w*, over all parameters, from (1, 0°) to the origin (Park & Kim 2022b, Fig. 1b). On a "
-        "straight path the angle stays 0°.",
-        f"Checkpoints: {by_name(counts)}; the line between them is drawn, not measured.",
-    )
-
-
-def _joined(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
 
 
 def _where(results: Results) -> str:
@@ -189,7 +146,7 @@ def _where(results: Results) -> str:
     return f"on the {point} through the weights w at its origin, along: {said}"
 
 
-def _conditions(results: Results, quantity: str) -> list[str]:
+def conditions(results: Results, quantity: str) -> list[str]:
     """What else has to be known to read a surface: units, repeats, dropout, errors, samples."""
     return [
         _MEANING.get(quantity, ""),
@@ -261,7 +218,7 @@ def _shared(results: Results, quantity: str, log: bool | None, count: int = 11) 
     return scale((cells(dataset, quantity).drawn() for dataset in results.values()), log=log, count=count)
 
 
-def _not_drawn(results: Results, quantity: str, broken: str, undone: str) -> str:
+def not_drawn(results: Results, quantity: str, broken: str, undone: str) -> str:
     """Counts of the points that could not be drawn, and at which resolution a stopped run is."""
     parts, found = [], {}
     for name, dataset in results.items():

@@ -16,11 +16,12 @@ from landscape.figures.grids import is_line, is_plane
 from landscape.figures.inputs import Datasets
 from landscape.figures.layers import layers
 from landscape.figures.lines import lines
+from landscape.figures.polar import is_polar, polar
 from landscape.figures.sequence import Frames, sequence
 from landscape.figures.spectrum import spectrum
 from landscape.figures.style import Look
 from landscape.figures.surface3d import surface3d
-from landscape.figures.trajectory import is_polar, polar, trajectory
+from landscape.figures.trajectory import trajectory
 from landscape.figures.variance import variance
 
 

@@ -188,11 +188,18 @@ def colour_bar(
 ) -> None:
     """One bar for all panels, with a tick at each level, or at as many as its height has room for."""
     shrink = min(1.0, 3.5 / figure.get_figheight())
-    bar = figure.colorbar(mappable, ax=axes, aspect=30, pad=0.02, shrink=shrink, spacing="uniform")
+    bar = figure.colorbar(
+        mappable_of(shared, mappable.cmap),  # not the same object: contours drawn later reset its ticks
+        ax=axes,
+        aspect=30,
+        pad=0.02,
+        shrink=shrink,
+        spacing="uniform",
+    )
     figure.draw_without_rendering()
     room = max(int(bar.ax.get_window_extent().height / figure.dpi / 0.11), 2)
     ticks = shared.levels[:: -(-len(shared.levels) // room)]
-    bar.set_ticks(ticks, labels=[plain_number(v) for v in ticks])
+    bar.set_ticks(ticks.tolist(), labels=[plain_number(v) for v in ticks])
     bar.minorticks_off()
     bar.set_label(f"{label} (logarithmic levels)" if shared.log else label)
     bar.outline.set_linewidth(0.6)

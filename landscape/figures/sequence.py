@@ -216,7 +216,7 @@ def _frame(
     mark_points(axis, grid, lowest=lowest)
     for side, along in ((axis.xaxis, grid.x), (axis.yaxis, grid.y)):
         ticks = inner_ticks(along.min(), along.max())  # at the ends they would meet those of the next panel
-        side.set_ticks(ticks[len(ticks) % 2 ^ 1 :: 2] if len(ticks) > 3 else ticks)
+        side.set_ticks(ticks if numbers and len(ticks) < 4 else [ticks[0], ticks[-1]])
     axis.annotate(
         str(index + 1),
         (0, 1),

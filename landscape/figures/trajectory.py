@@ -1,15 +1,16 @@
-"""Where training went: its path over contours of the loss, and seen from its end in polar coordinates."""
+"""Where training went: its path on a plane, over contours of the loss (Li et al. 2018, Fig. 9)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.projections.polar import PolarAxes
+from matplotlib.ticker import MaxNLocator
 
 from landscape.errors import ResultError
 from landscape.figures import style
@@ -17,7 +18,6 @@ from landscape.figures.contours import colour_bar, draw_plane, mappable_of, outl
 from landscape.figures.grids import QUANTITIES, Cells, cells, first
 from landscape.figures.inputs import Datasets, named
 from landscape.figures.scales import plain_number, scale
-from landscape.figures.units import Axis
 from landscape.figures.units import axis as axis_of
 
 _NUMBERED = 7
@@ -54,7 +54,7 @@ def trajectory(
     grids = {name: cells(dataset, quantity) for name, dataset in planes.items()}
     shared = scale((grid.drawn() for grid in grids.values()), log=log) if grids else None
     with style.context():
-        figure, axes = _panels(len(paths), style.width_for(len(paths), width))
+        figure, axes, side = _panels(len(paths), style.width_for(len(paths), width))
         mappable = mappable_of(shared, matplotlib.colormaps[colour_map])
         for axis, (name, dataset) in zip(axes, paths.items(), strict=True):
             if name in grids:
@@ -62,77 +62,13 @@ def trajectory(
             _limits(axis, dataset, grids.get(name))
             _path(axis, dataset)
             axis.set(
-                title=style.short(name),
-                xlabel=axis_label(dataset, "x", 0),
-                ylabel=axis_label(dataset, "y", 1),
+                title=style.short(name, min(26, max(int(17 * side), 9))),
+                xlabel=axis_label(dataset, "x", 0, lines=side < 2.1),
+                ylabel=axis_label(dataset, "y", 1, lines=side < 2.1),
             )
         if shared:
             colour_bar(figure, axes, mappable, shared, QUANTITIES[quantity])
     return figure
-
-
-def polar(
-    datasets: Datasets, *, width: float | None = None, looks: Mapping[str, style.Look] | None = None
-) -> Figure:
-    """Distance from the last weights against direction, one line a network (Park & Kim 2022b, Fig. 1b).
-
-    r_t = ‖w_t − w*‖ / ‖w_0 − w*‖, and θ_t is the angle between w_t − w* and w_0 − w*, so that training goes
-    from (1, 0°) to the origin.
-
-    Args:
-        datasets: Results of kind `trajectory` with `radius` and `angle`, by network name, or a single one.
-        width: Width in inches; by default one ICML column.
-        looks: Looks by name, to keep colours the same across figures; by default by order.
-
-    Raises:
-        ResultError: If a result is of another kind or has no polar coordinates.
-    """
-    paths = named(datasets, "trajectory")
-    absent = [name for name, dataset in paths.items() if not is_polar(dataset)]
-    if absent:
-        raise ResultError(f"no radius and angle are stored for {', '.join(absent)}; measure them again")
-    chosen = style.looks_for(list(paths), looks)
-    total = width or style.ONE_COLUMN
-    with style.context():
-        figure = Figure(figsize=(total, 0.86 * total + 0.15 * len(paths)), layout="constrained")
-        axis = PolarAxes(figure, (0, 0, 1, 1))
-        axis.set_subplotspec(figure.add_gridspec(1, 1)[0])
-        figure.add_subplot(axis)
-        for name, dataset in paths.items():
-            angle, radius = polar_path(dataset)
-            look = chosen[name]
-            axis.plot(
-                angle,
-                radius,
-                color=look.colour,
-                linestyle=look.dash,
-                marker=look.marker,
-                markevery=max(len(radius) // 8, 1),
-                label=name,
-                clip_on=False,
-            )
-        _wedge(axis)
-        keys = [style.key(chosen[name]) for name in paths]
-        style.legend_below(figure, keys, [style.short(n) for n in paths], columns=1 if total < 5 else 3)
-    return figure
-
-
-def is_polar(dataset: xr.Dataset) -> bool:
-    """Whether a trajectory has polar coordinates."""
-    return "radius" in dataset and "angle" in dataset
-
-
-def polar_path(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Angles and radii without gaps, shape (checkpoint,) each.
-
-    At the end the radius is zero and the angle undefined: the line goes there as it came.
-    """
-    angle, radius = (dataset[name].values.astype(float) for name in ("angle", "radius"))
-    known = np.flatnonzero(np.isfinite(angle))
-    if known.size:
-        last = known[np.maximum(np.searchsorted(known, np.arange(angle.size), side="right") - 1, 0)]
-        angle = np.where(np.isfinite(angle) | (radius > 0), angle, angle[last])
-    return angle, radius
 
 
 def explained(dataset: xr.Dataset, index: int) -> float | None:
@@ -142,13 +78,21 @@ def explained(dataset: xr.Dataset, index: int) -> float | None:
     return float(shares[index]) if index < shares.size and np.isfinite(shares[index]) else None
 
 
-def axis_label(dataset: xr.Dataset, which: str, index: int) -> str:
-    """Label of an axis: `first principal component (83 %), in ‖Δw‖`."""
+def axis_label(dataset: xr.Dataset, which: str, index: int, *, lines: bool = False) -> str:
+    """Label of an axis: `first principal component (83 %), in ‖Δw‖`.
+
+    Args:
+        dataset: The trajectory.
+        which: `x` or `y`.
+        index: Its place among the explained shares.
+        lines: Whether all but the name has a line of its own, for narrow panels.
+    """
     found, share = axis_of(dataset, which), explained(dataset, index)
     if share is None:
-        return found.label()
-    unit = Axis("", found.unit, found.length).label().strip(" ()")
-    return f"{found.name} ({plain_number(float(f'{100 * share:.2g}'))} %){f', in {unit}' if unit else ''}"
+        return found.label(lines=lines)
+    unit = "; ".join(part for part in (found.unit, found.step) if part)
+    said = f"({100 * share:.2g} %){f', in {unit}' if unit else ''}"
+    return f"{found.name}{chr(10) if lines else ' '}{said}"
 
 
 def numbered(places: np.ndarray, limit: int = _NUMBERED) -> list[int]:
@@ -187,10 +131,20 @@ def _planes(paths: Mapping[str, xr.Dataset], surfaces: Datasets | None) -> dict[
     return planes
 
 
-def _panels(count: int, width: float) -> tuple[Figure, list[Axes]]:
-    across = style.columns(count)
-    side = (width - 1.2 - 0.45 * (across - 1)) / across
-    return style.panels(count, width=width, row=0.85 * side + 0.75, extra=0.1)
+def _panels(count: int, width: float) -> tuple[Figure, list[Axes], float]:
+    """Panels of their own axes, each with its label, and about the width of one (inches)."""
+    across = 1 if width < 5 else style.columns(count)  # the labels are long
+    side = (width - 1.2 - 0.55 * (across - 1)) / across
+    down = ceil(count / across)
+    figure = Figure(figsize=(width, down * (0.85 * side + 0.75) + 0.1), layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False)
+    for spare in grid.flat[count:]:
+        spare.remove()
+    for axis in grid.flat[:count]:
+        for along in (axis.xaxis, axis.yaxis):
+            along.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+            along.set_major_formatter(lambda value, _: plain_number(value))
+    return figure, list(grid.flat[:count]), side
 
 
 def _limits(axis: Axes, dataset: xr.Dataset, grid: Cells | None) -> None:
@@ -198,7 +152,7 @@ def _limits(axis: Axes, dataset: xr.Dataset, grid: Cells | None) -> None:
     for which in ("x", "y"):
         values = dataset[which].values.astype(float)
         low, high = np.nanmin(values), np.nanmax(values)
-        margin = 0.08 * (high - low) or 1.0
+        margin = 0.15 * (high - low) or 1.0
         low, high = low - margin, high + margin
         if grid is not None:
             plane = getattr(grid, which)
@@ -251,16 +205,3 @@ def _aside(places: np.ndarray, index: int, distance: float = 7.0) -> tuple[float
     across = np.array([-along[1], along[0]]) / size if size > 0 else np.array([0.0, 1.0])
     across = across if across[1] >= 0 else -across
     return float(distance * across[0]), float(distance * across[1])
-
-
-def _wedge(axis: PolarAxes) -> None:
-    """A quarter or half of a disc, as much as the lines need."""
-    angles = np.concatenate([line.get_xdata() for line in axis.lines])
-    radii = np.concatenate([line.get_ydata() for line in axis.lines])
-    widest = np.degrees(np.nanmax(np.abs(angles))) if np.isfinite(angles).any() else 0.0
-    axis.set_thetalim(0, np.radians(90 if widest <= 90 else 180))
-    axis.set_rlim(0, max(1.0, float(np.nanmax(radii))) * 1.02)
-    axis.set_rticks([0.25, 0.5, 0.75, 1.0], labels=["0.25", "0.5", "0.75", "1"])
-    axis.set_thetagrids([0, 30, 60, 90] if widest <= 90 else [0, 30, 60, 90, 120, 150, 180])
-    axis.set_xlabel("r = ‖w − w*‖ / ‖w₀ − w*‖")
-    axis.grid(color="0.88", linewidth=0.4)

@@ -25,7 +25,7 @@ _SIGNS = (
 def prepared(objective: Objective, kind: Curvature) -> tuple[Objective, bool]:
     """The objective as it can be differentiated twice, and whether it can.
 
-    One product on one sample tells. Fused attention has no second derivative: then attention runs on its
+    One product on two samples tells. Fused attention has no second derivative: then attention runs on its
     plain ("math") kernel, which computes the same function; the protocol says so. Other layers without a
     second derivative leave finite differences.
 
@@ -58,7 +58,7 @@ def _probed(objective: Objective, kind: Curvature) -> Objective:
 
 
 def _differentiable(objective: Objective, kind: Curvature) -> bool:
-    part = objective.subset(0, 1)
+    part = objective.subset(0, 2)  # two, or BatchNorm on batch statistics might have none
     try:
         part.curvature(kind=kind, keep=0)(part.free)
         _differentiate_everything(part)

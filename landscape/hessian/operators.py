@@ -47,7 +47,7 @@ class Operator:
         draw: int = 0,
         keep: int = KEPT_BYTES,
     ) -> None:
-        """Prepare the matrix; a probe on one sample tells whether the network can be differentiated twice.
+        """Prepare the matrix; a probe on two samples tells whether the network can be differentiated twice.
 
         Args:
             objective: Network, samples and protocol.

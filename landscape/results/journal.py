@@ -46,13 +46,25 @@ class Journal:
 
         def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
             # Progress sees what is left, so that its time left is honest.
-            paths = [self.folder / f"{label.replace(' ', '-')}-{index:06d}.npz" for index in range(count)]
+            paths = [self._path(label, index) for index in range(count)]
             missing = [index for index, path in enumerate(paths) if not path.exists()]
             for index in progress(missing, label, len(missing)):
                 _write(paths[index], compute(index))
             return [_read(path) for path in paths]
 
         return run
+
+    def present(self) -> Runner:
+        """Computes nothing: what is there, and None for what is not."""
+
+        def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
+            paths = (self._path(label, index) for index in range(count))
+            return [_read(path) if path.exists() else None for path in paths]  # type: ignore[misc]
+
+        return run
+
+    def _path(self, label: str, index: int) -> Path:
+        return self.folder / f"{label.replace(' ', '-')}-{index:06d}.npz"
 
     def close(self) -> None:
         """Remove the items; called once the result is written."""

@@ -19,6 +19,7 @@ KINDS = {
     "trace": ("trace", "trace_standard_error"),
     "density": ("eigenvalue", "density", "standard_error", "node", "weight"),
     "layers": ("name", "depth", "eigenvalue", "residual", "converged", "trace", "trace_standard_error"),
+    "flatness": ("loss", "rise", "curvature"),
     "surface": ("nll", "l2", "accuracy"),
     "trajectory": ("x", "y", "off_plane", "distance"),
     "features": ("kind", "depth", "spatial_variance", "delta_log_amplitude"),

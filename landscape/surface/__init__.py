@@ -15,7 +15,7 @@ from landscape.surface.quadratic import Quadratic, fit
 from landscape.surface.roughness import roughness
 from landscape.surface.series import line, principal, triangle
 from landscape.surface.span import find_span
-from landscape.surface.stored import as_arrays, from_arrays
+from landscape.surface.stored import as_arrays, from_arrays, from_tensors
 from landscape.surface.trajectory import polar, project
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "flatness",
     "from_arrays",
     "from_eigenvectors",
+    "from_tensors",
     "line",
     "normalised",
     "plane",

@@ -51,8 +51,8 @@ class Directions:
         """Check them.
 
         Raises:
-            LandscapeError: If there are not one or two, they do not fit each other or the origin, or one is not a
-                number.
+            LandscapeError: If there are not one or two, they do not fit each other or the origin, or one is
+                not a number.
         """
         if self.kind not in KINDS:
             raise LandscapeError(f"the kind of directions is {self.kind!r}; choose one of {', '.join(KINDS)}")
@@ -65,7 +65,7 @@ class Directions:
                 self.vectors[0], self.origin, what="direction 1", of="the origin", subset=True
             )
 
-        # A network of zeros has directions of length zero, one that overflows infinite ones: no error of theirs.
+        # A network of zeros has directions of length zero, one that overflows infinite ones.
         for index, length in enumerate(self.lengths, 1):
             if np.isnan(length):
                 raise LandscapeError(f"direction {index} has the length nan; its tensors must be numbers")

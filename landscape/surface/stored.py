@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,22 @@ def from_arrays(
         if origin is not None:
             origin = {name: value.to(next(iter(like.values()))) for name, value in origin.items()}
     return Directions(vectors, origin, labels=(labels[0], labels[1]), **fields)
+
+
+def from_tensors(vectors: Sequence[Mapping[str, np.ndarray]], like: Mapping[str, Tensor]) -> Directions:
+    """Directions given as arrays, such as those of another tool's file.
+
+    Args:
+        vectors: One or two, by names and with shapes of the network's parameters.
+        like: The network's parameters, whose precision and device the directions take.
+
+    Raises:
+        LandscapeError: Naming the first tensor that does not fit.
+    """
+    tensors = tuple({name: torch.from_numpy(np.array(a)) for name, a in vector.items()} for vector in vectors)
+    for vector in tensors:
+        require_same_shapes(vector, like, what="the direction", of="the network")
+    return Directions(tuple({name: v[name].to(like[name]) for name in v} for v in tensors), kind="file")
 
 
 def _description(directions: Directions) -> dict[str, Any]:

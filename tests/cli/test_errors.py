@@ -382,7 +382,7 @@ def test_an_interruption_leaves_nothing_behind(run, checkpoint, tmp_path, monkey
     def interrupted(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Objective, "sample_losses", interrupted)
+    monkeypatch.setattr(Objective, "scores", interrupted)
     outcome = run("surface", checkpoint, "--samples", "4", "--steps", "3", "--quiet")
     assert outcome.status == 130
     assert outcome.err.strip() == "landscape: interrupted"

@@ -109,7 +109,7 @@ def test_hessian_spectrum(run, checkpoint):
 
 def test_surface(run, checkpoint):
     found = run("surface", checkpoint, *DEMO, "--steps", "3", "--weight-decay", "0.001", "--json").json
-    own = {"center", "minimum", "maximum", "not_finite"}
+    own = {"center", "minimum", "maximum", "not_finite", "not_computed", "span"}
     dataset = assert_common(found, "surface", checkpoint, own)
     assert {"centre", "deterministic", "finite", "sampling"} == {check["name"] for check in found["checks"]}
     assert all(check["passed"] for check in found["checks"])

@@ -66,6 +66,21 @@ def surface(name="gap", *, curvature=1.0, base=0.02, steps=11, broken=0, undone=
     return stamped(dataset, "surface", name, options=options, **kwargs)
 
 
+def repeated(surfaces):
+    """Surfaces along several pairs of directions as one result."""
+    return xr.concat(surfaces, "repeat", data_vars="all").assign_attrs(surfaces[0].attrs)
+
+
+def stopped(dataset, points):
+    """A run that was stopped after so many points, from coarse to fine as runs go."""
+    from landscape.surface import coarse_to_fine  # imports torch, which drawing must not
+
+    for place in coarse_to_fine(dataset["nll"].shape)[points:]:
+        dataset["nll"][place] = np.nan
+        dataset["done"][place] = False
+    return dataset
+
+
 def line(name="gap", *, curvature=1.0, steps=21, repeats=0, broken=0, undone=0, **kwargs):
     """A line through the weights; with repeats, along several directions, the later ones steeper."""
     x = np.linspace(-1.0, 1.0, steps)

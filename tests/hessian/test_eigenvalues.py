@@ -85,14 +85,14 @@ SEEDS = st.integers(0, 2**31)
 
 @given(
     st.tuples(SEEDS, SEEDS),
-    st.sampled_from([("largest", 1e-3), ("magnitude", 1e-3), *((which, 1e-4) for which in ENDS)]),
+    st.sampled_from(ENDS),
+    st.sampled_from([1e-3, 1e-4]),
     st.sampled_from([torch.float32, torch.float64]),
     st.sampled_from(["conv", "weight-decay", "mlp"]),
 )
 @settings(max_examples=20, deadline=None, database=None, derandomize=True)
-def test_another_start_moves_no_converged_eigenvalue_beyond_its_bounds(seeds, search, dtype, name):
+def test_another_start_moves_no_converged_eigenvalue_beyond_its_bounds(seeds, which, tolerance, dtype, name):
     objective = BY_NAME[name].objective(dtype=dtype)
-    which, tolerance = search
     first, second = (
         top_eigenvalues(objective, 3, which=which, tolerance=tolerance, seed=seed) for seed in seeds
     )

@@ -234,6 +234,15 @@ def test_what_can_be_differentiated_twice_is_left_alone():
     assert ready.exact_products
 
 
+def test_batch_statistics_have_derivatives():
+    """A BatchNorm behind the pooling needs two samples, also in the trial that finds out."""
+    objective = TWICE.objective(batch_norm="batch", micro_batch=5)
+    operator = Operator(objective)
+    assert operator.exact
+    vector = random_like(objective.free)
+    torch.testing.assert_close(operator(flatten(vector)), flatten(objective.hvp(vector)))
+
+
 def test_other_errors_are_not_taken_for_it():
     class Failing(Once):
         def forward(self, x: Tensor) -> Tensor:

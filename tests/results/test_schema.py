@@ -77,7 +77,9 @@ def test_every_kind_names_variables():
         "trace",
         "density",
         "layers",
+        "flatness",
         "surface",
+        "trajectory",
         "features",
     ]
     assert all(KINDS.values())

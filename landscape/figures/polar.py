@@ -1,0 +1,108 @@
+"""Training seen from its end, in polar coordinates (Park & Kim 2022b, Fig. 1b)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.projections.polar import PolarAxes
+
+from landscape.errors import ResultError
+from landscape.figures import style
+from landscape.figures.inputs import Datasets, named
+
+
+def polar(
+    datasets: Datasets, *, width: float | None = None, looks: Mapping[str, style.Look] | None = None
+) -> Figure:
+    """Distance from the last weights against direction, one line a network (Park & Kim 2022b, Fig. 1b).
+
+    r_t = ‖w_t − w*‖ / ‖w_0 − w*‖, and θ_t is the angle between w_t − w* and w_0 − w*, so that training goes
+    from (1, 0°) to the origin.
+
+    Args:
+        datasets: Results of kind `trajectory` with `radius` and `angle`, by network name, or a single one.
+        width: Width in inches; by default one ICML column.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+
+    Raises:
+        ResultError: If a result is of another kind or has no polar coordinates.
+    """
+    paths = named(datasets, "trajectory")
+    absent = [name for name, dataset in paths.items() if not is_polar(dataset)]
+    if absent:
+        raise ResultError(f"no radius and angle are stored for {', '.join(absent)}; measure them again")
+    chosen = style.looks_for(list(paths), looks)
+    total = width or style.ONE_COLUMN
+    with style.context():
+        half = any(np.nanmax(np.abs(dataset["angle"].values)) > np.pi / 2 for dataset in paths.values())
+        labels = [style.short(name) for name in paths]
+        across = (1 if total < 5 else 3) + (max(map(len, labels)) < 16)
+        figure, axis = _panel(total, half, 0.15 * ceil(len(paths) / across))
+        for name, dataset in paths.items():
+            angle, radius = polar_path(dataset)
+            look = chosen[name]
+            axis.plot(
+                angle,
+                radius,
+                color=look.colour,
+                linestyle=look.dash,
+                marker=look.marker,
+                markevery=max(len(radius) // 8, 1),
+                label=name,
+                clip_on=False,
+            )
+        _wedge(axis, half)
+        style.legend_below(figure, [style.key(chosen[name]) for name in paths], labels, columns=across)
+    return figure
+
+
+def is_polar(dataset: xr.Dataset) -> bool:
+    """Whether a trajectory has polar coordinates."""
+    return "radius" in dataset and "angle" in dataset
+
+
+def polar_path(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Angles and radii without gaps, shape (checkpoint,) each.
+
+    At the end the radius is zero and the angle undefined: the line goes there as it came.
+    """
+    angle, radius = (dataset[name].values.astype(float) for name in ("angle", "radius"))
+    known = np.flatnonzero(np.isfinite(angle))
+    if known.size:
+        last = known[np.maximum(np.searchsorted(known, np.arange(angle.size), side="right") - 1, 0)]
+        angle = np.where(np.isfinite(angle) | (radius > 0), angle, angle[last])
+    return angle, radius
+
+
+def _panel(width: float, half: bool, legend: float) -> tuple[Figure, PolarAxes]:
+    """Half or a quarter of a disc, placed by hand: layout engines reserve room for the whole of it."""
+    side, below = width - 0.9, 0.55 + legend
+    height = (side / 2 if half else side) + below + 0.25
+    figure = Figure(figsize=(width, height))
+    bottom = below - (side / 4 if half else 0)  # matplotlib centres half a disc in a square
+    axis = PolarAxes(figure, (0.45 / width, bottom / height, side / width, side / height))
+    figure.add_axes(axis)
+    return figure, axis
+
+
+def _wedge(axis: PolarAxes, half: bool) -> None:
+    """A quarter or half of a disc, as much as the lines need."""
+    radii = np.concatenate([line.get_ydata() for line in axis.lines])
+    end = max(1.0, float(np.nanmax(radii))) * 1.02
+    axis.set_thetalim(0, np.pi if half else np.pi / 2)
+    axis.set_thetagrids(range(0, 181 if half else 91, 30))
+    axis.set_rlim(0, end)
+    axis.set_rticks([0.25, 0.5, 0.75, 1.0], labels=["0.25", "0.5", "0.75", "1"])
+    axis.annotate(
+        "r = ‖w − w*‖ / ‖w₀ − w*‖",
+        (0, end / 2),
+        xytext=(0, -16),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+    )
+    axis.grid(color="0.88", linewidth=0.4)
