@@ -166,8 +166,10 @@ def _decorate(axis: Axes3D, dataset: xr.Dataset, grid: Cells, shared: Scale | No
         va="top",
         fontsize=6,
     )
+    cell = axis.get_position(True).width * axis.figure.get_figwidth()
     for which, values in (("x", grid.x), ("y", grid.y)):
         ticks = inner_ticks(values.min(), values.max())
+        ticks = [ticks[0], ticks[-1]] if cell < 1.5 else ticks  # what fits side by side
         axis.set(**{f"{which}ticks": ticks, f"{which}ticklabels": [plain_number(v) for v in ticks]})
     if shared:
         places, labels = _ticks(shared)
