@@ -150,6 +150,12 @@ def test_what_is_not_asked_for_is_not_computed():
         with Calls() as calls:
             torch.autograd.grad(by_w.sum(), w)  # through g alone
         assert (calls.forward, calls.backward) == (1, 1)
+        outside = torch.ones(2, 4, 5, 6, dtype=torch.float64, requires_grad=True)
+        (by_x,) = torch.autograd.grad(geometry(x * 1, w * 1, b), x, outside * 1, create_graph=True)
+        for asked, counts in ((w, (0, 1)), (outside, (1, 0))):
+            with Calls() as calls:
+                torch.autograd.grad(by_x.sum(), asked, retain_graph=True)
+            assert (calls.forward, calls.backward) == counts
 
 
 def test_bias_gradient_sums_over_samples_and_pixels():

@@ -264,6 +264,11 @@ def test_convolutions_of_other_dimensions(dimensions: int):
     assert_folding_changes_nothing(Objective(module, (inputs, targets), dtype=torch.float64))
 
 
+def test_batch_statistics_are_not_folded():
+    module = Plain().train()
+    assert foldable(module, lambda: module(torch.zeros(2, 2, 5, 5))) == []
+
+
 # Exact
 
 

@@ -124,10 +124,11 @@ both_kinds = pytest.mark.parametrize("kind", ["hessian", "ggn"])
 class Token:
     """Lives as long as the graph that holds it."""
 
-    alive = 0
+    alive = made = 0
 
     def __init__(self) -> None:
         Token.alive += 1
+        Token.made += 1
 
     def __del__(self) -> None:
         Token.alive -= 1
@@ -174,11 +175,12 @@ def test_as_many_graphs_are_kept_as_the_budget_allows(kind: str):
     assert matrix.products.kept == 3
     assert size > 1000
     for budget, kept in ((0, 0), (size - 1, 0), (size, 1), (2 * size, 2), (3 * size - 1, 2), (3 * size, 3)):
-        part = objective.curvature(kind=kind, keep=budget)
-        for _ in range(2):
+        part, before = objective.curvature(kind=kind, keep=budget), Token.made
+        for _ in range(3):
             close(flatten(part(vector)), expected, 1e-13)
             assert part.products.kept == kept
             assert Token.alive == 3 + kept
+        assert Token.made - before == 3 + 2 * (3 - kept)  # the others are built for each product
         del part
 
 

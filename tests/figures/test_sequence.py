@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from matplotlib.animation import PillowWriter
 from PIL import Image
 
 from landscape import figures
@@ -102,6 +105,20 @@ def test_the_animation_has_a_picture_for_each_frame(tmp_path):
     )  # the scale stands still, but for the palette
     assert np.abs(pictures[1] - pictures[0]).max() > 100
     assert sorted(p.name for p in tmp_path.iterdir()) == ["masks.gif"]
+
+
+def test_nothing_of_a_frame_stays_in_the_next(tmp_path, monkeypatch):
+    grabbed = []
+    monkeypatch.setattr(
+        PillowWriter,
+        "grab_frame",
+        lambda self: grabbed.append(
+            [t.get_text() for t in self.fig.axes[0].texts if t.get_weight() == "bold"]
+        ),
+    )
+    monkeypatch.setattr(PillowWriter, "finish", lambda self: Path(self.outfile).touch())
+    figures.animate(planes.masks(count=3), tmp_path / "masks.gif")
+    assert grabbed == [["1"], ["2"], ["3"]]
 
 
 def test_animations_end_in_gif(tmp_path):

@@ -69,6 +69,10 @@ def test_a_path_that_leaves_the_plane_is_seen_whole():
     left, right = titled(figures.trajectory(dataset, surfaces=narrow))[0].get_xlim()
     assert left == -4
     assert right > dataset["x"].max()
+    narrow = planes.under(dataset).isel(x=slice(6, None))
+    left, right = titled(figures.trajectory(dataset, surfaces=narrow))[0].get_xlim()
+    assert left < dataset["x"].min()
+    assert right == 12
 
 
 def test_surfaces_of_other_planes_are_refused():
