@@ -61,18 +61,11 @@ def plane(
         raise LandscapeError(f"choose 1 or more repeats and 1 or 2 axes, got {repeats} and {axes}")
 
     def drawn(repeat: int) -> Directions:
-        if directions is not None:
-            return directions
-        return surface.random(
-            objective,
-            norm=norm,
-            seed=objective.seed,
-            count=axes,
-            orthogonal=orthogonal,
-            include_1d=include_1d,
-            repeat=repeat,
+        return directions or surface.random(
+            objective, norm=norm, seed=objective.seed, count=axes, repeat=repeat, **choices
         )
 
+    choices = {"orthogonal": orthogonal, "include_1d": include_1d}
     first = drawn(0)
     if rise:
         span = surface.find_span(objective, first, rise=rise)
@@ -88,18 +81,18 @@ def plane(
     grid = (surface.axis(span, steps),) * len(first.vectors)
     run = run or in_memory(progress)
 
+    def measured(repeat: int) -> xr.Dataset:
+        return surface.surface(
+            objective,
+            drawn(repeat) if repeat else first,
+            grid,
+            tolerance=tolerance,
+            seed=objective.seed,
+            run=_labelled(run, repeat) if repeats > 1 else run,
+        )
+
     def measure() -> xr.Dataset:
-        parts = [
-            surface.surface(
-                objective,
-                first if repeat == 0 else drawn(repeat),
-                grid,
-                tolerance=tolerance,
-                seed=objective.seed,
-                run=_labelled(run, repeat) if repeats > 1 else run,
-            )
-            for repeat in range(repeats)
-        ]
+        parts = [measured(repeat) for repeat in range(repeats)]
         whole = xr.concat(parts, "repeat") if repeats > 1 else parts[0]
         return whole.assign(surface.as_arrays(first))
 

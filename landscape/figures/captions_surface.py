@@ -221,6 +221,7 @@ def _shared(results: Results, quantity: str, log: bool | None, count: int = 11) 
 def not_drawn(results: Results, quantity: str, broken: str, undone: str) -> str:
     """Counts of the points that could not be drawn, and at which resolution a stopped run is."""
     parts, found = [], {}
+    point = "Cells" if all(is_plane(dataset) for dataset in results.values()) else "Points"
     for name, dataset in results.items():
         if is_plane(dataset):
             grid = cells(dataset, quantity)
@@ -233,7 +234,7 @@ def not_drawn(results: Results, quantity: str, broken: str, undone: str) -> str:
         if len(listed) == len(found) > 1 and len(set(found.values())) == 1:
             listed = [f"{found[next(iter(found))][place]} of {found[next(iter(found))][2]} in each"]
         if listed:
-            parts.append(f"Cells {what} ({', '.join(listed)}) are {how}.")
+            parts.append(f"{point} {what} ({', '.join(listed)}) are {how}.")
     coarse = {name: str(each[3]) for name, each in found.items() if each[3] > 1}
     if coarse:
         parts.append(

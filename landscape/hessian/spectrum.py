@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -87,24 +88,19 @@ def max_eigenvalue_spectrum(
         }
 
     items = (run or in_memory())(count, compute, "spectrum")
-    names = {
-        "eigenvalue": "Hessian max eigenvalue",
-        "residual": "‖Hv − λv‖",
-        "error_bound": "",
-        "converged": "",
-    }
+    return _dataset(items, seed)
+
+
+def _dataset(items: Sequence[Item], seed: int) -> xr.Dataset:
+    columns = {name: np.array([item[name] for item in items]) for name in items[0]}
+    products = int(columns.pop("products").sum())
+    count, k = columns["eigenvalue"].shape
+    names = {"eigenvalue": "Hessian max eigenvalue", "residual": "‖Hv − λv‖"}
+    attributes = {name: {"long_name": names[name]} if name in names else {} for name in columns}
     dataset = xr.Dataset(
-        {
-            name: (
-                ("batch", "rank"),
-                np.array([item[name] for item in items]),
-                {"long_name": text} if text else {},
-            )
-            for name, text in names.items()
-        },
+        {name: (("batch", "rank"), values, attributes[name]) for name, values in columns.items()},
         coords={"batch": np.arange(count), "rank": np.arange(1, k + 1)},
     )
-    products = int(sum(item["products"] for item in items))
     dataset["products"] = ((), products, {"long_name": "products with the matrices"})
     return dataset.assign(summary_statistics(dataset.eigenvalue.values, seed=seed))
 

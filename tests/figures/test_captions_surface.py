@@ -55,7 +55,7 @@ def test_lines_say_what_their_bands_are():
     assert "on the line w + x·δ" in text
     assert "± two standard errors over samples" in text
     assert "over directions" not in text
-    assert "Cells not finite (2 of 21 in one) are gaps, with a cross" in text
+    assert "Points not finite (2 of 21 in one) are gaps, with a cross" in text
     text = figures.caption("lines", {"several": several})
     assert "Of several directions (5) each is a thin line" in text
     assert "two standard errors" not in text

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.graphs import CurvatureMatrix
-from landscape.hessian import layers
+from landscape.hessian import layers, trace
 from landscape.objective import Objective
 from landscape.results.journal import Journal
 from tests.cases import BY_NAME, SIX, Case, randomised
@@ -40,7 +40,7 @@ def test_blocks_against_the_dense_hessian(case: Case):
 
 
 def test_gauss_newton_blocks():
-    case = BY_NAME["weight-decay"]
+    case = BY_NAME["box"]  # with a tanh: between piecewise linear layers both matrices have the same blocks
     exact = blocks(case, dense_gauss_newton(case))
     result = layers(case.objective(), kind="ggn", probes=4, tolerance=1e-7)
     tops = [float(torch.linalg.eigvalsh(block)[-1]) for block in exact.values()]
@@ -90,6 +90,15 @@ def test_one_layer_alone():
     result = layers(BY_NAME["conv-bn"].objective(params="1.*"), probes=2)
     assert result["name"].values.tolist() == ["1"]
     assert result.depth.values.tolist() == [0.0]
+
+
+def test_the_seed_is_that_of_the_probes():
+    objective = BY_NAME["conv-bn"].objective()
+    for seed in (0, 3):
+        expected = trace(objective, probes=3, seed=seed)
+        result = layers(objective, probes=3, seed=seed)
+        np.testing.assert_array_equal(result.trace, expected.layer_trace)
+        np.testing.assert_array_equal(result.trace_standard_error, expected.layer_trace_standard_error)
 
 
 def test_products_are_counted(monkeypatch: pytest.MonkeyPatch):
