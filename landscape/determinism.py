@@ -62,21 +62,24 @@ class Culprit:
     message: str
 
 
-def require_deterministic(objective: Objective) -> None:
+def require_deterministic(objective: Objective) -> Culprit | None:
     """Refuse an objective whose numbers would change from run to run or with the micro-batch.
 
     Args:
         objective: The objective; differences of rounding size pass, and so does dependence on the grouping
             where one micro-batch holds all samples, so that there is one grouping.
 
+    Returns:
+        What was found and passes; None if nothing was.
+
     Raises:
         LandscapeError: If anything but rounding makes its outputs differ; the message names it.
     """
     culprit = find_culprit(objective)
     if culprit is None or culprit.kind == "rounding":
-        return
+        return culprit
     if culprit.kind == "batch statistics" and objective.micro_batch >= len(objective.samples):
-        return
+        return culprit
     raise LandscapeError(culprit.message)
 
 

@@ -38,9 +38,7 @@ def stamped(
         LandscapeError: If it is refused; the message names the layer to blame.
     """
     started = time.monotonic()
-    if strict:
-        require_deterministic(objective)
-    culprit = find_culprit(objective)
+    culprit = require_deterministic(objective) if strict else find_culprit(objective)
     dataset = measure()
     found = [trust.determinism(culprit), *judge(dataset)]
     return stamp(
