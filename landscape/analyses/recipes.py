@@ -1,49 +1,24 @@
-"""The recipe of each command: objective → numbers → checks → a stamped dataset."""
+"""The recipe of each kind of result: objective → numbers → checks → a stamped dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import xarray as xr
 
-from landscape import features, predictive
-from landscape.analyses import checks
+from landscape.analyses import internals, predictions
 from landscape.analyses.curvature import density, eigenvalues, layers, spectrum, trace
-from landscape.analyses.stamping import stamped
 from landscape.analyses.surfaces import flatness, plane
 from landscape.errors import LandscapeError
-from landscape.objective import Objective
-from landscape.progress import Progress, silent
 
 Recipe = Callable[..., xr.Dataset]
 
-
-def evaluation(objective: Objective, *, bins: int = 10, progress: Progress = silent) -> xr.Dataset:
-    """Predictions and their metrics, see `landscape.predictive.evaluate`."""
-    return stamped(
-        "evaluation",
-        objective,
-        {"bins": bins},
-        lambda: predictive.evaluate(objective, bins=bins, progress=progress),
-        lambda dataset: [checks.finite("predictions", dataset.nll.values)],
-    )
-
-
-def feature_maps(
-    objective: Objective, *, layers: Sequence[str] = (), progress: Progress = silent
-) -> xr.Dataset:
-    """Spatial variance and Fourier content by depth, see `landscape.features.measure`."""
-    return stamped(
-        "features",
-        objective,
-        {"layers": list(layers)},
-        lambda: features.measure(objective, layers or None, progress=progress),
-        lambda dataset: [checks.finite("spatial variance", dataset.spatial_variance.values)],
-    )
-
-
 RECIPES: dict[str, Recipe] = {
-    "evaluation": evaluation,
+    "evaluation": predictions.evaluation,
+    "ensemble": predictions.ensemble,
+    "robustness": predictions.robustness,
+    "consistency": predictions.consistency,
+    "attack": predictions.attack,
     "eigenvalues": eigenvalues,
     "spectrum": spectrum,
     "trace": trace,
@@ -51,7 +26,13 @@ RECIPES: dict[str, Recipe] = {
     "layers": layers,
     "surface": plane,
     "flatness": flatness,
-    "features": feature_maps,
+    "features": internals.feature_maps,
+    "aliasing": internals.aliasing,
+    "covariance": internals.covariance,
+    "maps": internals.pictures,
+    "noise": internals.frequency_noise,
+    "similarity": internals.similarity,
+    "lesion": internals.lesion,
 }
 
 

@@ -1,21 +1,22 @@
-"""Recipes of loss surfaces: planes and lines, once or along many directions."""
+"""Recipes of loss surfaces: planes and lines, once, along many directions, or under many dropout masks."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from landscape import surface
-from landscape.analyses import checks
+from landscape.analyses import checks, surface_checks, surface_extras
 from landscape.analyses.stamping import stamped
+from landscape.dropout import dropout_layers
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
-from landscape.results import Check
-from landscape.surface import Directions, Norm
+from landscape.surface import Directions, Mesh, Norm
+from landscape.variants import masked
 from landscape.work import Item, Runner, in_memory
 
 
@@ -30,16 +31,20 @@ def plane(
     orthogonal: bool = False,
     include_1d: bool = False,
     repeats: int = 1,
+    masks: int = 1,
     tolerance: float = 0.0,
+    curvature: bool = False,
+    tune: bool = False,
     directions: Directions | None = None,
+    marks: Mapping[str, Sequence[float]] | None = None,
     progress: Progress = silent,
     run: Runner | None = None,
 ) -> xr.Dataset:
-    """The loss around the trained weights, see `landscape.surface.surface`.
+    """The loss around the trained weights, see `landscape.surface.surface`, with roughness and trust report.
 
     Args:
         objective: The loss.
-        span: Half the side, in units of the directions.
+        span: Half the side, in units of the directions; around marks, the margin as a share of their extent.
         rise: Finds the span instead, where the loss has risen by this factor; 0 takes `span`.
         steps: Points a side, odd.
         axes: 1 for a line, 2 for a plane.
@@ -47,28 +52,34 @@ def plane(
         orthogonal: Whether the second direction is made orthogonal to the first.
         include_1d: Whether biases and BatchNorm move too.
         repeats: Independent random directions or pairs; more than one adds a dimension `repeat`.
+        masks: Draws of the dropout masks on the same directions; more than one adds a dimension `mask`.
         tolerance: Share of its value that the error of a point may reach; 0 takes every sample.
+        curvature: Whether to find the Hessian's largest and smallest eigenvalue at each point.
+        tune: Whether a short measurement chooses the micro-batch.
         directions: Given ones instead of random ones.
+        marks: Points by name, with their coordinates, that the grid is laid around.
         progress: Shows the points.
         run: Runs them; in memory by default.
 
     Raises:
-        LandscapeError: If the directions cannot be drawn, or repeats are asked for with given ones.
+        LandscapeError: If the directions cannot be drawn, or options contradict each other.
     """
-    if directions is not None and repeats > 1:
-        raise LandscapeError("directions that are given can be measured once; leave out --repeats")
-    if repeats < 1 or axes not in (1, 2):
-        raise LandscapeError(f"choose 1 or more repeats and 1 or 2 axes, got {repeats} and {axes}")
+    _check(objective, repeats, masks, axes, curvature, tolerance, given=directions is not None)
+    run = run or in_memory(progress)
+    choices: dict[str, Any] = {"norm": norm, "orthogonal": orthogonal, "include_1d": include_1d}
 
     def drawn(repeat: int) -> Directions:
         return directions or surface.random(
-            objective, norm=norm, seed=objective.seed, count=axes, repeat=repeat, **choices
+            objective, seed=objective.seed, count=axes, repeat=repeat, **choices
         )
 
-    choices = {"orthogonal": orthogonal, "include_1d": include_1d}
     first = drawn(0)
     if rise:
         span = surface.find_span(objective, first, rise=rise)
+    grid = _grid(first, span, steps, marks)
+    if tune:  # last, so that nothing is left behind by what is refused
+        objective = surface.tuned(objective, run)
+    mesh = Mesh(objective, first, grid)
     options = {
         "norm": first.norm,
         "span": span,
@@ -76,31 +87,38 @@ def plane(
         "direction_seed": first.seed,
         "tolerance": tolerance,
         "repeats": repeats,
+        "masks": masks,
+        "curvature": curvature,
         "directions": first.describe(),
+        "marks": {name: list(place) for name, place in (marks or {}).items()},
     }
-    grid = (surface.axis(span, steps),) * len(first.vectors)
-    run = run or in_memory(progress)
 
-    def measured(repeat: int) -> xr.Dataset:
+    def measured(repeat: int, mask: int) -> xr.Dataset:
         return surface.surface(
-            objective,
+            masked(objective, objective.seed + mask) if mask else objective,
             drawn(repeat) if repeat else first,
-            grid,
+            mesh.axes,
             tolerance=tolerance,
             seed=objective.seed,
-            run=_labelled(run, repeat) if repeats > 1 else run,
+            run=_labelled(run, repeat + mask) if repeats * masks > 1 else run,
         )
 
     def measure() -> xr.Dataset:
-        parts = [measured(repeat) for repeat in range(repeats)]
-        whole = xr.concat(parts, "repeat") if repeats > 1 else parts[0]
-        return whole.assign(surface.as_arrays(first))
+        parts = [measured(repeat, mask) for repeat in range(repeats) for mask in range(masks)]
+        whole = xr.concat(parts, "repeat" if repeats > 1 else "mask") if len(parts) > 1 else parts[0]
+        if bool(whole.done.all()) and masks == 1:
+            whole = whole.merge(surface.roughness(whole))
+        if curvature:
+            whole = whole.merge(surface_extras.curvature(objective, mesh, run))
+        if objective.forward.precision != "full":
+            whole = whole.merge(surface_extras.precision_error(objective, mesh, run))
+        return whole.assign(surface.as_arrays(first) | _marked(marks))
 
-    def judge(dataset: xr.Dataset) -> list[Check]:
-        found = [_center(objective, first, dataset), checks.finite("surface", dataset.nll.values)]
-        return [*found, *_completeness(dataset), _sampling(dataset)]
-
-    return stamped("surface", objective, options, measure, judge)
+    # The order of the samples, and so their masks, is that of the points with a tolerance.
+    judged = surface.shuffled(objective, objective.seed) if tolerance else objective
+    return stamped(
+        "surface", objective, options, measure, lambda found: surface_checks.trust(judged, mesh, found)
+    )
 
 
 def flatness(
@@ -126,70 +144,68 @@ def flatness(
         objective,
         options,
         lambda: surface.flatness(objective, run=run or in_memory(progress), **options),
-        lambda dataset: [checks.finite("losses", dataset.loss.values), _directions_enough(dataset)],
+        lambda found: [checks.finite("losses", found.loss.values), surface_checks.directions_enough(found)],
     )
 
 
-def _directions_enough(dataset: xr.Dataset) -> Check:
-    low, high = (float(end) for end in dataset.curvature_interval.values)
-    mean, repeats = float(dataset.curvature_mean), dataset.sizes["repeat"]
-    text = f"Over {repeats} directions the curvature is {mean:.4g}, 95 % interval {low:.4g} to {high:.4g}."
-    if math.isfinite(high - low) and high - low <= abs(mean):
-        return Check("directions", True, text)
-    return Check("directions", False, f"{text} That is wider than the value; take more directions.")
+def _check(
+    objective: Objective,
+    repeats: int,
+    masks: int,
+    axes: int,
+    curvature: bool,
+    tolerance: float,
+    *,
+    given: bool,
+) -> None:
+    """Refuse what cannot be."""
+    if repeats < 1 or masks < 1 or axes not in (1, 2):
+        raise LandscapeError(
+            f"choose 1 or more repeats and masks and 1 or 2 axes, got {repeats}, {masks} and {axes}"
+        )
+    if not 0 <= tolerance < 1:
+        raise LandscapeError(f"the tolerance is a share of the loss from 0 to below 1, got {tolerance}")
+    if given and repeats > 1:
+        raise LandscapeError("directions that are given can be measured once; leave out --repeats")
+    if repeats > 1 and masks > 1:
+        raise LandscapeError("masks are compared on the same directions; choose --repeats or --masks")
+    if masks > 1 and (objective.dropout == "off" or not dropout_layers(objective.network.module)):
+        raise LandscapeError(
+            "without dropout all masks are the same; add --dropout fresh or fixed, for a network that has it"
+        )
+    if curvature and repeats * masks > 1:
+        raise LandscapeError("the curvature of each point is measured on one surface; leave out --repeats")
+    modes = objective.forward
+    if curvature and (modes.precision != "full" or modes.batch_norm == "recalibrate"):
+        raise LandscapeError(
+            "the curvature of each point needs full precision, and BatchNorm in eval or batch mode"
+        )
 
 
-def _labelled(run: Runner, repeat: int) -> Runner:
-    """The runner, with the items of a repeat kept apart."""
+def _grid(
+    directions: Directions, span: float, steps: int, marks: Mapping[str, Sequence[float]] | None
+) -> Sequence[np.ndarray]:
+    if marks:
+        return surface.covering(np.array(list(marks.values()), float), steps, margin=span)
+    return (surface.axis(span, steps),) * len(directions.vectors)
+
+
+def _marked(marks: Mapping[str, Sequence[float]] | None) -> dict[str, xr.DataArray]:
+    """The points that the grid is laid around, for figures."""
+    if not marks:
+        return {}
+    table = np.array(list(marks.values()), float)
+    names = {"marked": np.array(list(marks), dtype=object)}
+    return {
+        f"marked_{axis}": xr.DataArray(column, dims="marked", coords=names)
+        for axis, column in zip("xy", table.T, strict=False)
+    }
+
+
+def _labelled(run: Runner, index: int) -> Runner:
+    """The runner, with the items of one of several surfaces kept apart."""
 
     def labelled(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
-        return run(count, compute, f"{label} {repeat + 1}")
+        return run(count, compute, f"{label} {index + 1}")
 
     return labelled
-
-
-def _middle(dataset: xr.Dataset) -> xr.Dataset:
-    """The centre of the (first) grid."""
-    one = dataset.isel(repeat=0) if "repeat" in dataset.dims else dataset
-    return one.isel({name: one.sizes[name] // 2 for name in ("y", "x") if name in one.dims})
-
-
-def _center(objective: Objective, directions: Directions, dataset: xr.Dataset) -> Check:
-    """The grid's middle point against an evaluation of its own, in other micro-batches."""
-    middle = _middle(dataset)
-    measured, error = float(middle.nll), float(middle.sampling_error)
-    sizes = [dataset.sizes[name] for name in ("y", "x") if name in dataset.dims]
-    draw = 1 + math.prod(sizes) // 2
-    other = objective.subset(0, len(objective.samples))
-    other.micro_batch = max(1, min(objective.micro_batch, len(objective.samples)) // 2)
-    if objective.forward.batch_norm != "eval":
-        other.micro_batch = objective.micro_batch  # on which batch statistics depend
-    expected = other.value(objective.parameters | (directions.origin or {}), draw=draw).nll
-    room = 1e-5 * abs(expected) + 1e-7 + 4 * error
-    same = measured == expected or abs(measured - expected) <= room
-    text = f"The surface's centre is {measured:.6f}, the evaluated loss {expected:.6f}."
-    if same:
-        return Check("centre", True, text)
-    return Check(
-        "centre",
-        False,
-        f"{text} They should agree: evaluation is not deterministic, or depends on the micro-batch (a "
-        "BatchNorm that does not follow eval mode).",
-    )
-
-
-def _completeness(dataset: xr.Dataset) -> list[Check]:
-    missing = int((~dataset.done.values).sum())
-    if not missing:
-        return []
-    text = f"{missing} of {dataset.done.size} points are not computed; run the same command again."
-    return [Check("complete", False, text)]
-
-
-def _sampling(dataset: xr.Dataset) -> Check:
-    middle = _middle(dataset)
-    value, error, samples = float(middle.nll), float(middle.standard_error), int(middle.samples)
-    text = f"{samples} samples give the centre's NLL as {value:.4f} ± {error:.4f} (one standard error)."
-    if math.isfinite(error) and error <= 0.5 * abs(value):
-        return Check("sampling", True, text)
-    return Check("sampling", False, f"{text} That is more than half of it; take more --samples.")

@@ -16,6 +16,7 @@ COMMANDS = (
     "evaluate",
     "hessian",
     "surface",
+    "trajectory",
     "features",
     "compare",
     "plot",

@@ -51,6 +51,13 @@ from landscape.cli.options import Request, protocol_options
     help="Points a side of the surface, odd.",
 )
 @click.option(
+    "--what-if",
+    "surgeries",
+    metavar="SPEC",
+    multiple=True,
+    help="Also each network with smoothing put in, weights untouched, as in blur or relu6@layer3.",
+)
+@click.option(
     "--out",
     metavar="DIR",
     default="landscape-out/comparison",
@@ -58,13 +65,18 @@ from landscape.cli.options import Request, protocol_options
     help="Folder of datasets, figures and page.",
 )
 @protocol_options(samples=1000, dropout="fixed", split="train")
-def command(request: Request, checkpoints: Sequence[str], out: str, **sizes) -> None:
+def command(
+    request: Request, checkpoints: Sequence[str], out: str, surgeries: Sequence[str], **sizes
+) -> None:
     """Measure several networks under one protocol and draw them side by side.
 
     Surface and Hessian spectrum use --split (the training images, as in the papers); predictions and feature
     maps use the test images. A comparison that was stopped goes on where it was.
     """
-    networks = [request.network(path) for path in checkpoints]
+    from landscape.zoo import operated
+
+    given = [request.network(path) for path in checkpoints]
+    networks = [each for one in given for each in (one, *(operated(one, spec) for spec in surgeries))]
     run(request, networks, Path(out), "compare", **sizes)
 
 

@@ -26,6 +26,7 @@ def command(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> Non
 
     request = Request(
         model=None,
+        smooth=None,
         data="demo",
         split="train",
         samples=200,

@@ -33,6 +33,21 @@ class Numbers(click.ParamType):
             self.fail(f"{value!r} is not a list of numbers such as 0.49,0.48,0.45", param, ctx)
 
 
+class Whole(click.ParamType):
+    """Comma-separated whole numbers from 0, such as ``0,5``."""
+
+    name = "i,j"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Text to a tuple of integers."""
+        if isinstance(value, tuple):
+            return value
+        parts = value.split(",")
+        if not all(part.strip().isdecimal() for part in parts):
+            self.fail(f"{value!r} is not a list of whole numbers such as 0,5", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
 class Span(click.ParamType):
     """Half the side of a surface: a number, or ``auto:FACTOR``."""
 
@@ -103,6 +118,12 @@ MODEL = click.option(
     metavar="SPEC",
     help="Zoo name (resnet18:blur), file.py:factory or package.module:factory; inferred when left out.",
 )
+SMOOTH = click.option(
+    "--smooth",
+    metavar="SPEC",
+    help="What if: put smoothing into the trained network, weights untouched, as in blur or "
+    "relu6-blur@layer1,layer2.",
+)
 DATA = click.option(
     "--data",
     metavar="SPEC",
@@ -121,6 +142,7 @@ QUIET = click.option("--quiet", is_flag=True, help="No progress and no log lines
 
 _PROTOCOL = (
     MODEL,
+    SMOOTH,
     DATA,
     SAMPLE_SEED,
     click.option("--mean", type=Numbers(), help="Per-channel mean of images in [0, 1]; needs --std."),
@@ -209,6 +231,7 @@ class Request:
     """The shared options as the user gave them."""
 
     model: str | None
+    smooth: str | None
     data: str
     split: str
     samples: int | None
@@ -263,6 +286,10 @@ class Request:
         from landscape import checkpoint
 
         network = checkpoint.load(path, self.model)
+        if self.smooth:
+            from landscape.zoo import operated
+
+            network = operated(network, self.smooth)
         for note in network.notes:
             self.say(f"{network.name}: {note}")
         return network

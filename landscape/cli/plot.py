@@ -8,27 +8,37 @@ import click
 @click.command("plot")
 @click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
 @click.option(
+    "--figure", "only", metavar="NAME", multiple=True, help="Draw this figure alone; may be repeated."
+)
+@click.option(
+    "--quantity",
+    metavar="NAME",
+    default="nll",
+    show_default=True,
+    help="Of surfaces: nll, l2, total, accuracy, ece or convexity.",
+)
+@click.option(
     "--out", metavar="DIR", default="landscape-out/figures", show_default=True, help="Folder of the figures."
 )
-def command(places: tuple[str, ...], out: str) -> None:
-    """Draw saved results side by side, as PDF, SVG and PNG, with a caption beside each figure."""
-    from landscape import figures
-    from landscape.errors import ResultError
-    from landscape.files import write_text
+def command(places: tuple[str, ...], only: tuple[str, ...], quantity: str, out: str) -> None:
+    """Draw saved results side by side, as PDF, SVG and PNG, with a caption beside each figure.
+
+    Every figure that suits the results is drawn. Surfaces under several dropout masks also become an
+    animation, and a surface on the plane of a trajectory lies beneath it. Surface files of loss-landscape
+    (.h5) and tables published by Park & Kim (.csv) are drawn as they are.
+    """
+    from landscape import exchange, figures
+    from landscape.report.drawing import panels
     from landscape.results import attribute, load
 
-    kinds: dict[str, dict] = {}
+    results: dict[str, dict] = {}
     for place in places:
-        dataset = load(place)
-        found = kinds.setdefault(dataset.attrs["kind"], {})
-        label = str(attribute(dataset, "network").get("name") or place)
-        found[place if label in found else label] = dataset
-    looks = figures.looks(label for found in kinds.values() for label in found)
-    names = [name for name, drawing in figures.FIGURES.items() if drawing.kind in kinds]
-    if not names:
-        raise ResultError(f"no figure draws results of kind {', '.join(kinds)}")
-    for name in names:
-        datasets = kinds[figures.FIGURES[name].kind]
-        figures.save(figures.draw(name, datasets, looks=looks), Path(out) / name)
-        write_text(Path(out) / f"{name}.txt", figures.caption(name, datasets) + "\n")
-        click.echo(Path(out) / f"{name}.pdf")
+        foreign = Path(place).suffix.lower() in exchange.READABLE[1:]
+        dataset = exchange.read(place) if foreign else load(place)
+        kind, label = dataset.attrs["kind"], str(attribute(dataset, "network").get("name") or place)
+        twice = kind in results.get(label, {})
+        results.setdefault(place if twice else label, {})[kind] = dataset
+    looks = figures.looks(results)
+    for panel in panels(results, quantity=quantity, only=only):
+        panel.save(Path(out), looks)
+        click.echo(Path(out) / f"{panel.name}.pdf")

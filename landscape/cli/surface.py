@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli import planes
 from landscape.cli.options import CHECKPOINT, OUT, Request, Span, protocol_options, result_path
 
 if TYPE_CHECKING:
-    import xarray as xr
+    import numpy as np
 
     from landscape.objective import Objective
     from landscape.surface import Directions
@@ -20,13 +21,10 @@ _OPTIONS = (
     click.option(
         "--span",
         type=Span(),
-        default="1",
-        show_default=True,
-        help="Half the side, in units of the directions; auto:10 goes to where the loss has risen tenfold.",
+        help="Half the side, in units of the directions [1]; auto:10 goes to where the loss has risen "
+        "tenfold. With --through, the margin around the checkpoints [0.5].",
     ),
-    click.option(
-        "--steps", type=click.IntRange(min=3), default=21, show_default=True, help="Points a side, odd."
-    ),
+    planes.STEPS,
     click.option("--line", is_flag=True, help="One direction instead of two."),
     click.option(
         "--norm",
@@ -44,7 +42,25 @@ _OPTIONS = (
         help="Directions of a saved surface, the eigenvectors of a saved result, or loss-landscape's HDF5.",
     ),
     click.option(
-        "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Direction pairs."
+        "--through",
+        metavar="CKPT",
+        multiple=True,
+        type=click.Path(),
+        help="Another checkpoint: the line through both, or with two the plane through all three.",
+    ),
+    click.option(
+        "--repeats",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Draws of the directions; more than one also reports the flatness with intervals.",
+    ),
+    click.option(
+        "--masks",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Draws of the dropout masks, all on the same directions.",
     ),
     click.option(
         "--flatness",
@@ -53,64 +69,41 @@ _OPTIONS = (
         metavar="K",
         help="Also loss rise, curvature and sharpness along K random directions, with intervals.",
     ),
-    click.option(
-        "--tolerance",
-        type=float,
-        default=0.0,
-        show_default=True,
-        help="Share of its value that a point's error may reach; 0 takes every sample.",
-    ),
-    click.option(
-        "--batch-norm",
-        type=click.Choice(["eval", "batch", "recalibrate"]),
-        default="eval",
-        show_default=True,
-        help="Statistics stored, of each micro-batch, or estimated anew at each point.",
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["full", "bfloat16", "tf32"]),
-        default="full",
-        show_default=True,
-        help="Of the forward passes; the error of a reduced one is measured and stored.",
-    ),
-    click.option("--partial", is_flag=True, help="Write what a stopped run has, and compute nothing."),
+    planes.CURVATURE,
+    planes.TOLERANCE,
+    planes.BATCH_NORM,
+    planes.PRECISION,
+    planes.PARTIAL,
 )
-
-
-def _with_options(function: Any) -> Any:
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 @click.command("surface")
 @CHECKPOINT
-@_with_options
+@planes.with_options(_OPTIONS)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, out: str | None, **options: Any) -> None:
     """NLL, L2, accuracy and calibration on a plane or a line through the weights.
 
-    The plane is spanned by two random directions, filter-normalised as in Li et al. (2018), or by those of
-    another result. Points go from coarse to fine and are kept as they are finished: a run that was stopped
-    goes on where it was.
+    The plane is spanned by two random directions, filter-normalised as in Li et al. (2018), by those of
+    another result, or by other checkpoints. Points go from coarse to fine and are kept as they are finished:
+    a run that was stopped goes on where it was.
     """
-    from landscape import analyses
     from landscape.cli.answer import answer
 
+    _check(options)
     network = request.network(checkpoint)
     path = result_path(out, network, "surface")
     settings = dataclasses.replace(
         request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
     )
     objective = settings.objective(network)
-    span, rise = options["span"]
-    dataset = analyses.resumable(
-        "surface",
+    directions, marks = _directions(request, objective, options)
+    span, rise = options["span"] or ((0.5, 0.0) if marks else (1.0, 0.0))
+    dataset = planes.measured(
+        request,
         objective,
         path,
-        progress=request.progress,
         partial=options["partial"],
         span=span,
         rise=rise,
@@ -120,29 +113,76 @@ def command(request: Request, checkpoint: str, out: str | None, **options: Any) 
         orthogonal=options["orthogonal"],
         include_1d=options["include_1d"],
         repeats=options["repeats"],
+        masks=options["masks"],
         tolerance=options["tolerance"],
-        directions=_directions(options["directions_from"], objective),
+        curvature=options["curvature"],
+        directions=directions,
+        marks=marks,
     )
-    values, lines = _summary(dataset)
-    if options["flatness_repeats"]:
-        place = path.with_name(f"{path.stem.removesuffix('-surface')}-flatness.zarr")
-        flat = analyses.resumable(
-            "flatness",
-            objective,
-            place,
-            progress=request.progress,
-            repeats=options["flatness_repeats"],
-            norm=options["norm"],
-        )
-        values["flatness"], more = _flatness(flat, place)
-        lines += more
+    values, lines = planes.summary(dataset)
+    repeats = options["flatness_repeats"] or (options["repeats"] if options["repeats"] > 1 else 0)
+    if repeats and not options["partial"]:
+        more, said = _flatness(request, objective, path, repeats, options["norm"])
+        values["flatness"] = more
+        lines += said
     answer(request, "surface", dataset, path, values, lines)
 
 
-def _directions(source: str | None, objective: Objective) -> Directions | None:
+def _check(options: dict[str, Any]) -> None:
+    """Refuse options that contradict each other."""
+    given = [name for name in ("directions_from", "through", "line") if options[name]]
+    if len(given) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name in given[:2])
+        raise click.UsageError(f"{first} and {second} both say which directions; give one of them")
+    if len(options["through"]) > 2:
+        raise click.UsageError("a plane goes through three checkpoints; give --through once or twice")
+    if options["through"] and options["span"] and options["span"][1]:
+        raise click.UsageError("--through says how large the grid is; give --span a number, the margin")
+
+
+def _flatness(
+    request: Request, objective: Objective, path: Path, repeats: int, norm: str
+) -> tuple[dict[str, Any], list[str]]:
+    from landscape import analyses
+
+    place = path.with_name(f"{path.stem.removesuffix('-surface')}-flatness.zarr")
+    dataset = analyses.resumable(
+        "flatness", objective, place, progress=request.progress, repeats=repeats, norm=norm
+    )
+    return planes.flatness(dataset, place)
+
+
+def _directions(
+    request: Request, objective: Objective, options: dict[str, Any]
+) -> tuple[Directions | None, dict[str, list[float]] | None]:
+    """Directions that are given, and the points to lay the grid around; None where they are drawn."""
+    if options["through"]:
+        return _through(request, objective, options["through"])
+    source = options["directions_from"]
+    return (_read(source, objective) if source else None), None
+
+
+def _through(
+    request: Request, objective: Objective, paths: tuple[str, ...]
+) -> tuple[Directions, dict[str, list[float]]]:
+    """The line through two checkpoints, or the plane through three."""
+    from landscape import surface
+
+    others = [request.network(path) for path in paths]
+    weights = [dict(other.module.named_parameters()) for other in others]
+    places: np.ndarray | list[list[float]] = [[0.0], [1.0]]
+    if len(others) == 1:
+        directions = surface.line(objective.parameters, *weights)
+    else:
+        directions, places = surface.triangle(objective.parameters, *weights)
+    names = [network.name for network in (objective.network, *others)]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({letter})" for name, letter in zip(names, "abc", strict=False)]
+    return directions, {name: [float(c) for c in place] for name, place in zip(names, places, strict=True)}
+
+
+def _read(source: str, objective: Objective) -> Directions:
     """Directions of a saved result or of another tool's file."""
-    if source is None:
-        return None
     from landscape import results, surface
     from landscape.exchange.loss_landscape import as_parameters, read_directions
 
@@ -154,65 +194,3 @@ def _directions(source: str | None, objective: Objective) -> Directions | None:
     if dataset.attrs["kind"] == "eigenvalues":
         return surface.from_eigenvectors(dataset, objective)
     return surface.from_arrays(dataset, objective.free)
-
-
-def _summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
-    import numpy as np
-
-    one = dataset.isel(repeat=0) if "repeat" in dataset.dims else dataset
-    dims = [name for name in ("y", "x") if name in one.dims]
-    middle = one.isel({name: one.sizes[name] // 2 for name in dims})
-    finite = one.nll.where(np.isfinite(one.nll))
-
-    def place(position: dict) -> dict[str, float]:
-        cell = one.isel(position)
-        return {**{name: float(cell[name]) for name in dims[::-1]}, "nll": float(cell.nll)}
-
-    # A surface without any finite cell has neither: both are null then.
-    extremes = bool(np.isfinite(one.nll).any())
-    values: dict[str, Any] = {
-        "center": {name: float(middle[name]) for name in ("nll", "l2", "accuracy")},
-        "minimum": place(finite.argmin(dims)) if extremes else None,
-        "maximum": place(finite.argmax(dims)) if extremes else None,
-        "not_finite": int((~np.isfinite(dataset.nll) & dataset.done).sum()),
-        "not_computed": int((~dataset.done).sum()),
-        "span": float(one.x.values[-1]),
-    }
-    lines = [f"centre   NLL {values['center']['nll']:.6f}, accuracy {values['center']['accuracy']:.4f}"]
-    for name in ("minimum", "maximum"):
-        if values[name]:
-            where = ", ".join(f"{values[name][axis]:+.3g}" for axis in dims[::-1])
-            lines.append(f"{name}  NLL {values[name]['nll']:.6g} at ({where})")
-    size = "×".join(str(one.sizes[name]) for name in dims)
-    left = f", {values['not_computed']} not computed" if values["not_computed"] else ""
-    lines.append(f"{size} points, {values['not_finite']} not finite{left}")
-    return values, lines
-
-
-def _flatness(dataset: xr.Dataset, place: Path) -> tuple[dict[str, Any], list[str]]:
-    """The JSON of the flatness along many directions, and what people read."""
-    from landscape.results import attribute
-
-    interval = dataset.curvature_interval.values.tolist()
-    values = {
-        "repeats": dataset.sizes["repeat"],
-        "curvature": {"mean": float(dataset.curvature_mean), "interval": interval},
-        "rise": [
-            {
-                "radius": float(radius),
-                "mean": float(dataset.rise_mean.sel(radius=radius)),
-                "interval": dataset.rise_interval.sel(radius=radius).values.tolist(),
-            }
-            for radius in dataset.radius.values
-        ],
-        "result": str(place),
-        "checks": attribute(dataset, "checks"),
-    }
-    lines = [
-        f"over {values['repeats']} directions: curvature {values['curvature']['mean']:.4g} "
-        f"[{interval[0]:.4g}, {interval[1]:.4g}]"
-    ]
-    for row in values["rise"]:
-        low, high = row["interval"]
-        lines.append(f"loss rise at radius {row['radius']:g}: {row['mean']:.4g} [{low:.4g}, {high:.4g}]")
-    return values, [*lines, f"saved {place}"]

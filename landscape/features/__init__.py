@@ -1,6 +1,27 @@
 """Feature maps by depth: the layers of a network, their maps as they are computed, what is measured."""
 
-from landscape.features.capture import Layer, capture, find_layers
+from landscape.features.aliasing import aliasing
+from landscape.features.capture import capture
+from landscape.features.covariance import covariance
+from landscape.features.effect import smoothing_effect
+from landscape.features.layers import Layer, find_layers
+from landscape.features.lesion import lesion
 from landscape.features.measurement import measure
+from landscape.features.noise import Noise, frequency_noise
+from landscape.features.pictures import pictures
+from landscape.features.similarity import similarity
 
-__all__ = ["Layer", "capture", "find_layers", "measure"]
+__all__ = [
+    "Layer",
+    "Noise",
+    "aliasing",
+    "capture",
+    "covariance",
+    "find_layers",
+    "frequency_noise",
+    "lesion",
+    "measure",
+    "pictures",
+    "similarity",
+    "smoothing_effect",
+]

@@ -1,181 +1,129 @@
-"""Which layers of a network to look at, and their feature maps as they are computed, never kept."""
+"""Feature maps as they are computed, never kept: hooks that always come off."""
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
-from landscape.zoo.blocks import ResidualBlock
-from landscape.zoo.layers import Smooth
-from landscape.zoo.networks import VGG, CifarResNet, ResNet
+from landscape.features.layers import Layer, find_layers, listed, unknown
 
-Kind = Literal["stem", "block", "smoothing"]
-"""`stem`: the map that enters the first stage. `block`: the end of a residual block, of a VGG stage, or of
-any part of a user's network. `smoothing`: the end of a smoothing layer."""
+__all__ = ["Layer", "Receive", "as_map", "capture", "find_layers", "listed"]
 
 Receive = Callable[[str, Tensor], None]
 """Called with a layer's name and its map of shape (batch, channel, height, width)."""
 
-
-@dataclass(frozen=True)
-class Layer:
-    """A place in a network where a feature map can be looked at.
-
-    Attributes:
-        name: Name of the submodule whose output it is.
-        kind: `stem`, `block` or `smoothing`.
-        stage: The stage it belongs to, from 1; 0 before the first one.
-    """
-
-    name: str
-    kind: Kind
-    stage: int
+_EXTRA_TOKENS = 2  # a class token, and a distillation token beside it
 
 
 @contextmanager
-def capture(module: nn.Module, names: Iterable[str], receive: Receive) -> Iterator[None]:
+def capture(
+    module: nn.Module, names: Iterable[str], receive: Receive, *, inputs: bool = False
+) -> Iterator[None]:
     """While open, every map that the named submodules output is handed to `receive` as it is computed.
 
     Nothing is kept: an in-place layer may overwrite a map right after the call, so a callback that needs it
-    later copies it. Outputs that are not 4-D tensors, such as logits, are passed over. The hooks are removed
-    on leaving, also after an error.
+    later copies it. Of tuples, such as attention's, the first element counts. Tokens of shape
+    (batch, n, channel) are laid out as the map they stand for, without a class token in front; those of a
+    network in sequence-first order, and square maps with the channel last, are turned. Other outputs, such
+    as logits, are passed over. The hooks are removed on leaving, also after an error.
 
     Args:
         module: The network.
         names: Submodules, as ``module.named_modules()`` calls them.
         receive: Called with the name and the map, in the order of execution.
+        inputs: Hand over what the submodules read instead of what they output.
 
     Raises:
         LandscapeError: If there is no submodule of such a name; the message lists close ones.
     """
     submodules = dict(module.named_modules())
-    handles = []
+    seen = _Input(module)
+    handles = [module.register_forward_pre_hook(seen, with_kwargs=True)]
     try:
         for name in names:
             if name not in submodules:
-                raise _unknown(name, list(submodules))
-            handles.append(submodules[name].register_forward_hook(_hook(name, receive)))
+                raise unknown(name, list(submodules))
+            before, after = _hooks(name, receive, seen)
+            layer = submodules[name]
+            handles.append(
+                layer.register_forward_pre_hook(before) if inputs else layer.register_forward_hook(after)
+            )
         yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-def find_layers(module: nn.Module, patterns: str | Sequence[str] | None = None) -> list[Layer]:
-    """Layers worth looking at, in the order in which the network holds them.
-
-    Networks of the zoo offer the stem (after its activation where it has one), every residual block or VGG
-    stage, and every smoothing layer; the map *before* a smoothing layer is that of the layer in front of it.
-    Other networks offer their top-level children, with those that are an `nn.Sequential` opened one level;
-    each of these `nn.Sequential` begins a stage.
+def as_map(
+    output: Any, batch: int, height: int, width: int, *, sequence_first: bool = False
+) -> Tensor | None:
+    """A layer's output as a map of shape (batch, channel, height, width), None if it is none.
 
     Args:
-        module: The network.
-        patterns: Names or shell-style patterns of submodules (``layer3.*``), as a sequence or joined by
-            commas, instead of the layers that the network offers by itself.
-
-    Raises:
-        LandscapeError: If a pattern matches no submodule, or nothing is chosen.
+        output: What the layer gave.
+        batch: Samples in the batch.
+        height: Of the network's input, whose proportions the tokens' grid has.
+        width: The same.
+        sequence_first: Whether tokens come as (n, batch, channel).
     """
-    submodules = dict(module.named_modules())
-    names = [name for name in submodules if name]
-    kinds = _zoo_kinds(module)
-    if patterns is not None:
-        chosen = _matching(names, listed(patterns))
-    elif "block" in kinds.values():
-        chosen = list(kinds)
-    else:
-        chosen = _opened_children(module)
-    if not chosen:
-        raise LandscapeError(
-            f"no layer of {type(module).__name__} is chosen; give names or patterns of its submodules, "
-            f"{', '.join(names[:6]) or 'of which it has none'}"
-        )
-    stages = _stages(module)
-    return [
-        Layer(name, kinds.get(name) or _kind(submodules[name]), stages[name.partition(".")[0]])
-        for name in chosen
-    ]
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    if not isinstance(output, Tensor):
+        return None
+    if output.dim() == 4:
+        last = height == width and output.shape[1] == output.shape[2] != output.shape[3]
+        return output.permute(0, 3, 1, 2) if last else output
+    if output.dim() != 3 or not height * width:
+        return None
+    if sequence_first and output.shape[1] == batch:
+        output = output.transpose(0, 1)
+    if len(output) != batch:
+        return None
+    return _grid(output, height / width)
 
 
-def listed(patterns: str | Sequence[str]) -> list[str]:
-    """Patterns as a list, whether joined by commas or not."""
-    parts = patterns.split(",") if isinstance(patterns, str) else patterns
-    return [part.strip() for part in parts]
+def _grid(tokens: Tensor, proportion: float) -> Tensor | None:
+    """Tokens of shape (batch, n, channel) as a map; None if they fill none of these proportions."""
+    for extra in range(_EXTRA_TOKENS + 1):
+        count = tokens.shape[1] - extra
+        rows = round(math.sqrt(max(0, count) * proportion))
+        columns = round(rows / proportion)
+        if rows > 1 and rows * columns == count:
+            return tokens[:, extra:].transpose(1, 2).unflatten(2, (rows, columns))
+    return None
 
 
-def _hook(name: str, receive: Receive) -> Callable[[nn.Module, Any, Any], None]:
-    def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and output.dim() == 4:
-            receive(name, output)
+class _Input:
+    """Hook that notes how large the network's input is."""
 
-    return hook
+    def __init__(self, module: nn.Module) -> None:
+        self.batch = self.height = self.width = 0
+        attention = [part for part in module.modules() if isinstance(part, nn.MultiheadAttention)]
+        self.sequence_first = any(not part.batch_first for part in attention)
 
-
-def _unknown(name: str, names: list[str]) -> LandscapeError:
-    close = difflib.get_close_matches(name, names, n=4, cutoff=0.4) or [n for n in names if n][:6]
-    return LandscapeError(f"no layer is named {name!r}; this network has {', '.join(close)}, …")
-
-
-def _matching(names: list[str], patterns: list[str]) -> list[str]:
-    """Names that match any of the patterns, in the network's order."""
-    chosen: set[str] = set()
-    for pattern in patterns:
-        matched = fnmatch.filter(names, pattern)
-        if not matched:
-            raise _unknown(pattern, names)
-        chosen.update(matched)
-    return [name for name in names if name in chosen]
+    def __call__(self, _module: nn.Module, args: Any, kwargs: Any) -> None:
+        for value in (*args, *kwargs.values()):
+            if isinstance(value, Tensor) and value.dim() == 4:
+                self.batch, _, self.height, self.width = value.shape
+                return
 
 
-def _zoo_kinds(module: nn.Module) -> dict[str, Kind]:
-    """The zoo's own layers by name; empty for other networks."""
-    kinds: dict[str, Kind] = {}
-    stem = _stem(module)
-    for name, part in module.named_modules():
-        if name == stem:
-            kinds[name] = "stem"
-        elif isinstance(part, ResidualBlock) or (isinstance(module, VGG) and name in _VGG_STAGES):
-            kinds[name] = "block"
-        elif isinstance(part, Smooth):
-            kinds[name] = "smoothing"
-    return kinds
+def _hooks(name: str, receive: Receive, seen: _Input) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Hooks that hand over what a layer reads, and what it outputs."""
 
+    def hand_over(value: Any) -> None:
+        maps = as_map(value, seen.batch, seen.height, seen.width, sequence_first=seen.sequence_first)
+        if maps is not None:
+            receive(name, maps)
 
-_VGG_STAGES = tuple(f"layer{i}" for i in range(5))
+    def before(_module: nn.Module, args: Any) -> None:
+        hand_over(args)
 
+    def after(_module: nn.Module, _args: Any, output: Any) -> None:
+        hand_over(output)
 
-def _stem(module: nn.Module) -> str | None:
-    if isinstance(module, CifarResNet):
-        return "conv1" if module.preactivation else "relu"
-    return "layer0" if isinstance(module, ResNet) else None
-
-
-def _kind(part: nn.Module) -> Kind:
-    return "smoothing" if isinstance(part, Smooth) else "block"
-
-
-def _opened_children(module: nn.Module) -> list[str]:
-    names = []
-    for name, child in module.named_children():
-        opened = isinstance(child, nn.Sequential)
-        names += [f"{name}.{inner}" for inner, _ in child.named_children()] if opened else [name]
-    return names
-
-
-def _stages(module: nn.Module) -> dict[str, int]:
-    """Stage of each top-level child: a stage begins with each `nn.Sequential` but the stem and smoothing."""
-    stages, stage = {}, 0
-    for name, child in module.named_children():
-        smoothing = isinstance(child, nn.Sequential) and all(isinstance(part, Smooth) for part in child)
-        if isinstance(child, nn.Sequential) and not smoothing and name != _stem(module):
-            stage += 1
-        stages[name] = stage
-    return stages
+    return before, after

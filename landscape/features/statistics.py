@@ -1,4 +1,4 @@
-"""Spatial variance and Fourier amplitude of feature maps, in float64 and in one pass over the samples."""
+"""What is measured on one layer's maps, in one pass over the samples, accumulated in float64."""
 
 from __future__ import annotations
 
@@ -9,57 +9,28 @@ import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.features.fourier import (
+    check_square,
+    half_diagonal,
+    highest,
+    log_amplitudes,
+    radial_average,
+)
+from landscape.features.variance import DrawVariance, SampleVariance, centred, spatial_deviation
 
-_EPSILON = 1e-6  # inside the logarithm, as in the code of Park & Kim 2022b
-_CHUNK = 2**22  # elements of a map transformed at once: about 100 MiB of float64 and complex128
+QUANTITIES = (
+    "mean",
+    "spatial_variance",
+    "spatial_deviation",
+    "high_frequency",
+    "model_variance",
+    "model_deviation",
+)
+"""What each sample has one value of, in the order of `LayerStatistics.values`."""
 
+SPECTRA = ("log_amplitude", "delta_log_amplitude", "radial_log_amplitude", "radial_delta_log_amplitude")
 
-def spatial_variance(maps: Tensor) -> Tensor:
-    """Unbiased variance over height and width, then the mean over channels (Park & Kim 2022b, Fig. 9).
-
-    Args:
-        maps: Shape (sample, channel, height, width).
-
-    Returns:
-        One value a sample, float64, shape (sample,), in squared units of the map; NaN for maps of one pixel,
-        whose variance is undefined.
-    """
-    if maps.shape[2] * maps.shape[3] < 2:
-        return torch.full((len(maps),), math.nan, dtype=torch.float64, device=maps.device)
-    return maps.double().var((2, 3)).mean(1)
-
-
-def log_amplitude(maps: Tensor) -> Tensor:
-    """log(|fft2(z)| + 10⁻⁶) on the half diagonal from zero frequency upwards, then the mean over channels.
-
-    The authors shift the spectrum by h/2 and keep ``diag[h//2:]``; that is the diagonal of the unshifted one
-    at 0 … ⌈h/2⌉ − 1, which is read off directly (Park & Kim 2022b, Fig. 2). `frequencies` says where.
-
-    Args:
-        maps: Square maps, shape (sample, channel, size, size).
-
-    Returns:
-        Natural logarithms, float64, shape (sample, ⌈size/2⌉).
-
-    Raises:
-        LandscapeError: If the maps are not square: the two frequencies of their diagonal would differ.
-    """
-    height, width = maps.shape[2:]
-    if height != width:
-        raise LandscapeError(
-            f"the Fourier analysis reads the diagonal of square feature maps, but these are "
-            f"{height}×{width}; crop or resize the images to a square"
-        )
-    spectrum = torch.fft.rfft2(maps.double()).diagonal(dim1=2, dim2=3)[..., : (height + 1) // 2]
-    return (spectrum.abs() + _EPSILON).log().mean(1)
-
-
-def frequencies(size: int) -> np.ndarray:
-    """Frequencies of `log_amplitude` for maps of this size, in units of π: 2i/size for i = 0 … ⌈size/2⌉ − 1.
-
-    The last one is 1 − 2/size for an even size and 1 − 1/size for an odd one.
-    """
-    return 2 * np.arange((size + 1) // 2) / size
+_CHUNK = 2**19  # elements of a map worked on at once: what fits into a processor's cache
 
 
 class Running:
@@ -101,41 +72,93 @@ class Running:
         return (self._squares / (self.count - 1) / self.count).sqrt().cpu().numpy()
 
 
-class MapStatistics:
-    """What is measured on one layer's maps, batch by batch; memory does not grow with the number of samples.
+class LayerStatistics:
+    """What is measured on one layer, micro-batch by micro-batch; memory does not grow with their number.
+
+    For each micro-batch call `look` on its maps, `repeat` on those of every further draw, then `finish`.
 
     Attributes:
-        shape: Channels, height and width of the maps; None before the first one.
-        variance: Spatial variance.
-        log_amplitude: Log amplitude by frequency.
-        delta: Log amplitude minus its value at zero frequency, Δ log amplitude.
+        shape: Channels, height and width of the maps; None before the first ones.
+        values: Mean over the samples of each of `QUANTITIES`.
+        changes: The same of their differences from the layer before.
+        spectra: Mean over the samples of each of `SPECTRA`.
+        over_samples: Variance over the samples.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, samples: int) -> None:
+        """Say how many samples are to come."""
         self.shape: torch.Size | None = None
-        self.variance = Running()
-        self.log_amplitude = Running()
-        self.delta = Running()
+        self.values, self.changes = Running(), Running()
+        self.spectra = {name: Running() for name in SPECTRA}
+        self.over_samples = SampleVariance(samples)
+        self._parts: list[Tensor] = []
+        self._draws: DrawVariance | None = None
 
     @property
-    def count(self) -> int:
-        """Samples so far."""
-        return self.variance.count
+    def pending(self) -> int:
+        """Samples of the micro-batch so far."""
+        return sum(map(len, self._parts))
 
-    def add(self, maps: Tensor) -> None:
-        """Take in maps of shape (sample, channel, height, width).
+    def look(self, maps: Tensor, *, draws: int = 1) -> None:
+        """Take in maps of shape (sample, channel, height, width), the first of so many draws.
 
         Raises:
             LandscapeError: If their shape differs from that of earlier ones, or they are not square.
         """
-        self.shape = self.shape or maps.shape[1:]
+        if self.shape is None:
+            check_square(*maps.shape[2:])
+            self.shape = maps.shape[1:]
         if maps.shape[1:] != self.shape:
             raise LandscapeError(
                 f"the layer's maps change shape from {tuple(self.shape)} to {tuple(maps.shape[1:])}; "
                 "measure layers that run once a forward pass, on images of one size"
             )
-        for part in maps.detach().split(max(1, _CHUNK // maps[0].numel())):
-            self.variance.add(spatial_variance(part))
-            amplitude = log_amplitude(part)
-            self.log_amplitude.add(amplitude)
-            self.delta.add(amplitude - amplitude[:, :1])
+        maps = maps.detach()
+        for part in maps.split(max(1, _CHUNK // self.shape.numel())):
+            self._parts.append(self._measured(part))
+            self.over_samples.add(part)
+        if draws > 1:
+            self._draws = DrawVariance()
+            self._draws.add(maps)
+
+    def repeat(self, maps: Tensor) -> None:
+        """Take in the same samples' maps in another draw."""
+        if self._draws is not None:
+            self._draws.add(maps)
+
+    def finish(self, before: Tensor | None = None) -> Tensor:
+        """End a micro-batch.
+
+        Args:
+            before: What this method returned for the layer before.
+
+        Returns:
+            `QUANTITIES` of each sample, shape (sample, 6).
+        """
+        values = torch.cat(self._parts)
+        if self._draws is not None:
+            values[:, 4:] = self._draws.value()
+        self._parts, self._draws = [], None
+        self.values.add(values)
+        self.changes.add(values - (math.nan if before is None else before))
+        return values
+
+    def _measured(self, maps: Tensor) -> Tensor:
+        """`QUANTITIES` of each sample, those over draws left NaN; the spectra are taken in."""
+        part = centred(maps)
+        deviation = spatial_deviation(part)
+        logs = log_amplitudes(part)
+        diagonal, radial = half_diagonal(logs), radial_average(logs)
+        delta = diagonal - diagonal[:, :1]
+        for name, spectrum in zip(SPECTRA, (diagonal, delta, radial, radial - radial[:, :1]), strict=True):
+            self.spectra[name].add(spectrum)
+        unknown = torch.full((len(maps),), math.nan, dtype=torch.float64, device=maps.device)
+        columns = (
+            part.mean.double().mean(1),
+            deviation.square().mean(1),
+            deviation.mean(1),
+            highest(delta),
+            unknown,
+            unknown,
+        )
+        return torch.stack(columns, 1)

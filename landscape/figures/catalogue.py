@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import xarray as xr
 from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
+from landscape.figures import catalogue_features, catalogue_predictive
 from landscape.figures.contours import contours
 from landscape.figures.density import density
-from landscape.figures.fourier import fourier, high_frequency
+from landscape.figures.drawing import Drawing
 from landscape.figures.grids import is_line, is_plane
 from landscape.figures.inputs import Datasets
 from landscape.figures.layers import layers
@@ -22,29 +22,6 @@ from landscape.figures.spectrum import spectrum
 from landscape.figures.style import Look
 from landscape.figures.surface3d import surface3d
 from landscape.figures.trajectory import trajectory
-from landscape.figures.variance import variance
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One figure of the catalogue.
-
-    Attributes:
-        kind: Kind of result it draws.
-        title: Its heading on a page.
-        description: What is to be seen, as alternative text.
-        draw: The function, called with results and options.
-        per_network: Whether lines have the look of their network (the function takes `looks`).
-        suits: Whether a result of the kind can be drawn so on its own.
-    """
-
-    kind: str
-    title: str
-    description: str
-    draw: Callable[..., Figure]
-    per_network: bool
-    suits: Callable[[xr.Dataset], bool] = lambda dataset: True
-
 
 FIGURES: dict[str, Drawing] = {
     "contours": Drawing(
@@ -91,27 +68,8 @@ FIGURES: dict[str, Drawing] = {
         layers,
         True,
     ),
-    "fourier": Drawing(
-        "features",
-        "Fourier analysis of feature maps",
-        "Delta log amplitude of feature maps against frequency, one curve a layer",
-        fourier,
-        False,
-    ),
-    "high_frequency": Drawing(
-        "features",
-        "High frequencies by depth",
-        "High-frequency delta log amplitude of feature maps against depth",
-        high_frequency,
-        True,
-    ),
-    "variance": Drawing(
-        "features",
-        "Feature-map variance by depth",
-        "Spatial variance of feature maps against depth",
-        variance,
-        True,
-    ),
+    **catalogue_features.FIGURES,
+    **catalogue_predictive.FIGURES,
 }
 """What is drawn of the results of a comparison, in this order."""
 
@@ -140,6 +98,8 @@ FURTHER: dict[str, Drawing] = {
         False,
         lambda dataset: False,  # it takes several results of each network
     ),
+    **catalogue_features.FURTHER,
+    **catalogue_predictive.FURTHER,
 }
 """Figures of results of a special form, or of several results of one network."""
 

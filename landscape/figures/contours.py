@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from landscape.figures import style
-from landscape.figures.grids import QUANTITIES, Cells, cells, first
+from landscape.figures.grids import QUANTITIES, Cells, cells, first, marked
 from landscape.figures.hatching import mark_open
 from landscape.figures.inputs import Datasets, named
 from landscape.figures.scales import Scale, plain_number, scale
@@ -39,7 +39,8 @@ def contours(
 ) -> Figure:
     """Filled contours with labelled lines, one panel a network, one colour scale and one colour bar.
 
-    A plus marks the trained weights at (0, 0), a circle the lowest loss of the grid. Cells that were computed
+    A plus marks the trained weights at (0, 0), a circle the lowest loss of the grid, discs with names other
+    checkpoints. Cells that were computed
     but are not finite are hatched, cells not computed yet are white within dots, and neither is ever filled.
     Of several direction pairs the first is drawn.
 
@@ -61,9 +62,10 @@ def contours(
         total = style.width_for(len(grids), width)
         figure, axes = panels(surfaces, total)
         mappable = mappable_of(shared, matplotlib.colormaps[colour_map] if filled else style.ramp())
-        for axis, grid in zip(axes, grids.values(), strict=True):
+        for axis, (name, grid) in zip(axes, grids.items(), strict=True):
             draw_plane(axis, grid, shared, mappable, filled=filled, numbers=_side(len(grids), total) > 1)
             mark_points(axis, grid, lowest=quantity in LOSSES)
+            name_points(axis, marked(surfaces[name]))
         if shared:
             colour_bar(figure, axes, mappable, shared, QUANTITIES[quantity])
         trim(figure)
@@ -176,6 +178,17 @@ def mark_points(axis: Axes, grid: Cells, *, lowest: bool = True) -> None:
                 clip_on=marker == "+",  # the lowest value may lie on the border
                 zorder=5,
             )
+
+
+def name_points(axis: Axes, places: Mapping[str, tuple[float, float]]) -> None:
+    """A disc at each point, and its name while there are few."""
+    for name, place in places.items():
+        axis.plot(*place, "o", markersize=3, color="white", path_effects=outline("black", 1.6), zorder=6)
+        if len(places) <= 3:
+            text = axis.annotate(
+                style.short(name, 14), place, (0, 4), textcoords="offset points", ha="center", fontsize=6
+            )
+            text.set_path_effects(outline("white", 1.6))
 
 
 def outline(colour: str, width: float) -> list[patheffects.AbstractPathEffect]:

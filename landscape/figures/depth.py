@@ -1,4 +1,4 @@
-"""What every figure over depth shares: lines by network, smoothing layers, stage boundaries."""
+"""What every figure over depth shares: lines by network, and the layers and stages that are shaded."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
+from landscape.figures.curves import NARROW, column, legend, opacity, panels
 from landscape.figures.reductions import smoothing, stage_boundaries
+from landscape.figures.shading import Shade, patch, shade_layers, shades
 
 
 def by_depth(
@@ -31,21 +34,48 @@ def by_depth(
         width: Width in inches.
         error: Variable with the standard error, drawn as bars of ± two of them.
     """
-    figure = Figure(figsize=(width, 2.3 + 0.13 * (1 + len(features) // 3)), layout="constrained")
-    axis = figure.subplots()
-    shade_stages(axis, stage_boundaries(features.values()))
-    for name, dataset in features.items():
-        _line(axis, dataset, variable, looks[name], error, name)
-    axis.set(xlabel="normalised depth", xlim=(-0.02, 1.02))
-    handles = [style.key(looks[name]) for name in features]
-    labels = [style.short(name) for name in features]
-    if any(smoothing(dataset).any() for dataset in features.values()):
-        handles.append(
-            Line2D([], [], color="0.3", linestyle="none", marker="o", markersize=5, markerfacecolor="white")
+    figure, axes = depth_panels(features, 1, looks=looks, width=width)
+    lines(axes[0], features, variable, looks=looks, error=error)
+    return figure, axes[0]
+
+
+def depth_panels(
+    features: Mapping[str, xr.Dataset], count: int, *, looks: Mapping[str, style.Look], width: float
+) -> tuple[Figure, list[Axes]]:
+    """Panels over normalised depth with their shading and the legend of both.
+
+    Args:
+        features: Results with `depth`, `stage` and `kind` of each layer, by network name.
+        count: Number of panels.
+        looks: Looks by name.
+        width: Width in inches; panels are stacked if it is narrow.
+    """
+    boundaries = stage_boundaries(features.values())
+    found = shades(features.values())
+    extra = keys(features.values(), boundaries, found)
+    figure, axes = panels(count, width=width, entries=len(features) + len(extra), height=2.0)
+    for axis in axes:
+        shade_stages(axis, boundaries)
+        shade_layers(axis, found)
+        axis.set_xlim(-0.02, 1.02)
+    for axis in axes[-1:] if width < NARROW else axes:
+        axis.set_xlabel("normalised depth")
+    legend(figure, {name: looks[name] for name in features}, width, extra)
+    return figure, axes
+
+
+def keys(
+    features: Iterable[xr.Dataset], boundaries: Iterable[float], found: Iterable[Shade]
+) -> dict[str, Artist]:
+    """Legend entries for what is not a network's, by what it means."""
+    entries: dict[str, Artist] = {}
+    if any(smoothing(dataset).any() for dataset in features):
+        entries["after smoothing (open)"] = Line2D(
+            [], [], color="0.3", linestyle="none", marker="o", markersize=5, markerfacecolor="white"
         )
-        labels.append("after smoothing (open)")
-    style.legend_below(figure, handles, labels, columns=2 if width < 5 else 4 if len(labels) == 4 else 3)
-    return figure, axis
+    if list(boundaries):
+        entries["every second stage"] = patch("0.92")
+    return entries | {shade.label: patch(shade.colour, shade.hatch) for shade in found}
 
 
 def shade_stages(axis: Axes, boundaries: Iterable[float]) -> None:
@@ -55,28 +85,60 @@ def shade_stages(axis: Axes, boundaries: Iterable[float]) -> None:
         axis.axvspan(start, stop, color="0.94", linewidth=0, zorder=0)
 
 
-def _line(
-    axis: Axes, dataset: xr.Dataset, variable: str, look: style.Look, error: str | None, name: str
+def lines(
+    axis: Axes,
+    features: Mapping[str, xr.Dataset],
+    variable: str,
+    *,
+    looks: Mapping[str, style.Look],
+    error: str | None = None,
+    band: bool = False,
 ) -> None:
-    depth, values = (dataset[key].values.astype(float) for key in ("depth", variable))
-    bars = (
-        2 * dataset[error].values.astype(float)
-        if error and error in dataset
-        else np.full(values.shape, np.nan)
-    )
+    """A line a network over depth, with bars or a band of ± two standard errors.
+
+    Networks for which the variable is nowhere finite are left out.
+
+    Args:
+        axis: Where to draw.
+        features: Results with the dimension `layer`, by network name.
+        variable: What to draw.
+        looks: Looks by name.
+        error: Variable with the standard error.
+        band: Whether errors are a band instead of bars.
+    """
+    for name, dataset in features.items():
+        values = column(dataset, variable, "layer")
+        bars = 2 * column(dataset, error or "", "layer")
+        if not np.isfinite(values).any():
+            continue
+        _line(axis, dataset, values, None if band or not np.isfinite(bars).any() else bars, looks[name], name)
+        if band and np.isfinite(bars).any():
+            axis.fill_between(
+                dataset["depth"].values.astype(float),
+                values - bars,
+                values + bars,
+                color=looks[name].colour,
+                alpha=opacity(len(features)),
+                linewidth=0,
+            )
+
+
+def _line(
+    axis: Axes, dataset: xr.Dataset, values: np.ndarray, bars: np.ndarray | None, look: style.Look, name: str
+) -> None:
+    depth, after = dataset["depth"].values.astype(float), smoothing(dataset)
     axis.errorbar(
         depth,
         values,
-        yerr=bars if np.isfinite(bars).any() else None,
+        yerr=bars,
         color=look.colour,
         linestyle=look.dash,
         marker=look.marker,
-        markevery=list(np.flatnonzero(~smoothing(dataset))),
+        markevery=list(np.flatnonzero(~after)),
         elinewidth=0.7,
         capsize=1.2,
         label=name,
     )
-    after = smoothing(dataset)
     if after.any():
         axis.plot(
             depth[after],

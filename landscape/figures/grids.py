@@ -141,8 +141,25 @@ def repeats(dataset: xr.Dataset) -> int:
 
 
 def first(dataset: xr.Dataset) -> xr.Dataset:
-    """The first of several repeats, as is drawn where there is room for one."""
-    return dataset.isel(repeat=0) if "repeat" in dataset.dims else dataset
+    """The first of several repeats or dropout masks, as is drawn where there is room for one."""
+    return dataset.isel({name: 0 for name in ("repeat", "mask") if name in dataset.dims})
+
+
+def masks(dataset: xr.Dataset) -> list[xr.Dataset]:
+    """The surfaces under one dropout mask after the other; of a surface without that dimension, itself."""
+    if "mask" not in dataset.dims:
+        return [dataset]
+    return [dataset.isel(mask=index) for index in range(dataset.sizes["mask"])]
+
+
+def marked(dataset: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Points of a plane that its grid was laid around, such as other checkpoints, by name."""
+    if not {"marked_x", "marked_y"} <= set(dataset.variables):
+        return {}
+    places = zip(dataset["marked_x"].values, dataset["marked_y"].values, strict=True)
+    return {
+        str(name): (float(x), float(y)) for name, (x, y) in zip(dataset["marked"].values, places, strict=True)
+    }
 
 
 def cells(dataset: xr.Dataset, quantity: str = "nll") -> Cells:
@@ -179,6 +196,7 @@ def profile(dataset: xr.Dataset, quantity: str = "nll") -> Profile:
             f"a line needs the dimension x alone, at least 2 points, received {dict(dataset.sizes)}; a line "
             "of a plane is dataset.sel(y=0)"
         )
+    dataset = masks(dataset)[0]
     dataset = (dataset if "repeat" in dataset.dims else dataset.expand_dims("repeat")).sortby("x")
     layout = ("repeat", "x")
     values = _values(dataset, quantity).transpose(*layout).values

@@ -134,12 +134,36 @@ def smoothing(features: xr.Dataset) -> np.ndarray:
     return features["kind"].values.astype(str) == "smoothing"
 
 
-def smoothing_ratio(features: xr.Dataset) -> float | None:
-    """Geometric mean, over smoothing layers, of the spatial variance after one over that before it."""
-    variance = features["spatial_variance"].values.astype(float)
+def smoothing_ratios(features: xr.Dataset, variable: str = "spatial_variance") -> tuple[np.ndarray, ...]:
+    """What smoothing layers do to a variance: its value after each over that before it.
+
+    Args:
+        features: Result of kind `features`.
+        variable: Which variance.
+
+    Returns:
+        Indices of the smoothing layers, the ratios, NaN where the variance before is not positive, and their
+        standard errors by the delta method, with the covariance that follows from the error of the paired
+        change where it is stored, else none. Each has shape (smoothing,).
+    """
+    values, errors, changes = (
+        features[name].values.astype(float) if name in features else np.full(features.sizes["layer"], np.nan)
+        for name in (variable, f"{variable}_standard_error", f"{variable}_change_standard_error")
+    )
     after = np.flatnonzero(smoothing(features))
     after = after[after > 0]
-    ratios = variance[after] / np.where(variance[after - 1] > 0, variance[after - 1], np.nan)
+    before = after - 1
+    positive = np.where(values > 0, values, np.nan)
+    ratios = values[after] / positive[before]
+    covariance = (errors[after] ** 2 + errors[before] ** 2 - changes[after] ** 2) / 2
+    covariance = np.where(np.isfinite(covariance), covariance, 0.0)
+    variance = errors[after] ** 2 + (ratios * errors[before]) ** 2 - 2 * ratios * covariance
+    return after, ratios, np.sqrt(np.maximum(variance, 0)) / positive[before]
+
+
+def smoothing_ratio(features: xr.Dataset) -> float | None:
+    """Geometric mean, over smoothing layers, of the spatial variance after one over that before it."""
+    _, ratios, _ = smoothing_ratios(features)
     ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
     return float(np.exp(np.log(ratios).mean())) if ratios.size else None
 

@@ -27,14 +27,14 @@ from landscape.figures.contours import (
     panels,
     trim,
 )
-from landscape.figures.grids import QUANTITIES, Cells, cells, first
+from landscape.figures.grids import QUANTITIES, Cells, cells, first, masks
 from landscape.figures.inputs import named
 from landscape.figures.scales import Scale, inner_ticks, scale
 from landscape.figures.units import axis as axis_of
 from landscape.files import atomic_path
 from landscape.results import attribute, differences
 
-Frames = Sequence[xr.Dataset] | Mapping[str, Sequence[xr.Dataset]]
+Frames = xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset | Sequence[xr.Dataset]]
 """Surfaces in order, or one such sequence for each network."""
 
 
@@ -149,13 +149,16 @@ def frames(datasets: Frames) -> dict[str, list[xr.Dataset]]:
         ResultError: If there are none, a result is of another kind, or the frames of a network differ in
             their grid, directions or options, or in number from those of another network.
     """
-    if isinstance(datasets, xr.Dataset):
+    if isinstance(datasets, xr.Dataset) and "mask" not in datasets.dims:
         raise ResultError("a sequence needs several surfaces in order, received a single one")
-    if not isinstance(datasets, Mapping):
-        found = list(datasets)
+    if not isinstance(datasets, Mapping) or isinstance(datasets, xr.Dataset):
+        found = _listed(datasets)
         name = str(attribute(found[0], "network").get("name") or "network") if found else "network"
         datasets = {name: found}
-    rows = {name: [first(each) for each in found] for name, found in datasets.items()}
+    rows = {
+        name: [first(frame) for each in _listed(found) for frame in masks(each)]
+        for name, found in datasets.items()
+    }
     counts = {len(found) for found in rows.values()}
     if len(counts) != 1 or 0 in counts:
         said = ", ".join(f"{len(found)} of {name}" for name, found in rows.items()) or "none"
@@ -167,6 +170,10 @@ def frames(datasets: Frames) -> dict[str, list[xr.Dataset]]:
             if apart:
                 raise ResultError(f"frame {index} of {name!r} is another plane than frame 1: {apart} differ")
     return rows
+
+
+def _listed(found: xr.Dataset | Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    return [found] if isinstance(found, xr.Dataset) else list(found)
 
 
 def _apart(one: xr.Dataset, other: xr.Dataset) -> str:

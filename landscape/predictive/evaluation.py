@@ -9,47 +9,56 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from landscape.calibration import Reliability, reliability
 from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.progress import Progress, silent
 
-_ATTRIBUTES = {
-    "target": {"long_name": "class of the sample", "units": "1"},
-    "nll": {"long_name": "negative log-likelihood", "units": "nat"},
-    "correct": {"long_name": "whether the most probable class is the target", "units": "1"},
-    "confidence": {"long_name": "probability of the most probable class", "units": "1"},
-    "log_probability": {"long_name": "log-probability", "units": "nat"},
-    "mean_nll": {"long_name": "mean negative log-likelihood", "units": "nat"},
-    "mean_nll_standard_error": {"long_name": "standard error over samples", "units": "nat"},
-    "accuracy": {"long_name": "share of right predictions", "units": "1"},
-    "accuracy_standard_error": {"long_name": "standard error over samples", "units": "1"},
-    "top5": {"long_name": "share of targets among the five most probable classes", "units": "1"},
-    "top5_standard_error": {"long_name": "standard error over samples", "units": "1"},
-    "brier": {"long_name": "Brier score, summed over classes", "units": "1"},
-    "brier_standard_error": {"long_name": "standard error over samples", "units": "1"},
-    "ece": {"long_name": "expected calibration error", "units": "1"},
+_NAMES = {
+    "target": ("class of the sample", "1"),
+    "nll": ("negative log-likelihood", "nat"),
+    "correct": ("whether the most probable class is the target", "1"),
+    "confidence": ("probability of the most probable class", "1"),
+    "log_probability": ("log-probability", "nat"),
+    "mean_nll": ("mean negative log-likelihood", "nat"),
+    "accuracy": ("share of right predictions", "1"),
+    "top5": ("share of targets among the five most probable classes", "1"),
+    "brier": ("Brier score, summed over classes", "1"),
+    "ece": ("expected calibration error", "1"),
+    "signed_ece": ("accuracy minus mean confidence; negative if overconfident", "1"),
+    "acc_90": ("accuracy at confidence over 0.9", "1"),
+    "unc_90": ("share of wrong predictions with confidence up to 0.9", "1"),
+    "freq_90": ("share of predictions with confidence over 0.9", "1"),
+    "iou": ("intersection over union, mean over classes", "1"),
+    "bin_lower": ("lower edge of the confidence bin", "1"),
+    "bin_upper": ("upper edge of the confidence bin", "1"),
+    "bin_confidence": ("mean confidence in the bin", "1"),
+    "bin_accuracy": ("accuracy in the bin", "1"),
+    "bin_count": ("predictions in the bin", "1"),
 }
 
 
 def evaluate(
     objective: Objective, *, bins: int = 10, draw: int = 0, progress: Progress = silent
 ) -> xr.Dataset:
-    """Negative log-likelihood, accuracy, calibration and Brier score of the network's predictions.
+    """Likelihood, accuracy and calibration of the network's predictions.
 
     Everything comes from the logits, in float64, also where the objective's loss is not the cross-entropy.
     Values that are not finite stay as they are; a prediction that is NaN counts as wrong.
 
     Args:
         objective: Network and samples.
-        bins: Of the expected calibration error.
+        bins: Of the calibration errors and of the reliability diagram.
         draw: Which dropout masks, with `fresh` dropout.
         progress: Shows how far it is.
 
     Returns:
-        Dimensions `sample` (coordinate: position in the source) and `class`. By sample: `target`, `nll`
-        (nats), `correct`, `confidence` and, float32, `log_probability(sample, class)`. Over all samples:
-        `mean_nll`, `accuracy`, `brier`, from six classes on `top5`, each with its `…_standard_error`, and
-        `ece`.
+        Dimensions `sample` (coordinate: position in the source), `class` and `bin`. By sample: `target`,
+        `nll` (nats), `correct`, `confidence` and, float32, `log_probability(sample, class)`. Over all
+        samples, each with its `…_standard_error`: `mean_nll`, `accuracy`, `brier`, from six classes on
+        `top5`, `ece`, `signed_ece` (accuracy minus confidence), `acc_90`, `unc_90`, `freq_90`
+        (`metrics.confidence_shares`) and `iou` (`metrics.iou`). By bin: `bin_lower`, `bin_upper`,
+        `bin_confidence`, `bin_accuracy` with its standard error, NaN in empty bins, and `bin_count`.
 
     Raises:
         LandscapeError: If the network does not output logits of shape (sample, class), a target is none of
@@ -61,17 +70,12 @@ def evaluate(
         for logits, targets in progress(objective.outputs(draw=draw), "evaluate", batches)
     ]
     scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    means = {
-        "mean_nll": metrics.mean(scores["nll"]),
-        "accuracy": metrics.mean(scores["correct"]),
-        "brier": metrics.mean(scores.pop("brier")),
-    }
-    if "top5" in scores:
-        means["top5"] = metrics.mean(scores.pop("top5"))
-    summary = {"ece": metrics.calibration_error(scores["confidence"], scores["correct"], bins=bins)}
-    for name, mean in means.items():
+    binned = reliability(scores["confidence"], scores["correct"], bins=bins)
+    summary: dict[str, float] = {}
+    for name, mean in _means(scores, binned).items():
         summary |= {name: mean.value, f"{name}_standard_error": mean.standard_error}
-    return _dataset(objective, scores, summary).assign_attrs(ece_bins=bins)
+    dataset = _dataset(objective, scores, summary, _by_bin(binned))
+    return dataset.assign_attrs(ece_bins=bins, confident=metrics.CONFIDENT)
 
 
 def _scores(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
@@ -80,6 +84,7 @@ def _scores(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
     scores = {
         "target": targets,
         "nll": metrics.nll(log_probability, targets),
+        "predicted": metrics.predicted(log_probability),
         "correct": metrics.correct(log_probability, targets),
         "confidence": log_probability.amax(1).exp(),
         "brier": metrics.brier(log_probability, targets),
@@ -90,14 +95,60 @@ def _scores(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
     return {name: values.cpu() for name, values in scores.items()}
 
 
-def _dataset(objective: Objective, scores: dict[str, Tensor], summary: dict[str, float]) -> xr.Dataset:
+def _means(scores: dict[str, Tensor], binned: Reliability) -> dict[str, metrics.Mean]:
+    """Every score over all samples; takes what is not stored by sample out of `scores`."""
+    means = {
+        "mean_nll": metrics.mean(scores["nll"]),
+        "accuracy": metrics.mean(scores["correct"]),
+        "brier": metrics.mean(scores.pop("brier")),
+        "ece": metrics.Mean(float(binned.error()), float(binned.error_standard_error())),
+        "signed_ece": metrics.Mean(float(binned.signed_error()), float(binned.signed_error_standard_error())),
+        **metrics.confidence_shares(scores["confidence"], scores["correct"]),
+        "iou": metrics.iou(scores.pop("predicted"), scores["target"]),
+    }
+    if "top5" in scores:
+        means["top5"] = metrics.mean(scores.pop("top5"))
+    return means
+
+
+def _by_bin(binned: Reliability) -> dict[str, np.ndarray]:
+    """The reliability diagram, one value a bin."""
+    count = binned.count
+    edges = np.linspace(0, 1, len(count) + 1)
+    accuracy = binned.hits / count
+    return {
+        "bin_lower": edges[:-1],
+        "bin_upper": edges[1:],
+        "bin_confidence": (binned.confidence / count).numpy(),
+        "bin_accuracy": accuracy.numpy(),
+        "bin_accuracy_standard_error": (accuracy * (1 - accuracy) / (count - 1))
+        .sqrt()
+        .where(count > 1, math.nan)
+        .numpy(),
+        "bin_count": count.long().numpy(),
+    }
+
+
+def _dataset(
+    objective: Objective,
+    scores: dict[str, Tensor],
+    summary: dict[str, float],
+    by_bin: dict[str, np.ndarray],
+) -> xr.Dataset:
     samples = objective.samples
     coords = {"sample": samples.indices}
     if len(samples.class_names) == scores["log_probability"].shape[1]:
         coords["class"] = np.array(samples.class_names, dtype=object)
     dims = ("sample", "class")
     return xr.Dataset(
-        {name: (dims[: values.dim()], values.numpy(), _ATTRIBUTES[name]) for name, values in scores.items()}
-        | {name: ((), value, _ATTRIBUTES[name]) for name, value in summary.items()},
+        {name: (dims[: values.dim()], values.numpy(), _attributes(name)) for name, values in scores.items()}
+        | {name: ((), value, _attributes(name)) for name, value in summary.items()}
+        | {name: ("bin", values, _attributes(name)) for name, values in by_bin.items()},
         coords=coords,
     )
+
+
+def _attributes(name: str) -> dict[str, str]:
+    quantity = name.removesuffix("_standard_error")
+    long_name, units = _NAMES[quantity]
+    return {"long_name": long_name if quantity == name else "standard error over samples", "units": units}

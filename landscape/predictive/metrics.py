@@ -12,15 +12,27 @@ from landscape.calibration import calibration_error
 from landscape.errors import LandscapeError
 
 __all__ = [
+    "CONFIDENT",
+    "NO_CLASS",
     "TOP5_CLASSES",
     "Mean",
     "brier",
     "calibration_error",
+    "confidence_shares",
     "correct",
+    "iou",
     "log_probabilities",
     "mean",
     "nll",
+    "predicted",
+    "ratio",
 ]
+
+CONFIDENT = 0.9
+"""Predictions above this confidence count as certain (Park & Kim 2022a)."""
+
+NO_CLASS = -1
+"""The predicted class of a prediction that is NaN."""
 
 TOP5_CLASSES = 6
 """Top-5 accuracy says something from this many classes on."""
@@ -44,6 +56,21 @@ def mean(values: Tensor) -> Mean:
     values = values.double()
     spread = float(values.std()) if len(values) > 1 else math.nan
     return Mean(float(values.mean()), spread / math.sqrt(len(values)))
+
+
+def ratio(part: Tensor, whole: Tensor) -> Mean:
+    """Σ part / Σ whole over samples, with its standard error by the delta method.
+
+    Args:
+        part: One value a sample, shape (sample,).
+        whole: Likewise.
+
+    Returns:
+        NaN where the whole is zero; the standard error is NaN for a single sample too.
+    """
+    part, whole = part.double(), whole.double()
+    value = part.mean() / whole.mean()
+    return Mean(float(value), mean((part - value * whole) / whole.mean()).standard_error)
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -98,6 +125,58 @@ def correct(log_probability: Tensor, targets: Tensor, *, top: int = 1) -> Tensor
     """
     best = log_probability.topk(top, dim=1).indices
     return (best == targets[:, None]).any(1) & ~log_probability.isnan().any(1)
+
+
+def predicted(log_probability: Tensor) -> Tensor:
+    """The most probable class of each sample; `NO_CLASS` where the prediction is NaN.
+
+    Args:
+        log_probability: Shape (sample, class).
+
+    Returns:
+        Class indices, shape (sample,).
+    """
+    best = log_probability.topk(1, dim=1).indices[:, 0]
+    return best.where(~log_probability.isnan().any(1), NO_CLASS)
+
+
+def iou(classes: Tensor, targets: Tensor) -> Mean:
+    """Intersection over union of the samples predicted and those of a class, mean over classes.
+
+    For one class TP / (TP + FP + FN). The mean is over the classes that occur among the targets, as in Park &
+    Kim's code; its standard error over samples comes from the delta method.
+
+    Args:
+        classes: Predicted classes, shape (sample,); `NO_CLASS` is none.
+        targets: Class indices, shape (sample,).
+    """
+    present = targets.unique()
+    is_predicted, is_target = classes[:, None] == present, targets[:, None] == present
+    both, either = (is_predicted & is_target).double(), (is_predicted | is_target).double()
+    values = both.mean(0) / either.mean(0)
+    influence = ((both - values * either) / either.mean(0)).mean(1)
+    return Mean(float(values.mean()), mean(influence).standard_error)
+
+
+def confidence_shares(confidence: Tensor, hit: Tensor) -> dict[str, Mean]:
+    """What predictions are worth where they are confident (Park & Kim 2022a).
+
+    Args:
+        confidence: Probability of the predicted class, shape (sample,).
+        hit: Whether the prediction is right, shape (sample,).
+
+    Returns:
+        `acc_90`, the accuracy at confidence > 0.9; `unc_90`, the share of wrong predictions with confidence
+        ≤ 0.9; `freq_90`, the share of all predictions with confidence > 0.9. NaN where there is no such
+        prediction to judge, or a confidence is NaN.
+    """
+    sure = (confidence > CONFIDENT).double().where(~confidence.isnan(), math.nan)
+    wrong = (~hit).double()
+    return {
+        "acc_90": ratio(sure * hit, sure),
+        "unc_90": ratio(wrong * (1 - sure), wrong),
+        "freq_90": mean(sure),
+    }
 
 
 def brier(log_probability: Tensor, targets: Tensor) -> Tensor:

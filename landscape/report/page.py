@@ -15,6 +15,7 @@ from landscape import figures
 from landscape.figures.captions import protocol_phrase
 from landscape.figures.style import Look
 from landscape.files import write_text
+from landscape.report.drawing import panels
 from landscape.report.protocols import protocols
 from landscape.report.sentences import sentences
 from landscape.report.summary import Results, Row, summarise, write_summary
@@ -105,17 +106,11 @@ def _write_figures(results: Results, folder: Path, said: Mapping[str, str]) -> l
     """Draw and save every figure there is data for; colours follow the order of all networks."""
     looks: Mapping[str, Look] = figures.looks(results)
     sections = []
-    for name, drawing in figures.FIGURES.items():
-        datasets = {
-            network: kinds[drawing.kind] for network, kinds in results.items() if drawing.kind in kinds
-        }
-        if not datasets:
-            continue
-        text = figures.caption(name, datasets)
-        figures.save(figures.draw(name, datasets, looks=looks), folder / name, formats=FORMATS)
-        write_text(folder / f"{name}.txt", text + "\n")
-        alternative = f"{drawing.description}, for {', '.join(datasets)}. {said.get(name, '')}".strip()
-        sections.append(Section(name, drawing.title, said.get(name, ""), text, alternative))
+    for panel in panels(results):
+        text = panel.save(folder, looks, FORMATS)
+        name, drawing, sentence = panel.name, panel.drawing, said.get(panel.name, "")
+        alternative = f"{drawing.description}, for {', '.join(panel.datasets)}. {sentence}".strip()
+        sections.append(Section(name, drawing.title, sentence, text, alternative))
     return sections
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from landscape.errors import ResultError
+from landscape.figures.grids import is_plane
 from landscape.figures.reductions import (
     batch_maximum,
     blocks,
@@ -134,6 +135,8 @@ def _spectrum(dataset: xr.Dataset) -> Row:
 
 
 def _surface(dataset: xr.Dataset) -> Row:
+    if not is_plane(dataset):
+        return {}  # a line is drawn, and has no border to speak of
     grid = cells(dataset)
     return {
         "centre_nll": centre_nll(dataset),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -40,6 +43,7 @@ class Journal:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         place = Path(result)
         self.folder = place.with_name(f".{place.name}.{digest}.part")
+        self._place, self._began = place, time.time()
 
     def runner(self, progress: Progress = silent) -> Runner:
         """Runs what is not there yet; the results are those of an uninterrupted run, bit for bit."""
@@ -67,8 +71,13 @@ class Journal:
         return self.folder / f"{label.replace(' ', '-')}-{index:06d}.npz"
 
     def close(self) -> None:
-        """Remove the items; called once the result is written."""
+        """Remove the items, and what a kill left of the result's writing; called once that is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        for draft in self._place.absolute().parent.glob(f"{glob.escape(f'.{self._place.name}.')}????????"):
+            # A younger one is being written now, by a call that asks for a part of the result.
+            with suppress(OSError):
+                if draft.is_dir() and draft.stat().st_mtime < self._began:
+                    shutil.rmtree(draft)
 
 
 def _write(path: Path, item: Item) -> None:

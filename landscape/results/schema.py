@@ -23,6 +23,16 @@ KINDS = {
     "surface": ("nll", "l2", "accuracy"),
     "trajectory": ("x", "y", "off_plane", "distance"),
     "features": ("kind", "depth", "spatial_variance", "delta_log_amplitude"),
+    "aliasing": ("factor", "before", "after"),
+    "covariance": ("correlation",),
+    "maps": ("input", "map"),
+    "noise": ("frequency_pi", "accuracy", "nll", "accuracy_drop"),
+    "similarity": ("cka",),
+    "lesion": ("depth", "stage", "accuracy", "nll", "accuracy_drop"),
+    "ensemble": ("nll", "accuracy", "ece"),
+    "robustness": ("accuracy", "error", "nll", "ece"),
+    "consistency": ("consistency",),
+    "attack": ("accuracy", "nll"),
 }
 """Variables that every stored result of a kind holds."""
 

@@ -3,29 +3,33 @@
 from landscape.surface.directions import (
     Directions,
     filter_normalised,
-    from_eigenvectors,
     random,
     random_directions,
 )
+from landscape.surface.eigenvectors import from_eigenvectors
 from landscape.surface.flatness import flatness
-from landscape.surface.grid import axis, coarse_to_fine
+from landscape.surface.grid import axis, coarse_to_fine, covering
+from landscape.surface.mesh import Mesh
 from landscape.surface.norms import NORMS, Norm, normalised
-from landscape.surface.plane import plane, surface
+from landscape.surface.plane import plane, shuffled, surface
 from landscape.surface.quadratic import Quadratic, fit
 from landscape.surface.roughness import roughness
 from landscape.surface.series import line, principal, triangle
 from landscape.surface.span import find_span
 from landscape.surface.stored import as_arrays, from_arrays, from_tensors
 from landscape.surface.trajectory import polar, project
+from landscape.surface.tuning import tuned
 
 __all__ = [
     "NORMS",
     "Directions",
+    "Mesh",
     "Norm",
     "Quadratic",
     "as_arrays",
     "axis",
     "coarse_to_fine",
+    "covering",
     "filter_normalised",
     "find_span",
     "fit",
@@ -42,6 +46,8 @@ __all__ = [
     "random",
     "random_directions",
     "roughness",
+    "shuffled",
     "surface",
     "triangle",
+    "tuned",
 ]

@@ -1,23 +1,21 @@
-"""Directions through weight space: drawn, taken from eigenvectors, or read back from a result."""
+"""Directions through weight space, and how random ones are drawn."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.parameters import Parameters, dot, norm, unflatten
-from landscape.results import attribute
+from landscape.parameters import Parameters, dot, norm
 from landscape.surface.norms import UNITS, Norm, check_norm, normalised, require_same_shapes
 
 KINDS = ("random", "eigenvectors", "principal components", "checkpoints", "file")
@@ -219,55 +217,6 @@ def random(
         options={"orthogonal": False, "include_1d": include_1d or norm == "none", "repeat": repeat},
     )
     return directions.orthogonalised() if orthogonal else directions
-
-
-def from_eigenvectors(
-    dataset: xr.Dataset, objective: Objective, *, ranks: Sequence[int] = (1, 2), norm: Norm = "none"
-) -> Directions:
-    """Directions along Hessian eigenvectors of a saved result.
-
-    Args:
-        dataset: Of `landscape hessian … --vectors`, with the variable `vector` (rank, parameter).
-        objective: Whose free parameters the eigenvectors were computed over; gives names and shapes.
-        ranks: One or two of the result's ranks, the most wanted eigenvalue being 1.
-        norm: A scale other than the eigenvectors' own, which is ‖Δw‖ in raw coordinates.
-
-    Raises:
-        LandscapeError: If the result holds no vectors or not these ranks, or is over other parameters.
-    """
-    if "vector" not in dataset:
-        raise LandscapeError(
-            "this result holds no eigenvectors; compute it again with `landscape hessian … --vectors`"
-        )
-    held = [int(rank) for rank in dataset["rank"].values]
-    if not set(ranks) <= set(held) or len(set(ranks)) != len(ranks):
-        raise LandscapeError(f"the ranks {list(ranks)} are asked for; choose different ones of {held}")
-    options = attribute(dataset, "protocol").get("options", {}) if "protocol" in dataset.attrs else {}
-    coordinates = options.get("coordinates", "raw")
-    # Filter and layer coordinates have no place for biases and BatchNorm.
-    moved = {k: v for k, v in objective.free.items() if coordinates == "raw" or v.dim() > 1}
-    size, expected = dataset.sizes["parameter"], sum(value.numel() for value in moved.values())
-    if size != expected:
-        raise LandscapeError(
-            f"the eigenvectors have {size} entries, the network's parameters that match "
-            f"{objective.params!r} have {expected} in {coordinates} coordinates; use the network and the "
-            "--params that the eigenvectors were computed with"
-        )
-    zeros = {name: torch.zeros_like(value) for name, value in objective.free.items()}
-    vectors = []
-    for rank in ranks:
-        row = torch.from_numpy(np.array(dataset["vector"].values[held.index(rank)]))
-        vector = {name: part.to(moved[name]) for name, part in unflatten(row, moved).items()}
-        vectors.append(normalised(zeros | vector, objective.free, norm))
-    own = "‖Δw‖" if coordinates == "raw" else f"lengths in {coordinates} coordinates"
-    return Directions(
-        tuple(vectors),
-        norm=norm,
-        kind="eigenvectors",
-        units=own if norm == "none" else UNITS[norm],
-        labels=(f"eigenvector {ranks[0]}", f"eigenvector {ranks[-1]}"),
-        options={"ranks": list(ranks), "coordinates": coordinates},
-    )
 
 
 def layout(tensors: Mapping[str, Tensor]) -> str:

@@ -44,3 +44,34 @@ def coarse_to_fine(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         return (0 if centre else 1, -level, *point)
 
     return sorted(points, key=rank)
+
+
+def covering(points: np.ndarray, steps: int, *, margin: float = 0.5) -> tuple[np.ndarray, ...]:
+    """Axes of a grid around some points, as far beyond the outermost ones on each side as `margin` says.
+
+    Args:
+        points: Coordinates, shape (point, axis).
+        steps: Points of the grid along each axis.
+        margin: Share of the points' largest extent.
+
+    Returns:
+        One array of shape (steps,) for each axis; a coordinate of a point that rounding alone keeps off the
+        grid is put on it.
+
+    Raises:
+        LandscapeError: If there are too few steps, the margin is negative, or the points are all the same.
+    """
+    low, high = points.min(0), points.max(0)
+    extent = float((high - low).max())
+    if steps < 3 or not 0 <= margin < np.inf or not 0 < extent < np.inf:
+        raise LandscapeError(
+            f"a grid around points needs at least 3 steps, a margin of 0 or more and points that differ, got "
+            f"{steps} steps, a margin of {margin} and an extent of {extent}"
+        )
+    axes = []
+    for start, stop, column in zip(low - margin * extent, high + margin * extent, points.T, strict=True):
+        axis = np.linspace(start, stop, steps)
+        for value in column:
+            axis[np.abs(axis - value) < 1e-9 * extent] = value
+        axes.append(axis)
+    return tuple(axes)

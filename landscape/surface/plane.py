@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,19 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.parameters import Parameters, shifted
+from landscape.parameters import Parameters
 from landscape.progress import Progress, silent
 from landscape.surface.directions import Directions
-from landscape.surface.grid import axis, coarse_to_fine
+from landscape.surface.grid import axis
+from landscape.surface.mesh import Mesh, Place
 from landscape.surface.points import point
 from landscape.work import Item, Runner, in_memory
 
-ANCHORS = 25
-"""Points, at most, that every sample is evaluated at for the others to lean on."""
+ANCHORS = 9
+"""Points, at most, that every sample is evaluated at for the others to lean on: the coarsest 3×3 grid."""
+
+SHARE = 16
+"""One point of so many, at most, is such an anchor: they cost far more than the others."""
 
 _QUANTITIES = {
     "nll": {"long_name": "negative log-likelihood", "units": "nats"},
@@ -85,7 +89,8 @@ def surface(
         grid: Coordinates along x, and along y for a plane.
         tolerance: Share of its value that the error of a point may reach; samples are then taken from one
             random order until it is. 0 takes every sample everywhere.
-        anchors: Whether points with a tolerance lean on evaluated neighbours, see `landscape.surface.points`.
+        anchors: Whether points with a tolerance lean on a few that are evaluated whole, see
+            `landscape.surface.points`.
         seed: Of that random order.
         run: Runs the points; in memory by default.
 
@@ -99,20 +104,21 @@ def surface(
     """
     if not 0 <= tolerance < 1:
         raise LandscapeError(f"the tolerance is a share of the loss from 0 to below 1, got {tolerance}")
-    if len(grid) != len(directions.vectors):
-        raise LandscapeError(
-            f"{len(directions.vectors)} directions need as many axes of the grid, got {len(grid)}"
-        )
     if tolerance:
-        order = np.random.default_rng(seed).permutation(len(objective.samples))
-        objective = objective.selected(order)
-    points = _Points(objective, directions, [np.asarray(each, float) for each in grid], tolerance)
+        objective = shuffled(objective, seed)
+    points = _Points(objective, Mesh(objective, directions, grid), tolerance)
     run = run or in_memory()
-    lean = points.anchors(ANCHORS) if tolerance and anchors else 0
+    lean = points.anchors() if tolerance and anchors else 0
     first = run(lean, points.anchor, "anchors") if lean else []
-    points.known = {points.order[i]: item["losses"] for i, item in enumerate(first) if item}
+    if any(first):
+        points.known = torch.stack([torch.from_numpy(item["losses"]) for item in first if item])
     rest = run(len(points.order) - lean, lambda index: points.compute(lean + index), "surface")
     return points.dataset([*first, *rest])
+
+
+def shuffled(objective: Objective, seed: int) -> Objective:
+    """The objective with its samples in the random order that points with a tolerance take them in."""
+    return objective.selected(np.random.default_rng(seed).permutation(len(objective.samples)))
 
 
 @dataclass
@@ -120,74 +126,52 @@ class _Points:
     """The grid's points as work items, in the order of `order`."""
 
     objective: Objective
-    directions: Directions
-    grid: list[np.ndarray]
+    mesh: Mesh
     tolerance: float
 
     def __post_init__(self) -> None:
-        self.shape = tuple(len(each) for each in reversed(self.grid))
-        self.order = coarse_to_fine(self.shape)
-        self.known: dict[tuple[int, ...], np.ndarray] = {}
+        self.order = self.mesh.order
+        self.known: Tensor | None = None
 
-    def anchors(self, most: int) -> int:
+    def anchors(self) -> int:
         """How many points from the beginning of the order to evaluate on every sample."""
-        return min(most, len(self.order))
+        return min(ANCHORS, 1 + len(self.order) // SHARE)
 
     def anchor(self, index: int) -> Item:
         return self._at(self.order[index], 0.0, None)
 
     def compute(self, index: int) -> Item:
         place = self.order[index]
-        item = self._at(place, self.tolerance, self._neighbour(place))
+        item = self._at(place, self.tolerance, self.known)
         return {name: value for name, value in item.items() if name != "losses"}
 
-    def _at(self, place: tuple[int, ...], tolerance: float, anchor: Tensor | None) -> Item:
-        steps = [
-            (float(coordinates[i]), vector)
-            for coordinates, i, vector in zip(
-                self.grid, reversed(place), self.directions.vectors, strict=True
-            )
-        ]
-        theta = shifted(self._origin(), *steps)
-        draw = 1 + int(np.ravel_multi_index(place, self.shape))
-        return point(self.objective, theta, draw=draw, tolerance=tolerance, anchor=anchor)
-
-    def _origin(self) -> Mapping[str, Tensor]:
-        origin = self.directions.origin
-        return self.objective.parameters if origin is None else {**self.objective.parameters, **origin}
-
-    def _neighbour(self, place: tuple[int, ...]) -> Tensor | None:
-        """The losses of the nearest anchor."""
-        if not self.known:
-            return None
-        nearest = min(
-            self.known, key=lambda other: sum((a - b) ** 2 for a, b in zip(place, other, strict=True))
-        )
-        return torch.from_numpy(self.known[nearest])
+    def _at(self, place: Place, tolerance: float, anchors: Tensor | None) -> Item:
+        theta, draw = self.mesh.weights(place), self.mesh.draw(place)
+        return point(self.objective, theta, draw=draw, tolerance=tolerance, anchors=anchors)
 
     def dataset(self, items: Sequence[Item | None]) -> xr.Dataset:
         """The items on the grid; one that is None has not been computed."""
-        table = {name: np.full(self.shape, np.nan) for name in _QUANTITIES}
-        samples, done = np.zeros(self.shape, int), np.zeros(self.shape, bool)
+        mesh = self.mesh
+        table = {name: np.full(mesh.shape, np.nan) for name in _QUANTITIES}
+        samples, done = np.zeros(mesh.shape, int), np.zeros(mesh.shape, bool)
         for place, item in self._present(items):
             for name in table:
                 table[name][place] = item[name]
             samples[place], done[place] = item["samples"], True
-        axes = ("x", "y")[: len(self.grid)]
-        dims = axes[::-1]
-        lengths = zip(axes, self.directions.lengths, ("‖δ‖", "‖η‖"), strict=False)
-        units = {"units": self.directions.units}
+        directions, axes = mesh.directions, mesh.dims[::-1]
+        lengths = zip(axes, directions.lengths, ("‖δ‖", "‖η‖"), strict=False)
+        units = {"units": directions.units}
         return xr.Dataset(
-            {name: (dims, table[name], attrs) for name, attrs in _QUANTITIES.items()}
-            | {"samples": (dims, samples), "done": (dims, done)}
+            {name: (mesh.dims, table[name], attrs) for name, attrs in _QUANTITIES.items()}
+            | {"samples": (mesh.dims, samples), "done": (mesh.dims, done)}
             | {f"{name}_norm": ((), length, {"long_name": text}) for name, length, text in lengths},
             coords={
                 name: (name, each, {"long_name": label, **units})
-                for name, each, label in zip(axes, self.grid, self.directions.labels, strict=False)
+                for name, each, label in zip(axes, mesh.axes, directions.labels, strict=False)
             },
         )
 
-    def _present(self, items: Sequence[Item | None]) -> Iterator[tuple[tuple[int, ...], Item]]:
+    def _present(self, items: Sequence[Item | None]) -> Iterator[tuple[Place, Item]]:
         for place, item in zip(self.order, items, strict=True):
             if item is not None:
                 yield place, item

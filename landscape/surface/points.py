@@ -24,21 +24,21 @@ def point(
     *,
     draw: int,
     tolerance: float = 0.0,
-    anchor: Tensor | None = None,
+    anchors: Tensor | None = None,
 ) -> Item:
     """Loss, accuracy and calibration at some parameters.
 
     With a tolerance, samples are taken in their order until the error from leaving out the rest is at most
-    that share of the loss. With an anchor, the losses of all samples at a neighbouring point, the estimate is
-    a regression on them: neighbours' losses are strongly correlated, so that fewer samples do (Cochran 1977,
-    *Sampling Techniques*, chapter 7).
+    that share of the loss. With anchors, points where the losses of all samples are known, the estimate is a
+    regression on these: losses at different points of a surface are strongly correlated, so that fewer
+    samples do (Cochran 1977, *Sampling Techniques*, chapter 7).
 
     Args:
         objective: The loss; its samples in random order where a tolerance is given.
         theta: Where.
         draw: Which dropout masks, with `fresh` dropout.
         tolerance: 0 takes every sample.
-        anchor: Losses of every sample at a neighbouring point, float64, shape (sample,).
+        anchors: Losses of every sample at other points, float64, shape (anchor, sample).
 
     Returns:
         Scalars `nll`, `standard_error` (of the samples as a draw from all images there could be),
@@ -53,33 +53,37 @@ def point(
         if not tolerance:
             continue
         losses = torch.cat([losses, part.losses])
-        value, error = estimate(losses, total, anchor)
+        value, error = estimate(losses, total, anchors)
         enough = len(losses) >= LEAST and error <= tolerance * abs(value)
         if enough or not math.isfinite(value):
             break  # one loss that is not finite makes the mean so
     return _item(parts, objective.l2(theta), total, (value, error) if tolerance else None)
 
 
-def estimate(losses: Tensor, total: int, anchor: Tensor | None = None) -> tuple[float, float]:
+def estimate(losses: Tensor, total: int, anchors: Tensor | None = None) -> tuple[float, float]:
     """Mean over all samples from the first ones, and its standard error with finite-population correction.
 
     Args:
         losses: Of the first n samples, shape (n,).
         total: Samples in all.
-        anchor: Losses of all samples at a neighbouring point, for the regression estimator.
+        anchors: Losses of all samples at other points, shape (anchor, total), for the regression estimator;
+            an anchor with a loss that is not finite is left out.
     """
     count, value = len(losses), float(losses.mean())
     if count == total:
         return value, 0.0
     deviations = losses - value
     freedom = count - 1
-    if anchor is not None and bool(torch.isfinite(anchor).all()):
-        beside = anchor[:count] - anchor[:count].mean()
-        square = float(beside.square().sum())
-        slope = float((beside * deviations).sum()) / square if square else 0.0
-        value += slope * float(anchor.mean() - anchor[:count].mean())
-        deviations = deviations - slope * beside
-        freedom = count - 2
+    if anchors is not None and math.isfinite(value):
+        usable = anchors[torch.isfinite(anchors).all(1)]
+        means = usable[:, :count].mean(1)
+        beside = (usable[:, :count] - means[:, None]).T
+        # Anchors may be almost the same: the least squares solution of least norm, and its rank.
+        fit = torch.linalg.lstsq(beside, deviations[:, None], driver="gelsd")
+        slopes = fit.solution[:, 0]
+        value += float((usable.mean(1) - means) @ slopes)
+        deviations = deviations - beside @ slopes
+        freedom -= int(fit.rank)
     if freedom < 1:
         return value, math.nan
     spread = float(deviations.square().sum()) / freedom

@@ -2,5 +2,17 @@
 
 from landscape.zoo.config import ModelConfig, Smoothing, is_zoo_name, parse
 from landscape.zoo.networks import build, skeleton
+from landscape.zoo.surgery import SURGERIES, operated, parse_surgery, smoothed
 
-__all__ = ["ModelConfig", "Smoothing", "build", "is_zoo_name", "parse", "skeleton"]
+__all__ = [
+    "SURGERIES",
+    "ModelConfig",
+    "Smoothing",
+    "build",
+    "is_zoo_name",
+    "operated",
+    "parse",
+    "parse_surgery",
+    "skeleton",
+    "smoothed",
+]

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from landscape.results import Check
+from tests.figures import feature_results, prediction_results
 from tests.figures.planes import stamped, surface, trajectory
 
 FAMILY = (
@@ -147,23 +148,30 @@ def features(name="gap", *, blur=False, scale=1.0, size=32, **kwargs):
             "spatial_variance": ("layer", variance),
             "spatial_variance_standard_error": ("layer", 0.03 * variance),
             "log_amplitude": (both, delta + 3),
+            "log_amplitude_standard_error": (both, 0.02 * (1 - delta)),
             "delta_log_amplitude": (both, delta),
             "frequency_pi": (both, frequency),
             "high_frequency": ("layer", np.array(last)),
             "high_frequency_standard_error": ("layer", np.full(len(last), 0.02)),
-            "kind": ("layer", [kind for _, kind, _, _ in layers]),
+            "kind": ("layer", np.array([kind for _, kind, _, _ in layers], dtype=object)),
             "stage": ("layer", [stage for _, _, stage, _ in layers]),
             "depth": ("layer", np.linspace(0, 1, count)),
             "height": ("layer", [side for *_, side in layers]),
             "width": ("layer", [side for *_, side in layers]),
             "channels": ("layer", [16] * count),
+            **feature_results.measured(
+                [side for *_, side in layers],
+                [kind for _, kind, _, _ in layers],
+                level=scale,
+                dropout=name.startswith("mcd"),
+            ),
         },
         coords={"layer": [label for label, *_ in layers]},
     )
     return stamped(dataset, "features", name, **kwargs)
 
 
-def evaluation(name="gap", *, nll=0.4, error=0.01, accuracy=0.88, **kwargs):
+def evaluation(name="gap", *, nll=0.4, error=0.01, accuracy=0.88, binned=True, **kwargs):
     samples, classes = 20, 10
     dataset = xr.Dataset(
         {
@@ -178,6 +186,8 @@ def evaluation(name="gap", *, nll=0.4, error=0.01, accuracy=0.88, **kwargs):
             "accuracy_standard_error": 0.003,
             "top5": 0.99,
             "ece": 0.05,
+            "ece_standard_error": 0.006,
+            **(prediction_results.bins(gap=0.2 * nll) if binned else {}),
             "brier": 0.18,
             "brier_standard_error": 0.004,
         }
@@ -216,6 +226,16 @@ def comparison(names=FAMILY[:3], *, checks=True):
             ),
             "trajectory": trajectory(name, turn=2.0 + 0.4 * i),
             "features": features(name, blur="blur" in name, scale=1 - 0.06 * i),
+            "aliasing": feature_results.aliasing(name, blur="blur" in name, level=0.08 - 0.004 * i),
+            "covariance": feature_results.covariance(name, width=1 + 0.1 * i),
+            "maps": feature_results.maps(name, seed=i, noise=0.25 if name.startswith("mcd") else 0.0),
+            "noise": feature_results.noise(name, fall=0.12 - 0.008 * i),
+            "similarity": feature_results.similarity(name, spread=3 - 0.2 * i),
+            "lesion": feature_results.lesion(name, level=0.05 - 0.003 * i),
+            "ensemble": prediction_results.ensemble(name, level=0.8 - 0.04 * i),
+            "robustness": prediction_results.robustness(name, level=1 - 0.05 * i),
+            "consistency": prediction_results.consistency(name, level=0.97 + 0.002 * i),
+            "attack": prediction_results.attack(name, level=1 - 0.06 * i),
         }
     return found
 

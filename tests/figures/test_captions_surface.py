@@ -1,14 +1,19 @@
 import pytest
 
 from landscape import figures
-from tests.figures import planes
+from tests.figures import planes, synthetic
 
 OPTIONS = {"lines": planes.line, "trajectory": planes.trajectory, "polar": planes.trajectory}
 
 
 @pytest.mark.parametrize("name", list(figures.FURTHER))
 def test_captions_of_further_figures_have_the_protocol(name):
-    data = planes.masks("gap", 2) if name == "sequence" else OPTIONS[name]("gap")
+    if name == "sequence":
+        data = planes.masks("gap", 2)
+    elif name in OPTIONS:
+        data = OPTIONS[name]("gap")
+    else:
+        data = synthetic.comparison(["gap-blur"])["gap-blur"][figures.FURTHER[name].kind]
     text = figures.caption(name, data)
     assert "1,000 samples (train split of cifar10)" in text
     assert "BatchNorm eval, dropout off, seed 0, float32." in text

@@ -59,7 +59,8 @@ def test_lines_by_depth_hold_the_data(draw, variable):
         np.testing.assert_allclose(drawn.get_ydata(), dataset[variable].values)
         assert drawn.get_color() == looks[name].colour
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == [*NETWORKS, "after smoothing (open)"]
+    shaded = ["every second stage", "subsampling layer", "smoothing layer"]
+    assert labels == [*NETWORKS, "after smoothing (open)", *shaded]
 
 
 def test_smoothing_layers_are_open_and_stages_shaded():
@@ -67,7 +68,8 @@ def test_smoothing_layers_are_open_and_stages_shaded():
     opened = [drawn for drawn in axis.lines if drawn.get_markerfacecolor() == "white"]
     assert len(opened) == 1
     assert len(opened[0].get_xdata()) == 3
-    assert len(axis.patches) == 2
+    stages = [patch for patch in axis.patches if np.allclose(patch.get_facecolor()[:3], 0.94)]
+    assert len(stages) == 2
 
 
 def test_bars_are_two_standard_errors():
@@ -89,5 +91,5 @@ def test_missing_values_leave_gaps(tmp_path):
     dataset = synthetic.features("gap")
     for name in ("high_frequency", "spatial_variance", "spatial_variance_standard_error"):
         dataset[name][3] = np.nan
-    for name in ("fourier", "high_frequency", "variance"):
+    for name in ("fourier", "high_frequency", "variance", "amplitude", "uncertainty"):
         figures.save(figures.draw(name, dataset), tmp_path / name, formats=["png"])

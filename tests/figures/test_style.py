@@ -76,7 +76,8 @@ def test_a_single_dataset_goes_by_its_stored_name(name, tmp_path):
     dataset = synthetic.comparison(["ga$p_{"])["ga$p_{"][figures.FIGURES[name].kind]
     figure = figures.draw(name, dataset)
     figures.save(figure, tmp_path / "hostile", formats=["png"])
-    words = [axis.get_title() for axis in figure.axes]
+    words = [text.get_text() for room in (figure, *figure.axes) for text in room.texts]
+    words += [axis.get_title() for axis in figure.axes]
     words += [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert any("ga$p_{" in word for word in words)
 

@@ -51,7 +51,10 @@ def test_dimensions_and_attributes():
         assert result[name].dims == ("sample",)
     for name in ("mean_nll", "accuracy", "top5", "brier"):
         assert result[name].dims == result[f"{name}_standard_error"].dims == ()
-    assert result.ece.dims == ()
+    for name in ("ece", "signed_ece", "acc_90", "unc_90", "freq_90", "iou"):
+        assert result[name].dims == result[f"{name}_standard_error"].dims == ()
+    for name in ("lower", "upper", "confidence", "accuracy", "accuracy_standard_error", "count"):
+        assert result[f"bin_{name}"].dims == ("bin",)
     assert all({"long_name", "units"} <= variable.attrs.keys() for variable in result.data_vars.values())
 
 
@@ -70,6 +73,29 @@ def test_against_plain_formulas():
     squares = (logits.softmax(1) - F.one_hot(targets, 10)).square().sum(1)
     np.testing.assert_allclose(result.brier, squares.mean(), rtol=1e-12)
     np.testing.assert_allclose(np.exp(result.log_probability).sum("class"), 1, rtol=1e-5)
+
+
+def test_calibration_and_overlap_come_from_the_stored_predictions():
+    """From `log_probability` alone, in float32, with plain NumPy."""
+    result = evaluate(objective("cifar-resnet20:width=4,classes=3", count=200), bins=5)
+    probability = np.exp(result.log_probability.values.astype(np.float64))
+    target, best, confidence = result.target.values, probability.argmax(1), probability.max(1)
+    hit = best == target
+    np.testing.assert_allclose(result.signed_ece, hit.mean() - confidence.mean(), atol=1e-6)
+    np.testing.assert_allclose(result.freq_90, (confidence > 0.9).mean())
+    overlaps = [((best == c) & (target == c)).sum() / ((best == c) | (target == c)).sum() for c in range(3)]
+    np.testing.assert_allclose(result.iou, np.mean(overlaps))
+    for i in range(5):
+        inside = (confidence >= i / 5) & (confidence < (i + 1) / 5)
+        assert result.bin_count[i] == inside.sum()
+        assert result.bin_lower[i] == pytest.approx(i / 5)
+        assert result.bin_upper[i] == pytest.approx((i + 1) / 5)
+        expected = hit[inside].mean() if inside.any() else math.nan
+        np.testing.assert_allclose(result.bin_accuracy[i], expected)
+        spread = hit[inside].std(ddof=1) / math.sqrt(inside.sum()) if inside.sum() > 1 else math.nan
+        np.testing.assert_allclose(result.bin_accuracy_standard_error[i], spread)
+    gaps = (result.bin_accuracy - result.bin_confidence).fillna(0)
+    np.testing.assert_allclose(result.ece, (np.abs(gaps) * result.bin_count).sum() / 200)
 
 
 def test_the_loss_of_the_objective_does_not_matter():

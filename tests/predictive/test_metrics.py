@@ -135,3 +135,62 @@ def test_a_target_that_is_no_class_is_refused(target: int):
 def test_an_output_that_is_no_logits_is_refused():
     with pytest.raises(LandscapeError, match=r"shape \(2, 3, 4\), expected logits"):
         metrics.log_probabilities(torch.zeros(2, 3, 4))
+
+
+def test_iou_by_hand():
+    """Class 0: 1 of 3 (one missed, one taken from class 1); class 1: 1 of 2; class 2 is no target."""
+    classes = torch.tensor([0, 2, 0, 1])
+    targets = torch.tensor([0, 0, 1, 1])
+    found = metrics.iou(classes, targets)
+    assert found.value == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert metrics.iou(torch.tensor([0, 1, -1]), torch.tensor([0, 1, 1])).value == pytest.approx(0.75)
+
+
+def test_iou_against_torchmetrics():
+    from torchmetrics.functional.classification import multiclass_jaccard_index
+
+    log_probability, targets = predictions(2000)
+    expected = multiclass_jaccard_index(log_probability, targets, num_classes=10, average="macro")
+    found = metrics.iou(metrics.predicted(log_probability), targets)
+    assert found.value == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_shares_of_confident_predictions_by_hand():
+    confidence = torch.tensor([0.95, 0.99, 0.5, 0.9, 0.92])
+    hit = torch.tensor([True, False, False, False, True])
+    found = metrics.confidence_shares(confidence, hit)
+    assert found["freq_90"].value == pytest.approx(3 / 5)  # exactly 0.9 is not above it
+    assert found["acc_90"].value == pytest.approx(2 / 3)
+    assert found["unc_90"].value == pytest.approx(2 / 3)
+
+
+def test_shares_of_nothing_are_undefined():
+    nobody_sure = metrics.confidence_shares(torch.tensor([0.3, 0.4]), torch.tensor([True, True]))
+    assert math.isnan(nobody_sure["acc_90"].value)
+    assert math.isnan(nobody_sure["unc_90"].value)
+    assert nobody_sure["freq_90"].value == 0
+    unknown = metrics.confidence_shares(torch.tensor([0.95, math.nan]), torch.tensor([True, False]))
+    assert all(math.isnan(mean.value) for mean in unknown.values())
+
+
+@pytest.mark.parametrize("name", ["acc_90", "unc_90", "iou"])
+def test_standard_errors_of_ratios_are_the_spread_over_samples(name: str):
+    """Over 300 sets of 300 predictions that are right with a probability that grows with confidence."""
+    rng = np.random.default_rng(0)
+    values, errors = [], []
+    for _ in range(300):
+        confidence, targets = rng.uniform(0.5, 1, 300), rng.integers(0, 4, 300)
+        hit = rng.random(300) < confidence - 0.1
+        classes = np.where(hit, targets, (targets + rng.integers(1, 4, 300)) % 4)
+        if name == "iou":
+            mean = metrics.iou(torch.from_numpy(classes), torch.from_numpy(targets))
+        else:
+            mean = metrics.confidence_shares(torch.from_numpy(confidence), torch.from_numpy(hit))[name]
+        values.append(mean.value)
+        errors.append(mean.standard_error)
+    assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.15)
+
+
+def test_a_prediction_that_is_not_a_number_is_no_class():
+    log_probability = metrics.log_probabilities(torch.tensor([[math.nan, 0.0], [0.0, 1.0]]))
+    assert metrics.predicted(log_probability).tolist() == [metrics.NO_CLASS, 1]

@@ -81,6 +81,16 @@ def test_every_kind_names_variables():
         "surface",
         "trajectory",
         "features",
+        "aliasing",
+        "covariance",
+        "maps",
+        "noise",
+        "similarity",
+        "lesion",
+        "ensemble",
+        "robustness",
+        "consistency",
+        "attack",
     ]
     assert all(KINDS.values())
 

@@ -17,7 +17,8 @@ from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator
 from landscape.parameters import dot, filter_norms, norm
 from landscape.surface import filter_normalised, random_directions
-from landscape.surface.directions import Directions, from_eigenvectors, random
+from landscape.surface.directions import Directions, random
+from landscape.surface.eigenvectors import from_eigenvectors
 from landscape.surface.norms import NORMS, UNITS, normalised
 from landscape.surface.stored import as_arrays, from_arrays
 from tests import references

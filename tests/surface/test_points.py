@@ -1,4 +1,4 @@
-"""Points from a part of the samples: estimates, their errors, and the neighbours they lean on."""
+"""Points from a part of the samples: estimates, their errors, and the anchors they lean on."""
 
 from __future__ import annotations
 
@@ -33,14 +33,16 @@ def test_the_error_of_a_part_is_that_of_sampling_without_replacement():
     assert draws[:, 1].mean() == pytest.approx(spread, rel=0.1)
 
 
-def test_a_neighbour_makes_the_error_smaller_and_stays_honest():
-    anchor, rng = population(1000), np.random.default_rng(1)
+@pytest.mark.parametrize("count", [1, 2])
+def test_anchors_make_the_error_smaller_and_stay_honest(count: int):
+    anchors = torch.stack([population(1000, seed) for seed in range(count)])
+    rng = np.random.default_rng(1)
     noise = torch.from_numpy(rng.standard_normal(1000))
-    losses = 0.3 + 1.2 * anchor + 0.1 * noise
+    losses = 0.3 + 1.2 * anchors.sum(0) + 0.1 * noise
     found = []
     for _ in range(1000):
         order = torch.from_numpy(rng.permutation(1000))
-        found.append(estimate(losses[order][:250], 1000, anchor[order]))
+        found.append(estimate(losses[order][:250], 1000, anchors[:, order]))
     values, errors = np.array(found).T
     assert values.mean() == pytest.approx(float(losses.mean()), abs=5 * values.std() / 1000**0.5)
     assert errors.mean() == pytest.approx(values.std(), rel=0.1)
@@ -50,10 +52,16 @@ def test_a_neighbour_makes_the_error_smaller_and_stays_honest():
 def test_an_anchor_that_is_not_finite_or_constant_is_of_no_use_and_no_harm():
     losses = population(100)
     plain = estimate(losses[:40], 100)
-    assert estimate(losses[:40], 100, torch.full((100,), math.inf, dtype=torch.float64)) == plain
-    value, error = estimate(losses[:40], 100, torch.ones(100, dtype=torch.float64))
+    assert estimate(losses[:40], 100, torch.full((1, 100), math.inf, dtype=torch.float64)) == plain
+    value, error = estimate(losses[:40], 100, torch.ones(1, 100, dtype=torch.float64))
     assert value == plain[0]
     assert error == pytest.approx(plain[1], rel=0.05)
+
+
+def test_an_anchor_that_is_there_twice_counts_once():
+    losses, anchor = population(100), population(100, 1)[None]
+    once, twice = (estimate(losses[:40], 100, each) for each in (anchor, torch.cat([anchor, anchor])))
+    assert twice == pytest.approx(once, rel=1e-10)
 
 
 def objective(count: int = 3000) -> Objective:
@@ -84,7 +92,7 @@ def test_points_stop_at_the_stated_error_and_keep_it(anchors: bool):
     assert bool((exact.samples == 3000).all())
 
 
-def test_leaning_on_neighbours_takes_fewer_samples():
+def test_leaning_on_anchors_takes_fewer_samples():
     subject = objective()
     directions, grid = random(subject, seed=2), (axis(0.5, 11), axis(0.5, 11))
     used = [

@@ -1,0 +1,160 @@
+"""Recipes of what happens inside a network: feature maps, noise, similarity of layers, removed blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from landscape import features
+from landscape.analyses import checks
+from landscape.analyses.stamping import stamped
+from landscape.objective import Objective
+from landscape.progress import Progress, silent
+from landscape.results import Check
+
+
+def feature_maps(
+    objective: Objective, *, layers: Sequence[str] = (), draws: int = 1, progress: Progress = silent
+) -> xr.Dataset:
+    """Variance and Fourier content by depth, see `landscape.features.measure`."""
+    return stamped(
+        "features",
+        objective,
+        {"layers": list(layers), "draws": draws},
+        lambda: features.measure(objective, layers or None, draws=draws, progress=progress),
+        lambda found: [
+            checks.finite("spatial variance", found.spatial_variance.values),
+            *_warnings(found),
+        ],
+    )
+
+
+def aliasing(objective: Objective, *, progress: Progress = silent) -> xr.Dataset:
+    """Power above the new Nyquist frequency where maps are subsampled, see `landscape.features.aliasing`."""
+    return stamped(
+        "aliasing",
+        objective,
+        {},
+        lambda: features.aliasing(objective, progress=progress),
+        lambda found: [checks.finite("shares of power", found.after.values)],
+    )
+
+
+def covariance(
+    objective: Objective, *, layers: Sequence[str] = (), window: int = 4, progress: Progress = silent
+) -> xr.Dataset:
+    """Correlation of neighbouring points of feature maps, see `landscape.features.covariance`."""
+    options: dict[str, Any] = {"layers": list(layers), "window": window, "seed": objective.seed}
+    return stamped(
+        "covariance",
+        objective,
+        options,
+        lambda: features.covariance(
+            objective, layers or None, window=window, seed=objective.seed, progress=progress
+        ),
+        lambda found: [],
+    )
+
+
+def pictures(
+    objective: Objective,
+    *,
+    images: Sequence[int] = (0,),
+    layers: Sequence[str] = (),
+    channels: Sequence[int] = (0,),
+    draws: int = 4,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Feature maps of a few images over several dropout draws, see `landscape.features.pictures`."""
+    options: dict[str, Any] = {
+        "images": list(images),
+        "layers": list(layers),
+        "channels": list(channels),
+        "draws": draws,
+    }
+    return stamped(
+        "maps",
+        objective,
+        options,
+        lambda: features.pictures(objective, images, layers=layers or None, channels=channels, draws=draws),
+        lambda found: [],
+    )
+
+
+def frequency_noise(
+    objective: Objective,
+    *,
+    noise: features.Noise = "gaussian",
+    strength: float = 0.175,
+    width: float = 0.1,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Accuracy against the frequency of noise in the images, see `landscape.features.frequency_noise`."""
+    options: dict[str, Any] = {"noise": noise, "strength": strength, "width": width, "seed": objective.seed}
+    return stamped(
+        "noise",
+        objective,
+        options,
+        lambda: features.frequency_noise(objective, progress=progress, **options),
+        lambda found: [_empty_rings(found)],
+    )
+
+
+def similarity(
+    objective: Objective,
+    *,
+    other: Objective | None = None,
+    layers: Sequence[str] = (),
+    batch_size: int = 64,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """CKA between the layers of one network or two, see `landscape.features.similarity`."""
+    options: dict[str, Any] = {"layers": list(layers), "batch_size": batch_size}
+    if other is not None:
+        options["other"] = {"name": other.network.name, "sha256": other.network.sha256}
+    return stamped(
+        "similarity",
+        objective,
+        options,
+        lambda: features.similarity(
+            objective, other, layers=layers or None, batch_size=batch_size, progress=progress
+        ),
+        lambda found: [checks.finite("similarities", found.cka.values)],
+    )
+
+
+def lesion(objective: Objective, *, blocks: Sequence[str] = (), progress: Progress = silent) -> xr.Dataset:
+    """Accuracy with one block removed at a time, see `landscape.features.lesion`."""
+    return stamped(
+        "lesion",
+        objective,
+        {"blocks": list(blocks)},
+        lambda: features.lesion(objective, blocks=blocks or None, progress=progress),
+        lambda found: [checks.finite("losses", found.nll.values)],
+    )
+
+
+def _warnings(dataset: xr.Dataset) -> list[Check]:
+    """What the measurement itself warns of, and whether smoothing lowered the model's uncertainty."""
+    found = [Check("maps", False, text) for text in dataset.attrs.get("warnings", ())]
+    if dataset.attrs.get("draws", 1) < 2 or not bool((dataset.kind == "smoothing").any()):
+        return found
+    effect = features.smoothing_effect(dataset)
+    ratio = effect["model_variance_ratio"]
+    risen = [str(name) for name in effect["layer"].values[(ratio >= 1).values]]
+    if not risen:
+        text = "The model's variance falls across every smoothing layer."
+        return [*found, Check("smoothing", True, text)]
+    text = f"The model's variance does not fall across the smoothing layers {', '.join(risen)}."
+    return [*found, Check("smoothing", False, text)]
+
+
+def _empty_rings(dataset: xr.Dataset) -> Check:
+    empty = int(np.isnan(dataset.accuracy.values).sum())
+    if not empty:
+        return Check("rings", True, "Every ring of noise holds frequencies of the images.")
+    text = f"{empty} of {dataset.sizes['frequency']} rings hold no frequency of images this small"
+    return Check("rings", False, f"{text}: their values are NaN.")

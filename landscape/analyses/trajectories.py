@@ -1,0 +1,85 @@
+"""The recipe of a training run's path: its principal plane, and how it looks from its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from landscape import surface
+from landscape.analyses import checks
+from landscape.analyses.stamping import stamped
+from landscape.errors import LandscapeError
+from landscape.objective import Objective
+from landscape.progress import Progress, silent
+from landscape.results import Check
+
+
+def trajectory(
+    objectives: Sequence[Objective], *, centred: bool = False, progress: Progress = silent
+) -> xr.Dataset:
+    """Checkpoints of one training run, on their principal plane and in polar coordinates.
+
+    The axes are the principal components around the last checkpoint (Li et al. 2018, section 7.2), the polar
+    coordinates those of Park & Kim (ICLR 2022, Fig. 1). Each checkpoint's own loss is measured as well, with
+    its own BatchNorm statistics.
+
+    Args:
+        objectives: One for each checkpoint, at least three, in the order of training, under one protocol.
+        centred: Whether the components are about the checkpoints' mean, as in loss-landscape's code.
+        progress: Counts the checkpoints.
+
+    Returns:
+        Dimension `checkpoint`: `x`, `y`, `off_plane` and `distance` (‖Δw‖), `radius`, `angle`, `nll`,
+        `accuracy` and `name`; dimension `axis`: `explained_variance`; and the directions, so that a surface
+        can be measured on the same plane.
+
+    Raises:
+        LandscapeError: If there are fewer than three, they do not fit each other, or span no plane.
+    """
+    if len(objectives) < 3:
+        raise LandscapeError(f"a trajectory needs at least three checkpoints, got {len(objectives)}")
+    last = objectives[-1]
+    points = [objective.free for objective in objectives]
+    directions, _ = surface.principal(points, centred=centred)
+    options: dict[str, Any] = {
+        "centred": centred,
+        "directions": directions.describe(),
+        "checkpoints": [_record(objective) for objective in objectives],
+    }
+
+    def measure() -> xr.Dataset:
+        found = xr.merge([surface.project(points, directions), surface.polar(points)])
+        losses, correct = zip(
+            *(each.sample_losses() for each in progress(objectives, "trajectory", len(objectives))),
+            strict=True,
+        )
+        nll = np.array([float(each.mean()) for each in losses])
+        accuracy = np.array([float(each.double().mean()) for each in correct])
+        names = np.array([objective.network.name for objective in objectives], dtype=object)
+        return found.assign(
+            {
+                "nll": ("checkpoint", nll, {"long_name": "negative log-likelihood", "units": "nats"}),
+                "accuracy": ("checkpoint", accuracy, {"long_name": "accuracy"}),
+                "name": ("checkpoint", names),
+                **surface.as_arrays(directions),
+            }
+        )
+
+    return stamped("trajectory", last, options, measure, _checks)
+
+
+def _record(objective: Objective) -> dict[str, Any]:
+    network = objective.network
+    return {"name": network.name, "sha256": network.sha256}
+
+
+def _checks(dataset: xr.Dataset) -> list[Check]:
+    explained = float(dataset.explained_variance.sum())
+    text = f"The plane holds {100 * explained:.3g} % of the squared distances from the last checkpoint."
+    enough = explained >= 0.5
+    if not enough:
+        text += " Most of the motion is off it: read the picture with care."
+    return [checks.finite("trajectory", dataset.x.values), Check("plane", enough, text)]

@@ -1,0 +1,88 @@
+"""`landscape trajectory`: the path of a training run through weight space."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from landscape.cli import planes
+from landscape.cli.options import OUT, Request, protocol_options, result_path
+
+
+@click.command("trajectory")
+@click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--centred", is_flag=True, help="Components about the mean of the checkpoints, not the last one."
+)
+@click.option("--surface", is_flag=True, help="Also the loss on that plane, around all checkpoints.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0),
+    default=0.2,
+    show_default=True,
+    help="Of the surface around the checkpoints, as a share of their extent.",
+)
+@planes.with_options((planes.STEPS, planes.TOLERANCE, planes.BATCH_NORM, planes.PRECISION, planes.PARTIAL))
+@OUT
+@protocol_options(samples=1000)
+def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **options: Any) -> None:
+    """Where training went: checkpoints in their order, on their principal plane and seen from their end.
+
+    `landscape train --keep-every N` keeps such checkpoints. The plane is that of the two principal components
+    around the last one (Li et al. 2018); the polar coordinates are those of Park & Kim (ICLR 2022).
+    """
+    from landscape import analyses, results
+    from landscape.cli.answer import answer
+
+    settings = dataclasses.replace(
+        request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
+    )
+    samples = settings.load_samples()
+    objectives = [settings.objective(request.network(path), samples) for path in checkpoints]
+    last = objectives[-1]
+    path = result_path(out, last.network, "trajectory")
+    dataset = analyses.trajectory(objectives, centred=options["centred"], progress=request.progress)
+    results.save(dataset, path)
+    values, lines = _summary(dataset)
+    if options["surface"]:
+        from landscape import surface
+
+        place = path.with_name(f"{path.stem.removesuffix('-trajectory')}-trajectory-surface.zarr")
+        places = zip(dataset.x.values.tolist(), dataset.y.values.tolist(), strict=True)
+        plane = planes.measured(
+            request,
+            last,
+            place,
+            partial=options["partial"],
+            span=options["margin"],
+            steps=options["steps"],
+            tolerance=options["tolerance"],
+            directions=surface.from_arrays(dataset, last.free),
+            marks={f"{index}": list(at) for index, at in enumerate(places)},
+        )
+        values["surface"] = {**planes.summary(plane)[0], "result": str(place)}
+        values["surface"]["checks"] = results.attribute(plane, "checks")
+        lines.append(f"saved {place}")
+    answer(request, "trajectory", dataset, path, values, lines)
+
+
+def _summary(dataset: Any) -> tuple[dict[str, Any], list[str]]:
+    """The JSON of a trajectory, and what people read."""
+    shares = dataset.explained_variance.values.tolist()
+    rows = [
+        {
+            name: float(at[name])
+            for name in ("x", "y", "off_plane", "distance", "radius", "angle", "nll", "accuracy")
+        }
+        | {"name": str(at["name"].item())}
+        for at in (dataset.isel(checkpoint=index) for index in range(dataset.sizes["checkpoint"]))
+    ]
+    lines = [f"the two components hold {100 * shares[0]:.3g} % and {100 * shares[1]:.3g} % of the motion"]
+    lines.append(f"{'checkpoint':<24}{'x':>10}{'y':>10}{'off plane':>11}{'distance':>10}{'NLL':>10}")
+    for row in rows:
+        numbers = "".join(f"{row[name]:>10.4g}" for name in ("x", "y"))
+        numbers += f"{row['off_plane']:>11.4g}{row['distance']:>10.4g}{row['nll']:>10.4g}"
+        lines.append(f"{row['name']:<24}{numbers}")
+    return {"explained_variance": shares, "checkpoints": rows}, lines

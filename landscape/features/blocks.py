@@ -1,0 +1,206 @@
+"""Blocks of any network, recognised by what modules hold and how they repeat, not by their classes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any, Literal
+
+from torch import nn
+
+from landscape.zoo.layers import Smooth
+
+Kind = Literal["stem", "block", "attention", "mlp", "smoothing", "subsampling"]
+"""`stem`: the map that enters the first block. `block`: the end of a residual or transformer block, of a VGG
+stage, or of any part of a user's network. `attention`, `mlp`: the output of that half of a transformer block.
+`smoothing`: the end of a smoothing layer. `subsampling`: the end of a pooling or strided layer on its own."""
+
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+_WEIGHTS = (*_CONVOLUTIONS, nn.Linear)
+_STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d)
+_ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
+_MLP = re.compile(r"mlp|ffn|feed_?forward|^ff$", re.IGNORECASE)
+_SMOOTHING = re.compile(r"blur|smooth", re.IGNORECASE)
+
+
+def recognised(module: nn.Module) -> dict[str, Kind]:
+    """Kinds of the layers of a network by name, in its order; empty if no block is recognised.
+
+    A *transformer block* has children of which one is an attention (`nn.MultiheadAttention`, or named so) and
+    another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, or `linear2` behind `linear1`). A *residual
+    block* holds a convolution and at least one more layer with weights, and its class stands at least twice
+    among the children of one module, or in several containers; one that holds such siblings itself is a
+    stage. The *stem* is the last module in front of the first block.
+    """
+    kinds = _transformer_blocks(module)
+    kinds |= _residual_blocks(module, set(kinds))
+    blocks = [name for name, _ in module.named_modules() if kinds.get(name) == "block"]
+    if not blocks:
+        return {}
+    stem = _before(module, blocks[0])
+    if stem:
+        kinds[stem] = "stem"
+    kinds |= _between(module, blocks)
+    return {name: kinds[name] for name, _ in module.named_modules() if name in kinds}
+
+
+def stages(module: nn.Module, blocks: list[str]) -> dict[str, int]:
+    """The stage of every submodule: a run of blocks under one parent, from 1; 0 in front of the first.
+
+    What holds blocks belongs to the stage of the last one.
+    """
+    found: dict[str, int] = {}
+    stage, parent = 0, None
+    for name, _ in module.named_modules():
+        if name in blocks and name.rpartition(".")[0] != parent:
+            stage, parent = stage + 1, name.rpartition(".")[0]
+        found[name] = stage
+    last = {name: found[name] for name in blocks}
+    for name in found:
+        held = [stage for block, stage in last.items() if block.startswith(f"{name}.")]
+        found[name] = max([found[name], *held])
+    return found
+
+
+def is_smoothing(part: nn.Module) -> bool:
+    """Whether a module smooths: the zoo's, one called so, or an average over neighbours at stride 1."""
+    if isinstance(part, nn.AvgPool2d):
+        return first(part.stride) == 1 and first(part.kernel_size) > 1
+    called = _SMOOTHING.search(type(part).__name__) is not None
+    return isinstance(part, Smooth) or (called and not isinstance(part, _CONTAINERS) and not _weights(part))
+
+
+def stride(part: nn.Module) -> int:
+    """Factor by which a convolution or pooling layer subsamples; 1 for everything else."""
+    return first(part.stride) if isinstance(part, _STRIDED) else 1
+
+
+def has_stride(part: nn.Module) -> bool:
+    """Whether a module is a convolution or pooling layer, whose stride says how it subsamples."""
+    return isinstance(part, _STRIDED)
+
+
+def single_layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Smoothing layers, and modules without children outside of them, by name."""
+    found: list[tuple[str, nn.Module]] = []
+    smoothing: list[str] = []
+    for name, part in module.named_modules():
+        if any(name.startswith(f"{outer}.") for outer in smoothing):
+            continue
+        if is_smoothing(part):
+            smoothing.append(name)
+        if is_smoothing(part) or next(part.children(), None) is None:
+            found.append((name, part))
+    return found
+
+
+def _transformer_blocks(module: nn.Module) -> dict[str, Kind]:
+    kinds: dict[str, Kind] = {}
+    for name, part in module.named_modules():
+        attention, mlp = _halves(part)
+        if name and attention and mlp:
+            kinds |= {name: "block", f"{name}.{attention}": "attention", f"{name}.{mlp}": "mlp"}
+    return kinds
+
+
+def _halves(part: nn.Module) -> tuple[str, str]:
+    """Names of the attention and of the MLP among a module's children, empty where there is none."""
+    children = {name: child for name, child in part.named_children() if _weights(child)}
+    attention = [
+        name
+        for name, child in children.items()
+        if isinstance(child, nn.MultiheadAttention) or _ATTENTION.search(name)
+    ]
+    mlp = [name for name in children if _MLP.search(name) and name not in attention]
+    if not mlp and {"linear1", "linear2"} <= set(children):
+        mlp = ["linear2"]
+    return (attention or [""])[0], (mlp or [""])[0]
+
+
+def _residual_blocks(module: nn.Module, taken: set[str]) -> dict[str, Kind]:
+    """Residual blocks outside of the modules already taken and of those that hold them."""
+    repeated = _repeated(module)
+    kinds: dict[str, Kind] = {}
+
+    def descend(part: nn.Module, prefix: str) -> None:
+        for name, child in part.named_children():
+            full = f"{prefix}{name}"
+            if full in taken:
+                continue
+            holds_taken = any(other.startswith(f"{full}.") for other in taken)
+            if _is_block(child) and type(child) in repeated and not holds_taken and not _is_stage(child):
+                kinds[full] = "block"
+            else:
+                descend(child, f"{full}.")
+
+    descend(module, "")
+    return kinds
+
+
+def _is_block(part: nn.Module) -> bool:
+    """Whether a module could be a residual block: a convolution and one more layer with weights."""
+    if type(part) in _CONTAINERS:
+        return False
+    return _weights(part) > 1 and any(isinstance(layer, _CONVOLUTIONS) for layer in part.modules())
+
+
+def _is_stage(part: nn.Module) -> bool:
+    """Whether a module holds blocks of one class side by side."""
+    return any(_siblings(parent) for parent in part.modules())
+
+
+def _siblings(parent: nn.Module) -> set[type]:
+    """Classes that could be blocks and stand at least twice among a module's children."""
+    count = Counter(type(child) for child in parent.children() if _is_block(child))
+    return {kind for kind, times in count.items() if times > 1}
+
+
+def _repeated(module: nn.Module) -> set[type]:
+    """Classes that could be blocks and stand side by side, or in several containers."""
+    contained = Counter(
+        type(child)
+        for parent in module.modules()
+        if isinstance(parent, _CONTAINERS)
+        for child in parent.children()
+        if _is_block(child)
+    )
+    found = {kind for kind, times in contained.items() if times > 1}
+    return found.union(*(_siblings(parent) for parent in module.modules()))
+
+
+def _before(module: nn.Module, block: str) -> str:
+    """The last module in front of a block: the child before it, or before what holds it."""
+    parts = block.split(".")
+    for depth in range(len(parts), 0, -1):
+        parent = module.get_submodule(".".join(parts[: depth - 1]))
+        children = [name for name, _ in parent.named_children()]
+        position = children.index(parts[depth - 1])
+        if position:
+            return ".".join([*parts[: depth - 1], children[position - 1]])
+    return ""
+
+
+def _between(module: nn.Module, blocks: list[str]) -> dict[str, Kind]:
+    """Smoothing, pooling and strided layers outside of blocks, behind the first one."""
+    kinds: dict[str, Kind] = {}
+    begun, closed = False, ""
+    for name, part in module.named_modules():
+        begun = begun or name == blocks[0]
+        inside = any(name == block or name.startswith(f"{block}.") for block in blocks)
+        if not begun or inside or (closed and name.startswith(closed)):
+            continue
+        if is_smoothing(part):
+            kinds[name], closed = "smoothing", f"{name}."
+        elif stride(part) > 1:
+            kinds[name] = "subsampling"
+    return kinds
+
+
+def _weights(part: nn.Module) -> int:
+    return sum(isinstance(layer, _WEIGHTS) for layer in part.modules())
+
+
+def first(size: Any) -> int:
+    """A size, or the first of several."""
+    return int(size[0] if isinstance(size, tuple | list) else size)

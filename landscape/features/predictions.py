@@ -1,0 +1,75 @@
+"""Predictions in an objective's protocol: the pass that makes them, their scores, how two sets differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from landscape.errors import LandscapeError
+from landscape.forward import Forward
+from landscape.objective import Objective
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Scores of each sample's prediction; float64, on the CPU, shape (sample,).
+
+    Attributes:
+        nll: Negative log-likelihood in nats; NaN where a logit is.
+        correct: 1 where the most probable class is the target, else 0; 0 where the prediction is NaN.
+    """
+
+    nll: Tensor
+    correct: Tensor
+
+
+def settled(objective: Objective) -> Forward:
+    """The objective's forward pass, BatchNorm recalibrated on its samples where the protocol says so."""
+    if objective.forward.batch_norm != "recalibrate":
+        return objective.forward
+    with torch.no_grad():
+        return objective.forward.recalibrated(objective.parameters, objective.batches(), 0)
+
+
+def predicted(logits: Tensor, targets: Tensor) -> Predicted:
+    """Scores of logits of shape (sample, class).
+
+    Raises:
+        LandscapeError: If they have another shape, or a target is none of their classes.
+    """
+    if logits.dim() != 2:
+        raise LandscapeError(
+            f"the network's output has shape {tuple(logits.shape)}, expected logits of shape (sample, class)"
+        )
+    classes = logits.shape[1]
+    if not ((targets >= 0) & (targets < classes)).all():
+        raise LandscapeError(
+            f"a target is none of the network's {classes} classes (0 to {classes - 1}); the network and the "
+            "data set do not belong together"
+        )
+    log_probability = logits.detach().double().log_softmax(1)
+    correct = (log_probability.argmax(1) == targets) & ~log_probability.isnan().any(1)
+    return Predicted(-log_probability.gather(1, targets[:, None])[:, 0].cpu(), correct.double().cpu())
+
+
+def joined(parts: Sequence[Predicted]) -> Predicted:
+    """The scores of all micro-batches."""
+    return Predicted(torch.cat([part.nll for part in parts]), torch.cat([part.correct for part in parts]))
+
+
+def summary(found: Predicted) -> dict[str, float]:
+    """`accuracy` and `nll`, means over samples, each with its `…_standard_error`."""
+    return mean("accuracy", found.correct) | mean("nll", found.nll)
+
+
+def mean(name: str, values: Tensor) -> dict[str, float]:
+    """Mean of one value a sample under this name, and its `…_standard_error`, NaN for a single sample.
+
+    Of differences between two sets of predictions over the same samples, the error is the paired one.
+    """
+    spread = float(values.std()) if len(values) > 1 else math.nan
+    return {name: float(values.mean()), f"{name}_standard_error": spread / math.sqrt(len(values))}

@@ -1,0 +1,149 @@
+"""A full disk and a folder that cannot be written: one message, nothing half-written, and the run goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import tempfile
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from landscape.results import load
+
+from .test_kill import assert_identical
+
+
+@pytest.fixture
+def command(checkpoint):
+    small = ("--samples", "16", "--batch-size", "8", "--steps", "3", "--span", "0.2", "--quiet")
+    return ("surface", checkpoint, *small)
+
+
+def full(*args, **options):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def assert_said(outcome, place, reason):
+    assert outcome.status == 1
+    assert outcome.out == ""
+    assert outcome.err.count("\n") == 1
+    assert outcome.err.startswith("landscape: cannot write ")
+    assert place in outcome.err
+    assert reason in outcome.err
+
+
+def test_a_disk_that_fills_up_between_points(run, command, tmp_path, monkeypatch):
+    whole = load(run(*command, "--json", "--out", "whole.zarr").json["result"])
+    written, savez = [], np.savez
+
+    def until_full(stream, **arrays):
+        if len(written) == 4:
+            stream.write(b"half of it")
+            full()
+        written.append(stream)
+        savez(stream, **arrays)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", until_full)
+        assert_said(run(*command, "--out", "s/s.zarr"), "surface-000004.npz", "No space left on device")
+    (journal,) = (tmp_path / "s").iterdir()
+    assert sorted(path.name for path in journal.iterdir()) == [f"surface-00000{i}.npz" for i in range(4)]
+    computed = []
+    monkeypatch.setattr(np, "savez", lambda stream, **item: computed.append(savez(stream, **item)))
+    assert run(*command, "--out", "s/s.zarr").status == 0
+    assert len(computed) == 5
+    assert_identical(load("s/s.zarr"), whole)
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["s.zarr"]
+
+
+def test_a_disk_that_is_full_when_the_result_is_written(run, command, tmp_path):
+    older = load(run(*command, "--seed", 7, "--json", "--out", "s/s.zarr").json["result"])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # Points fit, the directions do not.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+        outcome = run(*command, "--out", "s/s.zarr")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert_said(outcome, "s.zarr", "File too large")
+    assert_identical(load("s/s.zarr"), older)
+    names = sorted(path.name for path in (tmp_path / "s").iterdir())
+    assert len(names) == 2
+    assert names[0].endswith(".part")
+    assert run(*command, "--out", "s/s.zarr").status == 0
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["s.zarr"]
+    assert float(abs(load("s/s.zarr").nll - older.nll).max()) > 0
+
+
+def test_a_result_that_breaks_off_while_it_is_written_stays_away(run, command, tmp_path, monkeypatch):
+    to_zarr = xr.Dataset.to_zarr
+
+    def half(dataset, place, **options):
+        to_zarr(dataset[["nll"]], place, **options)
+        full()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(xr.Dataset, "to_zarr", half)
+        assert_said(run(*command, "--out", "s/s.zarr"), "s/s.zarr", "No space left on device")
+    assert not (tmp_path / "s" / "s.zarr").exists()
+    assert run(*command, "--out", "s/s.zarr").status == 0
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["s.zarr"]
+
+
+def test_a_file_system_that_is_read_only(run, command, tmp_path, monkeypatch):
+    (tmp_path / "s").mkdir()
+
+    def refused(*args, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkdtemp", refused)
+        outcome = run(*command, "--out", "s/s.zarr")
+    assert_said(outcome, "s.zarr", "Read-only file system; choose another --out")
+    assert not any((tmp_path / "s").rglob("*.npz"))
+    assert run(*command, "--out", "s/s.zarr").status == 0
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["s.zarr"]
+
+
+def test_a_folder_that_is_a_file_is_said_before_anything_is_measured(run, command, tmp_path, monkeypatch):
+    from landscape.objective import Objective
+
+    (tmp_path / "file").write_text("years of work")
+    monkeypatch.setattr(Objective, "scores", full)
+    outcome = run(*command, "--out", "file/s.zarr")
+    assert outcome.status == 1
+    assert "cannot write file/s.zarr" in outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_interruption_keeps_the_picture_so_far(run, command, monkeypatch):
+    savez, written = np.savez, []
+
+    def until_tired(stream, **item):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(savez(stream, **item))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", until_tired)
+        outcome = run(*command, "--out", "s.zarr")
+    assert (outcome.status, outcome.err.strip()) == (130, "landscape: interrupted")
+    assert int(load("s.zarr").done.sum()) == 3
+    assert run(*command, "--out", "s.zarr").status == 0
+    assert bool(load("s.zarr").done.all())
+
+
+def test_an_interruption_before_the_first_point_keeps_the_older_result(run, command, tmp_path, monkeypatch):
+    older = load(run(*command, "--json", "--out", "s.zarr").json["result"])
+
+    def at_once(stream, **item):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", at_once)
+    assert run(*command, "--seed", 7, "--out", "s.zarr").status == 130
+    assert_identical(load("s.zarr"), older)
+    assert run(*command, "--seed", 7, "--out", "s.zarr", "--partial").status == 1
+    assert_identical(load("s.zarr"), older)

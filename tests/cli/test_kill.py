@@ -1,0 +1,197 @@
+"""Surfaces that are killed at any moment end bit-identical to surfaces that were never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from landscape.results import attribute, load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Imports once and computes nothing, so that each of its children starts at once, in the state of a new process.
+ZYGOTE = """
+import json, os, sys
+import gudhi, scipy.ndimage, torch._dynamo, torch._refs, torch.distributed.fsdp, zarr
+import landscape.analyses, landscape.checkpoint, landscape.cli.answer, landscape.cli.surface, landscape.data
+from landscape.cli import main
+from landscape.zoo import build, parse
+build(parse("cifar-resnet20:width=4"))
+print("ready", flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        sys.stdin.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            main(json.loads(line))
+        except SystemExit as end:
+            os._exit(int(end.code or 0))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+Zygote = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    """Calls the command line in a child process, which may be killed; gives its exit status."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", ZYGOTE],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+
+    def call(arguments: list[str], *, kill_when: Callable[[float], bool] | None = None) -> int:
+        print(json.dumps(arguments), file=process.stdin, flush=True)
+        child, started = int(process.stdout.readline()), time.monotonic()
+        if kill_when:
+            # Until it is waited for, a child that has ended keeps its number, so nobody else is hit; but its
+            # parent waits at once, so the moment is looked for in the process table as well.
+            while not kill_when(time.monotonic() - started) and _runs(child):
+                time.sleep(0.0005)
+            if _runs(child):
+                os.kill(child, signal.SIGKILL)
+        return int(process.stdout.readline())
+
+    assert process.stdout.readline() == "ready\n"
+    yield call
+    process.stdin.close()
+    assert process.wait(30) == 0
+
+
+def _runs(child: int) -> bool:
+    return Path(f"/proc/{child}").exists()
+
+
+@pytest.fixture(scope="module")
+def dropping(tmp_path_factory) -> Path:
+    """A network of width 4 with dropout."""
+    from landscape.checkpoint import save
+    from landscape.zoo import build, parse
+
+    path = tmp_path_factory.mktemp("kill") / "dropping.safetensors"
+    config = parse("cifar-resnet20:width=4,dropout=0.2")
+    save(path, build(config), config=config)
+    return path
+
+
+def surface(checkpoint: Path, place: Path, *options: str) -> list[str]:
+    small = ("--samples", "16", "--batch-size", "8", "--steps", "5", "--span", "0.2", "--quiet")
+    return ["surface", str(checkpoint), *small, *options, "--out", str(place)]
+
+
+def items(folder: Path) -> dict[str, int]:
+    """Each finished item, and when it was written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob(".*.part/*.npz")}
+
+
+def assert_identical(found: xr.Dataset, expected: xr.Dataset) -> None:
+    assert set(found.variables) == set(expected.variables)
+    for name, value in expected.variables.items():
+        ours = found.variables[name]
+        assert (ours.dims, ours.dtype) == (value.dims, value.dtype)
+        same = ours.values.tolist() if value.dtype == object else ours.values.tobytes()
+        assert same == (value.values.tolist() if value.dtype == object else value.values.tobytes()), name
+        assert ours.attrs == value.attrs
+    for name in ("network", "protocol", "checks"):
+        assert attribute(found, name) == attribute(expected, name)
+
+
+MODES = {
+    "plain": (10, ()),
+    "tolerance": (4, ("--samples", "250", "--batch-size", "50", "--steps", "3", "--tolerance", "0.3")),
+    "fresh": (4, ("--dropout", "fresh", "--masks", "2", "--steps", "3")),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("mode", MODES)
+def test_killed_at_any_moment_it_ends_bit_identical(zygote: Zygote, dropping: Path, tmp_path: Path, mode: str):
+    kills, options = MODES[mode]
+    whole = tmp_path / "whole" / "s.zarr"
+    assert zygote(surface(dropping, whole, *options)) == 0
+    started = time.monotonic()
+    assert zygote(surface(dropping, whole, *options)) == 0
+    duration, expected = time.monotonic() - started, load(whole)
+    assert bool(expected.done.all())
+    assert bool((expected.samples < 250).any())
+    rng, killed, kept, round_ = np.random.default_rng(0), 0, 0, 0
+    while killed < kills:
+        folder, before = tmp_path / f"{round_}", {}
+        while True:
+            moment = rng.uniform(0, duration)
+            status = zygote(
+                surface(dropping, folder / "s.zarr", *options), kill_when=lambda t, m=moment: t > m
+            )
+            if status == 0:
+                break
+            assert status == -signal.SIGKILL
+            killed += 1
+            there = items(folder)
+            if (folder / "s.zarr").exists():
+                break  # killed after the result was written, while the items were removed
+            # What was finished is there still, and was not computed again.
+            assert before.items() <= there.items()
+            kept, before = max(kept, len(there)), there
+        assert_identical(load(folder / "s.zarr"), expected)
+        assert status or [path.name for path in folder.iterdir()] == ["s.zarr"]
+        round_ += 1
+    assert kept > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_killed_while_the_result_is_written_it_leaves_nothing(
+    zygote: Zygote, dropping: Path, tmp_path: Path
+):
+    whole, place = tmp_path / "whole" / "s.zarr", tmp_path / "s" / "s.zarr"
+    command = surface(dropping, place, "--line", "--steps", "3")
+
+    def writing(elapsed: float) -> bool:
+        return any(place.parent.glob(".s.zarr.????????/s.zarr/*"))
+
+    assert zygote(command, kill_when=writing) == -signal.SIGKILL
+    assert not place.exists()
+    assert writing(0.0)
+    assert len(items(place.parent)) == 3
+    assert zygote(command) == 0
+    assert [path.name for path in place.parent.iterdir()] == ["s.zarr"]
+    assert zygote(surface(dropping, whole, "--line", "--steps", "3")) == 0
+    assert_identical(load(place), load(whole))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_what_a_killed_run_has_can_be_looked_at(zygote: Zygote, dropping: Path, tmp_path: Path):
+    place = tmp_path / "s.zarr"
+    command = surface(dropping, place)
+    assert zygote(command, kill_when=lambda t: len(items(tmp_path)) >= 4) == -signal.SIGKILL
+    there = items(tmp_path)
+    assert zygote([*command, "--partial"]) == 0
+    assert items(tmp_path) == there
+    part = load(place)
+    assert int(part.done.sum()) == len(there) < part.done.size
+    assert {check["name"]: check["passed"] for check in attribute(part, "checks")}["complete"] is False
+    assert zygote(command) == 0
+    finished = load(place)
+    assert bool(finished.done.all())
+    known = part.done.values
+    assert finished.nll.values[known].tobytes() == part.nll.values[known].tobytes()
+    # Once it is finished there is nothing to look at, and the result stays as it is.
+    assert zygote([*command, "--partial"]) == 1
+    assert_identical(load(place), finished)
