@@ -46,11 +46,11 @@ class Reliability:
         return self.gaps.abs().sum(-1) / self._total()
 
     def signed_error(self) -> Tensor:
-        """Σ over bins of share · (accuracy − mean confidence), shape (…): negative means overconfident.
+        """Σ over bins of share · (mean confidence − accuracy), shape (…): positive means overconfident.
 
-        The bins cancel: it is accuracy minus mean confidence. Park & Kim's code stores its negative.
+        The sign is that of Park & Kim's tables. The bins cancel: it is mean confidence minus accuracy.
         """
-        return self.gaps.sum(-1) / self._total()
+        return -self.gaps.sum(-1) / self._total()
 
     def error_standard_error(self) -> Tensor:
         """Standard error over samples of `error`, shape (…); NaN for a single sample.

@@ -168,7 +168,7 @@ def _evaluation(dataset: xr.Dataset, bins: int) -> parts.Summary:
         ("top-5", "top5", ""),
         ("NLL", "nll", " nats"),
         ("ECE", "ece", f" ({bins} bins)"),
-        ("signed ECE", "signed_ece", " (accuracy − confidence)"),
+        ("signed ECE", "signed_ece", " (confidence − accuracy)"),
         ("Brier", "brier", ""),
         ("Acc-90", "acc_90", " (accuracy where confidence > 0.9)"),
         ("Unc-90", "unc_90", " (share of the wrong with confidence ≤ 0.9)"),

@@ -150,7 +150,7 @@ def _features(dataset: xr.Dataset) -> parts.Summary:
 
 def _aliasing(dataset: xr.Dataset) -> parts.Summary:
     columns = {
-        "subsampled at": [str(name) for name in dataset["subsampling"].values],
+        "subsampled at": [str(name) for name in dataset["layer"].values],
         "before": dataset.before.values.tolist(),
         "after": dataset.after.values.tolist(),
     }

@@ -28,6 +28,7 @@ def command(places: tuple[str, ...], only: tuple[str, ...], quantity: str, out: 
     (.h5) and tables published by Park & Kim (.csv) are drawn as they are.
     """
     from landscape import exchange, figures
+    from landscape.errors import ResultError
     from landscape.report.drawing import panels
     from landscape.results import attribute, load
 
@@ -39,6 +40,11 @@ def command(places: tuple[str, ...], only: tuple[str, ...], quantity: str, out: 
         twice = kind in results.get(label, {})
         results.setdefault(place if twice else label, {})[kind] = dataset
     looks = figures.looks(results)
-    for panel in panels(results, quantity=quantity, only=only):
+    chosen = panels(results, quantity=quantity, only=only)
+    if not chosen:
+        kinds = ", ".join(dict.fromkeys(kind for found in results.values() for kind in found))
+        what = " or ".join(only) + " cannot be drawn" if only else "no figure is drawn"
+        raise ResultError(f"{what} of results of kind {kinds}")
+    for panel in chosen:
         panel.save(Path(out), looks)
         click.echo(Path(out) / f"{panel.name}.pdf")

@@ -74,16 +74,16 @@ def covariance(
     return _dataset([found[name] for name in tables[0]], tables, window, seed)
 
 
-class Sums(NamedTuple):
+class _Sums(NamedTuple):
     """Over samples: of the points of a window, of their products with the centre, and how many."""
 
     points: Tensor
     products: Tensor
-    count: int
+    samples: int
 
-    def plus(self, points: Tensor, products: Tensor, count: int) -> Sums:
+    def plus(self, points: Tensor, products: Tensor, samples: int) -> _Sums:
         """With those of other samples."""
-        return Sums(self.points + points, self.products + products, self.count + count)
+        return _Sums(self.points + points, self.products + products, self.samples + samples)
 
 
 class _Window:
@@ -133,17 +133,17 @@ class _Window:
         below, behind = 2 * w + 1 - above - cut.shape[2], 2 * w + 1 - before - cut.shape[3]
         return torch.nn.functional.pad(cut, (before, behind, above, below), value=math.nan)
 
-    def _covariance(self, sums: Sums) -> Tensor:
+    def _covariance(self, sums: _Sums) -> Tensor:
         """Unbiased, mean over channels, shape (dy, dx)."""
-        if sums.count < 2:
+        if sums.samples < 2:
             return torch.full((2 * self.window + 1,) * 2, math.nan, dtype=torch.float64)
         centre = sums.points[:, self.window, self.window, None, None]
-        found = (sums.products - sums.points * centre / sums.count) / (sums.count - 1)
+        found = (sums.products - sums.points * centre / sums.samples) / (sums.samples - 1)
         return found.mean(0).cpu()
 
 
-def _nothing() -> Sums:
-    return Sums(torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), 0)
+def _nothing() -> _Sums:
+    return _Sums(torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), 0)
 
 
 def _error(groups: Tensor) -> np.ndarray:

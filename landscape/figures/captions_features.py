@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-import xarray as xr
 
 from landscape.figures.captions_common import Results, joined, values
 from landscape.figures.covariance import largest_off_centre
-from landscape.figures.maps import default_layers
+from landscape.figures.maps import choose, one_image
 from landscape.figures.reductions import smoothing, stage_boundaries
 from landscape.figures.scales import limits, plain_number
 from landscape.figures.shading import shades
@@ -68,7 +69,8 @@ def variance(results: Results, *, log: bool | None = None) -> str:
 
 def uncertainty(results: Results) -> str:
     """Of `figures.uncertainty`."""
-    draws = values([{"draws": dataset.attrs.get("draws")} for dataset in results.values()], "draws")
+    random = [d.attrs for d in results.values() if is_uncertain(d) and (d["model_deviation"] > 0).any()]
+    draws = values(random, "draws") if random else "none"
     over = f"{draws} dropout draws" if draws != "none" else "dropout draws"
     absent = [name for name, dataset in results.items() if not is_uncertain(dataset)]
     return joined(
@@ -103,32 +105,39 @@ def aliasing(results: Results) -> str:
     )
 
 
-def covariance(results: Results) -> str:
+def covariance(results: Results, *, layers: Sequence[str] | None = None) -> str:
     """Of `figures.covariance`."""
+    del layers  # said above the panels
+    name = "correlation_standard_error"
+    errors = [dataset[name].values for dataset in results.values() if name in dataset]
+    found = limits(errors) if errors else None
+    error = f" Largest standard error: {plain_number(found[1])}." if found else ""
     return (
         "Covariance of the points of a feature map with its centre, over the variance of the centre, over "
         "samples and averaged over channels (Park & Kim 2022a, D.1), for noise of independent points and for "
         "images. Offsets in points of that map. The centre is 1; the scale ends at the largest magnitude "
-        f"beside it, {plain_number(largest_off_centre(results.values()))}. A minus marks cells below zero."
+        f"beside it, {plain_number(largest_off_centre(results.values()))}. A minus marks cells below "
+        f"zero.{error}"
     )
 
 
-def maps(results: Results, *, layers: list[int] | None = None, channel: int = 0) -> str:
+def maps(results: Results, *, layers: Sequence[str] | None = None, image: int = 0, channel: int = 0) -> str:
     """Of `figures.maps`."""
-    chosen = default_layers(results) if layers is None else layers
-    listed = []
-    for name, dataset in results.items():
-        shown = ", ".join(str(dataset["layer"].values[layer]) for layer in chosen)
-        listed.append(f"{shown} ({name})")
-    number = values(
-        [{"channel": int(dataset["channel"].values[channel])} for dataset in results.values()], "channel"
-    )
-    sample = values([{"sample": _sample(dataset)} for dataset in results.values()], "sample")
-    which = "" if sample == "none" else f" of sample {sample}"
+    found = {name: one_image(dataset, image) for name, dataset in results.items()}
+    blocks = choose(found, layers)
+    listed = [
+        f"{', '.join(str(dataset['layer'].values[block[name]]) for block in blocks)} ({name})"
+        for name, dataset in found.items()
+    ]
+    number = values([{"": int(dataset["channel"].values[channel])} for dataset in found.values()], "")
+    known = [
+        {"": int(dataset["image"]) if "image" in dataset.coords else image} for dataset in found.values()
+    ]
     return (
-        f"Feature maps{which} over dropout draws (Park & Kim 2022a, Fig. 4): channel {number} of "
-        f"{'; '.join(listed)}. Each layer has one colour scale for all networks, from its smallest to its "
-        "largest activation. Channels of different networks do not correspond."
+        f"Feature maps of image {values(known, '')} over dropout draws (Park & Kim 2022a, Fig. 4): channel "
+        f"{number} of {'; '.join(listed)}. Each layer has one colour scale for all networks, from its "
+        "smallest to its largest activation. Channels of different networks do not correspond. A network "
+        "without dropout has one draw."
     )
 
 
@@ -173,11 +182,6 @@ def lesion(results: Results, *, quantity: str = "accuracy_drop") -> str:
         f"{what} when one block is taken out and its shortcut stays (Veit et al. 2016), against the depth of "
         f"the block; bars are ± two standard errors over samples, of paired differences.{shaded}"
     )
-
-
-def _sample(dataset: xr.Dataset) -> object:
-    """Which sample the maps are of, where it is recorded."""
-    return dataset.attrs.get("sample")
 
 
 def _dashed(results: Results) -> str:

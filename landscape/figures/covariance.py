@@ -16,7 +16,7 @@ from landscape.errors import ResultError
 from landscape.figures import style
 from landscape.figures.amplitude import stage_ends
 from landscape.figures.contours import trim
-from landscape.figures.curves import NARROW
+from landscape.figures.curves import NARROW, TALLEST
 from landscape.figures.inputs import Datasets, named
 
 _COLOURS = "RdBu_r"
@@ -47,7 +47,7 @@ def covariance(
     mappable = ScalarMappable(Normalize(-top, top), _COLOURS)
     with style.context():
         across = max(len(panels) for _, panels in rows)
-        side = min((total - 0.95) / across - 0.06, 1.4)
+        side = min((total - 0.95) / across - 0.06, 1.4, TALLEST / len(rows) - 0.2)
         figure = Figure(figsize=(total, len(rows) * (side + 0.2) + 0.6), layout="compressed")
         grid = figure.subplots(len(rows), across, squeeze=False)
         for line, (name, panels) in zip(grid, rows, strict=True):

@@ -15,6 +15,8 @@ from landscape.figures.scales import is_wide, limits, log_ticks, plain_number
 
 NARROW = 5.0
 """Figures under this width (inches) stack their panels and have shorter legends."""
+TALLEST = 8.4
+"""Rows of panels take no more than this height, so that a figure fits on a page (inches)."""
 MARKS = 9
 """About how many markers a curve has."""
 

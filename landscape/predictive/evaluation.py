@@ -25,7 +25,7 @@ _NAMES = {
     "top5": ("share of targets among the five most probable classes", "1"),
     "brier": ("Brier score, summed over classes", "1"),
     "ece": ("expected calibration error", "1"),
-    "signed_ece": ("accuracy minus mean confidence; negative if overconfident", "1"),
+    "signed_ece": ("mean confidence minus accuracy; positive if overconfident", "1"),
     "acc_90": ("accuracy at confidence over 0.9", "1"),
     "unc_90": ("share of wrong predictions with confidence up to 0.9", "1"),
     "freq_90": ("share of predictions with confidence over 0.9", "1"),
@@ -56,7 +56,7 @@ def evaluate(
         Dimensions `sample` (coordinate: position in the source), `class` and `bin`. By sample: `target`,
         `nll` (nats), `correct`, `confidence` and, float32, `log_probability(sample, class)`. Over all
         samples, each with its `…_standard_error`: `mean_nll`, `accuracy`, `brier`, from six classes on
-        `top5`, `ece`, `signed_ece` (accuracy minus confidence), `acc_90`, `unc_90`, `freq_90`
+        `top5`, `ece`, `signed_ece` (confidence minus accuracy), `acc_90`, `unc_90`, `freq_90`
         (`metrics.confidence_shares`) and `iou` (`metrics.iou`). By bin: `bin_lower`, `bin_upper`,
         `bin_confidence`, `bin_accuracy` with its standard error, NaN in empty bins, and `bin_count`.
 

@@ -72,7 +72,7 @@ def panels(results: Results, *, quantity: str = "nll", only: Collection[str] = (
         only: Names of figures; all by default.
 
     Raises:
-        ResultError: If a figure or the quantity is unknown, or nothing that was asked for can be drawn.
+        ResultError: If a figure or the quantity is unknown.
     """
     catalogue = figures.FIGURES | figures.FURTHER
     for name in only:
@@ -80,16 +80,11 @@ def panels(results: Results, *, quantity: str = "nll", only: Collection[str] = (
             raise ResultError(f"no figure is called {name!r}; there are {', '.join(catalogue)}")
     if quantity not in QUANTITIES:
         raise ResultError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
-    found = [
+    return [
         Panel(name, datasets, _options(name, results, quantity))
         for name in catalogue
         if (datasets := _datasets(name, results)) and (not only or name in only)
     ]
-    if not found:
-        kinds = dict.fromkeys(kind for kinds in results.values() for kind in kinds)
-        wanted = ", ".join(only) or "no figure"
-        raise ResultError(f"{wanted} cannot be drawn of results of kind {', '.join(kinds)}")
-    return found
 
 
 def _datasets(name: str, results: Results) -> dict[str, xr.Dataset]:

@@ -59,11 +59,13 @@ def covering(points: np.ndarray, steps: int, *, margin: float = 0.5) -> tuple[np
         grid is put on it.
 
     Raises:
-        LandscapeError: If there are too few steps, the margin is negative, or the points are all the same.
+        LandscapeError: If there are too few steps, the margin is negative, or the points are the same (without
+            a margin: along one axis).
     """
     low, high = points.min(0), points.max(0)
     extent = float((high - low).max())
-    if steps < 3 or not 0 <= margin < np.inf or not 0 < extent < np.inf:
+    flat = margin == 0 and not (high > low).all()
+    if steps < 3 or not 0 <= margin < np.inf or not 0 < extent < np.inf or flat:
         raise LandscapeError(
             f"a grid around points needs at least 3 steps, a margin of 0 or more and points that differ, got "
             f"{steps} steps, a margin of {margin} and an extent of {extent}"

@@ -19,7 +19,7 @@ from landscape.results import attribute, load
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Imports once and computes nothing, so that each of its children starts at once, in the state of a new process.
+# Imports once and computes nothing, so that its children start at once, as new processes do.
 ZYGOTE = """
 import json, os, sys
 import gudhi, scipy.ndimage, torch._dynamo, torch._refs, torch.distributed.fsdp, zarr
@@ -123,7 +123,9 @@ MODES = {
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize("mode", MODES)
-def test_killed_at_any_moment_it_ends_bit_identical(zygote: Zygote, dropping: Path, tmp_path: Path, mode: str):
+def test_killed_at_any_moment_it_ends_bit_identical(
+    zygote: Zygote, dropping: Path, tmp_path: Path, mode: str
+):
     kills, options = MODES[mode]
     whole = tmp_path / "whole" / "s.zarr"
     assert zygote(surface(dropping, whole, *options)) == 0
@@ -157,9 +159,7 @@ def test_killed_at_any_moment_it_ends_bit_identical(zygote: Zygote, dropping: Pa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-def test_killed_while_the_result_is_written_it_leaves_nothing(
-    zygote: Zygote, dropping: Path, tmp_path: Path
-):
+def test_killed_while_the_result_is_written_it_leaves_nothing(zygote: Zygote, dropping: Path, tmp_path: Path):
     whole, place = tmp_path / "whole" / "s.zarr", tmp_path / "s" / "s.zarr"
     command = surface(dropping, place, "--line", "--steps", "3")
 

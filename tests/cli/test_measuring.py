@@ -35,15 +35,16 @@ def assert_common(found, command, checkpoint, keys):
 
 def test_evaluate(run, checkpoint):
     found = run("evaluate", checkpoint, *DEMO, "--json").json
-    own = {"nll", "accuracy", "ece", "brier", "top5", "samples", "standard_error"}
+    ninety = {"acc_90", "unc_90", "freq_90"}
+    own = {"nll", "accuracy", "ece", "signed_ece", "brier", "top5", "iou", "samples", "standard_error"} | ninety
     dataset = assert_common(found, "evaluate", checkpoint, own)
     assert found["result"] == "landscape-out/tiny-evaluation.zarr"
     assert found["samples"] == dataset.sizes["sample"] == 32
     assert found["nll"] == pytest.approx(float(dataset.nll.mean()))
     assert found["accuracy"] == pytest.approx(float(dataset.correct.mean()))
-    for name in ("ece", "brier", "top5"):
+    for name in ("ece", "signed_ece", "brier", "top5", "iou"):
         assert found[name] == float(dataset[name])
-    assert set(found["standard_error"]) == {"nll", "accuracy", "brier"}
+    assert set(found["standard_error"]) == own - {"samples", "standard_error"}
     assert found["standard_error"]["nll"] == pytest.approx(float(dataset.nll.std(ddof=1)) / 32**0.5)
 
 
@@ -109,9 +110,9 @@ def test_hessian_spectrum(run, checkpoint):
 
 def test_surface(run, checkpoint):
     found = run("surface", checkpoint, *DEMO, "--steps", "3", "--weight-decay", "0.001", "--json").json
-    own = {"center", "minimum", "maximum", "not_finite", "not_computed", "span"}
+    own = {"center", "minimum", "maximum", "not_finite", "not_computed", "span", "roughness"}
     dataset = assert_common(found, "surface", checkpoint, own)
-    assert {"centre", "deterministic", "finite", "sampling"} == {check["name"] for check in found["checks"]}
+    assert {"centre", "deterministic", "directions", "finite", "sampling"} == {check["name"] for check in found["checks"]}
     assert all(check["passed"] for check in found["checks"])
     middle = dataset.sel(x=0.0, y=0.0)
     assert found["center"] == {name: float(middle[name]) for name in ("nll", "l2", "accuracy")}
@@ -150,7 +151,7 @@ def test_features(run, checkpoint):
         "delta_log_amplitude",
         "high_frequency",
     }
-    assert all(set(layer) == promised | {"kind"} for layer in layers)
+    assert all(set(layer) == promised | {"kind", "sample_variance", "model_variance"} for layer in layers)
     assert [layer["name"] for layer in layers] == [str(name) for name in dataset.layer.values]
     assert layers[0]["depth"] == 0
     assert layers[-1]["depth"] == 1

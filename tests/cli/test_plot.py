@@ -38,10 +38,11 @@ def test_two_results_of_one_network_are_told_apart_by_their_paths(measured, tmp_
     assert "seed" in (tmp_path / "figures" / "contours.txt").read_text()
 
 
-def test_a_result_without_a_figure_is_said(measured, tmp_path):
-    outcome = measured("plot", "evaluation.zarr", "--out", "figures")
+def test_a_result_without_a_figure_is_said(measured, tmp_path, checkpoint):
+    measured("surface", checkpoint, "--samples", "8", "--steps", "3", "--flatness", "2")
+    outcome = measured("plot", "landscape-out/tiny-flatness.zarr", "--out", "figures")
     assert outcome.status == 1
-    assert outcome.err == "landscape: no figure draws results of kind evaluation\n"
+    assert outcome.err == "landscape: no figure is drawn of results of kind flatness\n"
     assert not (tmp_path / "figures").exists()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch import Tensor, nn
 
 from landscape.checkpoint import load
@@ -38,52 +39,121 @@ def objective(module: nn.Module, size: int = 8, **options) -> Objective:
 
 
 @pytest.fixture(scope="module")
-def resnet20(shared_data: Path) -> Objective:
+def test_images(shared_data: Path) -> Samples:
     records = np.fromfile(shared_data / "cifar-10-batches-bin" / "test_batch.bin", np.uint8, 256 * 3073)
     records = records.reshape(256, 3073)
     images = torch.from_numpy(records[:, 1:].reshape(-1, 3, 32, 32).copy())
-    data = Samples(images, torch.from_numpy(records[:, 0].astype(np.int64)))
-    network = load(shared_data / "pretrained" / "resnet20-12fca82f.th")
-    return Objective(Network(network.module, IMAGENET), data)
+    return Samples(images, torch.from_numpy(records[:, 0].astype(np.int64)))
 
 
-def two_pass(objective: Objective, names: list[str]) -> dict[str, tuple[float, float]]:
-    """Spatial variance and high-frequency value with every map kept, in NumPy float64."""
-    kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
+def pretrained(shared_data: Path, depth: int, data: Samples, **options) -> Objective:
+    (path,) = (shared_data / "pretrained").glob(f"resnet{depth}-*.th")
+    return Objective(Network(load(path).module, IMAGENET), data, **options)
+
+
+def kept(objective: Objective, names: list[str]) -> dict[str, np.ndarray]:
+    """Every map, float64, shape (sample, channel, height, width)."""
+    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     module = objective.network.module
     handles = [
         module.get_submodule(name).register_forward_hook(
-            lambda _m, _a, out, name=name: kept[name].append(out.double().numpy())
+            lambda _m, _a, out, name=name: found[name].append(out.double().numpy().copy())
         )
         for name in names
     ]
     list(objective.outputs())
     for handle in handles:
         handle.remove()
-    found = {}
-    for name, parts in kept.items():
-        z = np.concatenate(parts)
-        f = np.log(np.abs(np.fft.fft2(z)) + 1e-6)
-        f = np.fft.fftshift(f, (2, 3)).mean((0, 1))
-        half = np.diagonal(f)[len(f) // 2 :]
-        variance = z.reshape(*z.shape[:2], -1).var(2, ddof=1).mean()
-        found[name] = float(variance), float(half[-1] - half[0])
-    return found
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def test_published_resnet20_against_the_reference_values(resnet20: Objective):
-    result = measure(resnet20)
+def paper(z: np.ndarray) -> dict[str, np.ndarray]:
+    """PAPER.md, section 4, in two passes over maps that are all there."""
+    f = np.fft.fftshift(np.log(np.abs(np.fft.fft2(z)) + 1e-6).mean((0, 1)))
+    half = np.diagonal(f)[len(f) // 2 :]
+    flat = z.reshape(*z.shape[:2], -1)
+    over_samples = z.var(0, ddof=1)
+    return {
+        "mean": z.mean(),
+        "spatial_variance": flat.var(2, ddof=1).mean(),
+        "spatial_variance_standard_error": flat.var(2, ddof=1).mean(1).std(ddof=1) / np.sqrt(len(z)),
+        "spatial_deviation": flat.std(2, ddof=1).mean(),
+        "sample_variance": over_samples.mean(),
+        "sample_deviation": np.sqrt(over_samples).mean(),
+        "log_amplitude": half,
+        "delta_log_amplitude": half - half[0],
+        "high_frequency": half[-1] - half[0],
+    }
+
+
+def check_against_paper(objective: Objective, tolerance: float) -> None:
+    result = measure(objective)
+    for name, z in kept(objective, list(result.layer.values)).items():
+        for quantity, expected in paper(z).items():
+            found = result.sel(layer=name)[quantity].values
+            found = found[: len(expected)] if np.ndim(expected) else found
+            np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=f"{name} {quantity}")
+
+
+@pytest.mark.parametrize("depth", [20, 32])
+def test_published_networks_against_the_papers_formulas(shared_data: Path, test_images: Samples, depth: int):
+    check_against_paper(pretrained(shared_data, depth, test_images.take(128)), 1e-4)
+
+
+def test_published_resnet20_in_double_precision(shared_data: Path, test_images: Samples):
+    check_against_paper(
+        pretrained(shared_data, 20, test_images.take(32), dtype=torch.float64, micro_batch=9), 1e-10
+    )
+
+
+SMALL = ["cifar-resnet20:width=4", "cifar-resnet20:width=4,blur", "cifar-preresnet20:width=4,blur,prob=relu6"]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("spec", SMALL)
+def test_small_networks_against_the_papers_formulas(spec: str, dtype: torch.dtype, tolerance: float):
+    data = samples(10, 32)
+    check_against_paper(Objective(build(parse(spec)), data, dtype=dtype, micro_batch=4), tolerance)
+
+
+def test_published_resnet20_against_the_reference_values(shared_data: Path, test_images: Samples):
+    result = measure(pretrained(shared_data, 20, test_images))
     assert list(result.layer.values) == ["relu", *(f"layer{s}.{i}" for s in (1, 2, 3) for i in (0, 1, 2))]
     np.testing.assert_allclose(result.spatial_variance, VARIANCE, rtol=0, atol=1e-3)
     np.testing.assert_allclose(result.high_frequency, HIGH_FREQUENCY, rtol=0, atol=1e-3)
 
 
-def test_published_resnet20_against_two_passes(resnet20: Objective):
-    result = measure(resnet20)
-    plain = two_pass(resnet20, list(result.layer.values))
-    variance, high_frequency = np.array(list(plain.values())).T
-    np.testing.assert_allclose(result.spatial_variance, variance, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(result.high_frequency, high_frequency, rtol=0, atol=1e-10)
+def through_identity(inputs: Tensor) -> xr.Dataset:
+    module = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Linear(inputs[0].numel(), 2))
+    targets = torch.zeros(len(inputs), dtype=torch.int64)
+    return measure(Objective(module, (inputs, targets), dtype=torch.float64), "0").isel(layer=0)
+
+
+def test_a_sine_wave_through_an_identity_layer():
+    size, k = 16, 5
+    x = torch.arange(size, dtype=torch.float64)
+    wave = torch.sin(2 * np.pi * k * (x[:, None] + x) / size).expand(2, 1, size, size)
+    result = through_identity(wave)
+    expected = np.where(np.arange(size // 2) == k, np.log(size**2 / 2), np.log(1e-6))
+    np.testing.assert_allclose(result.log_amplitude, expected, atol=1e-6)
+    assert result.frequency_pi[k] == 2 * k / size
+    assert float(result.spatial_variance) == pytest.approx(0.5 * size**2 / (size**2 - 1), rel=1e-12)
+    assert float(result.sample_variance) == 0
+    # Both points of the wave, ±(5, 5), lie in the ring of radius 7.07; no others in it have any power.
+    in_ring = sum(round(np.hypot(a, b)) == 7 for a in range(-8, 8) for b in range(-8, 8))
+    ring = (2 * np.log(size**2 / 2) + (in_ring - 2) * np.log(1e-6)) / in_ring
+    assert float(result.radial_log_amplitude[7]) == pytest.approx(ring, abs=1e-6)
+    assert float(result.radial_frequency_pi[7]) == 14 / size
+
+
+def test_white_noise_through_an_identity_layer():
+    """Its variances are 1 by all names; E log |F| = (log n² − γ)/2 where |F|² is exponential."""
+    result = through_identity(samples(2000, 8)[0])
+    level = 0.5 * (np.log(64) - np.euler_gamma)
+    error = result.log_amplitude_standard_error[1:]
+    assert (abs(result.log_amplitude[1:] - level) < 5 * error).all()
+    for name in ("spatial_variance", "sample_variance"):
+        assert abs(float(result[name]) - 1) < 5 * float(result[f"{name}_standard_error"]) < 0.05
 
 
 def test_dimensions_coordinates_and_attributes():
@@ -123,7 +193,7 @@ def test_micro_batches_do_not_change_the_result(spec: str, micro_batch: int):
     whole = measure(objective(module, micro_batch=6, dropout="fixed"))
     parts = measure(objective(module, micro_batch=micro_batch, dropout="fixed"))
     for name, variable in whole.drop_vars("kind").data_vars.items():
-        np.testing.assert_allclose(parts[name], variable, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(parts[name], variable, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 def test_standard_error_is_over_samples():
@@ -180,6 +250,8 @@ def test_the_result_is_saved_and_read_back_without_warnings(tmp_path: Path):
         save(result, tmp_path / "features.zarr")
         again = load_result(tmp_path / "features.zarr")
     assert list(again.layer.values) == list(result.layer.values)
+    assert again.attrs["warnings"] == result.attrs["warnings"]
+    assert again.subsampling.dtype == bool
     np.testing.assert_array_equal(again.sel(layer="relu").log_amplitude, result.log_amplitude[0])
 
 
@@ -192,3 +264,46 @@ def test_progress_sees_every_micro_batch():
 
     measure(objective(build(parse("cifar-resnet20:width=4")), micro_batch=4), progress=progress)
     assert seen == [("features", 2)]
+
+
+def test_subsampling_and_small_maps_are_marked():
+    result = measure(objective(build(parse("cifar-resnet20:width=4")), size=16))
+    assert list(result.layer.values[result.subsampling]) == ["layer2.0", "layer3.0"]
+    assert list(result.layer.values[result.small]) == ["layer3.0", "layer3.1", "layer3.2"]
+    assert result.attrs["warnings"] == [
+        "3 of 10 layers have maps under 8×8 (layer3.0, layer3.1, layer3.2): with so few frequencies, their "
+        "spectra say little about what the layer does"
+    ]
+    large = measure(objective(build(parse("cifar-resnet20:width=4")), size=32))
+    assert large.attrs["warnings"] == []
+
+
+def test_the_error_of_a_change_is_paired():
+    module = build(parse("cifar-resnet20:width=4,blur"))
+    data = objective(module, size=16)
+    result = measure(data, "layer1.2,smooth1.0")
+    before, after = (z.reshape(*z.shape[:2], -1) for z in kept(data, list(result.layer.values)).values())
+    change = after.var(2, ddof=1).mean(1) - before.var(2, ddof=1).mean(1)
+    found = result.spatial_variance_change_standard_error.values
+    assert np.isnan(found[0])
+    assert found[1] == pytest.approx(change.std(ddof=1) / np.sqrt(len(change)), rel=1e-10)
+
+
+def test_batch_norm_recalibrated_on_all_samples():
+    module = build(parse("cifar-resnet20:width=4"))
+    data = objective(module, batch_norm="recalibrate", micro_batch=2)
+    result = measure(data, "layer3.2")
+    expected = [paper(z)["spatial_variance"] for z in kept_recalibrated(data, "layer3.2")]
+    np.testing.assert_allclose(result.spatial_variance, expected, rtol=1e-10)
+
+
+def kept_recalibrated(objective: Objective, name: str) -> list[np.ndarray]:
+    """The maps of the last of the two passes that recalibration makes."""
+    z = kept(objective, [name])[name]
+    return [z[len(z) // 2 :]]
+
+
+def test_an_ensemble_is_refused():
+    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
+    with pytest.raises(LandscapeError, match=r"ensemble:3, which runs each layer several times"):
+        measure(objective(module, dropout="ensemble:3"))

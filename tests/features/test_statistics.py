@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.features.statistics import (
-    MapStatistics,
-    Running,
+from landscape.features.fourier import (
     frequencies,
-    log_amplitude,
-    spatial_variance,
+    half_diagonal,
+    log_amplitudes,
+    radial_average,
+    radial_frequencies,
 )
+from landscape.features.statistics import LayerStatistics, Running
+from landscape.features.variance import DrawVariance, SampleVariance, centred, spatial_deviation
 
 EULER = 0.5772156649015329
 
@@ -34,36 +37,84 @@ def paper_spectrum(z: np.ndarray) -> np.ndarray:
     return np.mean(rows, 0)
 
 
+def diagonal(z: torch.Tensor) -> torch.Tensor:
+    return half_diagonal(log_amplitudes(centred(z)))
+
+
+def looked_at(z: torch.Tensor, batch: int = 10**9) -> LayerStatistics:
+    statistics = LayerStatistics(len(z))
+    for part in z.split(batch):
+        statistics.look(part)
+        statistics.finish()
+    return statistics
+
+
+def paper_rings(z: np.ndarray) -> np.ndarray:
+    """Mean of the log amplitudes whose distance from zero frequency rounds to 0, 1, 2, …"""
+    size = z.shape[-1]
+    f = np.fft.fftshift(np.log(np.abs(np.fft.fft2(z)) + 1e-6), (-2, -1)).mean((0, 1))
+    k = np.arange(size) - size // 2
+    ring = np.rint(np.sqrt(k[:, None] ** 2 + k**2))
+    return np.array([f[ring == r].mean() for r in range(int(ring.max()) + 1)])
+
+
 @pytest.mark.parametrize("size", [2, 3, 5, 8, 9, 16])
 def test_log_amplitude_is_the_papers_half_diagonal(size: int):
     z = maps(3, 4, size, size)
-    found = log_amplitude(z).mean(0).numpy()
+    found = diagonal(z).mean(0).numpy()
     np.testing.assert_allclose(found, paper_spectrum(z.numpy()), rtol=0, atol=1e-12)
     assert len(frequencies(size)) == len(found)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 9])
+def test_rings_hold_all_directions(size: int):
+    z = maps(3, 4, size, size)
+    found = radial_average(log_amplitudes(centred(z))).mean(0).numpy()
+    np.testing.assert_allclose(found, paper_rings(z.numpy()), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(radial_frequencies(size), 2 * np.arange(len(found)) / size)
+
+
+def wave(k: int, size: int = 16) -> torch.Tensor:
+    y, x = torch.meshgrid(*[torch.arange(size, dtype=torch.float64)] * 2, indexing="ij")
+    return torch.cos(2 * math.pi * k * (y + x) / size)[None, None]
 
 
 @pytest.mark.parametrize("k", [0, 1, 3, 7])
 def test_a_sine_wave_has_one_line_at_its_own_frequency(k: int):
     size = 16
-    y, x = torch.meshgrid(*[torch.arange(size, dtype=torch.float64)] * 2, indexing="ij")
-    wave = torch.cos(2 * math.pi * k * (y + x) / size)[None, None]
-    spectrum = log_amplitude(wave)[0].numpy()
+    spectrum = diagonal(wave(k))[0].numpy()
     expected = np.full(size // 2, math.log(1e-6))
     expected[k] = math.log(size**2 / (1 if k == 0 else 2) + 1e-6)
     np.testing.assert_allclose(spectrum, expected, atol=1e-6)
-    assert frequencies(size)[k] == 2 * k / size
 
 
 def test_white_noise_is_flat_but_for_the_constant():
     """|F|² is exponential away from zero frequency and χ² with one degree of freedom at it."""
     size, count = 8, 40_000
-    statistics = MapStatistics()
-    statistics.add(maps(count, 1, size, size))
+    spectra = looked_at(maps(count, 1, size, size), 10_000).spectra
     level = 0.5 * (math.log(size**2) - EULER)
-    error = statistics.log_amplitude.standard_error
-    assert np.all(np.abs(statistics.log_amplitude.mean[1:] - level) < 5 * error[1:])
-    delta, error = statistics.delta.mean[1:], statistics.delta.standard_error[1:]
-    assert np.all(np.abs(delta - 0.5 * math.log(2)) < 5 * error)
+    error = spectra["log_amplitude"].standard_error
+    assert np.all(np.abs(spectra["log_amplitude"].mean[1:] - level) < 5 * error[1:])
+    delta = spectra["delta_log_amplitude"]
+    assert np.all(np.abs(delta.mean[1:] - 0.5 * math.log(2)) < 5 * delta.standard_error[1:])
+    # Three more frequencies are real, those with −4 for a wave number: (0, −4), (−4, 0) and (−4, −4).
+    distance = np.hypot(*np.meshgrid(np.arange(-4, 4), np.arange(-4, 4)))
+    real = {4: 2 / np.sum(np.rint(distance) == 4), 6: 1.0}
+    radial = spectra["radial_log_amplitude"]
+    expected = [level - real.get(ring, 0) * math.log(2) / 2 for ring in range(1, len(radial.mean))]
+    assert np.all(np.abs(radial.mean[1:] - expected) < 5 * radial.standard_error[1:])
+
+
+def blurred(size: int) -> torch.Tensor:
+    return torch.nn.functional.avg_pool2d(maps(20, 3, size - 1, size - 1).float().relu(), 2, 1, 1)
+
+
+@pytest.mark.parametrize("z", [blurred(8) + 3, blurred(17), blurred(18), wave(3).float()])
+def test_single_precision_is_good_to_four_digits_even_where_hardly_anything_is_left(z: torch.Tensor):
+    size = z.shape[-1]
+    exact = np.log(np.abs(np.fft.fft2(z.double().numpy())) + 1e-6).mean((0, 1))[:, : size // 2 + 1]
+    found = log_amplitudes(centred(z)).mean(0).numpy()
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-4)
 
 
 def test_frequencies_are_exact():
@@ -72,25 +123,68 @@ def test_frequencies_are_exact():
     assert frequencies(32)[-1] == 1 - 2 / 32
 
 
-def test_spatial_variance_against_numpy():
+def test_spatial_deviation_against_numpy():
     z = maps(5, 3, 4, 6) * 7 + 1000
-    expected = z.numpy().reshape(5, 3, 24).var(axis=2, ddof=1).mean(1)
-    np.testing.assert_allclose(spatial_variance(z), expected, rtol=1e-10)
+    expected = z.numpy().reshape(5, 3, 24).std(axis=2, ddof=1)
+    np.testing.assert_allclose(spatial_deviation(centred(z)), expected, rtol=1e-12)
 
 
-def test_single_precision_maps_are_summed_in_double():
+def test_single_precision_loses_nothing_to_a_large_mean():
     z = maps(4, 2, 8, 8).float() + 1000
-    np.testing.assert_allclose(spatial_variance(z), spatial_variance(z.double()), rtol=0, atol=0)
+    exact = z.double().numpy().reshape(4, 2, 64).std(axis=2, ddof=1)
+    np.testing.assert_allclose(spatial_deviation(centred(z)), exact, rtol=2e-6)
 
 
 def test_one_pixel_has_no_variance(recwarn: pytest.WarningsRecorder):
-    assert spatial_variance(maps(3, 2, 1, 1)).isnan().all()
+    assert spatial_deviation(centred(maps(3, 2, 1, 1))).isnan().all()
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("batch", [1, 7, 50])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_variance_over_samples_is_that_of_two_passes(batch: int, layout: torch.memory_format):
+    z = (maps(50, 3, 4, 4) * torch.arange(1, 4)[:, None, None] + 100).contiguous(memory_format=layout)
+    found = SampleVariance(50)
+    for part in z.split(batch):
+        found.add(part)
+    elements = z.numpy().var(0, ddof=1)
+    np.testing.assert_allclose(found.value, [elements.mean(), np.sqrt(elements).mean()], rtol=1e-10)
+    edges = [5 * i // 2 for i in range(21)]  # twenty groups of two and three samples
+    groups = [z[i:j].numpy().var(0, ddof=1).mean() for i, j in pairwise(edges)]
+    np.testing.assert_allclose([float(group[0]) for group in found.groups], groups, rtol=1e-10)
+
+
+def test_the_error_of_the_variance_over_samples_is_its_spread_over_repetitions():
+    variances, errors = [], []
+    for seed in range(60):
+        found = SampleVariance(200)
+        found.add(maps(200, 1, 2, 2, seed=seed))
+        variances.append(found.value[0])
+        errors.append(np.std([float(group[0]) for group in found.groups], ddof=1) / math.sqrt(20))
+    assert np.mean(errors) == pytest.approx(np.std(variances), rel=0.25)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_variance_over_draws_is_that_of_all_at_once(dtype: torch.dtype):
+    z = (maps(5, 4, 3, 2, 2) + 10).to(dtype)
+    found = DrawVariance()
+    for draw in z:
+        found.add(draw)
+    elements = z.double().numpy().var(0, ddof=1).reshape(4, -1)
+    expected = np.stack([elements.mean(1), np.sqrt(elements).mean(1)], 1)
+    np.testing.assert_allclose(found.value(), expected, rtol=1e-10 if dtype == torch.float64 else 1e-5)
+
+
+def test_draws_that_agree_have_no_variance_at_all():
+    found = DrawVariance()
+    for _ in range(3):
+        found.add(maps(2, 3, 4, 4).float())
+    assert (found.value() == 0).all()
 
 
 def test_maps_that_are_not_square_are_refused():
     with pytest.raises(LandscapeError, match=r"4×6.*square"):
-        log_amplitude(maps(1, 1, 4, 6))
+        LayerStatistics(1).look(maps(1, 1, 4, 6))
 
 
 @pytest.mark.parametrize("batch", [1, 3, 10])
@@ -112,25 +206,26 @@ def test_one_sample_has_no_standard_error():
 
 def test_long_batches_are_split_without_a_change(monkeypatch: pytest.MonkeyPatch):
     z = maps(7, 2, 8, 8)
-    whole, pieces = MapStatistics(), MapStatistics()
-    whole.add(z)
+    whole = looked_at(z)
     monkeypatch.setattr("landscape.features.statistics._CHUNK", 300)
-    pieces.add(z)
-    np.testing.assert_allclose(pieces.delta.mean, whole.delta.mean, rtol=0, atol=1e-13)
-    np.testing.assert_allclose(pieces.variance.standard_error, whole.variance.standard_error, rtol=1e-12)
+    pieces = looked_at(z)
+    for name, spectrum in whole.spectra.items():
+        np.testing.assert_allclose(pieces.spectra[name].mean, spectrum.mean, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(pieces.values.standard_error[:4], whole.values.standard_error[:4], rtol=1e-12)
 
 
 def test_maps_that_change_shape_are_refused():
-    statistics = MapStatistics()
-    statistics.add(maps(2, 3, 8, 8))
+    statistics = LayerStatistics(4)
+    statistics.look(maps(2, 3, 8, 8))
     with pytest.raises(LandscapeError, match=r"\(3, 8, 8\) to \(3, 4, 4\)"):
-        statistics.add(maps(2, 3, 4, 4))
+        statistics.look(maps(2, 3, 4, 4))
 
 
-def test_what_is_not_finite_stays_visible():
-    z = maps(4, 2, 8, 8)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_what_is_not_finite_stays_visible(dtype: torch.dtype):
+    z = maps(4, 2, 8, 8).to(dtype)
     z[1, 0, 0, 0] = math.nan
-    statistics = MapStatistics()
-    statistics.add(z)
-    assert np.isnan(statistics.variance.mean)
-    assert np.isnan(statistics.log_amplitude.mean).all()
+    found = looked_at(z)
+    assert np.isnan(found.values.mean).all()
+    assert np.isnan(found.over_samples.value).all()
+    assert np.isnan(found.spectra["log_amplitude"].mean).all()

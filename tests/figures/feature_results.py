@@ -69,6 +69,7 @@ def covariance(name="gap", *, reach=3, width=1.0, stages=True, **kwargs):
     values = np.exp(-((distance / scale[..., None, None]) ** 2)) - 0.06 * (distance > 2.5)
     dims = ("source", "layer", "dy", "dx")
     variables = {"correlation": (dims, values), "covariance": (dims, 0.3 * values)}
+    variables["correlation_standard_error"] = (dims, np.full(values.shape, 0.02))
     if stages:
         variables["stage"] = ("layer", [0, 1, 1, 2, 2, 3, 3])
         variables["kind"] = ("layer", ["stem", *["block"] * 6])
@@ -85,20 +86,24 @@ def maps(name="mcd-gap", *, draws=4, layers=2, seed=0, noise=0.25, **kwargs):
     picture = np.full((3, 32, 32), 0.3)
     picture[0, 8:24, 10:22] = 0.9
     picture[2] += np.linspace(0, 0.4, 32)
+    side = 32 // 2 ** np.arange(layers)
     found = np.full((layers, draws, 2, 32, 32), np.nan)
-    for layer in range(layers):
-        side = 32 // 2**layer
-        smooth = picture[:2].reshape(2, side, 32 // side, side, 32 // side).mean(axis=(2, 4))
-        found[layer, :, :, :side, :side] = (layer + 1) * np.maximum(
-            smooth + noise * generator.standard_normal((draws, 2, side, side)), 0
+    for layer, n in enumerate(side):
+        smooth = picture[:2].reshape(2, n, 32 // n, n, 32 // n).mean(axis=(2, 4))
+        found[layer, :, :, :n, :n] = (layer + 1) * np.maximum(
+            smooth + noise * generator.standard_normal((draws, 2, n, n)), 0
         )
     dataset = xr.Dataset(
         {
-            "input": (("channel_rgb", "y", "x"), np.clip(picture, 0, 1)),
+            "input": (("colour", "y", "x"), np.clip(picture, 0, 1)),
             "map": (("layer", "draw", "channel", "row", "column"), found),
+            "stage": ("layer", np.arange(layers) + 1),
+            "kind": ("layer", np.full(layers, "block", dtype=object)),
+            "height": ("layer", side),
+            "width": ("layer", side),
         },
-        coords={"layer": [f"stage{i + 1}.1" for i in range(layers)], "channel": [3, 7]},
-        attrs={"sample": 5},
+        coords={"layer": [f"stage{i + 1}.1" for i in range(layers)], "channel": [3, 7], "image": 5},
+        attrs={"draws": draws},
     )
     return stamped(dataset, "maps", name, **kwargs)
 

@@ -1,13 +1,14 @@
 import matplotlib.colors
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.collections import PolyCollection
 
 from landscape import figures
 from landscape.errors import ResultError
 from landscape.figures.amplitude import stage_ends
 from landscape.figures.covariance import largest_off_centre, select, wrapped
-from landscape.figures.maps import feature_map
+from landscape.figures.maps import choose, feature_map
 from landscape.figures.reductions import smoothing_ratios
 from tests.figures import feature_results, synthetic
 
@@ -226,15 +227,37 @@ def test_maps_show_the_input_and_every_draw_on_one_scale_a_layer():
 
 def test_maps_of_one_pass_leave_the_other_draws_empty():
     data = {"gap": feature_results.maps("gap", draws=1), "mcd-gap": feature_results.maps("mcd-gap", draws=3)}
-    figure = figures.maps(data, layers=[0], channel=1)
+    figure = figures.maps(data, layers=["stage1.1"], channel=1)
     rows = [sum(bool(axis.images) for axis in figure.axes[start : start + 4]) for start in (0, 4)]
     assert rows == [2, 4]
     expected = data["mcd-gap"]["map"].values[0, 2, 1]
-    np.testing.assert_array_equal(feature_map(data["mcd-gap"], 0, 1, 2), expected)
-    with pytest.raises(ResultError, match="'gap' holds 2 channels, asked for 2"):
+    np.testing.assert_array_equal(figure.axes[7].images[0].get_array(), expected)
+    with pytest.raises(ResultError, match="'gap' holds 2 channels, asked for number 2"):
         figures.maps(data, channel=2)
-    with pytest.raises(ResultError, match="'gap' holds 2 layers"):
-        figures.maps(data, layers=[2])
+    with pytest.raises(ResultError, match=r"'gap' holds no maps of 'stage9'; it has stage1\.1, stage2\.1"):
+        figures.maps(data, layers=["stage9"])
+    with pytest.raises(ResultError, match="are of 1 images, asked for number 1"):
+        figures.maps(data, image=1)
+
+
+def test_maps_of_networks_meet_at_the_ends_of_their_stages():
+    plain, smooth = feature_results.maps("mcd-gap"), feature_results.maps("mcd-gap-blur", layers=4)
+    smooth = smooth.assign(stage=("layer", [1, 1, 2, 2]))
+    found = {"mcd-gap": plain, "mcd-gap-blur": smooth}
+    assert choose(found) == [{"mcd-gap": 0, "mcd-gap-blur": 1}, {"mcd-gap": 1, "mcd-gap-blur": 3}]
+    assert len(choose({str(i): plain for i in range(9)})) == 1
+    bare = plain.drop_vars(["stage", "kind"])
+    assert choose({"mcd-gap": bare}) == [{"mcd-gap": 0}, {"mcd-gap": 1}]
+
+
+def test_one_of_several_images_is_drawn():
+    first, second = feature_results.maps(seed=0), feature_results.maps(seed=1).assign_coords(image=8)
+    several = xr.concat([each[["input", "map"]] for each in (first, second)], "image", coords=["image"])
+    both = several.merge(first.drop_vars(["input", "map", "image"])).assign_attrs(first.attrs)
+    drawn = figures.maps(both, image=1, layers=["stage2.1"]).axes[1].images[0].get_array()
+    np.testing.assert_array_equal(drawn, feature_map(second, 1, 0, 0))
+    assert drawn.shape == (16, 16)
+    assert "of image 8 over" in figures.caption("maps", both, image=1)
 
 
 def test_noise_draws_accuracy_and_drop_in_per_cent():

@@ -50,10 +50,11 @@ def test_captions_say_what_the_numbers_are():
     assert "Largest standard error, by jackknife over mini-batches: 0.012." in similarity
     assert "Pairs of networks: a and b." in similarity
     maps = figures.caption("maps", feature_results.maps(), channel=1)
-    assert "of sample 5" in maps
+    assert "of image 5 over" in maps
     assert "channel 7 of stage1.1, stage2.1 (mcd-gap)" in maps
     covariance = figures.caption("covariance", feature_results.covariance())
     assert "largest magnitude beside it, 0.841." in covariance
+    assert "Largest standard error: 0.02." in covariance
     attack = figures.caption("attack", prediction_results.attack())
     assert "PGD: 10 steps of size 0.25." in attack
 
@@ -76,9 +77,11 @@ def test_captions_name_what_is_left_out():
     assert "as if both variances were independent" in figures.caption("smoothing_effect", data)
     lone = synthetic.features("lone")
     lone["model_deviation"][:] = float("nan")
-    text = figures.caption("uncertainty", {"lone": lone, "gap": data["gap"].assign_attrs(draws=20)})
+    mcd = synthetic.features("mcd").assign_attrs(draws=20)
+    data["gap"].attrs["draws"] = 2  # which tells nothing of a network without dropout
+    text = figures.caption("uncertainty", {"lone": lone, "gap": data["gap"], "mcd": mcd})
     assert "Without several draws: lone." in text
-    assert "over none / 20 dropout draws" in text
+    assert "over 20 dropout draws" in text
 
 
 def test_the_caption_names_what_is_shaded():

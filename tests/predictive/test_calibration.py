@@ -28,13 +28,13 @@ def test_bins_by_hand():
     assert found.hits[[6, 9]].tolist() == [1, 1]
     assert found.confidence[[6, 9]].tolist() == pytest.approx([1.28, 1.95])
     assert float(found.error()) == pytest.approx((0.28 + 0.95) / 4, abs=1e-15)
-    assert float(found.signed_error()) == pytest.approx(-(0.28 + 0.95) / 4, abs=1e-15)
+    assert float(found.signed_error()) == pytest.approx((0.28 + 0.95) / 4, abs=1e-15)
 
 
 def test_the_sign_is_that_of_accuracy_minus_confidence():
     confidence = torch.full((10,), 0.95, dtype=torch.float64)
-    assert float(reliability(confidence, torch.zeros(10).bool()).signed_error()) == pytest.approx(-0.95)
-    assert float(reliability(confidence, torch.ones(10).bool()).signed_error()) == pytest.approx(0.05)
+    assert float(reliability(confidence, torch.zeros(10).bool()).signed_error()) == pytest.approx(0.95)
+    assert float(reliability(confidence, torch.ones(10).bool()).signed_error()) == pytest.approx(-0.05)
 
 
 def test_edges_belong_to_the_bin_above():
@@ -51,10 +51,10 @@ def test_against_torchmetrics(bins: int):
     assert calibration_error(confidence, hit, bins=bins) == pytest.approx(expected, abs=1e-13)
 
 
-def test_signed_error_is_accuracy_minus_mean_confidence():
+def test_signed_error_is_mean_confidence_minus_accuracy():
     confidence, hit = drawn((500,))
     found = reliability(confidence, hit)
-    assert float(found.signed_error()) == pytest.approx(float(hit.double().mean() - confidence.mean()))
+    assert float(found.signed_error()) == pytest.approx(float(confidence.mean() - hit.double().mean()))
     difference = hit.double() - confidence
     expected = float(difference.std()) / math.sqrt(500)
     assert float(found.signed_error_standard_error()) == pytest.approx(expected, rel=1e-10)

@@ -81,7 +81,7 @@ def test_calibration_and_overlap_come_from_the_stored_predictions():
     probability = np.exp(result.log_probability.values.astype(np.float64))
     target, best, confidence = result.target.values, probability.argmax(1), probability.max(1)
     hit = best == target
-    np.testing.assert_allclose(result.signed_ece, hit.mean() - confidence.mean(), atol=1e-6)
+    np.testing.assert_allclose(result.signed_ece, confidence.mean() - hit.mean(), atol=1e-6)
     np.testing.assert_allclose(result.freq_90, (confidence > 0.9).mean())
     overlaps = [((best == c) & (target == c)).sum() / ((best == c) | (target == c)).sum() for c in range(3)]
     np.testing.assert_allclose(result.iou, np.mean(overlaps))

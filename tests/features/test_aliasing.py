@@ -1,0 +1,155 @@
+"""The share of power that subsampling folds back, against counts of frequencies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from landscape import data, family
+from landscape.errors import LandscapeError
+from landscape.features import aliasing
+from landscape.features.aliasing import aliased_share
+from landscape.objective import Objective
+from landscape.zoo import build, parse
+from tests.features.test_blocks import TorchvisionStyle
+
+
+def objective(module: nn.Module, count: int = 6, size: int = 16, **options) -> Objective:
+    inputs = torch.from_numpy(np.random.default_rng(0).standard_normal((count, 3, size, size)))
+    return Objective(module, (inputs, torch.zeros(count, dtype=torch.int64)), dtype=torch.float64, **options)
+
+
+def paper_share(z: np.ndarray, factor: int) -> np.ndarray:
+    """By masks over the whole spectrum, one share a sample."""
+    height, width = z.shape[2:]
+    power = (np.abs(np.fft.fft2(z)) ** 2).sum(1)
+    power[:, 0, 0] = 0
+    high = np.abs(np.fft.fftfreq(height))[:, None] > 0.5 / factor
+    high = high | (np.abs(np.fft.fftfreq(width)) > 0.5 / factor)
+    return power[:, high].sum(1) / power.sum((1, 2))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (3, 1, 9, 9), (2, 2, 12, 7)])
+def test_shares_against_masks_over_the_whole_spectrum(shape: tuple[int, ...], factor: int):
+    z = np.random.default_rng(0).standard_normal(shape) + 5
+    found = aliased_share(torch.from_numpy(z), factor)
+    np.testing.assert_allclose(found, paper_share(z, factor), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("k", "share"), [(3, 0), (4, 0), (5, 1), (7, 1)])
+def test_a_sine_wave_is_folded_from_the_new_nyquist_frequency_on(k: int, share: int):
+    wave = torch.sin(2 * math.pi * k * torch.arange(16, dtype=torch.float64) / 16 + 0.3).expand(1, 1, 16, 16)
+    assert aliased_share(wave, 2).item() == pytest.approx(share, abs=1e-12)
+
+
+def test_white_noise_has_the_share_of_frequencies():
+    z = torch.from_numpy(np.random.default_rng(1).standard_normal((4000, 1, 8, 8)))
+    found = aliased_share(z, 2)
+    # Of eight wave numbers a side, −2 … 2 stay: 25 of 64, of which the zero frequency does not count.
+    assert abs(float(found.mean()) - 39 / 63) < 5 * float(found.std()) / 4000**0.5
+
+
+def test_a_constant_map_has_no_share():
+    assert aliased_share(torch.ones(1, 2, 8, 8), 2).isnan().all()
+
+
+def test_smoothing_in_front_of_each_subsampling_layer():
+    result = aliasing(objective(build(parse("cifar-resnet20:width=4,blur"))))
+    assert list(result.layer.values) == ["layer2.0.conv1", "layer3.0.conv1"]
+    assert list(result.smoothing.values) == ["smooth1.0", "smooth2.0"]
+    assert list(result.factor.values) == [2, 2]
+    assert list(result.height.values) == [17, 10]
+
+
+def test_shares_are_those_of_the_maps_before_and_after():
+    given = objective(build(parse("cifar-resnet20:width=4,blur")), micro_batch=4)
+    maps: dict[str, list[np.ndarray]] = {"layer1.2": [], "smooth1.0": []}
+    handles = [
+        given.network.module.get_submodule(name).register_forward_hook(
+            lambda _m, _a, out, parts=parts: parts.append(out.numpy().copy())
+        )
+        for name, parts in maps.items()
+    ]
+    list(given.outputs())
+    for handle in handles:
+        handle.remove()
+    row = aliasing(given).sel(layer="layer2.0.conv1")
+    for name, parts in zip(("before", "after"), maps.values(), strict=True):
+        shares = paper_share(np.concatenate(parts), 2)
+        assert float(row[name]) == pytest.approx(shares.mean(), rel=1e-10)
+        error = shares.std(ddof=1) / len(shares) ** 0.5
+        assert float(row[f"{name}_standard_error"]) == pytest.approx(error, rel=1e-10)
+
+
+PLACES = {
+    "cifar-resnet20:width=4": [("layer2.0.conv1", ""), ("layer3.0.conv1", "")],
+    "cifar-preresnet20:width=4,blur": [("layer2.0.conv1", "smooth1.0"), ("layer3.0.conv1", "smooth2.0")],
+    "resnet18:width=4,stem=imagenet": [
+        ("layer0.0", ""), ("layer0.3", ""), ("layer2.0.conv1", ""), ("layer3.0.conv1", "")
+    ],
+    "vgg11:width=4,blur,hidden=8": [(f"layer{i}.0", f"smooth{i - 1}.0") for i in (1, 2, 3, 4)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "expected"), PLACES.items())
+def test_places_in_networks_of_the_zoo(spec: str, expected: list[tuple[str, str]]):
+    result = aliasing(objective(build(parse(spec)), size=32))
+    found = list(zip(result.layer.values, result.smoothing.values, strict=True))
+    assert found[: len(expected)] == expected
+    smoothed = result.smoothing.values != ""
+    assert np.isfinite(result.before.values).tolist() == smoothed.tolist()
+
+
+def test_a_shortcut_that_runs_last_is_the_same_place():
+    assert list(aliasing(objective(TorchvisionStyle().eval())).layer.values) == ["maxpool", "layer2.0.conv1"]
+
+
+class Slicing(nn.Module):
+    """Subsamples without a stride to tell."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, ::2, ::2]
+
+
+def test_what_counts_as_subsampling():
+    module = nn.Sequential(
+        nn.Conv2d(3, 2, 5),  # crops
+        nn.AvgPool2d(2, 1),
+        nn.ReLU(),
+        Slicing(),
+        nn.Conv2d(2, 2, 3, padding=1),
+        nn.LPPool2d(2, 3),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+    result = aliasing(objective(module))
+    assert list(result.layer.values) == ["3", "5"]
+    assert list(result.factor.values) == [2, 3]
+    assert list(result.smoothing.values) == ["1", ""]
+
+
+def test_smoothing_lessens_aliasing_in_the_shipped_family():
+    result = aliasing(Objective(family.load("gap-blur"), data.demo("test").take(50)))
+    error = np.hypot(result.before_standard_error, result.after_standard_error)
+    assert (result.before - result.after > 5 * error).all()
+
+
+def test_a_network_that_never_subsamples_is_refused():
+    with pytest.raises(LandscapeError, match="no layer of this network subsamples"):
+        aliasing(objective(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten())))
+
+
+def test_no_hook_survives_an_error():
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise ValueError("on purpose")
+
+    module = nn.Sequential(nn.Conv2d(3, 2, 3, 2), Broken())
+    with pytest.raises(ValueError, match="on purpose"):
+        aliasing(objective(module))
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
