@@ -38,7 +38,7 @@ def load(path: str | Path, model: str | None = None, *, name: str | None = None)
     """
     path = Path(path)
     state = read(path)
-    module, architecture, notes = _network_for(state, model, path)
+    module, architecture, notes, config = _network_for(state, model, path)
     _fill(module, state.tensors, path)
     return Network(
         module=module.eval(),
@@ -49,6 +49,7 @@ def load(path: str | Path, model: str | None = None, *, name: str | None = None)
         sha256=sha256(path),
         training=state.record.get("training") or {},
         notes=state.notes + notes,
+        config=config.to_dict() if config else {},
     )
 
 
@@ -97,12 +98,14 @@ def save(
         draft.write_bytes(serialised(tensors, metadata={"landscape": json.dumps(record)}))
 
 
-def _network_for(state: StateFile, model: str | None, path: Path) -> tuple[nn.Module, str, tuple[str, ...]]:
-    """A network that this state fits, not yet filled with it; its name, and notes."""
+def _network_for(
+    state: StateFile, model: str | None, path: Path
+) -> tuple[nn.Module, str, tuple[str, ...], ModelConfig | None]:
+    """A network that this state fits, not yet filled with it; its name, notes, and configuration."""
     if model is not None and ":" in model and not is_zoo_name(model):
         module = user_network(model)
         _check_fit(module, state.tensors, path, model)
-        return module, model, ()
+        return module, model, (), None
     notes: tuple[str, ...] = ()
     if model is not None:
         config = parse(model)
@@ -113,7 +116,7 @@ def _network_for(state: StateFile, model: str | None, path: Path) -> tuple[nn.Mo
     try:
         # Names and shapes first: a hostile file must not make us ask for memory.
         _check_fit(skeleton(config), state.tensors, path, config.name)
-        return build(config), config.name, notes
+        return build(config), config.name, notes, config
     except RuntimeError as error:
         raise CheckpointError(f"{path} asks for a {config.name} that cannot be built: {error}") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from landscape.display import network_html
 from landscape.samples import Normalisation, Samples
 
 
@@ -25,6 +26,8 @@ class Network:
         path: The checkpoint file, if any.
         sha256: The file's digest, if any.
         training: The training record stored in the checkpoint.
+        config: The zoo configuration it was built from, as plain values; empty for other networks.
+        surgery: What was put into it after training, such as `blur@layer1`.
         notes: What a user should know about how it was loaded.
     """
 
@@ -36,6 +39,10 @@ class Network:
     sha256: str | None = None
     training: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    config: dict[str, Any] = field(default_factory=dict)
+    surgery: str = ""
+
+    _repr_html_ = network_html
 
     def parameter_count(self) -> int:
         """Number of trainable parameters."""

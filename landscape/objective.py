@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from landscape.batches import Batch, Batches, usual_micro_batch
 from landscape.convolution import FastConvolutions
+from landscape.display import objective_html
 from landscape.dropout import DropoutMode, passes
 from landscape.errors import LandscapeError
 from landscape.forward import BATCH_NORM_MODES, BatchNormMode, Forward
@@ -37,6 +39,8 @@ class Objective:
         forward: The network under the protocol's modes.
         exact_products: Whether second derivatives exist; None as long as nobody has tried.
     """
+
+    _repr_html_ = objective_html
 
     def __init__(
         self,
@@ -138,9 +142,7 @@ class Objective:
         free = {name: value for name, value in self.free.items() if name in names}
         if not free:
             which = ", ".join(list(self.free)[:4])
-            raise LandscapeError(
-                f"nothing is left to differentiate of what matches {self.params!r} ({which}, …)"
-            )
+            raise LandscapeError(f"nothing is left to differentiate of {self.params!r} ({which}, …)")
         part = copy.copy(self)
         part.free = free
         return part
@@ -283,9 +285,7 @@ class Objective:
         normalisation = self.network.normalisation
         return {
             "data": self.samples.describe(),
-            "normalisation": {"mean": normalisation.mean, "std": normalisation.std}
-            if normalisation
-            else None,
+            "normalisation": asdict(normalisation) if normalisation else None,
             "batch_norm": self.forward.batch_norm,
             "dropout": self.dropout,
             "loss": getattr(self.loss, "__name__", str(self.loss)),

@@ -36,6 +36,7 @@ def test_around_other_parameters_these_are_its_own(case):
     there = around(objective, theta)
     assert there.value() == objective.value(theta)
     assert list(there.free) == list(objective.free)
+    assert all(torch.equal(value, theta[name]) for name, value in there.free.items())
     torch.testing.assert_close(flat(there.gradient()), flat(objective.gradient(theta)), rtol=0, atol=0)
     assert_same(state(objective), before)
 

@@ -47,6 +47,8 @@ def plan(
     batches: int = 0,
     span: float = 1.0,
     steps: int = 21,
+    directions: int = 10,
+    draws: int = 4,
 ) -> list[Measurement]:
     """What a comparison measures, from one protocol.
 
@@ -61,6 +63,8 @@ def plan(
         batches: Mini-batches of the spectrum; 0 takes all that the surface's samples give.
         span: Half the side of the surface, in filter norms.
         steps: Points a side of the surface.
+        directions: Random directions that the flatness is measured along.
+        draws: Passes under fresh dropout masks for the model's variance.
     """
     # Numbers that were asked for are kept or refused; only the surface's usual number may shrink.
     test = dataclasses.replace(settings, split="test", augment=None, at_most=False)
@@ -69,9 +73,10 @@ def plan(
         whole = dataclasses.replace(settings, samples=batch_size * batches, at_most=False)
     return [
         Measurement("evaluation", dataclasses.replace(test, samples=predictions)),
-        Measurement("features", dataclasses.replace(test, samples=maps)),
+        Measurement("features", dataclasses.replace(test, samples=maps, dropout="fresh"), {"draws": draws}),
         Measurement("spectrum", whole, {"batch_size": batch_size, "k": 1}),
         Measurement("surface", settings, {"span": span, "steps": steps}),
+        Measurement("flatness", settings, {"repeats": directions, "radii": [0.1, 0.2]}),
     ]
 
 
@@ -137,5 +142,8 @@ def _matches(stored: xr.Dataset, objective: Objective, measurement: Measurement)
     # The recipe fills in its own defaults: only what was asked for here is compared.
     options = {key: before["options"].get(key) for key in measurement.options}
     now = protocol(objective, dict(measurement.options))
-    same_file = attribute(stored, "network")["sha256"] == objective.network.sha256 is not None
-    return same_file and not differences({**before, "options": options}, now)
+    then, network = attribute(stored, "network"), objective.network
+    same_file = then["sha256"] == network.sha256 is not None
+    # Smoothing that was put in changes the architecture, not the file.
+    same = same_file and then["architecture"] == network.architecture
+    return same and not differences({**before, "options": options}, now)

@@ -135,4 +135,6 @@ def network_record(network: Network) -> dict[str, Any]:
         "sha256": network.sha256,
         "architecture": network.architecture,
         "parameters": network.parameter_count(),
+        "config": network.config,
+        "surgery": network.surgery,
     }

@@ -87,7 +87,8 @@ def _spread(dataset: xr.Dataset) -> Check:
         text = "One draw of directions was measured: how much another would differ is not known from it "
         return Check("directions", True, text + "(--repeats or --flatness tell).")
     rises = border_rises(dataset)
-    mean, spread = float(rises.mean()), float(rises.std(ddof=1))
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN, and fails
+        mean, spread = float(rises.mean()), float(rises.std(ddof=1))
     text = f"Over {len(rises)} draws of directions the NLL rises by {mean:.4g} ± {spread:.2g} to the border "
     text += "(mean, standard deviation)."
     if math.isfinite(spread) and spread <= 0.5 * abs(mean):

@@ -25,7 +25,7 @@ _CURVATURE = {
 _NOTHING = {**dict.fromkeys(_CURVATURE, np.array(math.nan)), "hessian_converged": np.array(False)}
 
 
-def curvature(objective: Objective, mesh: Mesh, run: Runner, *, tolerance: float = 1e-2) -> xr.Dataset:
+def curvature(objective: Objective, mesh: Mesh, run: Runner, *, tolerance: float = 1e-3) -> xr.Dataset:
     """The largest and the smallest Hessian eigenvalue at every point (Li et al. 2018, section 6).
 
     Their ratio |λmin/λmax| tells how far from convex the loss is there, which a picture cannot.
@@ -34,7 +34,7 @@ def curvature(objective: Objective, mesh: Mesh, run: Runner, *, tolerance: float
         objective: The loss.
         mesh: Where.
         run: Runs the points.
-        tolerance: Of each eigenvalue, relative.
+        tolerance: Of each eigenvalue, relative; a coarse one may take the second largest for the largest.
 
     Returns:
         Shaped like the surface: `hessian_largest`, `hessian_smallest`, `hessian_residual` and

@@ -19,6 +19,7 @@ COMMANDS = (
     "trajectory",
     "features",
     "compare",
+    "verdicts",
     "plot",
     "export",
     "train",

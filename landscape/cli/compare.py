@@ -51,6 +51,20 @@ from landscape.cli.options import Request, protocol_options
     help="Points a side of the surface, odd.",
 )
 @click.option(
+    "--directions",
+    type=click.IntRange(min=2),
+    default=10,
+    show_default=True,
+    help="Random directions that the flatness is measured along.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(min=2),
+    default=4,
+    show_default=True,
+    help="Passes under fresh dropout masks for the feature maps' model variance.",
+)
+@click.option(
     "--what-if",
     "surgeries",
     metavar="SPEC",
@@ -88,6 +102,8 @@ def run(request: Request, networks: Sequence, folder: Path, name: str, **sizes) 
     from landscape import analyses
     from landscape.analyses import network_record, plan
     from landscape.cli.answer import emit
+    from landscape.cli.verdicts import record
+    from landscape.comparison import verdicts
     from landscape.report import summarise, write_report
 
     started = time.monotonic()
@@ -99,8 +115,13 @@ def run(request: Request, networks: Sequence, folder: Path, name: str, **sizes) 
         batches=sizes["spectrum_batches"],
         span=sizes["span"],
         steps=sizes["steps"],
+        directions=sizes["directions"],
+        draws=sizes["draws"],
     )
-    results = analyses.compare(networks, measurements, folder, progress=request.progress, say=request.say)
+    results: dict = analyses.compare(
+        networks, measurements, folder, progress=request.progress, say=request.say
+    )
+    found = verdicts(results)
     request.say("drawing")
     given = click.get_current_context().find_root().obj
     page = write_report(results, folder, command=shlex.join(["landscape", *given]) if given else None)
@@ -112,8 +133,11 @@ def run(request: Request, networks: Sequence, folder: Path, name: str, **sizes) 
                 "result": str(folder),
                 "page": str(page),
                 "summary": summarise(results),
+                "verdicts": [record(verdict) for verdict in found],
                 "seconds": round(time.monotonic() - started, 3),
             }
         )
         return
+    for verdict in found:
+        click.echo(verdict.sentence)
     click.echo(f"page: {page.resolve()}")

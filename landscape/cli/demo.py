@@ -55,5 +55,7 @@ def command(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> Non
         spectrum_batch=64,
         spectrum_batches=8,
         span=0.5,
-        steps=15,
+        steps=13,
+        directions=8,
+        draws=4,
     )

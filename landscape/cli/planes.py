@@ -69,6 +69,15 @@ def measured(
     )
 
 
+def warn(request: Request, dataset: xr.Dataset) -> None:
+    """Say which checks of a further result failed; the command's own are listed with its answer."""
+    from landscape.results import attribute
+
+    for check in attribute(dataset, "checks"):
+        if not check["passed"]:
+            request.say(f"LOOK {check['message']}")
+
+
 def summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     """The JSON of a surface, and what people read."""
     import numpy as np

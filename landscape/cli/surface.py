@@ -136,6 +136,13 @@ def _check(options: dict[str, Any]) -> None:
         raise click.UsageError(f"{first} and {second} both say which directions; give one of them")
     if len(options["through"]) > 2:
         raise click.UsageError("a plane goes through three checkpoints; give --through once or twice")
+    drawn = {"norm": options["norm"] != "filter" and not options["flatness_repeats"]}
+    drawn |= {name: options[name] for name in ("orthogonal", "include_1d")}
+    for name, wanted in drawn.items():
+        if wanted and (options["directions_from"] or options["through"]):
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is about random directions; leave it out where they are given"
+            )
     if options["through"] and options["span"] and options["span"][1]:
         raise click.UsageError("--through says how large the grid is; give --span a number, the margin")
 
@@ -149,6 +156,7 @@ def _flatness(
     dataset = analyses.resumable(
         "flatness", objective, place, progress=request.progress, repeats=repeats, norm=norm
     )
+    planes.warn(request, dataset)
     return planes.flatness(dataset, place)
 
 
@@ -169,7 +177,10 @@ def _through(
     from landscape import surface
 
     others = [request.network(path) for path in paths]
-    weights = [dict(other.module.named_parameters()) for other in others]
+    weights = [
+        {name: value.to(objective.device, objective.dtype) for name, value in other.module.named_parameters()}
+        for other in others
+    ]
     places: np.ndarray | list[list[float]] = [[0.0], [1.0]]
     if len(others) == 1:
         directions = surface.line(objective.parameters, *weights)

@@ -65,6 +65,7 @@ def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **o
         values["surface"] = {**planes.summary(plane)[0], "result": str(place)}
         values["surface"]["checks"] = results.attribute(plane, "checks")
         lines.append(f"saved {place}")
+        planes.warn(request, plane)
     answer(request, "trajectory", dataset, path, values, lines)
 
 

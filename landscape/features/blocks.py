@@ -73,7 +73,9 @@ def is_smoothing(part: nn.Module) -> bool:
 
 def stride(part: nn.Module) -> int:
     """Factor by which a convolution or pooling layer subsamples; 1 for everything else."""
-    return first(part.stride) if isinstance(part, _STRIDED) else 1
+    if not isinstance(part, _STRIDED):
+        return 1
+    return first(part.kernel_size if part.stride is None else part.stride)  # as LPPool2d keeps it
 
 
 def has_stride(part: nn.Module) -> bool:

@@ -26,11 +26,11 @@ QUANTITIES = (
     "model_variance",
     "model_deviation",
 )
-"""What each sample has one value of, in the order of `LayerStatistics.values`."""
+"""What each sample has one value of."""
 
 SPECTRA = ("log_amplitude", "delta_log_amplitude", "radial_log_amplitude", "radial_delta_log_amplitude")
 
-_CHUNK = 2**19  # elements of a map worked on at once: what fits into a processor's cache
+_CHUNK = 2**21  # elements of a map worked on at once
 
 
 class Running:
@@ -79,25 +79,32 @@ class LayerStatistics:
 
     Attributes:
         shape: Channels, height and width of the maps; None before the first ones.
-        values: Mean over the samples of each of `QUANTITIES`.
-        changes: The same of their differences from the layer before.
-        spectra: Mean over the samples of each of `SPECTRA`.
+        changes: The differences of `QUANTITIES` from the layer before.
         over_samples: Variance over the samples.
     """
 
     def __init__(self, samples: int) -> None:
         """Say how many samples are to come."""
         self.shape: torch.Size | None = None
-        self.values, self.changes = Running(), Running()
-        self.spectra = {name: Running() for name in SPECTRA}
+        self.changes = Running()
         self.over_samples = SampleVariance(samples)
-        self._parts: list[Tensor] = []
+        self._running = Running()
+        self._columns: dict[str, slice] = {}
+        self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
         self._draws: DrawVariance | None = None
 
     @property
     def pending(self) -> int:
         """Samples of the micro-batch so far."""
-        return sum(map(len, self._parts))
+        return sum(len(logs) for logs, _, _ in self._parts)
+
+    def mean(self, name: str) -> np.ndarray:
+        """Mean over the samples of one of `QUANTITIES`, shape (1,), or of `SPECTRA`, shape (frequency,)."""
+        return self._running.mean[self._columns[name]]
+
+    def standard_error(self, name: str) -> np.ndarray:
+        """Its standard error over the samples."""
+        return self._running.standard_error[self._columns[name]]
 
     def look(self, maps: Tensor, *, draws: int = 1) -> None:
         """Take in maps of shape (sample, channel, height, width), the first of so many draws.
@@ -114,9 +121,10 @@ class LayerStatistics:
                 "measure layers that run once a forward pass, on images of one size"
             )
         maps = maps.detach()
-        for part in maps.split(max(1, _CHUNK // self.shape.numel())):
-            self._parts.append(self._measured(part))
-            self.over_samples.add(part)
+        for piece in maps.split(max(1, _CHUNK // self.shape.numel())):
+            part = centred(piece)
+            self._parts.append((log_amplitudes(part), part.mean, spatial_deviation(part)))
+        self.over_samples.add(maps)
         if draws > 1:
             self._draws = DrawVariance()
             self._draws.add(maps)
@@ -135,30 +143,21 @@ class LayerStatistics:
         Returns:
             `QUANTITIES` of each sample, shape (sample, 6).
         """
-        values = torch.cat(self._parts)
-        if self._draws is not None:
-            values[:, 4:] = self._draws.value()
-        self._parts, self._draws = [], None
-        self.values.add(values)
-        self.changes.add(values - (math.nan if before is None else before))
-        return values
-
-    def _measured(self, maps: Tensor) -> Tensor:
-        """`QUANTITIES` of each sample, those over draws left NaN; the spectra are taken in."""
-        part = centred(maps)
-        deviation = spatial_deviation(part)
-        logs = log_amplitudes(part)
+        logs, mean, deviation = (torch.cat(each) for each in zip(*self._parts, strict=True))
         diagonal, radial = half_diagonal(logs), radial_average(logs)
         delta = diagonal - diagonal[:, :1]
-        for name, spectrum in zip(SPECTRA, (diagonal, delta, radial, radial - radial[:, :1]), strict=True):
-            self.spectra[name].add(spectrum)
-        unknown = torch.full((len(maps),), math.nan, dtype=torch.float64, device=maps.device)
-        columns = (
-            part.mean.double().mean(1),
-            deviation.square().mean(1),
-            deviation.mean(1),
-            highest(delta),
-            unknown,
-            unknown,
-        )
-        return torch.stack(columns, 1)
+        over_space = torch.stack([mean.double().mean(1), deviation.square().mean(1), deviation.mean(1)], 1)
+        over_draws = self._draws.value() if self._draws else torch.full_like(over_space[:, :2], math.nan)
+        values = torch.cat([over_space, highest(delta)[:, None], over_draws], 1)
+        spectra = (diagonal, delta, radial, radial - radial[:, :1])
+        self._name_columns([spectrum.shape[1] for spectrum in spectra])
+        # One sum over everything: many small ones would cost as much as the transforms.
+        self._running.add(torch.cat([values, *spectra], 1))
+        self.changes.add(values - (math.nan if before is None else before))
+        self._parts, self._draws = [], None
+        return values
+
+    def _name_columns(self, lengths: list[int]) -> None:
+        ends = np.cumsum([*[1] * len(QUANTITIES), *lengths])
+        starts = [0, *ends[:-1]]
+        self._columns = dict(zip((*QUANTITIES, *SPECTRA), map(slice, starts, ends), strict=True))

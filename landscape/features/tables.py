@@ -86,8 +86,8 @@ def _per_sample(statistics: Sequence[LayerStatistics]) -> dict[str, list[float]]
     """What each sample has a value of: mean, standard error, and that of the change."""
     found: dict[str, list[float]] = {}
     for i, name in enumerate(QUANTITIES):
-        found[name] = [s.values.mean[i] for s in statistics]
-        found[f"{name}_standard_error"] = [s.values.standard_error[i] for s in statistics]
+        found[name] = [s.mean(name)[0] for s in statistics]
+        found[f"{name}_standard_error"] = [s.standard_error(name)[0] for s in statistics]
         if name != "mean":
             found[f"{name}_change_standard_error"] = [s.changes.standard_error[i] for s in statistics]
     return found
@@ -117,9 +117,8 @@ def _spectra(statistics: Sequence[LayerStatistics], sizes: np.ndarray) -> dict[s
     }
     for name in SPECTRA:
         dimension = "radius" if name.startswith("radial") else "frequency"
-        running = [s.spectra[name] for s in statistics]
-        found[name] = dimension, [each.mean for each in running]
-        found[f"{name}_standard_error"] = dimension, [each.standard_error for each in running]
+        found[name] = dimension, [s.mean(name) for s in statistics]
+        found[f"{name}_standard_error"] = dimension, [s.standard_error(name) for s in statistics]
     return {
         name: (("layer", dimension), padded(rows), described(name))
         for name, (dimension, rows) in found.items()

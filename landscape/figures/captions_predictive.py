@@ -99,7 +99,10 @@ def _listed(quantities: Sequence[str]) -> str:
 
 def _source(results: Results) -> str:
     """Where the corrupted images come from."""
-    words = {"published": "the published ones", "generated": "made here after the published recipe"}
+    words = {
+        "published": "the published ones",
+        "generated": "made here, so not comparable with published numbers",
+    }
     found = {
         name: words.get(str(dataset.attrs.get("source")), "of unknown source")
         for name, dataset in results.items()

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from landscape import figures
 from landscape.figures.captions import protocol_phrase
-from landscape.figures.style import Look
 from landscape.files import write_text
-from landscape.report.drawing import panels
+from landscape.report import assets
+from landscape.report.encoding import data_address, script_json
+from landscape.report.live import live, surface_rows
 from landscape.report.protocols import protocols
+from landscape.report.sections import FORMATS, chapters, write_figures
 from landscape.report.sentences import sentences
 from landscape.report.summary import Results, Row, summarise, write_summary
 from landscape.report.table import table
 from landscape.report.trust import trust, verdict
+from landscape.report.verdicts import Verdict, lines
 from landscape.results import attribute
 
 CITATIONS = (
@@ -30,33 +33,29 @@ CITATIONS = (
     "H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein. Visualizing the Loss Landscape of Neural Nets. "
     "NeurIPS 2018, arXiv 1712.09913.",
 )
-FORMATS = ("pdf", "svg", "png")
-
-
-@dataclass(frozen=True)
-class Section:
-    """One figure of the page: its files lie at `figures/<name>.<format>`."""
-
-    name: str
-    title: str
-    sentence: str
-    caption: str
-    alternative: str
 
 
 def write_report(
-    results: Results, folder: str | Path, *, title: str = "Loss landscapes", command: str | None = None
+    results: Results,
+    folder: str | Path,
+    *,
+    title: str = "Loss landscapes",
+    command: str | None = None,
+    verdicts: Sequence[Verdict] | None = None,
 ) -> Path:
     """Write a comparison: `index.html`, `summary.csv`, `summary.json` and `figures/`.
 
     Every figure for which some network has a result is written as PDF, SVG and PNG with its caption as text.
-    The page links by relative paths only, and each file is written atomically, the page last.
+    The page holds all it needs, figures, data and script, and may be sent on alone; its policy forbids it
+    the network. Without scripts it shows the figures and numbers, with them also surfaces to turn and curves
+    to select. Each file is written atomically, the page last.
 
     Args:
         results: Network name → kind of result → dataset; networks may lack kinds.
         folder: Where to write; created if need be.
         title: Heading of the page.
         command: The command line that made it; by default one is put together from the checkpoints.
+        verdicts: What is known of pairs of networks, for the overview; none by default.
 
     Returns:
         Path of the page.
@@ -67,13 +66,35 @@ def write_report(
     """
     rows = summarise(results)
     said = sentences(results, rows)
-    sections = _write_figures(results, Path(folder) / "figures", said)
-    write_summary(rows, folder)
+    looks = figures.looks(results)
+    sections = write_figures(results, Path(folder) / "figures", looks=looks, said=said)
+    files = write_summary(rows, folder)
+    parts = live(results, looks)
+    values = {
+        "title": title,
+        "command": command or default_command(results),
+        "sentences": said,
+        "chapters": chapters(sections, parts),
+        "parts": parts,
+        "data": script_json(parts),
+        "verdicts": lines(verdicts or ()),
+        "summaries": _summaries(files),
+        **_values(results, rows),
+        **_assets(looks),
+    }
     page = Path(folder) / "index.html"
-    values = _values(results, rows) | {"sentences": said, "sections": sections, "title": title}
-    template = _environment().get_template("index.html.j2")
-    write_text(page, template.render(command=command or default_command(results), **values))
+    write_text(page, _environment().get_template("index.html.j2").render(values))
     return page
+
+
+def _assets(looks: Mapping[str, figures.Look]) -> dict[str, Any]:
+    """The script, the styles and the policy that allows these alone."""
+    script, style = assets.script(), assets.style(looks)
+    return {
+        "script": Markup(script),  # noqa: S704  our own files
+        "style": Markup(style),  # noqa: S704
+        "policy": assets.policy([script], [style]),
+    }
 
 
 def _values(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
@@ -82,11 +103,12 @@ def _values(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
     findings = trust(results)
     return {
         "names": list(results),
-        "looks": figures.looks(results),
+        "places": {name: place for place, name in enumerate(results)},
         "protocol_lines": _protocol_lines(results),
         "protocols": protocols(results),
         "columns": columns,
         "body": body,
+        "surface_rows": surface_rows(results),
         "formats": FORMATS,
         "findings": findings,
         "verdict": verdict(findings),
@@ -96,22 +118,16 @@ def _values(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
+def _summaries(files: Sequence[Path]) -> list[tuple[str, str]]:
+    """The summary files and what they hold as addresses."""
+    types = {".csv": "text/csv", ".json": "application/json"}
+    return [(path.name, data_address(path.read_bytes(), types[path.suffix])) for path in files]
+
+
 def default_command(results: Results) -> str:
     """The command line that compares the same checkpoints."""
     paths = [network.get("path") or network["name"] for network in _networks(results).values()]
     return f"landscape compare {' '.join(shlex.quote(str(path)) for path in paths)}"
-
-
-def _write_figures(results: Results, folder: Path, said: Mapping[str, str]) -> list[Section]:
-    """Draw and save every figure there is data for; colours follow the order of all networks."""
-    looks: Mapping[str, Look] = figures.looks(results)
-    sections = []
-    for panel in panels(results):
-        text = panel.save(folder, looks, FORMATS)
-        name, drawing, sentence = panel.name, panel.drawing, said.get(panel.name, "")
-        alternative = f"{drawing.description}, for {', '.join(panel.datasets)}. {sentence}".strip()
-        sections.append(Section(name, drawing.title, sentence, text, alternative))
-    return sections
 
 
 def _protocol_lines(results: Results) -> list[tuple[str, str]]:

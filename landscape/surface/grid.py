@@ -59,8 +59,8 @@ def covering(points: np.ndarray, steps: int, *, margin: float = 0.5) -> tuple[np
         grid is put on it.
 
     Raises:
-        LandscapeError: If there are too few steps, the margin is negative, or the points are the same (without
-            a margin: along one axis).
+        LandscapeError: If there are too few steps, the margin is negative, or the points are the same (along
+            one axis, if there is no margin).
     """
     low, high = points.min(0), points.max(0)
     extent = float((high - low).max())

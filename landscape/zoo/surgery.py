@@ -85,6 +85,7 @@ def smoothed(
         module=module,
         name=f"{network.name}+{kind}" + ("" if at is None else f"@{where}"),
         architecture=f"{network.architecture}+{kind}@{where}",
+        surgery="+".join(filter(None, [network.surgery, f"{kind}@{where}"])),
         notes=(*network.notes, f"{kind} was put in behind {', '.join(places)} after training"),
     )
     if example is not None:

@@ -28,6 +28,8 @@ def test_features_become_their_figures(measured, tmp_path, checkpoint):
         "fourier.pdf",
         "high_frequency.pdf",
         "variance.pdf",
+        "radial.pdf",
+        "amplitude.pdf",
     ]
 
 

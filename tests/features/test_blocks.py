@@ -21,7 +21,10 @@ def measured(module: nn.Module, size: int = 16, **options) -> list[tuple[str, in
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(4, 3, size, size, generator=generator)
     result = measure(Objective(module.eval(), (inputs, torch.zeros(4, dtype=torch.int64)), **options))
-    return [(str(name), int(height)) for name, height in zip(result.layer, result.height, strict=True)]
+    return [
+        (str(name), int(height))
+        for name, height in zip(result.layer.values, result.height.values, strict=True)
+    ]
 
 
 class BasicBlock(nn.Module):

@@ -67,7 +67,7 @@ def test_captions_of_ensembles_and_corruptions_say_of_what():
     text = figures.caption("corruptions", corrupted)
     assert "Error by corruption, mean over 5 severities" in text
     assert "± 1.8 (a)" in text
-    assert "Corrupted images: made here after the published recipe." in text
+    assert "Corrupted images: made here, so not comparable with published numbers." in text
     assert "mean over 15 corruptions" in figures.caption("robustness", corrupted)
 
 

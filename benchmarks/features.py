@@ -1,0 +1,104 @@
+"""What looking at feature maps costs: against a plain forward pass, and in memory as samples grow.
+
+    python -m benchmarks.features --checkpoint resnet20-12fca82f.th --out benchmarks/results
+
+The plain pass is the objective's own, BatchNorm folded into convolutions and inputs cached. The other
+one measures everything at every layer: mean, variances over space and samples, both Fourier spectra. The two
+take turns, so that both meet the same machine; the ratio is the median over the turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.environment import write
+from benchmarks.hessian import images, timed
+from landscape import checkpoint, features
+from landscape.network import Network
+from landscape.objective import Objective
+
+
+def forward_pass(network: Network, device: str, count: int, turns: int) -> dict[str, Any]:
+    """A pass with everything captured against a plain one."""
+    objective = Objective(network, images(count), device=device)
+
+    def plain() -> None:
+        for _ in objective.outputs():
+            pass
+
+    def captured() -> None:
+        features.measure(objective)
+
+    plain(), captured()  # loads kernels, finds what can be folded
+    pairs = [(timed(plain)[0], timed(captured)[0]) for _ in range(turns)]
+    theirs, ours = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return {
+        "case": f"everything captured against a plain pass, {count:,} images",
+        "layers": len(features.find_layers(network.module)),
+        "plain_seconds": theirs,
+        "our_seconds": ours,
+        "ratio": statistics.median(mine / plain for plain, mine in pairs),
+        "target": 2.0,
+    }
+
+
+def memory(path: str, few: int, many: int) -> dict[str, Any]:
+    """Peak memory over few and over many images, each in a process of its own."""
+    peaks = {count: _peak(path, count) for count in (few, many)}
+    return {
+        "case": f"peak memory, {many:,} images against {few:,}",
+        "bytes": {str(count): peak for count, peak in peaks.items()},
+        "ratio": peaks[many] / peaks[few],
+        "target": 1.15,
+    }
+
+
+def _peak(path: str, count: int) -> int:
+    # The peak is that of the process itself, where getrusage would count what its parent held at the fork.
+    code = (
+        "from pathlib import Path\n"
+        "from benchmarks.features import Objective, checkpoint, features, images\n"
+        f"features.measure(Objective(checkpoint.load({path!r}), images({count})))\n"
+        "lines = Path('/proc/self/status').read_text().splitlines()\n"
+        "print(next(int(line.split()[1]) for line in lines if line.startswith('VmHWM')) * 1024)\n"
+    )
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def main() -> None:
+    """Run the cases and write JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checkpoint", required=True, help="a ResNet-20 for CIFAR-10")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--only", choices=["pass", "memory"], action="append")
+    parser.add_argument("--images", type=int, default=1000, help="of the pass, and of the smaller memory run")
+    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    chosen = parser.parse_args()
+    place = str(Path(chosen.checkpoint).resolve())
+    cases: dict[str, Callable[[], dict[str, Any]]] = {
+        "pass": lambda: forward_pass(checkpoint.load(place), chosen.device, chosen.images, chosen.turns),
+        "memory": lambda: memory(place, chosen.images, 10 * chosen.images),
+    }
+    rows = []
+    for name in chosen.only or cases:
+        rows.append(cases[name]())
+        print(json.dumps(rows[-1]), flush=True)
+    print(write(chosen.out, f"features-{chosen.device}", rows))
+
+
+if __name__ == "__main__":
+    main()

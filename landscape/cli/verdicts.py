@@ -1,0 +1,75 @@
+"""`landscape verdicts`: what each factor changed, from saved results, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("verdicts")
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@click.option("--mix", is_flag=True, help="Compare results of different protocols, too.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
+def command(folders: tuple[str, ...], mix: bool, as_json: bool) -> None:
+    """What each factor changed, with intervals: flatter, sharper, or not distinguishable.
+
+    DIR is a folder that `landscape compare` wrote; several are taken together. Variants are paired with their
+    baselines by their configurations, and networks of one configuration are seeds of one another.
+    """
+    from landscape.cli.answer import emit
+    from landscape.comparison import verdicts
+
+    found = verdicts(read(folders), mix=mix)
+    if as_json:
+        emit({"command": "verdicts", "verdicts": [record(verdict) for verdict in found]})
+        return
+    for verdict in found:
+        click.echo(verdict.sentence)
+    if not found:
+        click.echo("no two of these networks are one factor apart and measured alike", err=True)
+
+
+def read(folders: Iterable[str | Path]) -> dict[str, dict[str, Any]]:
+    """The datasets of comparison folders, by network and kind.
+
+    Raises:
+        ResultError: If a folder holds none, or two hold different results of one name.
+    """
+    from landscape.errors import ResultError
+    from landscape.results import load
+
+    results: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        places = sorted(Path(folder).glob("datasets/*/*.zarr"))
+        if not places:
+            raise ResultError(f"{folder} holds no datasets; give a folder that `landscape compare` wrote")
+        for place in places:
+            kinds = results.setdefault(place.parent.name, {})
+            if place.stem in kinds:
+                raise ResultError(f"{place.parent.name} is in more than one folder; rename one of them")
+            kinds[place.stem] = load(place)
+    return results
+
+
+def record(verdict: Any) -> dict[str, Any]:
+    """A verdict as JSON can hold it."""
+    change = verdict.change
+    return {
+        "factor": verdict.pair.factor,
+        "baseline": list(verdict.pair.baseline),
+        "variant": list(verdict.pair.variant),
+        "quantity": verdict.quantity.name,
+        "unit": verdict.quantity.unit,
+        "means": [change.baseline, change.variant],
+        "change": change.value,
+        "low": change.low,
+        "high": change.high,
+        "over": change.over,
+        "count": change.count,
+        "needed": change.needed,
+        "verdict": verdict.verdict,
+        "sentence": verdict.sentence,
+    }

@@ -1,0 +1,12 @@
+"""What one factor changed, with an interval and a verdict; reads saved results and never imports torch.
+
+>>> from landscape.comparison import verdicts
+>>> for verdict in verdicts(results): print(verdict.sentence)                 # doctest: +SKIP
+"""
+
+from landscape.comparison.intervals import Change
+from landscape.comparison.pairs import Pair, pairs
+from landscape.comparison.quantities import QUANTITIES, Quantity
+from landscape.comparison.verdicts import Verdict, verdicts
+
+__all__ = ["QUANTITIES", "Change", "Pair", "Quantity", "Verdict", "pairs", "verdicts"]

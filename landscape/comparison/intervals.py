@@ -1,0 +1,119 @@
+"""How much a mean changed from one network to another, and how well that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+RESAMPLES = 4000
+FEW = 10
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a mean, with its interval.
+
+    Attributes:
+        baseline: Mean of the baseline.
+        variant: Mean of the variant.
+        low: Lower end of the 95 % interval of variant − baseline; NaN if it is not known.
+        high: Upper end.
+        over: What the interval is over: `seeds`, or the items that both networks share.
+        count: How many of them.
+    """
+
+    baseline: float
+    variant: float
+    low: float
+    high: float
+    over: str
+    count: int
+
+    @property
+    def value(self) -> float:
+        """Variant − baseline."""
+        return self.variant - self.baseline
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the interval excludes no change."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def needed(self) -> int | None:
+        """About how many seeds or items would tell a change of this size; None if it is told, or zero."""
+        half = (self.high - self.low) / 2
+        if self.distinguishable or not math.isfinite(half) or not self.value:
+            return None
+        return max(math.ceil(self.count * (half / abs(self.value)) ** 2), self.count + 1)
+
+
+def paired(baseline: np.ndarray, variant: np.ndarray, *, over: str, seed: int = 0) -> Change:
+    """Of two networks measured on the same items: the interval of the mean difference over them.
+
+    A BCa bootstrap (Efron 1987); under ten items, where that is far too narrow, Student's interval.
+
+    Args:
+        baseline: One value for each item, shape (item,).
+        variant: The same items in the same order.
+        over: What the items are.
+        seed: Of the resampling.
+    """
+    difference = variant - baseline
+    low, high = _interval(difference, seed)
+    return Change(float(baseline.mean()), float(variant.mean()), low, high, over, len(difference))
+
+
+def _interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
+    """Of a mean; NaN where nothing can be said."""
+    if len(difference) < 2 or not np.isfinite(difference).all():
+        return math.nan, math.nan
+    if not np.ptp(difference):
+        return float(difference[0]), float(difference[0])
+    if len(difference) < FEW:
+        found = stats.ttest_1samp(difference, 0.0).confidence_interval(LEVEL)
+        return float(found.low), float(found.high)
+    rng = np.random.default_rng(seed)
+    found = stats.bootstrap(
+        (difference,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa", rng=rng
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def unpaired(
+    baseline: float, variant: float, errors: tuple[float, float], *, over: str, count: int
+) -> Change:
+    """Of two means with standard errors of their own: a normal interval of their difference.
+
+    Args:
+        baseline: Mean of the baseline.
+        variant: Mean of the variant.
+        errors: Their standard errors, taken as independent, which is too wide where items are shared.
+        over: What the errors are over.
+        count: How many.
+    """
+    half = float(stats.norm.ppf(0.5 + LEVEL / 2)) * math.hypot(*errors)
+    change = variant - baseline
+    return Change(baseline, variant, change - half, change + half, over, count)
+
+
+def over_seeds(baseline: Sequence[float], variant: Sequence[float]) -> Change:
+    """Of several seeds each: Welch's interval of the difference of the means over seeds.
+
+    With three seeds a bootstrap would be far too narrow; Student's quantiles are not.
+    """
+    a, b = np.asarray(baseline, float), np.asarray(variant, float)
+    interval = stats.ttest_ind(b, a, equal_var=False).confidence_interval(LEVEL)
+    return Change(
+        float(a.mean()),
+        float(b.mean()),
+        float(interval.low),
+        float(interval.high),
+        "seeds",
+        min(len(a), len(b)),
+    )

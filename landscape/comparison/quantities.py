@@ -1,0 +1,102 @@
+"""What networks are compared by: one number for each item that two networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+Values = tuple[np.ndarray, np.ndarray]
+"""Labels of the items, and one value for each."""
+
+ERROR = "standard_error"
+"""Label of the only item where a dataset holds a mean and its error: the values are those two."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that a factor may change.
+
+    Attributes:
+        name: What it is, in words.
+        kind: Kind of result it is read from.
+        unit: Of the number.
+        items: What the values are one for each of.
+        lower: Verdict if the variant's is lower.
+        higher: Verdict if it is higher.
+        read: Labels and values from a dataset; None if the dataset does not hold them.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    items: str
+    lower: str
+    higher: str
+    read: Callable[[xr.Dataset], Values | None]
+
+
+def _spectrum(dataset: xr.Dataset) -> Values:
+    """The largest eigenvalue of each mini-batch."""
+    values = dataset["eigenvalue"].max("rank")
+    return np.arange(values.size), values.values.astype(float)
+
+
+def _rise(dataset: xr.Dataset, radius: float = 0.2) -> Values | None:
+    """Rise of the NLL along each direction."""
+    if radius not in dataset["radius"].values:
+        return None
+    values = dataset["rise"].sel(radius=radius).values
+    return np.arange(len(values)), values
+
+
+def _curvature(dataset: xr.Dataset) -> Values:
+    values = dataset["curvature"].values
+    return np.arange(len(values)), values
+
+
+def _sample(name: str) -> Callable[[xr.Dataset], Values]:
+    def read(dataset: xr.Dataset) -> Values:
+        return dataset["sample"].values, dataset[name].values.astype(float)
+
+    return read
+
+
+def _stage_ends(name: str) -> Callable[[xr.Dataset], Values | None]:
+    """The mean over what enters each next stage, the last map of a stage after its smoothing layer.
+
+    Its standard error is at most the mean of theirs: the maps of one image vary together.
+    """
+
+    def read(dataset: xr.Dataset) -> Values | None:
+        if name not in dataset:
+            return None
+        maps, stages = dataset["kind"].values.astype(str) != "subsampling", dataset["stage"].values
+        last = [
+            np.flatnonzero(maps & (stages == stage))[-1] for stage in np.unique(stages[maps]) if stage > 0
+        ]
+        means, errors = (dataset[each].values[last] for each in (name, f"{name}_standard_error"))
+        return np.array([ERROR]), np.array([means.mean(), errors.mean()], float)
+
+    return read
+
+
+_FLAT, _ROUGH, _STEADY = ("flatter", "sharper"), ("smoother", "rougher"), ("steadier", "less steady")
+
+QUANTITIES: tuple[Quantity, ...] = (
+    Quantity("largest Hessian eigenvalue", "spectrum", "", "mini-batches", *_FLAT, _spectrum),
+    Quantity("curvature along random directions", "flatness", "nats", "directions", *_FLAT, _curvature),
+    Quantity("rise of the NLL at radius 0.2", "flatness", "nats", "directions", *_FLAT, _rise),
+    Quantity("NLL", "evaluation", "nats", "samples", "better", "worse", _sample("nll")),
+    Quantity("accuracy", "evaluation", "", "samples", "worse", "better", _sample("correct")),
+    Quantity("spatial variance", "features", "", "samples", *_ROUGH, _stage_ends("spatial_variance")),
+    Quantity("high frequencies", "features", "nats", "samples", *_ROUGH, _stage_ends("high_frequency")),
+    Quantity("model variance", "features", "", "samples", *_STEADY, _stage_ends("model_variance")),
+)
+"""In the order of the chain of reasons read backwards: landscape, predictions, feature maps.
+
+The eigenvalue is that of each mini-batch; feature maps are those at the ends of stages, and their high
+frequencies Δ log amplitude at the highest frequency.
+"""

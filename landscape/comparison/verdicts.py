@@ -1,0 +1,124 @@
+"""A verdict in plain words for each quantity that a factor may change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
+from landscape.comparison.pairs import Pair, Results, pairs
+from landscape.comparison.quantities import ERROR, QUANTITIES, Quantity
+from landscape.errors import ResultError
+from landscape.results import attribute, differences
+
+SAME = "not distinguishable"
+
+_INCIDENTAL = ("micro_batch", "attention", "device", "options.directions")
+"""What may differ in a protocol without the numbers meaning anything else."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a factor did to a quantity.
+
+    Attributes:
+        pair: Baseline and variant.
+        quantity: What was compared.
+        change: By how much, with its interval.
+        verdict: `flatter`, `sharper`, `better`, …, or `not distinguishable`.
+        sentence: All of it in words, with what would be needed where nothing can be told.
+    """
+
+    pair: Pair
+    quantity: Quantity
+    change: Change
+    verdict: str
+    sentence: str
+
+
+def verdicts(results: Results, *, mix: bool = False, seed: int = 0) -> list[Verdict]:
+    """Every pair's change in every quantity that both have.
+
+    With several seeds on both sides the interval is Welch's over seeds. With one, it is a paired bootstrap
+    over the mini-batches, directions or samples that both networks share, and says nothing of other seeds.
+
+    Args:
+        results: Network name → kind → dataset.
+        mix: Whether networks measured under different protocols may be compared.
+        seed: Of the bootstrap.
+
+    Raises:
+        ResultError: If a pair was measured under different protocols, and `mix` does not allow it.
+    """
+    found = []
+    for pair in pairs(results):
+        for quantity in QUANTITIES:
+            baseline, variant = (
+                _datasets(results, names, quantity) for names in (pair.baseline, pair.variant)
+            )
+            if not baseline or not variant:
+                continue
+            if not mix:
+                _require_one_protocol(quantity, pair, [*baseline, *variant])
+            change = _change(quantity, baseline, variant, seed)
+            if change is not None:
+                found.append(_verdict(pair, quantity, change))
+    return found
+
+
+def _datasets(results: Results, names: Sequence[str], quantity: Quantity) -> list[xr.Dataset]:
+    found = [results[name].get(quantity.kind) for name in names]
+    return [dataset for dataset in found if dataset is not None]
+
+
+def _require_one_protocol(quantity: Quantity, pair: Pair, datasets: Sequence[xr.Dataset]) -> None:
+    first, *others = (attribute(dataset, "protocol") for dataset in datasets)
+    for other in others:
+        apart = [n for n in differences(first, other) if not n.startswith(_INCIDENTAL)]
+        if apart:
+            who = f"{pair.baseline[0]} and {pair.variant[0]}"
+            raise ResultError(
+                f"{who} were measured under different protocols ({quantity.kind}: {', '.join(apart)} "
+                "differ); measure them alike, or allow it with --mix"
+            )
+
+
+def _change(
+    quantity: Quantity, baseline: Sequence[xr.Dataset], variant: Sequence[xr.Dataset], seed: int
+) -> Change | None:
+    """None where numbers are missing, not finite or all zero, or the items are not the same."""
+    read = [[quantity.read(dataset) for dataset in side] for side in (baseline, variant)]
+    if any(each is None or not np.isfinite(each[1]).all() for side in read for each in side):
+        return None
+    values = [[each for each in side if each is not None] for side in read]
+    if not any(np.any(numbers) for side in values for _, numbers in side):
+        return None  # as the model variance of networks without dropout
+    alone = list(values[0][0][0]) == [ERROR]
+    if min(map(len, values)) > 1:
+        means = [[float(numbers[0] if alone else numbers.mean()) for _, numbers in side] for side in values]
+        return over_seeds(*means)
+    (labels, first), (others, second) = values[0][0], values[1][0]
+    if alone:
+        samples = int(attribute(baseline[0], "protocol")["data"]["samples"])
+        errors = (float(first[1]), float(second[1]))
+        return unpaired(float(first[0]), float(second[0]), errors, over=quantity.items, count=samples)
+    if not np.array_equal(labels, others):
+        return None
+    return paired(first, second, over=quantity.items, seed=seed)
+
+
+def _verdict(pair: Pair, quantity: Quantity, change: Change) -> Verdict:
+    told = change.distinguishable
+    verdict = (quantity.lower if change.value < 0 else quantity.higher) if told else SAME
+    unit = f" {quantity.unit}" if quantity.unit else ""
+    text = (
+        f"{pair.factor} ({pair.baseline[0]} → {pair.variant[0]}): {quantity.name} {change.baseline:.4g} → "
+        f"{change.variant:.4g}{unit}, change {change.value:+.3g} [{change.low:+.3g}, {change.high:+.3g}] "
+        f"over {change.count} {change.over}: {verdict}."
+    )
+    if change.needed:
+        text += f" A change of that size would take about {change.needed} {change.over} to tell."
+    return Verdict(pair, quantity, change, verdict, text)

@@ -1,0 +1,133 @@
+"""The page's figures: drawn, saved, put into the page, and sorted into its chapters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landscape.figures.style import Look
+from landscape.report.drawing import Panel, Results, panels
+from landscape.report.encoding import data_address
+
+FORMATS = ("pdf", "svg", "png")
+HEAVY = 450_000
+"""A figure whose SVG has more bytes than this is shown as PNG."""
+CHAPTERS = {
+    "surface": ("Loss surfaces", ("surface", "flatness", "trajectory")),
+    "hessian": ("Hessian spectra", ("spectrum", "eigenvalues", "density", "layers", "trace")),
+    "feature-maps": (
+        "Feature maps by depth",
+        ("features", "aliasing", "covariance", "maps", "noise", "similarity", "lesion"),
+    ),
+    "predictions": (
+        "Predictions",
+        ("evaluation", "ensemble", "robustness", "consistency", "attack"),
+    ),
+}
+"""Heading of each chapter and the kinds of results it is about, in the order of the page."""
+FURTHER = ("further", "Further figures")
+_PIXELS = 4 / 3 * 96 / 72  # of the page for a point of print: letters of 7 pt become 12 px
+
+
+@dataclass(frozen=True)
+class Section:
+    """One figure of the page.
+
+    Attributes:
+        name: Of the catalogue; its files lie at `figures/<name>.<format>`.
+        kind: Kind of result it draws.
+        title: Its heading.
+        sentence: What came out.
+        caption: Definition, protocol and warnings.
+        alternative: What is to be seen, for those who do not see it.
+        image: The image as a data: address.
+        width: Its width in the page, in pixels.
+        height: Its height in the page, in pixels.
+    """
+
+    name: str
+    kind: str
+    title: str
+    sentence: str
+    caption: str
+    alternative: str
+    image: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One part of the page.
+
+    Attributes:
+        name: Its id.
+        title: Its heading.
+        live: Name of the interactive part it begins with; empty for none.
+        sections: Its figures.
+    """
+
+    name: str
+    title: str
+    live: str
+    sections: Sequence[Section]
+
+
+def write_figures(
+    results: Results, folder: Path, *, looks: Mapping[str, Look], said: Mapping[str, str]
+) -> list[Section]:
+    """Draw and save every figure there is data for.
+
+    Args:
+        results: Network name → kind → dataset.
+        folder: Where the files go.
+        looks: A look for each network of the comparison.
+        said: Sentences by figure.
+    """
+    return [_section(panel, folder, looks, said.get(panel.name, "")) for panel in panels(results)]
+
+
+def chapters(sections: Sequence[Section], parts: Mapping[str, object]) -> list[Chapter]:
+    """The chapters that have a figure or an interactive part, in order.
+
+    Args:
+        sections: All figures.
+        parts: What `live` returned.
+    """
+    lives = dict(zip(CHAPTERS, ("surface", "spectrum", "features", "predictions"), strict=True))
+    found = [
+        Chapter(
+            name,
+            title,
+            lives[name] if lives[name] in parts else "",
+            [section for section in sections if section.kind in kinds],
+        )
+        for name, (title, kinds) in CHAPTERS.items()
+    ]
+    known = {kind for _, kinds in CHAPTERS.values() for kind in kinds}
+    found.append(Chapter(*FURTHER, "", [section for section in sections if section.kind not in known]))
+    return [chapter for chapter in found if chapter.live or chapter.sections]
+
+
+def _section(panel: Panel, folder: Path, looks: Mapping[str, Look], sentence: str) -> Section:
+    caption = panel.save(folder, looks, FORMATS)
+    vector = (folder / f"{panel.name}.svg").read_bytes()
+    width, height = _size(vector.decode("utf-8"))
+    image = (
+        data_address(vector, "image/svg+xml")
+        if len(vector) <= HEAVY
+        else data_address((folder / f"{panel.name}.png").read_bytes(), "image/png")
+    )
+    drawing = panel.drawing
+    alternative = f"{drawing.description}, for {', '.join(panel.datasets)}. {sentence}".strip()
+    return Section(
+        panel.name, drawing.kind, drawing.title, sentence, caption, alternative, image, width, height
+    )
+
+
+def _size(vector: str) -> tuple[int, int]:
+    """Width and height of an SVG in pixels of the page."""
+    found = dict(re.findall(r'\b(width|height)="([\d.]+)pt"', vector[: vector.index("<g ")]))
+    return round(float(found["width"]) * _PIXELS), round(float(found["height"]) * _PIXELS)

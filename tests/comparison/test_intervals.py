@@ -1,0 +1,67 @@
+"""Intervals: right as often as they say, wide where little is known, and honest about what is needed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
+
+
+@pytest.mark.parametrize(("count", "most"), [(5, 0.08), (40, 0.09)])
+def test_paired_intervals_hold_the_true_change_as_often_as_they_say(count: int, most: float):
+    rng, missed = np.random.default_rng(0), 0
+    for _ in range(300):
+        shared = rng.normal(100, 50, count)  # what the items have in common drops out
+        found = paired(shared, shared + 2 + rng.normal(0, 3, count), over="items")
+        missed += not found.low <= 2 <= found.high
+    assert 0.01 < missed / 300 < most
+
+
+def test_pairing_sees_what_means_alone_do_not():
+    rng = np.random.default_rng(1)
+    first = rng.normal(100, 50, 30)
+    second = first + 1 + rng.normal(0, 0.5, 30)
+    assert paired(first, second, over="samples").distinguishable
+    errors = tuple(float(values.std(ddof=1)) / 30**0.5 for values in (first, second))
+    loose = unpaired(float(first.mean()), float(second.mean()), errors, over="samples", count=30)
+    assert not loose.distinguishable
+
+
+def test_the_same_seed_gives_the_same_interval():
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(size=(2, 20))
+    assert paired(first, second, over="items", seed=3) == paired(first, second, over="items", seed=3)
+    assert paired(first, second, over="items", seed=3) != paired(first, second, over="items", seed=4)
+
+
+def test_one_item_or_one_that_is_not_finite_leaves_the_interval_open():
+    for first, second in (([1.0], [2.0]), ([1.0, 2.0], [math.inf, 3.0])):
+        found = paired(np.array(first), np.array(second), over="items")
+        assert math.isnan(found.low)
+        assert not found.distinguishable
+        assert found.needed is None
+
+
+def test_a_change_that_is_always_the_same_has_no_width():
+    found = paired(np.arange(12.0), np.arange(12.0) + 0.5, over="items")
+    assert (found.low, found.high) == (0.5, 0.5)
+    assert found.distinguishable
+
+
+def test_seeds_are_compared_with_welch():
+    found = over_seeds([1.0, 2.0, 3.0], [4.0, 6.0, 8.0])
+    # By hand: difference 4, variances 1/3 and 4/3, 2.941 degrees of freedom, quantile 3.2205.
+    assert found.value == 4
+    assert (found.high - found.low) / 2 == pytest.approx(3.2205 * math.sqrt(5 / 3), rel=1e-3)
+    assert found.over == "seeds"
+    assert found.count == 3
+
+
+def test_what_is_needed_shrinks_the_interval_to_the_change():
+    assert Change(0.0, 1.0, -1.0, 3.0, "samples", 100).needed == 400
+    assert Change(0.0, 1.0, 0.5, 1.5, "samples", 100).needed is None
+    assert Change(0.0, 0.0, -1.0, 1.0, "samples", 100).needed is None
+    assert Change(0.0, 1.0, -0.001, 2.001, "samples", 4).needed == 5

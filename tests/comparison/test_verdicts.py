@@ -1,0 +1,127 @@
+"""Who is compared with whom, under which conditions, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from landscape.comparison import pairs, verdicts
+from landscape.comparison.verdicts import SAME
+from landscape.errors import ResultError
+from landscape.results import stamp
+from landscape.zoo import parse
+
+SPECS = {
+    "mlp": "cifar-resnet20:head=mlp,hidden=128",
+    "gap": "cifar-resnet20",
+    "gap-blur": "cifar-resnet20:blur",
+    "gap-relu6": "cifar-resnet20:kernel=1,prob=relu6",
+    "gap-preact": "cifar-preresnet20",
+    "all": "cifar-preresnet20:blur,prob=relu6",
+    "mcd-gap": "cifar-resnet20:dropout=0.2",
+    "mcd-gap-blur": "cifar-resnet20:blur,dropout=0.2",
+}
+
+
+def spectrum(name: str, values: Any, *, spec: str = "", surgery: str = "", **protocol: Any) -> xr.Dataset:
+    """Eigenvalues of mini-batches, shape (batch, rank)."""
+    table = np.atleast_2d(np.asarray(values, float).T).T
+    dataset = xr.Dataset(
+        {"eigenvalue": (("batch", "rank"), table), "residual": (("batch", "rank"), 0 * table)}
+    )
+    network = {"name": name, "config": parse(spec or SPECS[name]).to_dict(), "surgery": surgery}
+    asked = {"data": {"samples": 64}, "batch_norm": "eval", "options": {"k": 1}} | protocol
+    return stamp(dataset, kind="spectrum", network=network, protocol=asked, provenance={})
+
+
+def of(**datasets: xr.Dataset) -> dict[str, dict[str, xr.Dataset]]:
+    return {name.replace("_", "-"): {dataset.attrs["kind"]: dataset} for name, dataset in datasets.items()}
+
+
+def test_every_variant_meets_its_baseline():
+    results = {name: {"spectrum": spectrum(name, [1, 2])} for name in SPECS}
+    found = {(pair.factor, *pair.baseline, *pair.variant) for pair in pairs(results)}
+    assert found == {
+        ("global average pooling", "mlp", "gap"),
+        ("blur", "gap", "gap-blur"),
+        ("ReLU6", "gap", "gap-relu6"),
+        ("pre-activation", "gap", "gap-preact"),
+        ("blur + ReLU6 + pre-activation", "gap", "all"),
+        ("blur", "mcd-gap", "mcd-gap-blur"),
+    }
+
+
+def test_seeds_are_told_by_their_configuration_and_surgery_by_its_name():
+    results = of(
+        gap=spectrum("gap", [1]),
+        second=spectrum("second", [1], spec=SPECS["gap"]),
+        blurred=spectrum("blurred", [1], spec=SPECS["gap"], surgery="blur@layer1"),
+    )
+    (found,) = pairs(results)
+    assert found.factor == "blur@layer1 put in"
+    assert found.baseline == ("gap", "second")
+    assert found.variant == ("blurred",)
+
+
+def test_networks_without_a_configuration_are_left_out():
+    dataset = spectrum("gap", [1])
+    network = json.dumps({"name": "own", "config": {}})
+    assert (
+        pairs({"own": {"spectrum": dataset.assign_attrs(network=network)}, "gap": {"spectrum": dataset}})
+        == []
+    )
+
+
+def test_a_clear_change_has_a_verdict_and_one_that_is_not_says_what_it_takes():
+    rng = np.random.default_rng(0)
+    base = rng.normal(100, 20, 24)
+    sharper = of(gap=spectrum("gap", base), gap_blur=spectrum("gap-blur", base + rng.normal(30, 5, 24)))
+    (clear,) = verdicts(sharper)
+    assert clear.verdict == "sharper"
+    assert clear.change.low > 0
+    assert "blur (gap → gap-blur)" in clear.sentence
+    assert "over 24 mini-batches: sharper." in clear.sentence
+    flatter = of(gap=spectrum("gap", base), gap_blur=spectrum("gap-blur", base - rng.normal(30, 5, 24)))
+    assert verdicts(flatter)[0].verdict == "flatter"
+    same = of(gap=spectrum("gap", base), gap_blur=spectrum("gap-blur", base + rng.normal(1, 40, 24)))
+    (unclear,) = verdicts(same)
+    assert unclear.verdict == SAME
+    assert f"about {unclear.change.needed} mini-batches to tell" in unclear.sentence
+    assert unclear.change.needed > 24
+
+
+def test_several_seeds_speak_for_seeds():
+    seeds = {f"gap{i}": {"spectrum": spectrum(f"gap{i}", [100 + i], spec=SPECS["gap"])} for i in range(3)}
+    blurred = {f"b{i}": {"spectrum": spectrum(f"b{i}", [150 + i], spec=SPECS["gap-blur"])} for i in range(3)}
+    (found,) = verdicts(seeds | blurred)
+    assert found.change.over == "seeds"
+    assert found.change.value == 50
+    assert found.verdict == "sharper"
+
+
+def test_mixed_protocols_are_refused_unless_allowed():
+    results = of(
+        gap=spectrum("gap", [1, 2, 3]), gap_blur=spectrum("gap-blur", [2, 3, 5], batch_norm="recalibrate")
+    )
+    with pytest.raises(ResultError, match=r"gap and gap-blur .* \(spectrum: batch_norm differ\).* --mix"):
+        verdicts(results)
+    assert len(verdicts(results, mix=True)) == 1
+
+
+def test_a_micro_batch_of_another_size_is_no_other_protocol():
+    results = of(
+        gap=spectrum("gap", [1, 2, 3], micro_batch=50),
+        gap_blur=spectrum("gap-blur", [2, 3, 5], micro_batch=64),
+    )
+    assert len(verdicts(results)) == 1
+
+
+@pytest.mark.parametrize("values", [[1.0, np.nan, 3.0], [1.0, 2.0], [0.0, 0.0, 0.0]])
+def test_what_cannot_be_compared_is_left_out(values: list[float]):
+    base = [0.0, 0.0, 0.0] if not any(values) else [1.0, 2.0, 3.0]
+    results = of(gap=spectrum("gap", base), gap_blur=spectrum("gap-blur", values))
+    assert verdicts(results) == []
