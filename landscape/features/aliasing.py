@@ -15,7 +15,7 @@ from landscape.errors import LandscapeError
 from landscape.features.blocks import first, has_stride, is_smoothing, single_layers, stride
 from landscape.features.capture import capture
 from landscape.features.fourier import half_frequencies, half_power
-from landscape.features.passes import Run, check_count, count_micro_batches, micro_batches, runs
+from landscape.features.passes import check_count, count_micro_batches, micro_batches, runs
 from landscape.features.statistics import Running
 from landscape.features.variance import centred
 from landscape.objective import Objective
@@ -74,8 +74,7 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
     Raises:
         LandscapeError: If nothing subsamples, or a layer runs more than once a pass.
     """
-    run = runs(objective)[0]
-    places = _places(objective, run)
+    places = _places(objective)
     if not places:
         raise LandscapeError(
             "no layer of this network subsamples a map: no convolution or pooling layer has a stride"
@@ -95,9 +94,11 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
             sizes[name] = (maps.shape[2], maps.shape[3])
             shares[name]["after"].add(aliased_share(maps, after[name].factor))
 
+    names = {**after, **before}
+    (run,) = runs(objective, names)
     total = count_micro_batches(objective)
     for start, inputs in progress(micro_batches(objective), "aliasing", total):
-        with capture(objective.network.module, {**after, **before}, receive, inputs=True):
+        with capture(objective.network.module, names, receive, inputs=True):
             run(start, inputs)
     for place in places:
         check_count(place.layer, shares[place.layer]["after"].count, len(objective.samples))
@@ -174,15 +175,17 @@ class _Watch:
             self._smoothed[id(output)] = front
 
 
-def _places(objective: Objective, run: Run) -> list[Place]:
+def _places(objective: Objective) -> list[Place]:
     """Watch two samples pass the network."""
     watch, handles = _Watch(), []
+    layers = single_layers(objective.network.module)
+    (run,) = runs(objective, [name for name, _ in layers])
 
     def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
         return lambda part, args, output: watch.note(name, part, args[0] if args else None, output)
 
     try:
-        for name, part in single_layers(objective.network.module):
+        for name, part in layers:
             handles.append(part.register_forward_hook(hook(name)))
         start, inputs = next(micro_batches(objective))
         run(start, inputs[:2])

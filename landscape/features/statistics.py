@@ -30,7 +30,7 @@ QUANTITIES = (
 
 SPECTRA = ("log_amplitude", "delta_log_amplitude", "radial_log_amplitude", "radial_delta_log_amplitude")
 
-_CHUNK = 2**21  # elements of a map worked on at once
+_CHUNK = 2**20  # elements of a map worked on at once
 
 
 class Running:

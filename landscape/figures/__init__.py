@@ -12,6 +12,7 @@ from landscape.figures.amplitude import amplitude
 from landscape.figures.attack import attack
 from landscape.figures.captions import caption, protocol_differences
 from landscape.figures.catalogue import FIGURES, FURTHER, draw, suited
+from landscape.figures.chain import chain, overview
 from landscape.figures.contours import contours
 from landscape.figures.covariance import covariance
 from landscape.figures.density import density
@@ -48,6 +49,7 @@ __all__ = [
     "animate",
     "attack",
     "caption",
+    "chain",
     "consistency",
     "contours",
     "corruptions",
@@ -63,6 +65,7 @@ __all__ = [
     "looks",
     "maps",
     "noise",
+    "overview",
     "polar",
     "protocol_differences",
     "radial",

@@ -5,14 +5,13 @@ function drawContours(context, grid, scale, colours) {
   const { width, height } = context.canvas.area;
   const side = Math.min(width - BORDER.left - BORDER.right, height - BORDER.top - BORDER.bottom);
   const start = (width - side + BORDER.left - BORDER.right) / 2;
-  const place = (values, low, high) => placer(values, low, high);
-  const left = place(grid.x, start, start + side);
-  const top = place(grid.y, BORDER.top + side, BORDER.top);
+  const left = placer(grid.x, start, start + side);
+  const top = placer(grid.y, BORDER.top + side, BORDER.top);
   context.clearRect(0, 0, width, height);
   drawCells(context, grid, scale, left, top, colours);
   drawLines(context, grid, scale, left, top);
   drawFrame(context, grid, left, top, colours);
-  const [i, j] = [grid.x.indexOf(0), grid.y.indexOf(0)];
+  const [i, j] = [zeroOf(grid.x), zeroOf(grid.y)];
   if (i >= 0 && j >= 0) drawDot(context, left.at(0), top.at(0), 3.5, colours.text, colours.ground);
   return grid.values.map((_, k) => ({ left: left.at(grid.x[k % grid.x.length]), top: top.at(grid.y[Math.floor(k / grid.x.length)]) }));
 }

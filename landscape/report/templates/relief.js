@@ -110,6 +110,12 @@ function fewer(ticks, most) {
   return ticks.filter((_, i) => i % every === 0);
 }
 
+/** Where the trained weights lie on an axis; -1 if it does not hold them. */
+function zeroOf(values) {
+  const step = Math.abs(values[1] - values[0]);
+  return values.findIndex((value) => Math.abs(value) < 1e-6 * step);
+}
+
 function polyline(context, points) {
   context.beginPath();
   points.forEach(({ left, top }, i) => (i ? context.lineTo(left, top) : context.moveTo(left, top)));
@@ -138,7 +144,7 @@ function missingMark(context, value, left, top) {
 
 /** A pin from the trained weights upward; it shows through the surface. */
 function drawCentre(context, grid, heights, at, colours) {
-  const [i, j] = [grid.x.indexOf(0), grid.y.indexOf(0)];
+  const [i, j] = [zeroOf(grid.x), zeroOf(grid.y)];
   const z = heights[j * grid.x.length + i];
   if (i < 0 || j < 0 || !Number.isFinite(z)) return;
   context.strokeStyle = colours.text;

@@ -1,5 +1,6 @@
 // Numbers and words, and small helpers for elements.
 const MINUS = "\u2212";
+const SVG = "http://www.w3.org/2000/svg"; // the name of a language; nothing is fetched
 const data = JSON.parse(document.getElementById("data").textContent);
 
 /** The numbers of a list as it is stored: null was not computed, NaN and infinities are words. */
@@ -46,7 +47,7 @@ function element(tag, attributes = {}, ...children) {
 }
 
 function drawn(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS("http:" + "//www.w3.org/2000/svg", tag), attributes, children);
+  return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
 function filled(node, attributes, children) {

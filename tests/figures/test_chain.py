@@ -1,0 +1,95 @@
+"""The chain of reasons: what is drawn is what was found, and nothing that was not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from landscape import figures
+from landscape.comparison import QUANTITIES, Change, Pair, Verdict
+from landscape.comparison.verdicts import SAME
+from landscape.errors import ResultError
+from landscape.figures import chain as module_function
+from landscape.figures.chain import as_expected, caption, ordered, relative
+from tests.figures.synthetic import assert_legible
+
+
+def verdict(quantity: int = 0, change: float = -10.0, half: float = 5.0, baseline: float = 100.0, *, pair=0):
+    chosen = QUANTITIES[quantity]
+    found = Change(baseline, baseline + change, change - half, change + half, chosen.items, 16)
+    word = (chosen.lower if change < 0 else chosen.higher) if found.distinguishable else SAME
+    factors = ("blur", "ReLU6", "pre-activation", "blur + ReLU6 + pre-activation")
+    names = ("gap-blur", "gap-relu6", "gap-preact", "gap-preact-blur-relu6")
+    return Verdict(Pair(factors[pair], ("gap",), (names[pair],)), chosen, found, word, "")
+
+
+def every(pairs: int) -> list[Verdict]:
+    rng = np.random.default_rng(0)
+    return [
+        verdict(q, change=float(rng.normal(0, 40)), half=float(rng.uniform(5, 60)), pair=pair)
+        for pair in range(pairs)
+        for q in range(len(QUANTITIES))
+    ]
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 4])
+@pytest.mark.parametrize("width", [figures.ONE_COLUMN, figures.TWO_COLUMN])
+def test_the_chain_is_legible(pairs: int, width: float):
+    figure = figures.chain(every(pairs), width=width)
+    assert isinstance(figure, Figure)
+    assert_legible(figure)
+    assert len([axis for axis in figure.axes if axis.get_title()]) == pairs
+
+
+@pytest.mark.parametrize("pairs", [1, 4])
+def test_the_overview_is_legible_and_says_every_change(pairs: int):
+    found = every(pairs)
+    figure = figures.overview(found)
+    assert_legible(figure)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == [f"{relative(each)[0]:+.0f} %" for each in found]
+    told = sum(as_expected(each) is not None for each in found)
+    assert len(figure.axes[0].patches) == told
+
+
+def test_points_lie_where_the_changes_are():
+    figure = module_function([verdict(0, -10.0, 5.0), verdict(3, 30.0, 200.0)])
+    (axis,) = figure.axes
+    places = {tuple(np.round(line.get_xdata(), 6)) for line in axis.lines}
+    assert (-15.0, -5.0) in places
+    assert (-10.0,) in places
+    assert (-100.0, 100.0) in places  # an interval that is wider than the panel ends in arrows
+    arrows = {line.get_marker() for line in axis.lines}
+    assert {"<", ">"} <= arrows
+
+
+def test_quantities_come_in_the_order_of_the_chain():
+    names = ordered(every(1))
+    assert names[0] == "spatial variance"
+    assert names[-2:] == ["NLL", "accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "change", "expected"),
+    [(0, -10, True), (0, 10, False), (4, 10, True), (4, -10, False), (0, 1, None)],
+)
+def test_what_the_papers_expect(quantity: int, change: float, expected: bool | None):
+    assert as_expected(verdict(quantity, change)) is expected
+
+
+def test_a_change_from_nothing_has_no_per_cent():
+    assert np.isnan(relative(verdict(0, 5.0, 1.0, baseline=0.0))).all()
+
+
+def test_captions_say_what_intervals_are_over():
+    text = caption(every(2))
+    assert "gap-blur (blur), gap-relu6 (ReLU6)" in text
+    assert "16 mini-batches" in text
+    assert "Other seeds were not measured" in text
+
+
+def test_nothing_to_draw_is_said():
+    for draw in (figures.chain, figures.overview):
+        with pytest.raises(ResultError, match="no verdicts"):
+            draw([])

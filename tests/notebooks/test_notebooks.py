@@ -1,0 +1,117 @@
+"""Every notebook runs from its first cell to its last, and its controls do something."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="pip install 'landscape[notebooks]'")
+nbclient = pytest.importorskip("nbclient", reason="pip install 'landscape[notebooks]'")
+pytest.importorskip("ipykernel", reason="pip install 'landscape[notebooks]'")
+pytest.importorskip("ipywidgets", reason="pip install 'landscape[notebooks]'")
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+STATE = "application/vnd.jupyter.widget-state+json"
+SECONDS = 400  # a cell; generous, as other work may share the machine
+
+# Moves every control of the notebook by one step, as a reader would.
+NUDGE = """
+import gc
+from ipywidgets import interactive
+moved = 0
+for each in [found for found in gc.get_objects() if type(found) is interactive]:
+    for control in each.kwargs_widgets:
+        if hasattr(control, "options"):
+            control.index = (control.index + 1) % len(control.options)
+        else:
+            control.value = control.value + control.step
+        moved += 1
+print("moved", moved)
+"""
+
+
+def execute(path: Path, folder: Path, *, extra: str = "") -> Any:
+    """The notebook with its outputs, run in a folder of its own."""
+    notebook = nbformat.read(path, as_version=4)
+    if extra:
+        notebook.cells.append(nbformat.v4.new_code_cell(extra))
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=SECONDS,
+        kernel_name="python3",
+        allow_errors=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    client.execute(env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"})
+    return notebook
+
+
+def outputs(notebook: Any) -> list[Any]:
+    """Of the cells, and of the controls, which catch errors of their own."""
+    found = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return found + drawn(notebook)
+
+
+def drawn(notebook: Any) -> list[Any]:
+    """What the controls show."""
+    state = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    return [output for each in state.values() for output in each["state"].get("outputs", [])]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs(path, tmp_path):
+    notebook = execute(path, tmp_path, extra=NUDGE)
+    found = outputs(notebook)
+    errors = ["\n".join(output["traceback"]) for output in found if output["output_type"] == "error"]
+    assert not errors, errors[0]
+    said = "".join(
+        output["text"] for output in found if output["output_type"] == "stream" and output["name"] == "stderr"
+    )
+    assert "landscape" not in said, said
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    assert notebook.cells[-1].outputs[-1]["text"].split()[:1] == ["moved"]
+    assert int(notebook.cells[-1].outputs[-1]["text"].split()[1]) >= 2
+    assert drawn(notebook), "the controls show nothing"
+
+
+def test_there_is_one_for_each_subject():
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01_tour",
+        "02_hessian",
+        "03_surface",
+        "04_features",
+        "05_explanation",
+        "06_your_own_network",
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_committed_without_outputs(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert "widgets" not in notebook["metadata"]
+    for cell in notebook["cells"]:
+        assert not cell.get("outputs"), f"{path.name} holds outputs; clear them before you commit"
+        assert cell.get("execution_count") is None
+
+
+def test_an_error_behind_a_control_is_found(tmp_path):
+    broken = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(
+                "import ipywidgets\n\n\ndef draw(x: int) -> None:\n    assert x < 1\n\n\n"
+                "ipywidgets.interact(draw, x=ipywidgets.IntSlider(0, 0, 5));"
+            )
+        ]
+    )
+    place = tmp_path / "broken.ipynb"
+    nbformat.write(broken, place)
+    assert not [output for output in outputs(execute(place, tmp_path)) if output["output_type"] == "error"]
+    found = outputs(execute(place, tmp_path, extra=NUDGE))
+    assert [output["ename"] for output in found if output["output_type"] == "error"] == ["AssertionError"]
