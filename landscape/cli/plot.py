@@ -18,9 +18,24 @@ import click
     help="Of surfaces: nll, l2, total, accuracy, ece or convexity.",
 )
 @click.option(
+    "--preset", type=click.Choice(["icml", "neurips", "cvpr"]), help="Widths of a venue  [default: icml]."
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(1, 2),
+    help="Width of the figures in columns  [default: each figure's own, or 2 with --preset].",
+)
+@click.option(
     "--out", metavar="DIR", default="landscape-out/figures", show_default=True, help="Folder of the figures."
 )
-def command(places: tuple[str, ...], only: tuple[str, ...], quantity: str, out: str) -> None:
+def command(
+    places: tuple[str, ...],
+    only: tuple[str, ...],
+    quantity: str,
+    preset: str | None,
+    columns: int | None,
+    out: str,
+) -> None:
     """Draw saved results side by side, as PDF, SVG and PNG, with a caption beside each figure.
 
     Every figure that suits the results is drawn. Surfaces under several dropout masks also become an
@@ -40,7 +55,8 @@ def command(places: tuple[str, ...], only: tuple[str, ...], quantity: str, out: 
         twice = kind in results.get(label, {})
         results.setdefault(place if twice else label, {})[kind] = dataset
     looks = figures.looks(results)
-    chosen = panels(results, quantity=quantity, only=only)
+    width = figures.preset_width(preset or "icml", columns or 2) if preset or columns else None
+    chosen = panels(results, quantity=quantity, only=only, width=width)
     if not chosen:
         kinds = ", ".join(dict.fromkeys(kind for found in results.values() for kind in found))
         what = " or ".join(only) + " cannot be drawn" if only else "no figure is drawn"

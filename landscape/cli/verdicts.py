@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from landscape.comparison import Verdict
 
 
 @click.command("verdicts")
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path())
 @click.option("--mix", is_flag=True, help="Compare results of different protocols, too.")
+@click.option(
+    "--out", metavar="DIR", help="Also draw the chain of reasons, one figure a factor and an overview."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
-def command(folders: tuple[str, ...], mix: bool, as_json: bool) -> None:
+def command(folders: tuple[str, ...], mix: bool, out: str | None, as_json: bool) -> None:
     """What each factor changed, with intervals: flatter, sharper, or not distinguishable.
 
     DIR is a folder that `landscape compare` wrote; several are taken together. Variants are paired with their
@@ -23,6 +29,8 @@ def command(folders: tuple[str, ...], mix: bool, as_json: bool) -> None:
     from landscape.comparison import verdicts
 
     found = verdicts(read(folders), mix=mix)
+    if out and found:
+        draw(found, Path(out))
     if as_json:
         emit({"command": "verdicts", "verdicts": [record(verdict) for verdict in found]})
         return
@@ -30,6 +38,20 @@ def command(folders: tuple[str, ...], mix: bool, as_json: bool) -> None:
         click.echo(verdict.sentence)
     if not found:
         click.echo("no two of these networks are one factor apart and measured alike", err=True)
+
+
+def draw(found: Sequence[Verdict], folder: Path) -> None:
+    """The overview, all chains side by side, and each on its own, with captions beside them."""
+    from landscape import figures
+    from landscape.figures.chain import by_pair, caption
+    from landscape.files import write_text
+
+    drawn = {"overview": (figures.overview, found), "chain": (figures.chain, found)}
+    for (_, baseline, variant), own in by_pair(found).items():
+        drawn[f"chain-{baseline}-{variant}"] = (figures.chain, own)
+    for name, (function, verdicts) in drawn.items():
+        figures.save(function(verdicts), folder / name)
+        write_text(folder / f"{name}.txt", caption(verdicts) + "\n")
 
 
 def read(folders: Iterable[str | Path]) -> dict[str, dict[str, Any]]:

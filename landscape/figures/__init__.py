@@ -31,7 +31,7 @@ from landscape.figures.sequence import animate, sequence
 from landscape.figures.similarity import similarity
 from landscape.figures.smoothing_effect import smoothing_effect
 from landscape.figures.spectrum import spectrum
-from landscape.figures.style import ONE_COLUMN, TWO_COLUMN, Look, looks, save
+from landscape.figures.style import ONE_COLUMN, PRESETS, TWO_COLUMN, Look, looks, preset_width, save
 from landscape.figures.surface3d import surface3d
 from landscape.figures.trajectory import trajectory
 from landscape.figures.uncertainty import uncertainty
@@ -41,6 +41,7 @@ __all__ = [
     "FIGURES",
     "FURTHER",
     "ONE_COLUMN",
+    "PRESETS",
     "TWO_COLUMN",
     "Drawing",
     "Look",
@@ -67,6 +68,7 @@ __all__ = [
     "noise",
     "overview",
     "polar",
+    "preset_width",
     "protocol_differences",
     "radial",
     "reliability",

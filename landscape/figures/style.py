@@ -24,6 +24,9 @@ ONE_COLUMN = 3.25
 TWO_COLUMN = 6.75
 """Width of a full ICML page, in inches."""
 
+PRESETS = {"icml": (ONE_COLUMN, TWO_COLUMN), "neurips": (2.7, 5.5), "cvpr": (3.25, 6.875)}
+"""Widths in inches of one column and of the whole page; NeurIPS has one column, of which the first is half."""
+
 # Okabe & Ito's colour-blind-safe set without its yellow (too light on white), then three darker ones.
 PALETTE = (
     "#0072B2",
@@ -118,6 +121,23 @@ def ramp() -> Colormap:
     import seaborn
 
     return seaborn.color_palette("crest", as_cmap=True)
+
+
+def preset_width(preset: str, across: int) -> float:
+    """Width of a figure for a venue.
+
+    Args:
+        preset: One of `PRESETS`.
+        across: Columns, 1 or 2.
+
+    Raises:
+        ResultError: If there is no such preset.
+    """
+    if preset not in PRESETS or across not in (1, 2):
+        raise ResultError(
+            f"no width is known of {across} columns of {preset!r}; choose 1 or 2 of {', '.join(PRESETS)}"
+        )
+    return PRESETS[preset][across - 1]
 
 
 def columns(count: int) -> int:

@@ -25,7 +25,8 @@ SCRIPTS = (
     "theme.js",
 )
 STYLES = ("style.css", "live.css", "print.css")
-_TOWARDS_WHITE = 0.45  # colours of networks on a dark ground keep a contrast of 4.5 to 1
+_DARK = "#0f1419"  # the ground of the dark theme in style.css
+_CONTRAST = 4.5
 
 
 def script() -> str:
@@ -40,7 +41,7 @@ def style(looks: Mapping[str, Look]) -> str:
     Network n of the comparison has the property `--network-n`, which the classes `network-n` use.
     """
     light = _colours(look.colour for look in looks.values())
-    dark = _colours(lighter(look.colour) for look in looks.values())
+    dark = _colours(legible(look.colour) for look in looks.values())
     rules = [f".network-{place} {{ --colour: var(--network-{place}); }}" for place in range(len(looks))]
     colours = [
         f":root {{ {light} }}",
@@ -65,10 +66,35 @@ def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
     )
 
 
-def lighter(colour: str) -> str:
-    """A colour `#rrggbb` mixed with white, for a dark ground."""
-    parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return "#" + "".join(f"{round(part + (255 - part) * _TOWARDS_WHITE):02x}" for part in parts)
+def legible(colour: str, ground: str = _DARK, contrast: float = _CONTRAST) -> str:
+    """A colour `#rrggbb`, mixed with as much white as it needs to stand out on a dark ground.
+
+    Args:
+        colour: What the figures draw on white.
+        ground: What it shall stand on.
+        contrast: Ratio of contrast as WCAG 2 defines it.
+    """
+    mixed = (_lighter(colour, share / 20) for share in range(21))
+    return next((each for each in mixed if _luminance(each) >= _needed(ground, contrast)), "#ffffff")
+
+
+def _needed(ground: str, contrast: float) -> float:
+    return contrast * (_luminance(ground) + 0.05) - 0.05
+
+
+def _lighter(colour: str, share: float) -> str:
+    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in _parts(colour))
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2)."""
+    scaled = [part / 255 for part in _parts(colour)]
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in scaled]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _parts(colour: str) -> list[int]:
+    return [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
 
 
 def _colours(colours: Iterable[str]) -> str:

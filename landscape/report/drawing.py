@@ -30,11 +30,13 @@ class Panel:
         name: Of the catalogue.
         datasets: By network name.
         options: Of its function and of its caption.
+        width: In inches; None takes the figure's usual one.
     """
 
     name: str
     datasets: Mapping[str, xr.Dataset]
     options: Mapping[str, Any] = field(default_factory=dict)
+    width: float | None = None
 
     @property
     def drawing(self) -> figures.Drawing:
@@ -53,23 +55,26 @@ class Panel:
         Returns:
             The caption.
         """
-        own = {"looks": looks} if self.drawing.per_network else {}
-        figure = self.drawing.draw(self.datasets, **self.options, **own)
+        own: dict[str, Any] = {"looks": looks} if self.drawing.per_network else {}
+        figure = self.drawing.draw(self.datasets, width=self.width, **self.options, **own)
         figures.save(figure, folder / self.name, formats=tuple(formats))
         if self.name == "sequence":
-            figures.animate(self.datasets, folder / "sequence.gif", **self.options)
+            figures.animate(self.datasets, folder / "sequence.gif", width=self.width, **self.options)
         text = self.caption()
         write_text(folder / f"{self.name}.txt", text + "\n")
         return text
 
 
-def panels(results: Results, *, quantity: str = "nll", only: Collection[str] = ()) -> list[Panel]:
+def panels(
+    results: Results, *, quantity: str = "nll", only: Collection[str] = (), width: float | None = None
+) -> list[Panel]:
     """Every figure that suits some of the results, in the order of the catalogue.
 
     Args:
         results: What there is.
         quantity: What is drawn of surfaces.
         only: Names of figures; all by default.
+        width: In inches; None takes each figure's usual one.
 
     Raises:
         ResultError: If a figure or the quantity is unknown.
@@ -81,7 +86,7 @@ def panels(results: Results, *, quantity: str = "nll", only: Collection[str] = (
     if quantity not in QUANTITIES:
         raise ResultError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
     return [
-        Panel(name, datasets, _options(name, results, quantity))
+        Panel(name, datasets, _options(name, results, quantity), width)
         for name in catalogue
         if (datasets := _datasets(name, results)) and (not only or name in only)
     ]

@@ -13,6 +13,7 @@ from landscape.errors import ResultError
 from landscape.figures.grids import QUANTITIES, Cells, cells, is_plane
 from landscape.figures.scales import WIDE_SURFACE, is_wide, limits
 from landscape.figures.style import Look
+from landscape.figures.surface3d import both_units
 from landscape.figures.units import axis
 from landscape.report.encoding import number, numbers
 from landscape.report.live_curves import features, predictions, spectra
@@ -47,10 +48,17 @@ def live(results: Results, looks: dict[str, Look]) -> dict[str, Any]:
     }
     shades = matplotlib.colormaps[COLOUR_MAP](np.linspace(0, 1, _SHADES))
     return {
-        "networks": [{"name": name, "marker": look.marker} for name, look in looks.items()],
+        "networks": [
+            {"name": name, "marker": look.marker, "dash": _dash(look)} for name, look in looks.items()
+        ],
         "colours": [to_hex(shade) for shade in shades],
         **{name: part for name, part in parts.items() if part},
     }
+
+
+def _dash(look: Look) -> str:
+    """Its dashes as SVG has them, in widths of the line; empty for a full line."""
+    return "" if isinstance(look.dash, str) else " ".join(f"{2 * length:g}" for length in look.dash[1])
 
 
 def surfaces(planes: dict[int, xr.Dataset]) -> dict[str, Any] | None:
@@ -79,7 +87,7 @@ def _panel(place: int, dataset: xr.Dataset) -> dict[str, Any]:
         "network": place,
         "x": numbers(grid.x),
         "y": numbers(grid.y),
-        "labels": [axis(dataset, which).label() for which in ("x", "y")],
+        "units": both_units(*(axis(dataset, which) for which in ("x", "y"))).replace("\n", ", "),
         "draws": [label for label, _ in some],
         "values": {
             key: [numbers(each.values, done=each.done) for _, each in found] for key, found in drawn.items()

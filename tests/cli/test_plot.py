@@ -54,3 +54,26 @@ def test_what_is_no_result_is_said(measured, checkpoint):
         assert outcome.status == 1
         assert outcome.err.startswith("landscape: ")
         assert "unexpected" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("options", "inches"),
+    [
+        (("--preset", "neurips"), 5.5),
+        (("--preset", "cvpr", "--columns", "1"), 3.25),
+        (("--columns", "2"), 6.75),
+    ],
+)
+def test_figures_have_the_width_of_the_venue(measured, tmp_path, options, inches):
+    from PIL import Image
+
+    outcome = measured("plot", "surface.zarr", "--figure", "contours", *options, "--out", "figures")
+    assert outcome.out.split() == ["figures/contours.pdf"]
+    with Image.open(tmp_path / "figures" / "contours.png") as picture:
+        assert picture.width / picture.info["dpi"][0] == pytest.approx(inches, abs=0.02)
+
+
+def test_a_venue_that_is_not_known_is_refused(measured):
+    outcome = measured("plot", "surface.zarr", "--preset", "nature")
+    assert outcome.status == 2
+    assert "'icml', 'neurips', 'cvpr'" in outcome.err

@@ -35,6 +35,14 @@ def test_compare_and_verdicts_say_the_same(compared, run):
     assert lines == [row["sentence"] for row in first]
 
 
+def test_the_chain_is_drawn_with_captions(compared, run, tmp_path):
+    assert run("verdicts", "both", "--out", "chain").status == 0
+    names = {"overview", "chain", "chain-plain-blurred"}
+    expected = {f"{name}.{end}" for name in names for end in ("pdf", "svg", "png", "txt")}
+    assert {path.name for path in (tmp_path / "chain").iterdir()} == expected
+    assert "blurred (blur)" in (tmp_path / "chain" / "overview.txt").read_text(encoding="utf-8")
+
+
 def test_no_comparison_is_said(run, tmp_path):
     outcome = run("verdicts", tmp_path)
     assert outcome.status == 1

@@ -90,7 +90,7 @@ function drawSeries(svg, series, axes) {
   placed.forEach((point, i) => {
     if (point) path += `${i && placed[i - 1] ? "L" : "M"}${point.left.toFixed(1)},${point.top.toFixed(1)}`;
   });
-  if (!series.scattered) group.append(drawn("path", { class: "curve", d: path }));
+  if (!series.scattered) group.append(drawn("path", { class: "curve", d: path, "stroke-dasharray": data.networks[series.network].dash || null }));
   const there = placed.filter(Boolean);
   if (!series.plain) for (const point of there) drawPoint(group, point, axes);
   svg.append(group);

@@ -1,5 +1,5 @@
 // The chapter of surfaces: one panel a network, one camera, one colour scale, one draw, one point read.
-const START = { turn: 35, tilt: 32, zoom: 1 };
+const START = { turn: 35, tilt: 38, zoom: 1 };
 const surfaceState = { camera: { ...START }, cursor: null, place: null };
 
 function startSurfaces() {
@@ -24,7 +24,7 @@ function surfacePanel(part, stored) {
     y: decode(stored.y),
     grids: Object.fromEntries(Object.entries(stored.values).map(([key, draws]) => [key, draws.map(decode)])),
     errors: (stored.errors || []).map(decode),
-    figure: element("figure", { class: "panel", "data-panel": stored.network }, caption, canvas, output),
+    figure: element("figure", { class: "panel", "data-panel": stored.network }, caption, canvas, output, element("p", { class: "note units" }, stored.units)),
     canvas, note, output,
   };
   connectCanvas(part, panel);
@@ -124,7 +124,7 @@ function drawPanel(panel, { quantity, scale, relief, draw, limits }) {
 /** A canvas as sharp as the screen; its area is in CSS pixels. */
 function prepared(canvas) {
   const width = Math.max(canvas.clientWidth, 120);
-  const height = Math.round(width * 0.86);
+  const height = Math.round(width * 0.8);
   const ratio = window.devicePixelRatio || 1;
   canvas.area = { width, height };
   if (canvas.width !== Math.round(width * ratio)) {

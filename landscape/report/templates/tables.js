@@ -16,7 +16,7 @@ function surfaceTable(panel, quantity, draw) {
   const now = Math.min(draw, draws.length - 1);
   const label = [networkName(panel.network), quantity.label, panel.draws[now]].filter(Boolean).join(", ");
   const rows = panel.y.map((y, j) => [`y ${plain(y)}`, ...panel.x.map((_, i) => reading(draws[now][j * panel.x.length + i]))]);
-  return table(`${label}; ${panel.labels.join(", ")}`, ["", ...panel.x.map((x) => `x ${plain(x)}`)], rows);
+  return table(`${label}; axes: ${panel.units}`, ["", ...panel.x.map((x) => `x ${plain(x)}`)], rows);
 }
 
 function showChartTable(part, specs) {

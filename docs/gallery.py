@@ -1,0 +1,122 @@
+"""Measures a few networks of the shipped family, draws every figure there is, and writes docs/images/gallery.
+
+    python docs/gallery.py
+
+It takes some minutes on two cores. Measurements are kept under landscape-out/gallery and not repeated.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+import landscape as ls
+from landscape import analyses, figures
+from landscape.analyses import Measurement, Settings
+from landscape.report.drawing import Panel, panels
+from landscape.train import Recipe, train
+from landscape.zoo import parse
+
+OUT = Path(__file__).parent / "images" / "gallery"
+KEPT = Path("landscape-out/gallery")
+NAMES = ("mcd-mlp", "mcd-gap", "mcd-gap-blur")
+CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
+DPI = 150
+
+Results = dict[str, dict]
+
+CURVATURE = Settings(split="train", samples=128, dropout="fixed")
+MAPS = Settings(split="test", samples=96, dropout="fresh")
+PREDICTIONS = Settings(split="test", samples=400)
+
+MEASURED = [
+    Measurement("surface", CURVATURE, {"span": 0.5, "steps": 13}),
+    Measurement("spectrum", replace(CURVATURE, samples=256), {"batch_size": 16}),
+    Measurement("density", replace(CURVATURE, samples=64), {"probes": 2, "steps": 30}),
+    Measurement("layers", replace(CURVATURE, samples=32), {"probes": 6, "tolerance": 0.05}),
+    Measurement("features", MAPS, {"draws": 6}),
+    Measurement("aliasing", MAPS),
+    Measurement("covariance", MAPS),
+    Measurement("maps", MAPS, {"images": [4], "channels": [3], "draws": 4}),
+    Measurement("similarity", replace(MAPS, samples=256)),
+    Measurement("noise", PREDICTIONS),
+    Measurement("lesion", PREDICTIONS),
+    Measurement("evaluation", replace(PREDICTIONS, samples=1000)),
+    Measurement("ensemble", replace(PREDICTIONS, dropout="fresh"), {"passes": 20}),
+    Measurement("attack", replace(PREDICTIONS, samples=100)),
+    Measurement("robustness", replace(PREDICTIONS, samples=100), {"corruptions": list(CORRUPTIONS)}),
+]
+LINES = [Measurement("surface", CURVATURE, {"axes": 1, "span": 0.5, "steps": 21, "repeats": 5})]
+MASKS = [
+    Measurement(
+        "surface", replace(CURVATURE, samples=64, dropout="fresh"), {"span": 0.4, "steps": 9, "masks": 3}
+    )
+]
+
+
+def training(folder: Path) -> Results:
+    """A small network, trained for a few epochs on the embedded images, and where it went."""
+    images = ls.data.demo("train").take(500)
+    target = folder / "run.safetensors"
+    recipe = Recipe(epochs=6, batch_size=64)
+    train(parse("cifar-resnet20:width=8"), images, recipe, target, keep_every=1)
+    kept = [ls.load(path) for path in sorted(folder.glob("run-epoch*.safetensors"))]
+    objectives = [ls.Objective(network, images.take(128)) for network in kept]
+    path = analyses.trajectory(objectives)
+    places = zip(path.x.values.tolist(), path.y.values.tolist(), strict=True)
+    plane = analyses.plane(
+        objectives[-1],
+        directions=ls.surface.from_arrays(path, objectives[-1].free),
+        marks={str(index): list(place) for index, place in enumerate(places)},
+        span=0.3,
+        steps=13,
+    )
+    return {"resnet20-8": {"trajectory": path, "surface": plane}}
+
+
+def measured() -> list[tuple[Results, tuple[str, ...]]]:
+    """Results, and which figures to draw of them; none named is every figure that suits them."""
+    networks = [ls.family.load(name) for name in NAMES]
+
+    def compare(part: str, measurements: list[Measurement]) -> Results:
+        return analyses.compare(networks, measurements, KEPT / part, say=print)
+
+    return [
+        (compare("all", MEASURED), ()),
+        (compare("lines", LINES), ("lines",)),
+        (compare("masks", MASKS), ("sequence",)),
+        (training(KEPT / "training"), ("trajectory", "polar")),
+    ]
+
+
+def write(panel: Panel, looks: dict[str, figures.Look]) -> int:
+    """One figure as an image with its caption beside it; the bytes it takes."""
+    own = {"looks": looks} if panel.drawing.per_network else {}
+    figure = panel.drawing.draw(panel.datasets, **panel.options, **own)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI)
+    place = OUT / f"{panel.name}.webp"
+    Image.open(stream).convert("RGB").save(place, quality=78, method=6)
+    place.with_suffix(".txt").write_text(panel.caption() + "\n", encoding="utf-8")
+    return place.stat().st_size
+
+
+def main() -> None:
+    """Measure, draw, and say what there is."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    total = 0
+    for results, only in measured():
+        looks = figures.looks(results)
+        for panel in panels(results, only=only):
+            size = write(panel, looks)
+            total += size
+            print(f"{panel.name}: {size / 1000:.0f} kB")
+    print(f"{total / 1e6:.2f} MB in {OUT}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

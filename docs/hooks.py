@@ -1,0 +1,74 @@
+"""Lists the public names of a room of the package on its page of the reference.
+
+A page names a room by a line ``::: room landscape.hessian``. Its ``__all__`` and its imports are read as
+text, nothing is imported: a function may share its name with the file it lives in, where a reader of modules
+would find the file.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+_ROOM = re.compile(r"^::: room (\S+)$", re.MULTILINE)
+_ENTRY = """::: {path}
+    options:
+      heading: {heading}
+      toc_label: {label}
+      show_root_heading: true
+      show_root_toc_entry: true
+"""
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Called by mkdocs for every page."""
+    return _ROOM.sub(lambda found: _entries(found[1]), markdown)
+
+
+def _entries(room: str) -> str:
+    parts = []
+    for name, path in names(room).items():
+        heading = f"{room.removeprefix('landscape.')}.{name}"
+        parts.append(_ENTRY.format(path=path, heading=heading, label=name))
+    if not parts:
+        raise ValueError(f"{room} has no public names to list")
+    return "\n".join(parts)
+
+
+def names(room: str) -> dict[str, str]:
+    """Public names of a room in the order of its ``__all__``, with the path of each definition."""
+    tree = _tree(room)
+    public: list[str] = []
+    origins: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            origins |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            origins[node.name] = f"{room}.{node.name}"
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            public = ast.literal_eval(node.value)
+    return {name: origins[name] for name in public if name in origins and _explained(origins[name])}
+
+
+def _explained(path: str) -> bool:
+    """Whether a function or class, or a constant with words after it, is defined at the path."""
+    module, _, name = path.rpartition(".")
+    body = _tree(module).body
+    for index, node in enumerate(body):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return True
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(getattr(target, "id", None) == name for target in targets):
+            after = body[index + 1 : index + 2]
+            return bool(after) and isinstance(after[0], ast.Expr) and isinstance(after[0].value, ast.Constant)
+    return False
+
+
+def _tree(module: str) -> ast.Module:
+    place = ROOT.joinpath(*module.split("."))
+    package = place / "__init__.py"  # a folder of data may have the name of a module
+    file = package if package.is_file() else place.with_suffix(".py")
+    return ast.parse(file.read_text(encoding="utf-8"))
