@@ -28,9 +28,11 @@ def command(folders: tuple[str, ...], mix: bool, out: str | None, as_json: bool)
     from landscape.cli.answer import emit
     from landscape.comparison import verdicts
 
-    found = verdicts(read(folders), mix=mix)
+    results = read(folders)
+    found = verdicts(results, mix=mix)
     if out and found:
         draw(found, Path(out))
+        draw_correlations(results, Path(out))
     if as_json:
         emit({"command": "verdicts", "verdicts": [record(verdict) for verdict in found]})
         return
@@ -52,6 +54,22 @@ def draw(found: Sequence[Verdict], folder: Path) -> None:
     for name, (function, verdicts) in drawn.items():
         figures.save(function(verdicts), folder / name)
         write_text(folder / f"{name}.txt", caption(verdicts) + "\n")
+
+
+def draw_correlations(results: dict[str, dict[str, Any]], folder: Path) -> None:
+    """The rank correlations across networks, where there are enough of them."""
+    from landscape import figures
+    from landscape.comparison import correlations
+    from landscape.errors import ResultError
+    from landscape.figures.correlations import caption
+    from landscape.files import write_text
+
+    try:
+        found = correlations(results)
+    except ResultError:
+        return  # too few networks
+    figures.save(figures.correlations(found), folder / "correlations")
+    write_text(folder / "correlations.txt", caption(found) + "\n")
 
 
 def read(folders: Iterable[str | Path]) -> dict[str, dict[str, Any]]:

@@ -4,9 +4,10 @@
 >>> for verdict in verdicts(results): print(verdict.sentence)                 # doctest: +SKIP
 """
 
+from landscape.comparison.correlations import correlations
 from landscape.comparison.intervals import Change
 from landscape.comparison.pairs import Pair, pairs
 from landscape.comparison.quantities import QUANTITIES, Quantity
 from landscape.comparison.verdicts import Verdict, verdicts
 
-__all__ = ["QUANTITIES", "Change", "Pair", "Quantity", "Verdict", "pairs", "verdicts"]
+__all__ = ["QUANTITIES", "Change", "Pair", "Quantity", "Verdict", "correlations", "pairs", "verdicts"]

@@ -14,6 +14,7 @@ from landscape.figures.captions import caption, protocol_differences
 from landscape.figures.catalogue import FIGURES, FURTHER, draw, suited
 from landscape.figures.chain import chain, overview
 from landscape.figures.contours import contours
+from landscape.figures.correlations import correlations
 from landscape.figures.covariance import covariance
 from landscape.figures.density import density
 from landscape.figures.drawing import Drawing
@@ -53,6 +54,7 @@ __all__ = [
     "chain",
     "consistency",
     "contours",
+    "correlations",
     "corruptions",
     "covariance",
     "density",

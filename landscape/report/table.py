@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from landscape.report.numbers import number, percent, plus_minus
+from landscape.report.numbers import PERCENT, number, percent, plus_minus
 from landscape.report.summary import Row
 
 
@@ -43,25 +43,25 @@ def _rise(row: Row) -> str:
 COLUMNS = (
     Column("parameters", "Parameters", "trainable parameters", lambda row: f"{row['parameters']:,}"),
     Column("nll", "NLL", "mean negative log-likelihood", _estimate("nll")),
-    Column("accuracy", "Accuracy, %", "share of samples classified correctly", _share("accuracy")),
-    Column("top5", "Top-5, %", "share of samples whose class is among the five most likely", _share("top5")),
-    Column("ece", "ECE, %", "expected calibration error", _share("ece")),
+    Column("accuracy", "Accuracy," + PERCENT, "share of samples classified correctly", _share("accuracy")),
+    Column("top5", "Top\N{NON-BREAKING HYPHEN}5," + PERCENT, "share of samples whose class is among the five most likely", _share("top5")),
+    Column("ece", "ECE," + PERCENT, "expected calibration error", _share("ece")),
     Column("brier", "Brier", "mean squared error of the predicted probabilities", _estimate("brier")),
     Column(
         "largest_eigenvalue",
-        "λ max",
+        "λ\N{NO-BREAK SPACE}max",
         "largest Hessian eigenvalue over all samples",
         lambda row: number(row["largest_eigenvalue"])
         + ("" if row["largest_eigenvalue_converged"] else " (not converged)"),
     ),
     Column(
         "batch_max_eigenvalue",
-        "Batch λ max",
+        "Batch λ\N{NO-BREAK SPACE}max",
         "mean over mini-batches of the largest Hessian eigenvalue of each",
         _estimate("batch_max_eigenvalue"),
     ),
     Column("ape", "APE", "mean of the positive mini-batch eigenvalues", _estimate("ape")),
-    Column("nep", "NEP, %", "share of negative mini-batch eigenvalues", _share("nep")),
+    Column("nep", "NEP," + PERCENT, "share of negative mini-batch eigenvalues", _share("nep")),
     Column("centre_nll", "NLL at centre", "NLL of the trained weights on the samples of the surface",
            lambda row: number(row["centre_nll"])),
     Column(

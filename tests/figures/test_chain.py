@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
 from landscape import figures
@@ -12,6 +13,7 @@ from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import chain as module_function
 from landscape.figures.chain import as_expected, caption, ordered, relative
+from landscape.figures.correlations import caption as correlation_caption
 from tests.figures.synthetic import assert_legible
 
 
@@ -93,3 +95,31 @@ def test_nothing_to_draw_is_said():
     for draw in (figures.chain, figures.overview):
         with pytest.raises(ResultError, match="no verdicts"):
             draw([])
+
+
+def ranked(count: int = 9) -> xr.Dataset:
+    rng = np.random.default_rng(0)
+    names = np.array([quantity.name for quantity in QUANTITIES], dtype=object)
+    shape, dims = (len(names), len(names)), ("quantity_a", "quantity_b")
+    return xr.Dataset(
+        {
+            "correlation": (dims, rng.uniform(-1, 1, shape)),
+            "p_value": (dims, rng.uniform(0, 0.2, shape)),
+            "networks": (dims, np.full(shape, count)),
+        },
+        coords={dim: names for dim in dims},
+    )
+
+
+@pytest.mark.parametrize("width", [figures.ONE_COLUMN, figures.TWO_COLUMN])
+def test_correlations_are_legible_and_bold_where_told(width: float):
+    dataset = ranked()
+    figure = figures.correlations(dataset, width=width)
+    assert_legible(figure)
+    texts = figure.axes[0].texts
+    assert len(texts) == len(QUANTITIES) * (len(QUANTITIES) - 1) // 2
+    lower = np.tri(len(QUANTITIES), k=-1, dtype=bool)
+    assert sum(text.get_weight() == "bold" for text in texts) == int(
+        (dataset.p_value.values < 0.05)[lower].sum()
+    )
+    assert "of 9 networks" in correlation_caption(dataset)

@@ -17,7 +17,7 @@ const SHAPES = {
  * Draw a chart into an element, in place of what was there.
  *
  * spec: label (for those who do not see it), x and y {label, log, limits, reverse, ticks}, series [{network,
- * points [{x, y, low, high, note, open}], plain}], rug [{network, values}], diagonal.
+ * points [{x, y, low, high, note, open}], every}], rug [{network, values}], diagonal.
  */
 function drawChart(host, spec) {
   const width = Math.max(host.clientWidth, 240);
@@ -92,9 +92,16 @@ function drawSeries(svg, series, axes) {
   });
   if (!series.scattered) group.append(drawn("path", { class: "curve", d: path, "stroke-dasharray": data.networks[series.network].dash || null }));
   const there = placed.filter(Boolean);
-  if (!series.plain) for (const point of there) drawPoint(group, point, axes);
+  const marked = series.every ? sparse(there, series) : there;
+  for (const point of marked) drawPoint(group, point, axes);
   svg.append(group);
   return there;
+}
+
+/** Some points of a dense curve, staggered by network, where it stands off the floor. */
+function sparse(points, { every, network }) {
+  const floor = 0.05 * Math.max(...points.map((point) => point.y));
+  return points.filter((point, i) => i % every === (5 * network) % every && point.y > floor);
 }
 
 function drawPoint(group, point, axes) {

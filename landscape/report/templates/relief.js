@@ -5,12 +5,12 @@ const HEIGHT = 1.15; // of the box, when its half width is 1
 function projector(camera, width, height) {
   const [turn, tilt] = [(camera.turn * Math.PI) / 180, (camera.tilt * Math.PI) / 180];
   const [ct, st, ce, se] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
-  const size = Math.min(width * 0.31, height * 0.41) * camera.zoom;
+  const size = Math.min(width * 0.3, height * 0.325) * camera.zoom;
   return (x, y, z) => {
     const across = x * ct - y * st;
     const away = x * st + y * ct;
     const up = (z - 0.5) * HEIGHT;
-    return { left: width / 2 + size * across, top: height * 0.46 - size * (away * se + up * ce), depth: away * ce - up * se };
+    return { left: width / 2 + size * across, top: height * 0.49 - size * (away * se + up * ce), depth: away * ce - up * se };
   };
 }
 
@@ -81,11 +81,11 @@ function drawBox(context, grid, scale, project, colours) {
     const vertical = edge(0)[0] !== 0;
     for (const tick of linearTicks(low, high, 4)) {
       const t = (2 * (tick - low)) / (high - low) - 1;
-      if (Math.abs(t) > 0.9) continue;
+      if (Math.abs(t) > 0.9 || tick === 0) continue;
       const place = outward(...edge(t).map((v, k) => (k === (vertical ? 1 : 0) ? v / 1.16 : v)));
       context.fillText(plain(tick), place.left, place.top);
     }
-    const name = project(...edge(0).map((v) => 1.34 * v), 0);
+    const name = project(...edge(0).map((v) => 1.22 * v), 0);
     context.fillText(vertical ? "y" : "x", name.left, name.top);
   }
   drawHeights(context, scale, corners, project, colours);
@@ -99,7 +99,8 @@ function drawHeights(context, scale, corners, project, colours) {
   context.textAlign = "right";
   for (const tick of fewer(scale.ticks, Math.max(2, Math.floor(length / 16)))) {
     const place = project(...left, scale.position(tick));
-    context.fillText(plain(tick), place.left - 6, place.top);
+    const text = plain(tick);
+    context.fillText(text, Math.max(place.left - 6, context.measureText(text).width + 1), place.top);
     polyline(context, [place, { left: place.left - 4, top: place.top }]);
   }
   context.textAlign = "center";

@@ -1,0 +1,84 @@
+"""Rank correlation between the links of the chain, across networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from landscape.comparison.quantities import ERROR, QUANTITIES
+from landscape.errors import ResultError
+
+LEAST = 4
+"""Networks under which a rank correlation says nothing."""
+
+
+def values(results: Mapping[str, Mapping[str, xr.Dataset]]) -> dict[str, dict[str, float]]:
+    """The mean of each quantity by network; what was not measured, or is not finite, is left out."""
+    table: dict[str, dict[str, float]] = {}
+    for quantity in QUANTITIES:
+        for name, kinds in results.items():
+            found = quantity.read(kinds[quantity.kind]) if quantity.kind in kinds else None
+            if found is None:
+                continue
+            labels, numbers = found
+            mean = float(numbers[0] if list(labels) == [ERROR] else numbers.mean())
+            if np.isfinite(mean):
+                table.setdefault(quantity.name, {})[name] = mean
+    return table
+
+
+def correlations(results: Mapping[str, Mapping[str, xr.Dataset]], *, seed: int = 0) -> xr.Dataset:
+    """Spearman's rank correlation between all quantities, over the networks that have both.
+
+    Networks are few and related to one another, so this describes them and proves no cause.
+
+    Args:
+        results: Network name → kind → dataset.
+        seed: Of the permutations.
+
+    Returns:
+        Dimensions `quantity_a`, `quantity_b`: `correlation`, `p_value` (two-sided, by permutation of the
+        networks), `networks`. NaN where fewer than four networks have both, or one of them never changes.
+
+    Raises:
+        ResultError: If no two quantities share four networks.
+    """
+    table = values(results)
+    names = list(table)
+    shape = (len(names), len(names))
+    rho, p, count = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, int)
+    for i, a in enumerate(names):
+        for j, b in enumerate(names):
+            shared = [name for name in table[a] if name in table[b]]
+            count[i, j] = len(shared)
+            first, second = (np.array([table[which][name] for name in shared]) for which in (a, b))
+            if len(shared) >= LEAST and np.ptp(first) and np.ptp(second):
+                rho[i, j], p[i, j] = _spearman(first, second, seed) if i != j else (1.0, np.nan)
+    if len(names) < 2 or np.isnan(rho[~np.eye(len(names), dtype=bool)]).all():
+        raise ResultError(f"rank correlations need at least {LEAST} networks that share two quantities")
+    dims = ("quantity_a", "quantity_b")
+    return xr.Dataset(
+        {
+            "correlation": (dims, rho, {"long_name": "Spearman's rank correlation", "units": "1"}),
+            "p_value": (dims, p, {"long_name": "p-value by permutation", "units": "1"}),
+            "networks": (dims, count, {"long_name": "networks", "units": "1"}),
+        },
+        coords={dim: np.array(names, dtype=object) for dim in dims},
+    )
+
+
+def _spearman(first: np.ndarray, second: np.ndarray, seed: int) -> tuple[float, float]:
+    def statistic(order: np.ndarray) -> float:
+        return float(stats.spearmanr(order, second).statistic)
+
+    found = stats.permutation_test(
+        (first,),
+        statistic,
+        permutation_type="pairings",
+        n_resamples=999,
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.statistic), float(found.pvalue)

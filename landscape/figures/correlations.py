@@ -1,0 +1,67 @@
+"""Rank correlation between the links of the chain, across networks."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import xarray as xr
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from landscape.figures import style
+
+_SMALL = 0.05
+
+
+def correlations(dataset: xr.Dataset, *, width: float | None = None) -> Figure:
+    """Spearman's ρ between quantities, lower triangle; bold where its p-value by permutation is under 0.05.
+
+    Args:
+        dataset: Of `landscape.comparison.correlations`.
+        width: Width in inches; by default one ICML column.
+    """
+    names = [str(name) for name in dataset["quantity_a"].values]
+    total = width or style.ONE_COLUMN
+    with style.context():
+        figure = Figure(figsize=(total, total * 0.92), layout="constrained")
+        axis = figure.subplots()
+        mappable = ScalarMappable(Normalize(-1, 1), "RdBu_r")
+        values = dataset["correlation"].values
+        shown = np.where(np.tri(len(names), k=-1, dtype=bool), values, np.nan)[1:, :-1]
+        axis.imshow(shown, cmap=mappable.cmap, norm=mappable.norm, aspect="auto")
+        for (row, column), value in np.ndenumerate(shown):
+            if np.isfinite(value):
+                told = dataset["p_value"].values[row + 1, column] < _SMALL
+                axis.text(
+                    column,
+                    row,
+                    f"{value:+.{1 if total < 5 else 2}f}".replace("-", "−"),
+                    ha="center",
+                    va="center",
+                    fontsize=6 if total < 5 else 7,
+                    weight="bold" if told else "normal",
+                    color="white" if abs(value) > 0.75 else "black",
+                )
+        labels = [textwrap.fill(name, 18) for name in names]
+        axis.set_xticks(range(len(names) - 1), labels=labels[:-1], rotation=90, fontsize=6)
+        axis.set_yticks(range(len(names) - 1), labels=labels[1:], fontsize=6)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        bar = figure.colorbar(mappable, ax=axis, aspect=30, pad=0.02, shrink=0.9)
+        bar.set_label("rank correlation ρ")
+        bar.outline.set_linewidth(0.6)
+    return figure
+
+
+def caption(dataset: xr.Dataset) -> str:
+    """Of the figure."""
+    counts = dataset["networks"].values
+    most = sorted({int(count) for count in counts[np.isfinite(dataset["correlation"].values)]})
+    span = f"{most[0]}" if len(most) == 1 else f"{most[0]} to {most[-1]}"
+    return (
+        f"Spearman's rank correlation between the mean quantities of {span} networks; bold where the p-value by "
+        "permutation of the networks is under 0.05, without correction for the number of pairs. The networks "
+        "are few and related: a correlation here shows no cause."
+    )
