@@ -25,6 +25,7 @@ COMMANDS = (
     "train",
     "data",
     "demo",
+    "reproduce",
 )
 
 

@@ -16,7 +16,8 @@ SMALL = 8
 """Maps with fewer points a side have so few frequencies that their spectra say little."""
 
 _EPSILON = 1e-6  # inside the logarithm, as in the code of Park & Kim 2022b
-_FAINT = 1e-11  # power of a frequency relative to the map's, below which float32's rounding would show
+_FAINT = 1e-12  # power of a frequency relative to the map's, below which float32's rounding would show
+_LARGE = 24  # points a side from which a transform of both directions at once is faster
 
 
 def log_amplitudes(maps: Centred) -> Tensor:
@@ -41,7 +42,9 @@ def log_amplitudes(maps: Centred) -> Tensor:
 
 def half_power(maps: Tensor) -> Tensor:
     """|fft2(z)|² at the frequencies of `torch.fft.rfft2`, shape (sample, channel, height, width // 2 + 1)."""
-    spectrum = torch.fft.rfft2(maps)
+    # Of small maps, one direction after the other is up to twice as fast.
+    small = maps.shape[-1] < _LARGE
+    spectrum = torch.fft.fft(torch.fft.rfft(maps), dim=2) if small else torch.fft.rfft2(maps)
     return spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
 
 

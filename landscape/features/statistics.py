@@ -124,7 +124,7 @@ class LayerStatistics:
         for piece in maps.split(max(1, _CHUNK // self.shape.numel())):
             part = centred(piece)
             self._parts.append((log_amplitudes(part), part.mean, spatial_deviation(part)))
-        self.over_samples.add(maps)
+            self.over_samples.add(piece)
         if draws > 1:
             self._draws = DrawVariance()
             self._draws.add(maps)

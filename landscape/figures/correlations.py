@@ -30,7 +30,7 @@ def correlations(dataset: xr.Dataset, *, width: float | None = None) -> Figure:
         mappable = ScalarMappable(Normalize(-1, 1), "RdBu_r")
         values = dataset["correlation"].values
         shown = np.where(np.tri(len(names), k=-1, dtype=bool), values, np.nan)[1:, :-1]
-        axis.imshow(shown, cmap=mappable.cmap, norm=mappable.norm, aspect="auto")
+        axis.imshow(shown, cmap=mappable.cmap, vmin=-1, vmax=1, aspect="auto")
         for (row, column), value in np.ndenumerate(shown):
             if np.isfinite(value):
                 told = dataset["p_value"].values[row + 1, column] < _SMALL

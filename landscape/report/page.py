@@ -91,8 +91,8 @@ def _assets(looks: Mapping[str, figures.Look]) -> dict[str, Any]:
     """The script, the styles and the policy that allows these alone."""
     script, style = assets.script(), assets.style(looks)
     return {
-        "script": Markup(script),  # noqa: S704  our own files
-        "style": Markup(style),  # noqa: S704
+        "script": Markup(script),
+        "style": Markup(style),
         "policy": assets.policy([script], [style]),
     }
 
@@ -131,12 +131,15 @@ def default_command(results: Results) -> str:
 
 
 def _protocol_lines(results: Results) -> list[tuple[str, str]]:
-    """Each kind of result with its protocol in one line."""
+    """Kinds of results with their protocol in one line; those of the same protocol together."""
     by_kind: dict[str, dict[str, xr.Dataset]] = {}
     for name, kinds in results.items():
         for kind, dataset in kinds.items():
             by_kind.setdefault(kind, {})[name] = dataset
-    return [(kind, protocol_phrase(found).removeprefix("Protocol: ")) for kind, found in by_kind.items()]
+    alike: dict[str, list[str]] = {}
+    for kind, found in by_kind.items():
+        alike.setdefault(protocol_phrase(found).removeprefix("Protocol: "), []).append(kind)
+    return [(", ".join(kinds), line) for line, kinds in alike.items()]
 
 
 def _networks(results: Results) -> dict[str, dict]:

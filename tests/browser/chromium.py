@@ -131,7 +131,9 @@ class Chromium:
 
     def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 5) -> None:
         """Press the mouse, move it and let it go."""
-        places = [[a + (b - a) * i / steps for a, b in zip(start, end, strict=True)] for i in range(steps + 1)]
+        places = [
+            [a + (b - a) * i / steps for a, b in zip(start, end, strict=True)] for i in range(steps + 1)
+        ]
         self._mouse("mousePressed", *places[0])
         for place in places[1:]:
             self._mouse("mouseMoved", *place)
@@ -175,9 +177,15 @@ class Chromium:
             if event.get("method") == "Runtime.exceptionThrown":
                 details = parameters["exceptionDetails"]
                 found.append(details.get("exception", {}).get("description", details["text"]))
-            if event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
+            if event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] in (
+                "error",
+                "warning",
+            ):
                 found.append(parameters["entry"]["text"])
-            if event.get("method") == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning"):
+            if event.get("method") == "Runtime.consoleAPICalled" and parameters["type"] in (
+                "error",
+                "warning",
+            ):
                 found.append(str([argument.get("value") for argument in parameters["args"]]))
         return found
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
 
@@ -56,8 +57,15 @@ def test_seeds_are_compared_with_welch():
     # By hand: difference 4, variances 1/3 and 4/3, 2.941 degrees of freedom, quantile 3.2205.
     assert found.value == 4
     assert (found.high - found.low) / 2 == pytest.approx(3.2205 * math.sqrt(5 / 3), rel=1e-3)
+    reference = stats.ttest_ind([4.0, 6.0, 8.0], [1.0, 2.0, 3.0], equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high))
     assert found.over == "seeds"
     assert found.count == 3
+
+
+def test_seeds_that_all_agree_leave_no_width():
+    found = over_seeds([1.0, 1.0], [3.0, 3.0])
+    assert (found.low, found.high) == (2.0, 2.0)
 
 
 def test_what_is_needed_shrinks_the_interval_to_the_change():

@@ -107,7 +107,7 @@ def ranked(count: int = 9) -> xr.Dataset:
             "p_value": (dims, rng.uniform(0, 0.2, shape)),
             "networks": (dims, np.full(shape, count)),
         },
-        coords={dim: names for dim in dims},
+        coords=dict.fromkeys(dims, names),
     )
 
 

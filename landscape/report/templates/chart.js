@@ -17,7 +17,7 @@ const SHAPES = {
  * Draw a chart into an element, in place of what was there.
  *
  * spec: label (for those who do not see it), x and y {label, log, limits, reverse, ticks}, series [{network,
- * points [{x, y, low, high, note, open}], every}], rug [{network, values}], diagonal.
+ * points [{x, y, low, high, note, open}], gap, raised}], rug [{network, values}], diagonal.
  */
 function drawChart(host, spec) {
   const width = Math.max(host.clientWidth, 240);
@@ -92,16 +92,22 @@ function drawSeries(svg, series, axes) {
   });
   if (!series.scattered) group.append(drawn("path", { class: "curve", d: path, "stroke-dasharray": data.networks[series.network].dash || null }));
   const there = placed.filter(Boolean);
-  const marked = series.every ? sparse(there, series) : there;
+  const marked = series.gap ? sparse(there, series) : there;
   for (const point of marked) drawPoint(group, point, axes);
   svg.append(group);
   return there;
 }
 
-/** Some points of a dense curve, staggered by network, where it stands off the floor. */
-function sparse(points, { every, network }) {
-  const floor = 0.05 * Math.max(...points.map((point) => point.y));
-  return points.filter((point, i) => i % every === (5 * network) % every && point.y > floor);
+/** Points of a dense curve at least so many pixels apart; from `raised` on only those that stand off the floor. */
+function sparse(points, { gap, network, raised }) {
+  const floor = raised ? raised * Math.max(...points.map((point) => point.y)) : -Infinity;
+  const standing = points.filter((point) => point.y > floor);
+  let next = standing.length ? standing[0].left + (raised ? (23 * network) % gap : 0) : 0;
+  return standing.filter((point) => {
+    if (point.left < next) return false;
+    next = point.left + gap;
+    return true;
+  });
 }
 
 function drawPoint(group, point, axes) {

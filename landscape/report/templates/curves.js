@@ -90,7 +90,7 @@ function ensembleSpec(part, ensemble) {
     series: shown.map((each) => {
       const [size, values, errors] = [each.size, each.values[quantity.key], each.errors[quantity.key]].map(decode);
       const points = size.map((x, i) => ({ x, y: values[i], ...interval(values[i], errors[i]), note: `${count(x, "prediction")} averaged: ${measured(values[i], errors[i])}` }));
-      return { network: each.network, points };
+      return { network: each.network, points, gap: 24 };
     }),
   };
 }

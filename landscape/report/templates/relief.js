@@ -5,7 +5,7 @@ const HEIGHT = 1.15; // of the box, when its half width is 1
 function projector(camera, width, height) {
   const [turn, tilt] = [(camera.turn * Math.PI) / 180, (camera.tilt * Math.PI) / 180];
   const [ct, st, ce, se] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
-  const size = Math.min(width * 0.3, height * 0.325) * camera.zoom;
+  const size = Math.min(width * 0.287, height * 0.342) * camera.zoom;
   return (x, y, z) => {
     const across = x * ct - y * st;
     const away = x * st + y * ct;

@@ -46,7 +46,8 @@ function spectrumSpec(side, log) {
     y: { label: log ? "density per decade" : "density", zero: true },
     series: shown.map((curve) => ({
       network: curve.network,
-      every: 16,
+      gap: 80,
+      raised: 0.05,
       points: decode(curve.density).map((y, i) => ({ x: points[i], y, note: `eigenvalue ${reading(side.sign * points[i])}, density ${reading(y)}` })),
     })),
     rug: networks.map((each) => ({ network: each.network, values: decode(each.values).map((v) => side.sign * v).filter((v) => v > 0 && v >= points[0] && v <= points[points.length - 1]) })),

@@ -124,7 +124,7 @@ function drawPanel(panel, { quantity, scale, relief, draw, limits }) {
 /** A canvas as sharp as the screen; its area is in CSS pixels. */
 function prepared(canvas) {
   const width = Math.max(canvas.clientWidth, 120);
-  const height = Math.round(width * 0.88);
+  const height = Math.round(width * 0.84);
   const ratio = window.devicePixelRatio || 1;
   canvas.area = { width, height };
   if (canvas.width !== Math.round(width * ratio)) {

@@ -1,0 +1,206 @@
+"""The experiment behind the comparison, from nothing: which networks to train, how, and what to measure."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from landscape import family
+from landscape.errors import LandscapeError
+from landscape.files import atomic_path
+from landscape.progress import Progress, silent
+from landscape.samples import Samples
+from landscape.train import Recipe, train
+from landscape.zoo import parse
+
+_STEPS = 4
+"""Training steps that a forecast is measured on."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Networks one factor apart, and one recipe for all of them.
+
+    Attributes:
+        models: Specification of each network by name.
+        recipe: How to train; the seed is that of each run.
+        sizes: What a comparison measures, options of `landscape.analyses.plan`.
+    """
+
+    models: Mapping[str, str]
+    recipe: Recipe
+    sizes: Mapping[str, int | float] = field(default_factory=dict)
+
+
+def _full_size(dropout: str, prefix: str) -> dict[str, str]:
+    """ResNet-18 as in the paper, with each head and each factor."""
+    suffix = f",{dropout}" if dropout else ""
+    alone = f":{dropout}" if dropout else ""
+    return {
+        f"{prefix}mlp": f"resnet18:head=mlp{suffix}",
+        f"{prefix}gap": f"resnet18{alone}",
+        f"{prefix}gap-blur": f"resnet18:blur{suffix}",
+        f"{prefix}gap-relu6": f"resnet18:kernel=1,prob=relu6{suffix}",
+        f"{prefix}gap-preact": f"preresnet18{alone}",
+    }
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "small": Experiment(
+        family.MODELS,
+        Recipe(epochs=17, learning_rate=0.1, precision="bfloat16"),
+        {"maps": 256, "batch_size": 64, "batches": 8, "span": 0.5, "steps": 15, "directions": 10},
+    ),
+    "paper": Experiment(
+        _full_size("", "") | _full_size("dropout=0.3", "mcd-"),
+        Recipe(epochs=30, learning_rate=0.1, schedule="step", precision="bfloat16"),
+        {"maps": 1000, "batch_size": 128, "batches": 32, "span": 0.5, "steps": 21, "directions": 20},
+    ),
+}
+"""`small`: the shipped family, about 11 minutes a network on two cores. `paper`: ResNet-18 of full width."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network to train.
+
+    Attributes:
+        name: Of the network and its file, such as `gap-seed1`.
+        model: Its specification.
+        seed: Of its training.
+    """
+
+    name: str
+    model: str
+    seed: int
+
+
+def runs(experiment: Experiment, seeds: int, only: Sequence[str] = ()) -> list[Run]:
+    """Every network of an experiment, seed by seed, so that one that is stopped has whole families.
+
+    Args:
+        experiment: One of `EXPERIMENTS`.
+        seeds: How many of each.
+        only: Names of networks; all by default.
+
+    Raises:
+        LandscapeError: If a name is none of the experiment's.
+    """
+    unknown = [name for name in only if name not in experiment.models]
+    if unknown:
+        raise LandscapeError(f"no network is called {unknown[0]!r}; there are {', '.join(experiment.models)}")
+    return [
+        Run(f"{name}-seed{seed}", model, seed)
+        for seed in range(seeds)
+        for name, model in experiment.models.items()
+        if not only or name in only
+    ]
+
+
+def trained(
+    experiment: Experiment,
+    wanted: Sequence[Run],
+    samples: Samples,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[Path]:
+    """The checkpoint of each run, trained where it is not there yet; epochs survive a kill.
+
+    Seed 0 of a shipped network is taken from the package where it was made by this recipe.
+
+    Args:
+        experiment: Gives the recipe.
+        wanted: Of `runs`.
+        samples: Training images.
+        folder: Where checkpoints go.
+        device: Where to train.
+        progress: Shows the steps of an epoch.
+        say: Receives a line for each run and epoch.
+    """
+    for position, run in enumerate(wanted, 1):
+        out = folder / f"{run.name}.safetensors"
+        say(f"[{position}/{len(wanted)}] {run.name}")
+        if not out.exists() and _is_shipped(experiment, run):
+            _copy_shipped(run, out)
+        elif not out.exists():
+            train(
+                parse(run.model),
+                samples,
+                replace(experiment.recipe, seed=run.seed),
+                out,
+                device=device,
+                progress=progress,
+                report=lambda row: say("  epoch {epoch}: loss {loss:.4f}, {seconds} s".format(**row)),
+            )
+        yield out
+
+
+def missing(experiment: Experiment, wanted: Sequence[Run], folder: Path) -> list[Run]:
+    """The runs that have to be trained: neither finished nor shipped."""
+    return [
+        run
+        for run in wanted
+        if not (folder / f"{run.name}.safetensors").exists() and not _is_shipped(experiment, run)
+    ]
+
+
+def _is_shipped(experiment: Experiment, run: Run) -> bool:
+    """Whether the package holds the network of this run, made by the same recipe."""
+    name = run.name.removesuffix("-seed0")
+    if name == run.name or family.MODELS.get(name) != run.model:
+        return False
+    made = family.load(name).training.get("recipe") or {}
+    ours = asdict(replace(experiment.recipe, seed=0))
+    return {key: made.get(key) for key in ours} == ours
+
+
+def _copy_shipped(run: Run, out: Path) -> None:
+    name = f"{run.name.removesuffix('-seed0')}.safetensors"
+    with as_file(files("landscape.family") / name) as source, atomic_path(out) as draft:
+        shutil.copyfile(source, draft)
+
+
+def forecast(
+    experiment: Experiment, wanted: Sequence[Run], samples: Samples, *, device: str = "cpu"
+) -> dict[str, float]:
+    """Seconds that the training of each run will take, from a few steps of each model.
+
+    What every training does once is counted with the steps, so that it is a little too long.
+
+    Args:
+        experiment: Gives the recipe.
+        wanted: Of `runs`.
+        samples: Training images.
+        device: Where to train.
+    """
+    recipe = experiment.recipe
+    steps = recipe.epochs * -(-len(samples) // recipe.batch_size)
+    few = samples.take(min(_STEPS * recipe.batch_size, len(samples)))
+    measured = -(-len(few) // recipe.batch_size)
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def once(model: str, attempt: int) -> float:
+            started = time.perf_counter()
+            out = Path(scratch) / f"{len(seconds)}-{attempt}.safetensors"
+            train(parse(model), few, replace(recipe, epochs=1), out, device=device)
+            return time.perf_counter() - started
+
+        for model in dict.fromkeys(run.model for run in wanted):
+            best = min(once(model, attempt) for attempt in range(2))
+            seconds[model] = best / measured * steps
+    return {run.name: seconds[run.model] for run in wanted}
+
+
+def sizes(experiment: Experiment) -> dict[str, Any]:
+    """What a comparison of the experiment measures."""
+    return dict(experiment.sizes)

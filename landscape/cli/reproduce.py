@@ -1,0 +1,133 @@
+"""`landscape reproduce`: the whole experiment from nothing, in stages that resume."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from landscape import progress
+from landscape.cli.options import DEVICE, JSON, QUIET, Request
+
+SAMPLES = 1000
+"""Training images of the surfaces."""
+
+
+@click.command("reproduce")
+@click.option(
+    "--size",
+    type=click.Choice(["small", "paper"]),
+    default="small",
+    show_default=True,
+    help="The shipped family's nine ResNet-20s, or ResNet-18 of full width as in the papers.",
+)
+@click.option(
+    "--data",
+    required=True,
+    metavar="SPEC",
+    help="All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Of each network.")
+@click.option("--only", multiple=True, metavar="NAME", help="Train this network alone; may be repeated.")
+@click.option("--forecast", is_flag=True, help="Say how long the training will take, and stop.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="landscape-out/reproduction",
+    show_default=True,
+    help="Folder of everything.",
+)
+@DEVICE
+@JSON
+@QUIET
+def command(
+    size: str,
+    data: str,
+    seeds: int,
+    only: tuple[str, ...],
+    forecast: bool,
+    out: str,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train every network of the experiment, measure all of them alike, and say what each factor changed.
+
+    Call it again to go on where it was stopped: finished networks, epochs and measurements are kept.
+    """
+    from landscape import data as datasets
+    from landscape.analyses import reproduction
+    from landscape.analyses.settings import resolve_device
+    from landscape.cli.compare import run
+
+    experiment = reproduction.EXPERIMENTS[size]
+    wanted = reproduction.runs(experiment, seeds, only)
+    samples = datasets.load(data, split="train")
+    place = str(resolve_device(device))
+    if forecast:
+        _foretell(reproduction.forecast(experiment, wanted, samples, device=place), as_json)
+        return
+    request = _request(data, device, as_json, quiet)
+    paths = reproduction.trained(
+        experiment,
+        wanted,
+        samples,
+        Path(out) / "checkpoints",
+        device=place,
+        progress=progress.silent if quiet else progress.bar,
+        say=request.say,
+    )
+    networks = [request.network(path) for path in paths]
+    sizes: dict[str, Any] = reproduction.sizes(experiment)
+    run(
+        request,
+        networks,
+        Path(out),
+        "reproduce",
+        predictions=0,
+        maps=sizes["maps"],
+        spectrum_batch=sizes["batch_size"],
+        spectrum_batches=sizes["batches"],
+        span=sizes["span"],
+        steps=sizes["steps"],
+        directions=sizes["directions"],
+        draws=4,
+    )
+
+
+def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:
+    """The protocol of the comparison: that of `landscape demo`, on all of the data."""
+    from landscape.family import WEIGHT_DECAY
+
+    blank = {field.name: None for field in dataclasses.fields(Request)}
+    given = {
+        "data": data,
+        "split": "train",
+        "samples": SAMPLES,
+        "weight_decay": WEIGHT_DECAY,
+        "dropout": "fixed",
+        "batch_size": 0,
+        "device": device,
+        "dtype": "float32",
+        "seed": 0,
+        "params": "*",
+        "as_json": as_json,
+        "quiet": quiet,
+        "usual_samples": 0,
+    }
+    return Request(**{**blank, **given})  # type: ignore[arg-type]
+
+
+def _foretell(seconds: dict[str, float], as_json: bool) -> None:
+    from landscape.cli.answer import emit
+
+    total = sum(seconds.values())
+    if as_json:
+        emit({"command": "reproduce", "forecast": seconds, "seconds": total})
+        return
+    for name, each in seconds.items():
+        click.echo(f"{name:<32}{each / 60:>8.1f} min")
+    hours = f"{total / 3600:.1f} hours on this machine"
+    click.echo(f"{len(seconds)} networks to train, one after the other: {hours}")
