@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from PIL import Image
 
 import landscape as ls
 from landscape import analyses, figures
 from landscape.analyses import Measurement, Settings
-from landscape.report.drawing import Panel, panels
+from landscape.comparison import verdicts
+from landscape.figures.chain import caption as chain_caption
+from landscape.report.drawing import panels
 from landscape.train import Recipe, train
 from landscape.zoo import parse
 
@@ -28,6 +32,7 @@ CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
 DPI = 150
 
 Results = dict[str, dict]
+Parts = list[tuple[Results, tuple[str, ...]]]
 
 CURVATURE = Settings(split="train", samples=128, dropout="fixed")
 MAPS = Settings(split="test", samples=96, dropout="fresh")
@@ -36,6 +41,7 @@ PREDICTIONS = Settings(split="test", samples=400)
 MEASURED = [
     Measurement("surface", CURVATURE, {"span": 0.5, "steps": 13}),
     Measurement("spectrum", replace(CURVATURE, samples=256), {"batch_size": 16}),
+    Measurement("flatness", CURVATURE, {"repeats": 10, "radii": [0.1, 0.2]}),
     Measurement("density", replace(CURVATURE, samples=64), {"probes": 2, "steps": 30}),
     Measurement("layers", replace(CURVATURE, samples=32), {"probes": 6, "tolerance": 0.05}),
     Measurement("features", MAPS, {"draws": 6}),
@@ -78,7 +84,7 @@ def training(folder: Path) -> Results:
     return {"resnet20-8": {"trajectory": path, "surface": plane}}
 
 
-def measured() -> list[tuple[Results, tuple[str, ...]]]:
+def measured() -> Parts:
     """Results, and which figures to draw of them; none named is every figure that suits them."""
     networks = [ls.family.load(name) for name in NAMES]
 
@@ -93,28 +99,29 @@ def measured() -> list[tuple[Results, tuple[str, ...]]]:
     ]
 
 
-def write(panel: Panel, looks: dict[str, figures.Look]) -> int:
-    """One figure as an image with its caption beside it; the bytes it takes."""
-    own = {"looks": looks} if panel.drawing.per_network else {}
-    figure = panel.drawing.draw(panel.datasets, **panel.options, **own)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=DPI)
-    place = OUT / f"{panel.name}.webp"
-    Image.open(stream).convert("RGB").save(place, quality=78, method=6)
-    place.with_suffix(".txt").write_text(panel.caption() + "\n", encoding="utf-8")
-    return place.stat().st_size
+def drawn(parts: Parts) -> Iterator[tuple[str, Figure, str]]:
+    """Name, figure and caption of everything there is."""
+    for results, only in parts:
+        looks = figures.looks(results)
+        for panel in panels(results, only=only):
+            own = {"looks": looks} if panel.drawing.per_network else {}
+            yield panel.name, panel.drawing.draw(panel.datasets, **panel.options, **own), panel.caption()
+    found = verdicts(parts[0][0])
+    yield "chain", figures.chain(found), chain_caption(found)
+    yield "overview", figures.overview(found), chain_caption(found)
 
 
 def main() -> None:
     """Measure, draw, and say what there is."""
     OUT.mkdir(parents=True, exist_ok=True)
     total = 0
-    for results, only in measured():
-        looks = figures.looks(results)
-        for panel in panels(results, only=only):
-            size = write(panel, looks)
-            total += size
-            print(f"{panel.name}: {size / 1000:.0f} kB")
+    for name, figure, caption in drawn(measured()):
+        stream, place = io.BytesIO(), OUT / f"{name}.webp"
+        figure.savefig(stream, format="png", dpi=DPI)
+        Image.open(stream).convert("RGB").save(place, quality=78, method=6)
+        place.with_suffix(".txt").write_text(caption + "\n", encoding="utf-8")
+        total += place.stat().st_size
+        print(f"{name}: {place.stat().st_size / 1000:.0f} kB")
     print(f"{total / 1e6:.2f} MB in {OUT}")
 
 

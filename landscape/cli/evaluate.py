@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -191,7 +192,13 @@ def _ensemble(dataset: xr.Dataset) -> parts.Summary:
     shown = sorted({sizes[0], sizes[-1], *(n for n in (2, 5, 10, 20, 50) if n in sizes)})
     chosen = dataset.sel(size=shown)
     columns = {"ensemble of": [str(n) for n in shown]} | {n: chosen[n].values.tolist() for n in names}
-    return {"size": sizes, **curve, "kind": dataset.attrs["kind_of_ensemble"]}, parts.table(columns)
+    slope, error = (float(dataset.attrs[f"nll_variance_exponent{end}"]) for end in ("", "_standard_error"))
+    values = {"size": sizes, **curve, "kind": dataset.attrs["kind_of_ensemble"]}
+    values["nll_variance_exponent"] = {"value": slope, "standard_error": error}
+    lines = parts.table(columns)
+    if math.isfinite(slope):
+        lines.append(f"the variance of the NLL falls as size^({slope:.2f} ± {error:.2f}); theory: −1")
+    return values, lines
 
 
 def _robustness(dataset: xr.Dataset) -> parts.Summary:

@@ -18,6 +18,7 @@ from landscape.forward import Forward
 from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.predictive.scoring import ATTRIBUTES, assign, settled
+from landscape.predictive.spread import exponent, group_sums, variance
 from landscape.progress import Progress, silent
 from landscape.work import Item, Runner, in_memory
 
@@ -69,7 +70,9 @@ def ensemble(
 
     Returns:
         Dimension `size` (1 … passes): `nll` (nats), `accuracy`, `ece`, `brier`, each with its
-        `…_standard_error` over samples; with several orders, that of the mean over orders.
+        `…_standard_error` over samples; with several orders, that of the mean over orders. Up to half the
+        passes also `nll_variance`, over disjoint ensembles of a size, which theory divides by the size
+        (Park & Kim 2022a, eq. 18–25), and the attribute `nll_variance_exponent`, −1 in theory.
 
     Raises:
         LandscapeError: If every pass would be the same, the objectives differ in samples or classes, or a
@@ -160,8 +163,9 @@ def _curve(members: list[_Member], start: int, stop: int, permutations: list[Ten
     passes = torch.stack([log_probability.to(device) for log_probability, _ in outputs])
     chunk = max(1, _CHUNK // (len(passes) * passes.shape[2]))
     scores: dict[str, list[Tensor]] = {"nll": [], "accuracy": [], "brier": []}
-    reliabilities = []
+    reliabilities, groups = [], []
     for part, wanted in zip(passes.split(chunk, 1), targets.split(chunk), strict=True):
+        groups.append(group_sums(part, wanted))
         orders = [_sizes(part[order.to(device)], wanted) for order in permutations]
         for name, values in scores.items():
             values.append(torch.stack([order[name] for order in orders]).mean(0))
@@ -171,6 +175,7 @@ def _curve(members: list[_Member], start: int, stop: int, permutations: list[Ten
     binned = combined(reliabilities)
     item = {name: torch.cat(values, 1) for name, values in scores.items()}
     item |= {name: getattr(binned, name) for name in _RELIABILITY}
+    item["groups"] = torch.stack(groups).sum(0)
     return {name: values.cpu().numpy() for name, values in item.items()}
 
 
@@ -205,8 +210,11 @@ def _dataset(items: list[Item]) -> xr.Dataset:
         values = torch.from_numpy(np.concatenate([item[name] for item in items], 1))
         means = [metrics.mean(row) for row in values]
         columns[name] = np.array([(mean.value, mean.standard_error) for mean in means]).T
+    count, samples = columns["nll"].shape[1], sum(item["nll"].shape[1] for item in items)
+    columns["nll_variance"] = np.stack(variance(sum(item["groups"] for item in items), samples, count))
     dataset = xr.Dataset(coords={"size": np.arange(1, columns["nll"].shape[1] + 1)})
     dataset["size"].attrs |= {"long_name": "predictions averaged", "units": "1"}
     for name, measured in columns.items():
         assign(dataset, name, measured, ("size",), ATTRIBUTES[name])
-    return dataset
+    slope, error = exponent(columns["nll_variance"][0])
+    return dataset.assign_attrs(nll_variance_exponent=slope, nll_variance_exponent_standard_error=error)

@@ -44,7 +44,12 @@ COLUMNS = (
     Column("parameters", "Parameters", "trainable parameters", lambda row: f"{row['parameters']:,}"),
     Column("nll", "NLL", "mean negative log-likelihood", _estimate("nll")),
     Column("accuracy", "Accuracy," + PERCENT, "share of samples classified correctly", _share("accuracy")),
-    Column("top5", "Top\N{NON-BREAKING HYPHEN}5," + PERCENT, "share of samples whose class is among the five most likely", _share("top5")),
+    Column(
+        "top5",
+        "Top\N{NON-BREAKING HYPHEN}5," + PERCENT,
+        "share of samples whose class is among the five most likely",
+        _share("top5"),
+    ),
     Column("ece", "ECE," + PERCENT, "expected calibration error", _share("ece")),
     Column("brier", "Brier", "mean squared error of the predicted probabilities", _estimate("brier")),
     Column(

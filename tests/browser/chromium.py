@@ -108,12 +108,15 @@ class Chromium:
             time.sleep(0.05)
         raise TimeoutError(f"never true: {expression}")
 
-    def open(self, page: Path, *, width: int = 1440, height: int = 900, phone: bool = False) -> None:
-        """Open a file in a window of this size and wait until it is loaded and painted."""
+    def open(
+        self, page: Path, *, width: int = 1440, height: int = 900, phone: bool = False, settle: bool = True
+    ) -> None:
+        """Open a file in a window of this size and wait until it is loaded and, if its scripts run, painted."""
         self.resize(width, height, phone=phone)
         self.call("Page.navigate", url=page.resolve().as_uri())
         self.wait(f"document.readyState == 'complete' && location.pathname.endsWith({page.name!r})")
-        self.frame()
+        if settle:
+            self.frame()
 
     def resize(self, width: int, height: int, *, phone: bool = False) -> None:
         """Set the size of the window, in CSS pixels."""

@@ -1,10 +1,12 @@
 import json
+from importlib.resources import files
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 from landscape import figures
-from landscape.report.assets import legible
+from landscape.report.assets import SCRIPTS, STYLES, legible, script, style
 from landscape.report.encoding import numbers, script_json
 from landscape.report.live import live, surface_rows, surfaces
 from landscape.report.live_curves import spectra
@@ -36,9 +38,7 @@ def test_surfaces_hold_every_draw_as_measured():
         np.testing.assert_allclose(panel["values"]["nll"][draw], dataset["nll"].values.ravel(), rtol=1e-6)
         total = (dataset["nll"] + dataset["l2"]).values.ravel()
         np.testing.assert_allclose(panel["values"]["total"][draw], total, rtol=1e-6)
-        np.testing.assert_allclose(
-            panel["errors"][draw], dataset["standard_error"].values.ravel(), rtol=1e-6
-        )
+        np.testing.assert_allclose(panel["errors"][draw], dataset["standard_error"].values.ravel(), rtol=1e-6)
 
 
 def test_points_that_are_missing_are_counted_and_not_filled():
@@ -70,7 +70,7 @@ def test_areas_under_densities_are_shares_of_the_values(name, measure):
     negative = (dataset["eigenvalue"].values < 0).mean()
     for side in part["sides"]:
         curve = np.array(side[name]["curves"][0]["density"])
-        area = np.trapezoid(curve, measure(np.array(side[name]["points"])))
+        area = trapezoid(curve, measure(np.array(side[name]["points"])))
         assert area == pytest.approx(negative if side["sign"] < 0 else 1 - negative, rel=0.05)
 
 
@@ -86,6 +86,13 @@ def test_everything_is_json_without_gaps():
     assert {"surface", "spectrum", "features", "predictions"} <= set(part)
     held = {each["key"] for each in part["features"]["quantities"]}
     assert {"spatial_variance", "high_frequency", "model_deviation"} <= held
+
+
+def test_every_template_is_used_and_none_can_end_its_element():
+    held = {path.name for path in files("landscape.report").joinpath("templates").iterdir()}
+    assert {name for name in held if name.endswith((".js", ".css"))} == {*SCRIPTS, *STYLES}
+    assert "</" not in script()
+    assert "</" not in style({})
 
 
 def test_colours_stand_out_on_a_dark_ground():

@@ -1,0 +1,117 @@
+"""The documentation says what is true: its commands parse, its Python runs, its pages build without a warning."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import click
+import pytest
+
+from landscape import figures
+from landscape.cli import group
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+INSERTED = "--8<--"  # a file shown whole
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Code blocks of a language, one by one."""
+    found = re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    return [block for block in found if INSERTED not in block]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Arguments of every call of `landscape` on a page, shell variables filled in."""
+    found = []
+    for block in blocks(page, "sh"):
+        variables = dict(re.findall(r'^([A-Z_]+)="([^"]*)"$', block, re.MULTILINE))
+        for line in block.replace("\\\n", " ").splitlines():
+            for name, value in variables.items():
+                line = line.replace(f"${name}", value)
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["landscape"]:
+                found.append(words[1:])
+    return found
+
+
+COMMANDS = [(page, words) for page in PAGES for words in commands(page)]
+PYTHON = [page for page in PAGES[1:] if blocks(page, "python")]
+
+
+def test_there_are_commands_to_check():
+    assert len(COMMANDS) > 60
+    assert len(PYTHON) >= 5
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), COMMANDS, ids=[f"{page.stem}: {' '.join(words)[:60]}" for page, words in COMMANDS]
+)
+def test_a_documented_command_parses(page, words):
+    command = group.get_command(click.Context(group), words[0])
+    assert command is not None, f"{page.name}: there is no command {words[0]}"
+    command.make_context(words[0], list(words[1:]))
+
+
+def test_a_command_that_is_wrong_is_found():
+    command = group.get_command(click.Context(group), "hessian")
+    with pytest.raises(click.UsageError):
+        command.make_context("hessian", ["net.pt", "--no-such-option"])
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("gap", "gap-blur"):
+        network = files("landscape.family").joinpath(f"{name}.safetensors")
+        (tmp_path / f"{name}.safetensors").write_bytes(network.read_bytes())
+    scope: dict = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), scope)
+
+
+def headings(page: str) -> set[str]:
+    return set(re.findall(r"^### (\S+)$", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_every_figure_is_explained():
+    missing = set(figures.FIGURES | figures.FURTHER) - headings("figures.md")
+    assert not missing, f"docs/figures.md does not say how to read {', '.join(sorted(missing))}"
+
+
+def test_the_images_of_the_docs_are_small():
+    images = [path for path in (ROOT / "docs" / "images").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in images) < 1_500_000
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs", reason="pip install 'landscape[docs]'")
+    pytest.importorskip("material", reason="pip install 'landscape[docs]'")
+    tool = shutil.which("mkdocs", path=str(Path(sys.executable).parent))
+    if tool is None:
+        pytest.skip("mkdocs is not installed beside this Python")
+    outcome = subprocess.run(
+        [tool, "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 20
+    outside = re.compile(r'<(?:link|script|img)[^>]+(?:href|src)="https?://')
+    assert not [page.name for page in pages if outside.search(page.read_text(encoding="utf-8"))]
+    reference = (tmp_path / "site" / "api" / "hessian.html").read_text(encoding="utf-8")
+    for name in ("density.density", "trace.trace", "eigenvalues.top_eigenvalues"):
+        assert f'id="landscape.hessian.{name}"' in reference
