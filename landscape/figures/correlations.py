@@ -61,7 +61,7 @@ def caption(dataset: xr.Dataset) -> str:
     most = sorted({int(count) for count in counts[np.isfinite(dataset["correlation"].values)]})
     span = f"{most[0]}" if len(most) == 1 else f"{most[0]} to {most[-1]}"
     return (
-        f"Spearman's rank correlation between the mean quantities of {span} networks; bold where the p-value by "
-        "permutation of the networks is under 0.05, without correction for the number of pairs. The networks "
-        "are few and related: a correlation here shows no cause."
+        f"Spearman's rank correlation between the mean quantities of {span} networks; bold where the p-value "
+        "by permutation of the networks is under 0.05, without correction for the number of pairs. The "
+        "networks are few and related: a correlation here shows no cause."
     )

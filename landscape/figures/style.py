@@ -25,7 +25,7 @@ TWO_COLUMN = 6.75
 """Width of a full ICML page, in inches."""
 
 PRESETS = {"icml": (ONE_COLUMN, TWO_COLUMN), "neurips": (2.7, 5.5), "cvpr": (3.25, 6.875)}
-"""Widths in inches of one column and of the whole page; NeurIPS has one column, of which the first is half."""
+"""Widths in inches of one column and of the whole page; NeurIPS has one column, which the first halves."""
 
 # Okabe & Ito's colour-blind-safe set without its yellow (too light on white), then three darker ones.
 PALETTE = (

@@ -211,7 +211,8 @@ def _dataset(items: list[Item]) -> xr.Dataset:
         means = [metrics.mean(row) for row in values]
         columns[name] = np.array([(mean.value, mean.standard_error) for mean in means]).T
     count, samples = columns["nll"].shape[1], sum(item["nll"].shape[1] for item in items)
-    columns["nll_variance"] = np.stack(variance(sum(item["groups"] for item in items), samples, count))
+    groups = np.sum([item["groups"] for item in items], axis=0)
+    columns["nll_variance"] = np.stack(variance(groups, samples, count))
     dataset = xr.Dataset(coords={"size": np.arange(1, columns["nll"].shape[1] + 1)})
     dataset["size"].attrs |= {"long_name": "predictions averaged", "units": "1"}
     for name, measured in columns.items():

@@ -1,4 +1,4 @@
-"""The documentation says what is true: its commands parse, its Python runs, its pages build without a warning."""
+"""The documentation holds: its commands parse, its Python runs, its pages build without a warning."""
 
 from __future__ import annotations
 
