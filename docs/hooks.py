@@ -39,7 +39,7 @@ def _entries(room: str) -> str:
 
 
 def names(room: str) -> dict[str, str]:
-    """Public names of a room in the order of its ``__all__``, with the path of each definition."""
+    """Public names of a room with the path of each definition, functions before everything else."""
     tree = _tree(room)
     public: list[str] = []
     origins: dict[str, str] = {}
@@ -50,7 +50,8 @@ def names(room: str) -> dict[str, str]:
             origins[node.name] = f"{room}.{node.name}"
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             public = ast.literal_eval(node.value)
-    return {name: origins[name] for name in public if name in origins and _explained(origins[name])}
+    found = {name: origins[name] for name in public if name in origins and _explained(origins[name])}
+    return {name: found[name] for name in sorted(found, key=lambda name: (not name.islower(), name))}
 
 
 def _explained(path: str) -> bool:

@@ -57,6 +57,20 @@ def folded(pairs: Sequence[Pair]) -> Iterator[None]:
             vars(layer).pop("forward", None)
 
 
+def unseen(pairs: Sequence[Pair], hooked: Sequence[nn.Module]) -> list[Pair]:
+    """The pairs between whose two layers no hook can look.
+
+    A hook sees what goes into and out of its module. The map between convolution and BatchNorm is that only
+    for a module that holds one of the two without the other; nothing else reads it.
+
+    Args:
+        pairs: Of `foldable`.
+        hooked: Modules with hooks.
+    """
+    inside = [set(module.modules()) for module in hooked]
+    return [pair for pair in pairs if all((pair[0] in each) == (pair[1] in each) for each in inside)]
+
+
 def _together(convolution: Any, norm: Any) -> Callable[[Tensor], Tensor]:
     def forward(input: Tensor) -> Tensor:
         scale = torch.rsqrt(norm.running_var + norm.eps)

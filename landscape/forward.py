@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from landscape.batches import Batch
 from landscape.dropout import DropoutMode, dropout_layers, dropout_masks, passes
-from landscape.folding import Pair, foldable, folded
+from landscape.folding import Pair, foldable, folded, unseen
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision
 
@@ -116,14 +116,15 @@ class Forward:
 
     def _foldable(self, state: Any, inputs: Tensor) -> list[Pair]:
         """Convolutions with the BatchNorm behind them, found once by a look at two samples."""
-        # With hooks on it, a network runs as it is written: somebody looks at its layers.
-        if any(layer._forward_hooks or layer._forward_pre_hooks for layer in self.module.modules()):
-            return []
+        # Somebody may look at its layers: what hooks see has to be as the network is written.
+        hooked = [m for m in self.module.modules() if m._forward_hooks or m._forward_pre_hooks]
         if self.pairs is None:
+            if hooked:
+                return []  # a look would run them
             look = partial(torch.func.functional_call, self.module, state, (inputs[:2],))
             with torch.no_grad():
                 self.pairs = foldable(self.module, look)
-        return self.pairs
+        return unseen(self.pairs, hooked)
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-from landscape.folding import foldable, folded
+from landscape.folding import foldable, folded, unseen
 from landscape.network import evaluating
 from landscape.objective import Objective
 from landscape.parameters import flatten
@@ -364,3 +364,43 @@ def test_layers_that_somebody_looks_at_run_as_written():
         torch.testing.assert_close(z, nn.functional.conv2d(x, module.conv.weight, module.conv.bias))
         assert torch.equal(read, z)
         assert not torch.allclose(normed, z)
+
+
+def test_hooks_on_whole_blocks_leave_folding_on_and_see_the_maps_as_written():
+    case = BY_NAME["preactivation"]
+    objective = case.objective()
+    module, seen = objective.network.module, []
+    names = [name for name, layer in module.named_modules() if name and list(layer.children())]
+    assert names
+
+    def pass_with_hooks(names: list[str]) -> list[torch.Tensor]:
+        seen.clear()
+        handles = [
+            module.get_submodule(name).register_forward_hook(
+                lambda layer, args, output: seen.append(output.clone())
+            )
+            for name in names
+        ]
+        for logits, _ in objective.outputs():
+            seen.append(logits)
+        for handle in handles:
+            handle.remove()
+        return list(seen)
+
+    unfolded = pass_with_hooks(names)  # before the first look: as written
+    objective.value()
+    assert objective.forward.pairs
+    folded_ = pass_with_hooks(names)
+    assert len(folded_) == len(unfolded)
+    for one, other in zip(folded_, unfolded, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_only_pairs_that_a_hook_could_look_between_are_left_alone():
+    first, second = (nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)) for _ in range(2))
+    whole = nn.Sequential(first, second)
+    pairs = [(first[0], first[1]), (second[0], second[1])]
+    assert unseen(pairs, []) == pairs
+    assert unseen(pairs, [whole, first]) == pairs
+    assert unseen(pairs, [first[0]]) == pairs[1:]
+    assert unseen(pairs, [second[1], whole]) == pairs[:1]

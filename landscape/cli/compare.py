@@ -124,7 +124,8 @@ def run(request: Request, networks: Sequence, folder: Path, name: str, **sizes) 
     found = verdicts(results)
     request.say("drawing")
     given = click.get_current_context().find_root().obj
-    page = write_report(results, folder, command=shlex.join(["landscape", *given]) if given else None)
+    asked = shlex.join(["landscape", *given]) if given else None
+    page = write_report(results, folder, command=asked, verdicts=found)
     if request.as_json:
         emit(
             {

@@ -119,6 +119,7 @@ def _verdict(pair: Pair, quantity: Quantity, change: Change) -> Verdict:
         f"{change.variant:.4g}{unit}, change {change.value:+.3g} [{change.low:+.3g}, {change.high:+.3g}] "
         f"over {change.count} {change.over}: {verdict}."
     )
+    text = text.replace(" -", " −").replace("[-", "[−")
     if change.needed:
         text += f" A change of that size would take about {change.needed} {change.over} to tell."
     return Verdict(pair, quantity, change, verdict, text)

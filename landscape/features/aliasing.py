@@ -95,7 +95,7 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
             shares[name]["after"].add(aliased_share(maps, after[name].factor))
 
     names = {**after, **before}
-    (run,) = runs(objective, names)
+    (run,) = runs(objective)
     total = count_micro_batches(objective)
     for start, inputs in progress(micro_batches(objective), "aliasing", total):
         with capture(objective.network.module, names, receive, inputs=True):
@@ -178,14 +178,13 @@ class _Watch:
 def _places(objective: Objective) -> list[Place]:
     """Watch two samples pass the network."""
     watch, handles = _Watch(), []
-    layers = single_layers(objective.network.module)
-    (run,) = runs(objective, [name for name, _ in layers])
+    (run,) = runs(objective)
 
     def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
         return lambda part, args, output: watch.note(name, part, args[0] if args else None, output)
 
     try:
-        for name, part in layers:
+        for name, part in single_layers(objective.network.module):
             handles.append(part.register_forward_hook(hook(name)))
         start, inputs = next(micro_batches(objective))
         run(start, inputs[:2])

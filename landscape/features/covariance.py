@@ -163,7 +163,7 @@ def _noise(objective: Objective, seed: int) -> Iterator[tuple[int, Tensor]]:
 def _one_source(
     objective: Objective, names: list[str], window: int, inputs: Iterable[tuple[int, Tensor]]
 ) -> dict[str, _Window]:
-    (run,) = runs(objective, names)
+    (run,) = runs(objective)
     samples = len(objective.samples)
     seen: dict[str, _Window] = {}
 

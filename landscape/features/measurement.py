@@ -57,7 +57,7 @@ def measure(
     """
     module = objective.network.module
     found = {layer.name: layer for layer in find_layers(module, layers)}
-    each = runs(objective, found, repeats(objective, draws))
+    each = runs(objective, repeats(objective, draws))
     seen: dict[str, LayerStatistics] = {}
     batches = count_micro_batches(objective)
     for start, inputs in progress(micro_batches(objective), "features", batches):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from landscape.dropout import dropout_layers, passes
 from landscape.errors import LandscapeError
-from landscape.folding import Pair, folded
 from landscape.objective import Objective
 
 Run = Callable[[int, Tensor], None]
@@ -29,16 +28,10 @@ def count_micro_batches(objective: Objective) -> int:
     return math.ceil(len(objective.samples) / objective.micro_batch)
 
 
-def runs(objective: Objective, names: Iterable[str], draws: int = 1) -> list[Run]:
+def runs(objective: Objective, draws: int = 1) -> list[Run]:
     """The network in the objective's protocol, once for each draw of its dropout masks.
 
-    As in the objective's own passes, BatchNorm is folded into convolutions, but for those whose output one of
-    the layers looked at would then show.
-
-    Args:
-        objective: Network and samples.
-        names: The submodules that are looked at.
-        draws: How many draws.
+    Call it before hooks are set: two samples pass first, so that the objective finds what it can fold.
 
     Raises:
         LandscapeError: If dropout is an ensemble, whose passes cannot be told apart.
@@ -48,8 +41,10 @@ def runs(objective: Objective, names: Iterable[str], draws: int = 1) -> list[Run
             f"dropout is {objective.dropout}, which runs each layer several times a pass; look at layers "
             "with dropout off, fixed or fresh"
         )
-    pairs = _foldable(objective, names)
-    return [_run(objective, pairs, draw) for draw in range(draws)]
+    start, inputs = next(micro_batches(objective))
+    with torch.no_grad():
+        objective.forward(objective.parameters, start, inputs[:2], 0)
+    return [_run(objective, draw) for draw in range(draws)]
 
 
 def repeats(objective: Objective, draws: int) -> int:
@@ -85,31 +80,14 @@ def check_count(layer: str, maps: int, samples: int) -> None:
         )
 
 
-def _run(objective: Objective, pairs: list[Pair], draw: int) -> Run:
+def _run(objective: Objective, draw: int) -> Run:
     forward = objective.forward
     if forward.batch_norm == "recalibrate":
         with torch.no_grad():
             forward = forward.recalibrated(objective.parameters, objective.batches(), draw)
 
     def run(start: int, inputs: Tensor) -> None:
-        with torch.no_grad(), folded(pairs):
+        with torch.no_grad():
             forward(objective.parameters, start, inputs, draw)
 
     return run
-
-
-def _foldable(objective: Objective, names: Iterable[str]) -> list[Pair]:
-    """The pairs that the objective folds, of which no layer looked at holds one half alone."""
-    module, forward = objective.network.module, objective.forward
-    if any(layer._forward_hooks or layer._forward_pre_hooks for layer in module.modules()):
-        return []  # somebody else looks too
-    with torch.no_grad():
-        _, inputs = next(micro_batches(objective))
-        forward(objective.parameters, 0, inputs[:2], 0)  # which looks for pairs the first time
-    submodules = dict(module.named_modules())
-    held = [set(submodules[name].modules()) for name in names if name in submodules]
-    return [
-        (convolution, norm)
-        for convolution, norm in forward.pairs or []
-        if not any((convolution in parts) != (norm in parts) for parts in held)
-    ]

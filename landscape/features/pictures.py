@@ -56,7 +56,7 @@ def pictures(
     _check(images, channels, draws, len(objective.samples))
     found = {layer.name: layer for layer in find_layers(objective.network.module, layers)}
     varies = objective.dropout == "fresh" and bool(dropout_layers(objective.network.module))
-    each = runs(objective, found, draws if varies else 1)
+    each = runs(objective, draws if varies else 1)
     maps = [[_one_pass(objective, image, run, list(found)) for run in each] for image in images]
     seen = list(maps[0][0])
     if not seen:

@@ -30,7 +30,7 @@ QUANTITIES = (
 
 SPECTRA = ("log_amplitude", "delta_log_amplitude", "radial_log_amplitude", "radial_delta_log_amplitude")
 
-_CHUNK = 2**20  # elements of a map worked on at once
+_CHUNK = 2**19  # elements of a map worked on at once
 
 
 class Running:
@@ -150,7 +150,8 @@ class LayerStatistics:
         over_draws = self._draws.value() if self._draws else torch.full_like(over_space[:, :2], math.nan)
         values = torch.cat([over_space, highest(delta)[:, None], over_draws], 1)
         spectra = (diagonal, delta, radial, radial - radial[:, :1])
-        self._name_columns([spectrum.shape[1] for spectrum in spectra])
+        if not self._columns:
+            self._name_columns([spectrum.shape[1] for spectrum in spectra])
         # One sum over everything: many small ones would cost as much as the transforms.
         self._running.add(torch.cat([values, *spectra], 1))
         self.changes.add(values - (math.nan if before is None else before))

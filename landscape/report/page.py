@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from landscape import figures
+from landscape.comparison import Verdict
 from landscape.figures.captions import protocol_phrase
 from landscape.files import write_text
 from landscape.report import assets
@@ -23,7 +24,7 @@ from landscape.report.sentences import sentences
 from landscape.report.summary import Results, Row, summarise, write_summary
 from landscape.report.table import table
 from landscape.report.trust import trust, verdict
-from landscape.report.verdicts import Verdict, lines
+from landscape.report.verdicts import groups, write_reasons
 from landscape.results import attribute
 
 CITATIONS = (
@@ -55,7 +56,7 @@ def write_report(
         folder: Where to write; created if need be.
         title: Heading of the page.
         command: The command line that made it; by default one is put together from the checkpoints.
-        verdicts: What is known of pairs of networks, for the overview; none by default.
+        verdicts: Of `landscape.comparison`, for the overview and the chain of reasons; none by default.
 
     Returns:
         Path of the page.
@@ -67,7 +68,9 @@ def write_report(
     rows = summarise(results)
     said = sentences(results, rows)
     looks = figures.looks(results)
-    sections = write_figures(results, Path(folder) / "figures", looks=looks, said=said)
+    drawn = Path(folder) / "figures"
+    sections = write_reasons(verdicts or (), results, drawn)
+    sections += write_figures(results, drawn, looks=looks, said=said)
     files = write_summary(rows, folder)
     parts = live(results, looks)
     values = {
@@ -77,7 +80,7 @@ def write_report(
         "chapters": chapters(sections, parts),
         "parts": parts,
         "data": script_json(parts),
-        "verdicts": lines(verdicts or ()),
+        "verdicts": groups(verdicts or ()),
         "summaries": _summaries(files),
         **_values(results, rows),
         **_assets(looks),

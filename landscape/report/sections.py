@@ -27,6 +27,7 @@ CHAPTERS = {
     ),
 }
 """Heading of each chapter and the kinds of results it is about, in the order of the page."""
+REASONS = ("reasons", "The chain of reasons", ("verdicts",))
 FURTHER = ("further", "Further figures")
 _PIXELS = 4 / 3 * 96 / 72  # of the page for a point of print: letters of 7 pt become 12 px
 
@@ -97,7 +98,9 @@ def chapters(sections: Sequence[Section], parts: Mapping[str, object]) -> list[C
         parts: What `live` returned.
     """
     lives = dict(zip(CHAPTERS, ("surface", "spectrum", "features", "predictions"), strict=True))
-    found = [
+    name, title, own = REASONS
+    found = [Chapter(name, title, "", [section for section in sections if section.kind in own])]
+    found += [
         Chapter(
             name,
             title,
@@ -106,24 +109,55 @@ def chapters(sections: Sequence[Section], parts: Mapping[str, object]) -> list[C
         )
         for name, (title, kinds) in CHAPTERS.items()
     ]
-    known = {kind for _, kinds in CHAPTERS.values() for kind in kinds}
+    known = {*own, *(kind for _, kinds in CHAPTERS.values() for kind in kinds)}
     found.append(Chapter(*FURTHER, "", [section for section in sections if section.kind not in known]))
     return [chapter for chapter in found if chapter.live or chapter.sections]
 
 
 def _section(panel: Panel, folder: Path, looks: Mapping[str, Look], sentence: str) -> Section:
     caption = panel.save(folder, looks, FORMATS)
-    vector = (folder / f"{panel.name}.svg").read_bytes()
+    drawing = panel.drawing
+    alternative = f"{drawing.description}, for {', '.join(panel.datasets)}. {sentence}".strip()
+    words = Words(drawing.title, sentence, caption, alternative)
+    return put_in(folder, panel.name, drawing.kind, words)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of a figure, as in `Section`."""
+
+    title: str
+    sentence: str
+    caption: str
+    alternative: str
+
+
+def put_in(folder: Path, name: str, kind: str, words: Words) -> Section:
+    """A saved figure as a section of the page, with its image inside.
+
+    Args:
+        folder: Where its files lie.
+        name: Their name without the format.
+        kind: Kind of result it draws.
+        words: What is said of it.
+    """
+    vector = (folder / f"{name}.svg").read_bytes()
     width, height = _size(vector.decode("utf-8"))
     image = (
         data_address(vector, "image/svg+xml")
         if len(vector) <= HEAVY
-        else data_address((folder / f"{panel.name}.png").read_bytes(), "image/png")
+        else data_address((folder / f"{name}.png").read_bytes(), "image/png")
     )
-    drawing = panel.drawing
-    alternative = f"{drawing.description}, for {', '.join(panel.datasets)}. {sentence}".strip()
     return Section(
-        panel.name, drawing.kind, drawing.title, sentence, caption, alternative, image, width, height
+        name,
+        kind,
+        words.title,
+        words.sentence,
+        words.caption,
+        words.alternative,
+        image,
+        width,
+        height,
     )
 
 

@@ -1,99 +1,130 @@
-"""Verdicts on pairs of networks as the page shows them; they are judged elsewhere, here they are worded."""
+"""Verdicts on pairs of networks as the page shows them: worded, tabled, and drawn as the chain of reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Protocol
+from pathlib import Path
+from typing import Any
 
+from landscape import figures
+from landscape.comparison import Change, Pair, Verdict, correlations
+from landscape.comparison.verdicts import SAME
+from landscape.errors import ResultError
+from landscape.figures.chain import caption as chain_caption
+from landscape.figures.correlations import caption as correlated_caption
+from landscape.files import write_text
 from landscape.report.numbers import number
-
-SIGNS = {"flatter": "▽", "sharper": "△", "better": "✓", "worse": "✕"}
-"""A sign beside the word, so that a verdict does not hang on its colour."""
-
-
-class Verdict(Protocol):
-    """What is known of one change from a baseline to a variant."""
-
-    @property
-    def baseline(self) -> str:
-        """Name of the network without the factor."""
-
-    @property
-    def variant(self) -> str:
-        """Name of the network with it."""
-
-    @property
-    def factor(self) -> str:
-        """What was changed, in words."""
-
-    @property
-    def quantity(self) -> str:
-        """What was measured, in words."""
-
-    @property
-    def change(self) -> float:
-        """Variant minus baseline."""
-
-    @property
-    def low(self) -> float | None:
-        """Lower end of its interval."""
-
-    @property
-    def high(self) -> float | None:
-        """Upper end of its interval."""
-
-    @property
-    def unit(self) -> str:
-        """Unit of the change; empty if it has none."""
-
-    @property
-    def verdict(self) -> str:
-        """`flatter`, `sharper`, `better`, `worse` or `not distinguishable`."""
-
-    @property
-    def sentence(self) -> str:
-        """The whole in a plain sentence."""
+from landscape.report.sections import FORMATS, REASONS, Section, Words, put_in
+from landscape.report.summary import Results
 
 
 @dataclass(frozen=True)
 class Line:
-    """One printed row of the verdicts' table."""
+    """One printed row of the verdicts' table.
 
-    pair: str
-    factor: str
+    Attributes:
+        quantity: What was compared.
+        values: Its two means.
+        change: Variant minus baseline.
+        interval: The 95 % interval of that.
+        over: What the interval is over.
+        verdict: In plain words.
+        told: Whether the networks can be told apart.
+        sentence: All of it in a sentence.
+    """
+
     quantity: str
+    values: str
     change: str
     interval: str
+    over: str
     verdict: str
     told: bool
     sentence: str
 
 
-def lines(verdicts: Sequence[Verdict]) -> list[Line]:
-    """The verdicts in words, in the order given."""
+@dataclass(frozen=True)
+class Group:
+    """The rows of one pair: what it is, such as `gap → gap-blur`, what the variant has, and its lines."""
+
+    pair: str
+    factor: str
+    lines: list[Line]
+
+
+def groups(verdicts: Sequence[Verdict]) -> list[Group]:
+    """The verdicts in words, by pair, in the order given."""
+    by_pair: dict[Pair, list[Verdict]] = {}
+    for each in verdicts:
+        by_pair.setdefault(each.pair, []).append(each)
+    return [Group(_pair(pair), pair.factor, _lines(found)) for pair, found in by_pair.items()]
+
+
+def _lines(verdicts: Sequence[Verdict]) -> list[Line]:
     return [
         Line(
-            f"{each.baseline} → {each.variant}",
-            each.factor,
-            each.quantity,
-            _signed(each.change, each.unit),
-            _interval(each.low, each.high),
-            f"{SIGNS.get(each.verdict, '')} {each.verdict}".strip(),
-            each.verdict in SIGNS,
+            each.quantity.name,
+            _with_unit(f"{number(each.change.baseline)} → {number(each.change.variant)}", each.quantity.unit),
+            ("+" if each.change.value > 0 else "") + number(each.change.value),
+            _interval(each.change),
+            f"{each.change.count:,} {each.change.over}",
+            each.verdict,
+            each.verdict != SAME,
             each.sentence,
         )
         for each in verdicts
     ]
 
 
-def _signed(value: float, unit: str) -> str:
-    sign = "+" if value > 0 else ""
-    return f"{sign}{number(value)}\N{NO-BREAK SPACE}{unit}".strip()
+def write_reasons(verdicts: Sequence[Verdict], results: Results, folder: Path) -> list[Section]:
+    """Draw and save the overview, the chain of every pair and, with enough networks, rank correlations.
+
+    Args:
+        verdicts: All verdicts; without any, nothing is drawn.
+        results: What they were reached from.
+        folder: Where the files go.
+    """
+    if not verdicts:
+        return []
+    said = chain_caption(verdicts)
+    told = sum(each.verdict != SAME for each in verdicts)
+    sentence = f"{told} of {len(verdicts)} changes can be told from none."
+    drawn: list[tuple[str, str, Callable[[Any], Any], Any, str, str]] = [
+        ("overview", "All factors and quantities", figures.overview, verdicts, said, sentence),
+        ("chain", "Factor by factor", figures.chain, verdicts, said, ""),
+    ]
+    try:
+        found = correlations(results)
+        caption = correlated_caption(found)
+        drawn.append(("correlations", "Links of the chain", figures.correlations, found, caption, ""))
+    except ResultError:
+        pass  # too few networks for any
+    return [_written(folder, *each) for each in drawn]
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    if low is None or high is None or not (isfinite(low) and isfinite(high)):
+def _written(
+    folder: Path, name: str, title: str, draw: Callable[[Any], Any], what: Any, caption: str, sentence: str
+) -> Section:
+    figures.save(draw(what), folder / name, formats=FORMATS)
+    write_text(folder / f"{name}.txt", caption + "\n")
+    alternative = f"{title}: its numbers are in the table of verdicts. {sentence}".strip()
+    return put_in(folder, name, REASONS[2][0], Words(title, sentence, caption, alternative))
+
+
+def _pair(pair: Pair) -> str:
+    """`gap → gap-blur`, with the number of seeds where there are several."""
+    seeds = len(pair.baseline), len(pair.variant)
+    text = f"{pair.baseline[0]} → {pair.variant[0]}"
+    return text if seeds == (1, 1) else f"{text} ({seeds[0]} and {seeds[1]} seeds)"
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return f"{text}\N{NO-BREAK SPACE}{unit}" if unit else text
+
+
+def _interval(change: Change) -> str:
+    if not (isfinite(change.low) and isfinite(change.high)):
         return "not known"
-    return f"{number(low)} to {number(high)}"
+    return f"{number(change.low)} to {number(change.high)}"

@@ -1,4 +1,4 @@
-"""Drives a headless Chromium over a pair of pipes (Chrome DevTools Protocol); needs no package and no port."""
+"""Drives a headless Chromium over two pipes (Chrome DevTools Protocol); needs no package and no port."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLAGS = (
     "--force-color-profile=srgb",
     "--remote-debugging-pipe",
 )
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def find() -> str | None:
@@ -111,7 +111,7 @@ class Chromium:
     def open(
         self, page: Path, *, width: int = 1440, height: int = 900, phone: bool = False, settle: bool = True
     ) -> None:
-        """Open a file in a window of this size and wait until it is loaded and, if its scripts run, painted."""
+        """Open a file in a window of this size and wait until it is loaded and, if asked, painted."""
         self.resize(width, height, phone=phone)
         self.call("Page.navigate", url=page.resolve().as_uri())
         self.wait(f"document.readyState == 'complete' && location.pathname.endsWith({page.name!r})")

@@ -181,12 +181,9 @@ def test_curves_are_read_by_keys(browser):
 
 
 def test_files_are_made_of_what_is_shown(browser):
-    browser.evaluate(
-        "URL.createObjectURL = (blob) => { (window.blobs ||= []).push(blob); return 'blob:none'; }"
-    )
-    browser.evaluate(
-        "HTMLAnchorElement.prototype.click = function () { (window.files ||= []).push(this.download); }"
-    )
+    browser.evaluate("window.blobs = []; window.files = []")
+    browser.evaluate("URL.createObjectURL = (blob) => { window.blobs.push(blob); return 'blob:none'; }")
+    browser.evaluate("HTMLAnchorElement.prototype.click = function () { window.files.push(this.download); }")
     for kind in ("surface", "spectrum", "features", "predictions", "everything", "svg", "png", "caption"):
         click(browser, f"[data-download={kind}]")
     browser.wait("window.files.length == 8")

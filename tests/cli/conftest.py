@@ -60,3 +60,15 @@ def checkpoint(tmp_path_factory) -> Path:
     config = parse("cifar-resnet20:width=4")
     save(path, build(config), config=config, normalisation=Normalisation((0.5,) * 3, (0.25,) * 3))
     return path
+
+
+@pytest.fixture(scope="session")
+def dropping(tmp_path_factory) -> Path:
+    """A ResNet-20 of width 4 with smoothing and MC dropout, as it was initialised."""
+    from landscape.checkpoint import save
+    from landscape.zoo import build, parse
+
+    path = tmp_path_factory.mktemp("dropping") / "mcd.safetensors"
+    config = parse("cifar-resnet20:width=4,blur,dropout=0.2")
+    save(path, build(config), config=config)
+    return path

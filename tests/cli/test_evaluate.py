@@ -8,18 +8,6 @@ from landscape import results
 DEMO = ("--data", "demo", "--samples", "16")
 
 
-@pytest.fixture(scope="module")
-def dropping(tmp_path_factory):
-    """A small network with MC dropout."""
-    from landscape.checkpoint import save
-    from landscape.zoo import build, parse
-
-    config = parse("cifar-resnet20:width=4,dropout=0.2")
-    path = tmp_path_factory.mktemp("dropping") / "mcd.safetensors"
-    save(path, build(config), config=config)
-    return path
-
-
 def test_an_ensemble_ends_at_the_direct_prediction(run, dropping):
     found = run("evaluate", dropping, *DEMO, "--ensemble", "4", "--json").json["ensemble"]
     direct = run("evaluate", dropping, *DEMO, "--dropout", "ensemble:4", "--json").json

@@ -8,18 +8,6 @@ from landscape import results
 DEMO = ("--data", "demo", "--samples", "16")
 
 
-@pytest.fixture(scope="module")
-def dropping(tmp_path_factory):
-    """A small network with MC dropout and smoothing."""
-    from landscape.checkpoint import save
-    from landscape.zoo import build, parse
-
-    config = parse("cifar-resnet20:width=4,blur,dropout=0.2")
-    path = tmp_path_factory.mktemp("dropping") / "mcd.safetensors"
-    save(path, build(config), config=config)
-    return path
-
-
 def test_everything_at_once(run, dropping):
     found = run(
         "features", dropping, *DEMO, "--draws", "3", "--aliasing", "--covariance", "--pictures", "0,2",

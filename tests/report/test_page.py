@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import itertools
 import json
 import re
 
@@ -38,7 +39,7 @@ def test_headings_go_down_one_level_at_a_time(written):
     levels = Page(written[1]).headings
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_every_figure_is_there_in_all_formats_with_its_caption(written):

@@ -1,0 +1,92 @@
+"""Passes for whoever looks at layers: folded where nobody can see it, nothing kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from landscape.features import capture, measure
+from landscape.features.passes import micro_batches, runs
+from landscape.objective import Objective
+from landscape.zoo import build, parse
+from tests.cases import randomised
+from tests.references import LiveMemory
+
+
+def objective(module: nn.Module, count: int = 5, **options) -> Objective:
+    inputs = torch.from_numpy(np.random.default_rng(0).standard_normal((count, 3, 8, 8)))
+    data = inputs, torch.zeros(count, dtype=torch.int64)
+    return Objective(randomised(module).eval(), data, **{"dtype": torch.float64} | options)
+
+
+class Straddled(nn.Module):
+    """A container ends between a convolution and its BatchNorm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+        self.norm = nn.BatchNorm2d(4)
+        self.second = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
+        self.linear = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.second(self.norm(self.first(x))).mean((2, 3)))
+
+
+def as_written(objective: Objective, name: str) -> Tensor:
+    """The layer's output when the module is simply called."""
+    seen: list[Tensor] = []
+    layer = objective.network.module.get_submodule(name)
+    handle = layer.register_forward_hook(lambda _m, _a, out: seen.append(out.clone()))
+    with torch.no_grad():
+        objective.network.module(objective.samples.inputs)
+    handle.remove()
+    return seen[0]
+
+
+@pytest.mark.parametrize("name", ["first", "first.2", "norm", "second", "second.0", "second.1"])
+def test_folding_is_never_seen(name: str):
+    given = objective(Straddled())
+    seen: dict[str, Tensor] = {}
+    (run,) = runs(given)
+    for start, inputs in micro_batches(given):
+        with capture(given.network.module, [name], seen.__setitem__):
+            run(start, inputs)
+    torch.testing.assert_close(seen[name], as_written(given, name))
+
+
+def test_what_can_be_folded_is_folded():
+    """BatchNorm hands its input on where only the block is looked at, from the first pass on."""
+    given = objective(build(parse("cifar-resnet20:width=4")), micro_batch=2)
+    norm = given.network.module.get_submodule("layer1.0.bn1")
+    handed_on: list[bool] = []
+    (run,) = runs(given)
+    probe = torch.ones(1, 4, 2, 2, dtype=torch.float64)
+    with capture(given.network.module, ["layer1.0"], lambda *_: handed_on.append(norm(probe) is probe)):
+        for start, inputs in micro_batches(given):
+            run(start, inputs)
+    assert handed_on == [True] * 3
+
+
+def test_nothing_is_folded_while_somebody_else_looks():
+    given = objective(build(parse("cifar-resnet20:width=4")))
+    given.value()
+    seen: list[Tensor] = []
+    handle = given.network.module.get_submodule("conv1").register_forward_hook(
+        lambda _m, _a, out: seen.append(out.clone())
+    )
+    measure(given, "layer1.0")
+    handle.remove()
+    torch.testing.assert_close(seen[-1], as_written(given, "conv1"))
+
+
+def test_no_inputs_are_kept():
+    given = objective(build(parse("cifar-resnet20:width=4")), 12, micro_batch=4)
+    measure(given)
+    memory = LiveMemory()
+    with memory:
+        result = measure(given)
+    assert result.sizes["layer"] == 10
+    assert memory.bytes() < 12 * 3 * 8 * 8 * 8 / 4  # of the inputs in float64
