@@ -7,13 +7,16 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # On a CPU each worker gets one thread: spinning threads of two processes slow each other down.
 WORKERS ?= auto
 
-.PHONY: demo test install lint types imports suite clean
+.PHONY: demo test docs install lint types imports suite clean
 
 demo: $(VENV)/.installed
 	$(BIN)/landscape demo --out landscape-out/demo
 
 test: $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory lint types imports suite
+
+docs: $(VENV)/.installed-test
+	$(BIN)/mkdocs build --strict
 
 install: $(VENV)/.installed
 
@@ -40,7 +43,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) install --constraint constraints.txt --editable '.[test,corruptions]'
+	$(PIP) install --constraint constraints.txt --editable '.[test,corruptions,notebooks,docs]'
 	@touch $@
 
 clean:
