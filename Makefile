@@ -16,7 +16,7 @@ test: $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory lint types imports suite
 
 docs: $(VENV)/.installed-test
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 install: $(VENV)/.installed
 
