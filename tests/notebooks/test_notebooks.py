@@ -17,7 +17,7 @@ pytest.importorskip("ipywidgets", reason="pip install 'landscape[notebooks]'")
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STATE = "application/vnd.jupyter.widget-state+json"
-SECONDS = 400  # a cell; generous, as other work may share the machine
+SECONDS = 240  # a cell; generous, as other work may share the machine
 
 # Moves every control of the notebook by one step, as a reader would.
 NUDGE = """
