@@ -49,7 +49,7 @@ def protocol_phrase(results: Results) -> str:
     found = protocols(results)
     data = [protocol.get("data") or {} for protocol in found]
     parts = [
-        f"{values(data, 'samples')} samples ({values(data, 'split')} split of {values(data, 'source')})",
+        f"{values(data, 'samples')} samples ({_origin(data)})",
         f"augmentation {values(data, 'augmentation')}",
         f"BatchNorm {values(found, 'batch_norm')}",
         f"dropout {values(found, 'dropout')}",
@@ -60,6 +60,12 @@ def protocol_phrase(results: Results) -> str:
     sentences = [f"Protocol: {', '.join(parts)}."] if any(data) else []
     sentences += [f"The networks differ in protocol: {', '.join(mixed)}."] if mixed else []
     return " ".join(sentences)
+
+
+def _origin(data: list[dict[str, Any]]) -> str:
+    """Where the samples come from; tensors that were handed over have no split."""
+    source = values(data, "source")
+    return f"{values(data, 'split')} split of {source}" if any(each.get("split") for each in data) else source
 
 
 _CAPTIONS: dict[str, tuple[str, Callable[..., str]]] = {

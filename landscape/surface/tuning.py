@@ -12,7 +12,7 @@ from landscape.work import Item, Runner, in_memory
 
 _CANDIDATES = {"cpu": (32, 64, 128, 256), "cuda": (500, 1000, 2000, 5000)}
 _GAIN = 1.1
-"""How much faster another size must be: noise alone never changes the usual one, and so the numbers."""
+"""How much faster another size must be, so that noise alone seldom changes the usual one and the numbers."""
 _ROUNDS = 3
 
 
