@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from landscape.cli.options import CHECKPOINT, OUT, Bytes, Request, protocol_options, result_path
+from landscape.cli.planes import with_options
 
 if TYPE_CHECKING:
     from landscape.network import Network
@@ -91,15 +92,9 @@ _OPTIONS = (
 )
 
 
-def _with_options(function: Any) -> Any:
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
 @click.command("hessian")
 @CHECKPOINT
-@_with_options
+@with_options(_OPTIONS)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, out: str | None, preset: str | None, **options: Any) -> None:

@@ -31,8 +31,7 @@ def command(folders: tuple[str, ...], mix: bool, out: str | None, as_json: bool)
     results = read(folders)
     found = verdicts(results, mix=mix)
     if out and found:
-        draw(found, Path(out))
-        draw_correlations(results, Path(out))
+        draw(found, results, Path(out))
     if as_json:
         emit({"command": "verdicts", "verdicts": [record(verdict) for verdict in found]})
         return
@@ -42,34 +41,18 @@ def command(folders: tuple[str, ...], mix: bool, out: str | None, as_json: bool)
         click.echo("no two of these networks are one factor apart and measured alike", err=True)
 
 
-def draw(found: Sequence[Verdict], folder: Path) -> None:
-    """The overview, all chains side by side, and each on its own, with captions beside them."""
+def draw(found: Sequence[Verdict], results: dict[str, dict[str, Any]], folder: Path) -> None:
+    """What the page shows of the chain of reasons, and each pair on its own, with captions beside them."""
     from landscape import figures
     from landscape.figures.chain import by_pair, caption
     from landscape.files import write_text
+    from landscape.report.verdicts import write_reasons
 
-    drawn = {"overview": (figures.overview, found), "chain": (figures.chain, found)}
+    write_reasons(found, results, folder)
     for (_, baseline, variant), own in by_pair(found).items():
-        drawn[f"chain-{baseline}-{variant}"] = (figures.chain, own)
-    for name, (function, verdicts) in drawn.items():
-        figures.save(function(verdicts), folder / name)
-        write_text(folder / f"{name}.txt", caption(verdicts) + "\n")
-
-
-def draw_correlations(results: dict[str, dict[str, Any]], folder: Path) -> None:
-    """The rank correlations across networks, where there are enough of them."""
-    from landscape import figures
-    from landscape.comparison import correlations
-    from landscape.errors import ResultError
-    from landscape.figures.correlations import caption
-    from landscape.files import write_text
-
-    try:
-        found = correlations(results)
-    except ResultError:
-        return  # too few networks
-    figures.save(figures.correlations(found), folder / "correlations")
-    write_text(folder / "correlations.txt", caption(found) + "\n")
+        name = f"chain-{baseline}-{variant}"
+        figures.save(figures.chain(own), folder / name)
+        write_text(folder / f"{name}.txt", caption(own) + "\n")
 
 
 def read(folders: Iterable[str | Path]) -> dict[str, dict[str, Any]]:
