@@ -1,6 +1,7 @@
 """Recipes: options → objective → a stamped dataset; and the comparison of several networks."""
 
 from landscape.analyses.compare import Measurement, Results, compare, plan
+from landscape.analyses.conditions import conditions
 from landscape.analyses.curvature import density, eigenvalues, layers, spectrum, trace
 from landscape.analyses.internals import (
     aliasing,
@@ -24,6 +25,7 @@ __all__ = [
     "aliasing",
     "attack",
     "compare",
+    "conditions",
     "consistency",
     "covariance",
     "density",

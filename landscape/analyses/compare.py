@@ -13,6 +13,7 @@ import xarray as xr
 from landscape.analyses.recipes import recipe
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol
+from landscape.dropout import dropout_layers
 from landscape.errors import LandscapeError, ResultError
 from landscape.network import Network
 from landscape.objective import Objective
@@ -20,7 +21,7 @@ from landscape.progress import Progress, silent
 from landscape.results import attribute, differences, load, save
 
 Results = dict[str, dict[str, xr.Dataset]]
-"""Network name → kind of result → dataset."""
+"""Network name → name of the result, its kind by default → dataset."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,20 @@ class Measurement:
         kind: Kind of result.
         settings: Its protocol.
         options: Options of its recipe.
+        stochastic: Whether it says anything of networks with MC dropout alone; others are passed over.
+        name: What the result is called where several of one kind are measured; its kind by default.
     """
 
     kind: str
     settings: Settings
     options: Mapping[str, Any] = field(default_factory=dict)
+    stochastic: bool = False
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name among the results of a network."""
+        return self.name or self.kind
 
 
 def plan(
@@ -49,6 +59,7 @@ def plan(
     steps: int = 21,
     directions: int = 10,
     draws: int = 4,
+    passes: int = 10,
 ) -> list[Measurement]:
     """What a comparison measures, from one protocol.
 
@@ -65,15 +76,18 @@ def plan(
         steps: Points a side of the surface.
         directions: Random directions that the flatness is measured along.
         draws: Passes under fresh dropout masks for the model's variance.
+        passes: Predictions of MC dropout whose spread is measured, on as many test images as the surface's.
     """
     # Numbers that were asked for are kept or refused; only the surface's usual number may shrink.
     test = dataclasses.replace(settings, split="test", augment=None, at_most=False)
+    fresh = dataclasses.replace(test, dropout="fresh")
     whole = settings
     if batches:
         whole = dataclasses.replace(settings, samples=batch_size * batches, at_most=False)
     return [
         Measurement("evaluation", dataclasses.replace(test, samples=predictions)),
-        Measurement("features", dataclasses.replace(test, samples=maps, dropout="fresh"), {"draws": draws}),
+        Measurement("ensemble", dataclasses.replace(fresh, at_most=True), {"passes": passes}, True),
+        Measurement("features", dataclasses.replace(fresh, samples=maps), {"draws": draws}),
         Measurement("spectrum", whole, {"batch_size": batch_size, "k": 1}),
         Measurement("surface", settings, {"span": span, "steps": steps}),
         Measurement("flatness", settings, {"repeats": directions, "radii": [0.1, 0.2]}),
@@ -107,15 +121,17 @@ def compare(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LandscapeError(f"two networks are called {twice[0]!r}; rename a file, names label the figures")
-    loaded = {m.kind: m.settings.load_samples() for m in measurements}
+    loaded = {m.label: m.settings.load_samples() for m in measurements}
     results: Results = {}
     for position, network in enumerate(networks, 1):
         for measurement in measurements:
-            say(f"[{position}/{len(networks)}] {network.name}: {measurement.kind}")
-            objective = measurement.settings.objective(network, loaded[measurement.kind])
-            path = Path(folder) / "datasets" / network.name / f"{measurement.kind}.zarr"
-            dataset = _measured(objective, measurement, path, progress)
-            results.setdefault(network.name, {})[measurement.kind] = dataset
+            if measurement.stochastic and not dropout_layers(network.module):
+                continue
+            label = measurement.label
+            say(f"[{position}/{len(networks)}] {network.name}: {label}")
+            objective = measurement.settings.objective(network, loaded[label])
+            path = Path(folder) / "datasets" / network.name / f"{label}.zarr"
+            results.setdefault(network.name, {})[label] = _measured(objective, measurement, path, progress)
     return results
 
 

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from landscape import family
+from landscape.analyses.compare import Measurement, plan
+from landscape.analyses.conditions import conditions
+from landscape.analyses.panels import panel_plan
+from landscape.analyses.settings import Settings
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path
 from landscape.progress import Progress, silent
@@ -31,11 +35,13 @@ class Experiment:
         models: Specification of each network by name.
         recipe: How to train; the seed is that of each run.
         sizes: What a comparison measures, options of `landscape.analyses.plan`.
+        pictures: What else the papers' panels take, options of `landscape.analyses.panels.panel_plan`.
     """
 
     models: Mapping[str, str]
     recipe: Recipe
-    sizes: Mapping[str, int | float] = field(default_factory=dict)
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _full_size(dropout: str, prefix: str) -> dict[str, str]:
@@ -55,12 +61,13 @@ EXPERIMENTS: dict[str, Experiment] = {
     "small": Experiment(
         family.MODELS,
         Recipe(epochs=17, learning_rate=0.1, precision="bfloat16"),
-        {"maps": 256, "batch_size": 64, "batches": 8, "span": 0.5, "steps": 15, "directions": 10},
+        {"batch_size": 64, "batches": 8, "span": 0.5, "steps": 15},
+        {"predictions": 4000, "corrupted": 200, "density": 128, "probes": 2, "density_steps": 40},
     ),
     "paper": Experiment(
         _full_size("", "") | _full_size("dropout=0.3", "mcd-"),
         Recipe(epochs=30, learning_rate=0.1, schedule="step", precision="bfloat16"),
-        {"maps": 1000, "batch_size": 128, "batches": 32, "span": 0.5, "steps": 21, "directions": 20},
+        {"maps": 1000, "batch_size": 128, "batches": 32, "span": 0.5, "directions": 20},
     ),
 }
 """`small`: the shipped family, about 11 minutes a network on two cores. `paper`: ResNet-18 of full width."""
@@ -201,6 +208,21 @@ def forecast(
     return {run.name: seconds[run.model] for run in wanted}
 
 
-def sizes(experiment: Experiment) -> dict[str, Any]:
-    """What a comparison of the experiment measures."""
-    return dict(experiment.sizes)
+def measurements(experiment: Experiment, settings: Settings) -> tuple[list[Measurement], list[Measurement]]:
+    """What is measured of every network, and what of one seed of each alone: the pictures.
+
+    Args:
+        experiment: Gives the sizes.
+        settings: The protocol; its samples are those of surface and flatness.
+    """
+    usual = plan(settings, **experiment.sizes)
+    every = [each for each in usual if each.kind != "surface"]
+    maps = next(each for each in usual if each.kind == "features")
+    off = replace(maps.settings, dropout="off")
+    every.append(Measurement("features", off, {"draws": 1}, stochastic=True, name="features-off"))
+    shared = {
+        name: experiment.sizes[name] for name in ("batch_size", "directions") if name in experiment.sizes
+    }
+    every += conditions(settings, **shared)
+    once = [each for each in usual if each.kind == "surface"]
+    return every, once + panel_plan(settings, **experiment.pictures)

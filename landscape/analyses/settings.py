@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,4 +138,18 @@ def network_record(network: Network) -> dict[str, Any]:
         "parameters": network.parameter_count(),
         "config": network.config,
         "surgery": network.surgery,
+        "training": _training_record(network.training),
     }
+
+
+def _training_record(training: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a checkpoint's own record makes two networks comparable: recipe, images, epochs done."""
+    recipe, data, history = (training.get(name) for name in ("recipe", "data", "history"))
+    if not isinstance(recipe, dict):
+        return {}
+    record: dict[str, Any] = {"recipe": recipe}
+    if isinstance(history, list):
+        record["done"] = len(history)
+    if isinstance(data, dict):
+        record["images"] = data.get("samples")
+    return record

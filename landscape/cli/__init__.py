@@ -21,6 +21,7 @@ COMMANDS = (
     "compare",
     "verdicts",
     "plot",
+    "paper",
     "export",
     "train",
     "data",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -65,6 +66,11 @@ from landscape.cli.options import Request, protocol_options
     help="Passes under fresh dropout masks for the feature maps' model variance.",
 )
 @click.option(
+    "--conditions",
+    is_flag=True,
+    help="Measure spectrum and flatness under other conditions, too, for `landscape verdicts --conditions`.",
+)
+@click.option(
     "--what-if",
     "surgeries",
     metavar="SPEC",
@@ -80,60 +86,78 @@ from landscape.cli.options import Request, protocol_options
 )
 @protocol_options(samples=1000, dropout="fixed", split="train")
 def command(
-    request: Request, checkpoints: Sequence[str], out: str, surgeries: Sequence[str], **sizes
+    request: Request,
+    checkpoints: Sequence[str],
+    out: str,
+    surgeries: Sequence[str],
+    conditions: bool,
+    **sizes: Any,
 ) -> None:
     """Measure several networks under one protocol and draw them side by side.
 
     Surface and Hessian spectrum use --split (the training images, as in the papers); predictions and feature
     maps use the test images. A comparison that was stopped goes on where it was.
     """
+    from landscape import analyses
     from landscape.zoo import operated
 
     given = [request.network(path) for path in checkpoints]
     networks = [each for one in given for each in (one, *(operated(one, spec) for spec in surgeries))]
-    run(request, networks, Path(out), "compare", **sizes)
+    settings = request.settings()
+    sizes |= {"batch_size": sizes.pop("spectrum_batch"), "batches": sizes.pop("spectrum_batches")}
+    measurements = analyses.plan(settings, **sizes)
+    if conditions:
+        measurements += analyses.conditions(
+            settings, batch_size=sizes["batch_size"], directions=sizes["directions"]
+        )
+    run(request, [(networks, measurements)], Path(out), "compare")
 
 
-def run(request: Request, networks: Sequence, folder: Path, name: str, **sizes) -> None:
-    """Measure, draw, write the page and say where it is; shared with ``landscape demo``."""
+def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Path, name: str) -> None:
+    """Measure, draw, write the page and say where it is; shared with ``landscape demo`` and ``reproduce``.
+
+    Args:
+        request: The protocol and how to answer.
+        work: Networks with the measurements of each, one after the other.
+        folder: Where to.
+        name: Of the command.
+    """
     import shlex
     import time
 
     from landscape import analyses
-    from landscape.analyses import network_record, plan
+    from landscape.analyses import network_record
     from landscape.cli.answer import emit
     from landscape.cli.verdicts import record
     from landscape.comparison import verdicts
     from landscape.report import summarise, write_report
 
     started = time.monotonic()
-    measurements = plan(
-        request.settings(),
-        predictions=sizes["predictions"],
-        maps=sizes["maps"],
-        batch_size=sizes["spectrum_batch"],
-        batches=sizes["spectrum_batches"],
-        span=sizes["span"],
-        steps=sizes["steps"],
-        directions=sizes["directions"],
-        draws=sizes["draws"],
-    )
-    results: dict = analyses.compare(
-        networks, measurements, folder, progress=request.progress, say=request.say
-    )
+    results: dict = {}
+    for networks, measurements in work:
+        measured = analyses.compare(
+            networks, measurements, folder, progress=request.progress, say=request.say
+        )
+        for network, kinds in measured.items():
+            results.setdefault(network, {}).update(kinds)
     found = verdicts(results)
     request.say("drawing")
     given = click.get_current_context().find_root().obj
     asked = shlex.join(["landscape", *given]) if given else None
-    page = write_report(results, folder, command=asked, verdicts=found)
+    # The page shows the usual results; those under other conditions have a map of their own.
+    usual = {
+        network: {name: dataset for name, dataset in kinds.items() if name == dataset.attrs["kind"]}
+        for network, kinds in results.items()
+    }
+    page = write_report(usual, folder, command=asked, verdicts=found)
     if request.as_json:
         emit(
             {
                 "command": name,
-                "checkpoints": [network_record(network) for network in networks],
+                "checkpoints": [network_record(network) for network in work[0][0]],
                 "result": str(folder),
                 "page": str(page),
-                "summary": summarise(results),
+                "summary": summarise(usual),
                 "verdicts": [record(verdict) for verdict in found],
                 "seconds": round(time.monotonic() - started, 3),
             }

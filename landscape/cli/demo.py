@@ -22,6 +22,7 @@ from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request
 def command(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> None:
     """Compare the shipped family on the embedded CIFAR-10 subset; a few minutes on two cores."""
     from landscape import family
+    from landscape.analyses import plan
     from landscape.cli.compare import run
 
     request = Request(
@@ -45,17 +46,7 @@ def command(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> Non
         quiet=quiet,
     )
     networks = [family.load(name) for name in family.NAMES]
-    run(
-        request,
-        networks,
-        Path(out),
-        "demo",
-        predictions=1000,
-        maps=256,
-        spectrum_batch=64,
-        spectrum_batches=8,
-        span=0.5,
-        steps=13,
-        directions=8,
-        draws=4,
+    measurements = plan(
+        request.settings(), predictions=1000, batch_size=64, batches=8, span=0.5, steps=13, directions=8
     )
+    run(request, [(networks, measurements)], Path(out), "demo")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import click
 
 from landscape import progress
 from landscape.cli.options import DEVICE, JSON, QUIET, Request
 
-SAMPLES = 1000
-"""Training images of the surfaces."""
+SAMPLES = 500
+"""Images that surface and flatness are measured on."""
 
 
 @click.command("reproduce")
@@ -80,21 +79,9 @@ def command(
         say=request.say,
     )
     networks = [request.network(path) for path in paths]
-    sizes: dict[str, Any] = reproduction.sizes(experiment)
-    run(
-        request,
-        networks,
-        Path(out),
-        "reproduce",
-        predictions=0,
-        maps=sizes["maps"],
-        spectrum_batch=sizes["batch_size"],
-        spectrum_batches=sizes["batches"],
-        span=sizes["span"],
-        steps=sizes["steps"],
-        directions=sizes["directions"],
-        draws=4,
-    )
+    every, once = reproduction.measurements(experiment, request.settings())
+    first = [network for network, one in zip(networks, wanted, strict=True) if one.seed == 0]
+    run(request, [(networks, every), (first, once)], Path(out), "reproduce")
 
 
 def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,25 +13,27 @@ if TYPE_CHECKING:
 
 
 @click.command("verdicts")
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
 @click.option("--mix", is_flag=True, help="Compare results of different protocols, too.")
 @click.option(
     "--out", metavar="DIR", help="Also draw the chain of reasons, one figure a factor and an overview."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
-def command(folders: tuple[str, ...], mix: bool, out: str | None, as_json: bool) -> None:
+def command(places: tuple[str, ...], mix: bool, out: str | None, as_json: bool) -> None:
     """What each factor changed, with intervals: flatter, sharper, or not distinguishable.
 
-    DIR is a folder that `landscape compare` wrote; several are taken together. Variants are paired with their
-    baselines by their configurations, and networks of one configuration are seeds of one another.
+    RESULT is a folder that `landscape compare` wrote, a bundle (.zip), a folder of results, or a result
+    (.zarr); several are taken together. Variants are paired with their baselines by their configurations,
+    and networks of one configuration that were trained alike are seeds of one another.
     """
     from landscape.cli.answer import emit
-    from landscape.comparison import verdicts
+    from landscape.cli.reading import read
+    from landscape.comparison import pooled, verdicts
 
-    results = read(folders)
+    results = read(places)
     found = verdicts(results, mix=mix)
     if out and found:
-        draw(found, results, Path(out))
+        draw(found, pooled(results, mix=mix), Path(out))
     if as_json:
         emit({"command": "verdicts", "verdicts": [record(verdict) for verdict in found]})
         return
@@ -53,28 +55,6 @@ def draw(found: Sequence[Verdict], results: dict[str, dict[str, Any]], folder: P
         name = f"chain-{baseline}-{variant}"
         figures.save(figures.chain(own), folder / name)
         write_text(folder / f"{name}.txt", caption(own) + "\n")
-
-
-def read(folders: Iterable[str | Path]) -> dict[str, dict[str, Any]]:
-    """The datasets of comparison folders, by network and kind.
-
-    Raises:
-        ResultError: If a folder holds none, or two hold different results of one name.
-    """
-    from landscape.errors import ResultError
-    from landscape.results import load
-
-    results: dict[str, dict[str, Any]] = {}
-    for folder in folders:
-        places = sorted(Path(folder).glob("datasets/*/*.zarr"))
-        if not places:
-            raise ResultError(f"{folder} holds no datasets; give a folder that `landscape compare` wrote")
-        for place in places:
-            kinds = results.setdefault(place.parent.name, {})
-            if place.stem in kinds:
-                raise ResultError(f"{place.parent.name} is in more than one folder; rename one of them")
-            kinds[place.stem] = load(place)
-    return results
 
 
 def record(verdict: Any) -> dict[str, Any]:

@@ -8,6 +8,18 @@ from landscape.comparison.correlations import correlations
 from landscape.comparison.intervals import Change
 from landscape.comparison.pairs import Pair, pairs
 from landscape.comparison.quantities import QUANTITIES, Quantity
+from landscape.comparison.seeds import members, pooled
 from landscape.comparison.verdicts import Verdict, verdicts
 
-__all__ = ["QUANTITIES", "Change", "Pair", "Quantity", "Verdict", "correlations", "pairs", "verdicts"]
+__all__ = [
+    "QUANTITIES",
+    "Change",
+    "Pair",
+    "Quantity",
+    "Verdict",
+    "correlations",
+    "members",
+    "pairs",
+    "pooled",
+    "verdicts",
+]

@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from landscape.comparison.quantities import ERROR, QUANTITIES
+from landscape.comparison.seeds import members
 from landscape.errors import ResultError
 
 LEAST = 4
@@ -41,7 +42,8 @@ def correlations(results: Mapping[str, Mapping[str, xr.Dataset]], *, seed: int =
 
     Returns:
         Dimensions `quantity_a`, `quantity_b`: `correlation`, `p_value` (two-sided, by permutation of the
-        networks), `networks`. NaN where fewer than four networks have both, or one of them never changes.
+        networks), `networks`; NaN where fewer than four networks have both, or one of them never changes. The
+        attribute `seeds` says of how many seeds a network is the mean; it is empty if each is one network.
 
     Raises:
         ResultError: If no two quantities share four networks.
@@ -67,7 +69,17 @@ def correlations(results: Mapping[str, Mapping[str, xr.Dataset]], *, seed: int =
             "networks": (dims, count, {"long_name": "networks", "units": "1"}),
         },
         coords={dim: np.array(names, dtype=object) for dim in dims},
+        attrs={"seeds": _seeds(results)},
     )
+
+
+def _seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> str:
+    counts = sorted(
+        {max((len(members(dataset)) for dataset in kinds.values()), default=0) for kinds in results.values()}
+    )
+    if not counts[-1]:
+        return ""
+    return str(counts[0]) if len(counts) == 1 else f"{max(counts[0], 1)} to {counts[-1]}"
 
 
 def _spearman(first: np.ndarray, second: np.ndarray, seed: int) -> tuple[float, float]:

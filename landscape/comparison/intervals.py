@@ -121,3 +121,20 @@ def over_seeds(baseline: Sequence[float], variant: Sequence[float]) -> Change:
     return Change(
         float(a.mean()), float(b.mean()), change - half, change + half, "seeds", min(len(a), len(b))
     )
+
+
+def student(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over seeds, its standard error, and the ends of its 95 % interval (Student 1908).
+
+    Args:
+        values: Shape (seed, …).
+
+    Returns:
+        Each of shape (…); errors and ends are NaN for a single seed, and where a value is not finite.
+    """
+    count = len(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = values.mean(0)
+        error = values.std(0, ddof=1) / math.sqrt(count) if count > 1 else np.full(values.shape[1:], math.nan)
+        half = float(stats.t.ppf(0.5 + LEVEL / 2, max(count - 1, 1))) * error
+        return np.asarray(centre), np.asarray(error), np.asarray(centre - half), np.asarray(centre + half)

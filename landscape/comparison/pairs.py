@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
 
-from landscape.results import attribute
+from landscape.comparison.naming import common_name
+from landscape.results import attribute, plain
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 """Network name → kind of result → dataset."""
@@ -32,52 +34,71 @@ class Pair:
     baseline: tuple[str, ...]
     variant: tuple[str, ...]
 
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What each side is called: seeds by their common name."""
+        return common_name(self.baseline), common_name(self.variant)
+
 
 def pairs(results: Results) -> list[Pair]:
     """Every variant with its baseline, as in the papers: mlp → gap, gap → whatever smooths.
 
     Networks of the zoo are paired by their configurations: the baseline of global average pooling is the MLP
     head, that of smoothing, pre-activation and ReLU6 the plain network with global average pooling, at the
-    same dropout rate. Networks of one configuration are seeds of one another. A network that smoothing was
-    put into after training has the one it was put into as its baseline.
+    same dropout rate and trained alike. Networks of one configuration are seeds of one another. A network
+    that smoothing was put into after training has the one it was put into as its baseline.
 
     Args:
         results: What was measured; networks without a configuration are left out.
     """
-    records = {name: _record(kinds) for name, kinds in results.items() if kinds}
+    records = {name: record_of(kinds) for name, kinds in results.items() if kinds}
     groups: dict[str, list[str]] = {}
     for name, record in records.items():
         if record.get("config"):
-            groups.setdefault(_key(record), []).append(name)
+            groups.setdefault(identity(record), []).append(name)
     found = []
     for names in groups.values():
         record = records[names[0]]
         wanted, factor = _baseline(record)
         for other in groups.values():
-            if wanted and _key(records[other[0]]) == wanted:
+            if wanted and identity(records[other[0]]) == wanted:
                 found.append(Pair(factor, tuple(other), tuple(names)))
     return found
 
 
-def _record(kinds: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+def record_of(kinds: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+    """What the results of a network say of it; there must be one."""
     return attribute(next(iter(kinds.values())), "network")
 
 
-def _key(record: Mapping[str, Any]) -> str:
-    """The same for two seeds of one network."""
-    return _named(record["config"], record.get("surgery"))
+def trained(record: Mapping[str, Any]) -> dict[str, Any]:
+    """How a network was trained, whatever its seed: recipe, images, epochs done; empty where unknown."""
+    training = dict(record.get("training") or {})
+    if training.get("recipe"):
+        training["recipe"] = {k: v for k, v in training["recipe"].items() if k != "seed"}
+    return training
 
 
-def _named(config: Mapping[str, Any], surgery: str | None = None) -> str:
+def stable(value: Any) -> str:
+    """The same text for equal values."""
+    return json.dumps(value, sort_keys=True, default=plain)
+
+
+def identity(record: Mapping[str, Any]) -> str:
+    """The same for two seeds of one network, trained alike; takes the `network` record of a result."""
+    return _named(record, record["config"], record.get("surgery"))
+
+
+def _named(record: Mapping[str, Any], config: Mapping[str, Any], surgery: str | None = None) -> str:
     fields = {name: value for name, value in config.items() if name not in _INCIDENTAL}
-    return f"{sorted(fields.items(), key=str)}{surgery or ''}"
+    return f"{sorted(fields.items(), key=str)}{surgery or ''}{stable(trained(record))}"
 
 
 def _baseline(record: Mapping[str, Any]) -> tuple[str, str]:
     """Key of the baseline, and the factor; both empty where there is none."""
     config = record["config"]
     if record.get("surgery"):
-        return _named(config), f"{record['surgery']} put in"
+        return _named(record, config), f"{record['surgery']} put in"
     factors = [
         label
         for label, present in (
@@ -88,9 +109,9 @@ def _baseline(record: Mapping[str, Any]) -> tuple[str, str]:
         if present
     ]
     if factors:
-        return _named({**config, **_PLAIN}), " + ".join(factors)
+        return _named(record, {**config, **_PLAIN}), " + ".join(factors)
     if config.get("head") == "gap":
-        return _named({**config, "head": "mlp"}), "global average pooling"
+        return _named(record, {**config, "head": "mlp"}), "global average pooling"
     return "", ""
 
 

@@ -57,6 +57,18 @@ def _curvature(dataset: xr.Dataset) -> Values:
     return np.arange(len(values)), values
 
 
+def _mean(name: str) -> Callable[[xr.Dataset], Values | None]:
+    """A mean that stands beside its standard error; for several ensemble sizes, that of one prediction."""
+
+    def read(dataset: xr.Dataset) -> Values | None:
+        if name not in dataset:
+            return None
+        numbers = [dataset[each].values.ravel()[0] for each in (name, f"{name}_standard_error")]
+        return np.array([ERROR]), np.array(numbers, float)
+
+    return read
+
+
 def _sample(name: str) -> Callable[[xr.Dataset], Values]:
     def read(dataset: xr.Dataset) -> Values:
         return dataset["sample"].values, dataset[name].values.astype(float)
@@ -91,6 +103,9 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("rise of the NLL at radius 0.2", "flatness", "nats", "directions", *_FLAT, _rise),
     Quantity("NLL", "evaluation", "nats", "samples", "better", "worse", _sample("nll")),
     Quantity("accuracy", "evaluation", "", "samples", "worse", "better", _sample("correct")),
+    Quantity("calibration error", "evaluation", "", "samples", "better", "worse", _mean("ece")),
+    Quantity("variance of predictions", "ensemble", "", "samples", *_STEADY, _mean("prediction_variance")),
+    Quantity("variance of the NLL", "ensemble", "nat²", "passes", *_STEADY, _mean("nll_variance")),
     Quantity("spatial variance", "features", "", "samples", *_ROUGH, _stage_ends("spatial_variance")),
     Quantity("high frequencies", "features", "nats", "samples", *_ROUGH, _stage_ends("high_frequency")),
     Quantity("model variance", "features", "", "samples", *_STEADY, _stage_ends("model_variance")),

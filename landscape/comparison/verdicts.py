@@ -8,16 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from landscape.comparison.conditions import apart
 from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
-from landscape.comparison.pairs import Pair, Results, pairs
+from landscape.comparison.pairs import Pair, Results, pairs, record_of
 from landscape.comparison.quantities import ERROR, QUANTITIES, Quantity
 from landscape.errors import ResultError
-from landscape.results import attribute, differences
+from landscape.results import attribute
 
 SAME = "not distinguishable"
-
-_INCIDENTAL = ("micro_batch", "attention", "device", "options.directions")
-"""What may differ in a protocol without the numbers meaning anything else."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,12 @@ def verdicts(results: Results, *, mix: bool = False, seed: int = 0) -> list[Verd
         seed: Of the bootstrap.
 
     Raises:
-        ResultError: If a pair was measured under different protocols, and `mix` does not allow it.
+        ResultError: If a pair was measured under different protocols, and `mix` does not allow it, or seeds
+            were pooled: what spreads over seeds is told from the seeds themselves.
     """
+    merged = [name for name, kinds in results.items() if kinds and record_of(kinds).get("seeds")]
+    if merged:
+        raise ResultError(f"verdicts need each seed by itself, but {', '.join(merged)} were pooled")
     found = []
     for pair in pairs(results):
         for quantity in QUANTITIES:
@@ -75,15 +77,12 @@ def _datasets(results: Results, names: Sequence[str], quantity: Quantity) -> lis
 
 
 def _require_one_protocol(quantity: Quantity, pair: Pair, datasets: Sequence[xr.Dataset]) -> None:
-    first, *others = (attribute(dataset, "protocol") for dataset in datasets)
-    for other in others:
-        apart = [n for n in differences(first, other) if not n.startswith(_INCIDENTAL)]
-        if apart:
-            who = f"{pair.baseline[0]} and {pair.variant[0]}"
-            raise ResultError(
-                f"{who} were measured under different protocols ({quantity.kind}: {', '.join(apart)} "
-                "differ); measure them alike, or allow it with --mix"
-            )
+    different = apart(datasets)
+    if different:
+        raise ResultError(
+            f"{' and '.join(pair.labels)} were measured under different protocols ({quantity.kind}: "
+            f"{', '.join(different)} differ); measure them alike, or allow it with --mix"
+        )
 
 
 def _change(
@@ -102,9 +101,10 @@ def _change(
         return over_seeds(*means)
     (labels, first), (others, second) = values[0][0], values[1][0]
     if alone:
-        samples = int(attribute(baseline[0], "protocol")["data"]["samples"])
+        record = attribute(baseline[0], "protocol")
+        count = int((record["data"] if quantity.items == "samples" else record["options"])[quantity.items])
         errors = (float(first[1]), float(second[1]))
-        return unpaired(float(first[0]), float(second[0]), errors, over=quantity.items, count=samples)
+        return unpaired(float(first[0]), float(second[0]), errors, over=quantity.items, count=count)
     if not np.array_equal(labels, others):
         return None
     return paired(first, second, over=quantity.items, seed=seed)
@@ -115,7 +115,7 @@ def _verdict(pair: Pair, quantity: Quantity, change: Change) -> Verdict:
     verdict = (quantity.lower if change.value < 0 else quantity.higher) if told else SAME
     unit = f" {quantity.unit}" if quantity.unit else ""
     text = (
-        f"{pair.factor} ({pair.baseline[0]} → {pair.variant[0]}): {quantity.name} {change.baseline:.4g} → "
+        f"{pair.factor} ({' → '.join(pair.labels)}): {quantity.name} {change.baseline:.4g} → "
         f"{change.variant:.4g}{unit}, change {change.value:+.3g} [{change.low:+.3g}, {change.high:+.3g}] "
         f"over {change.count} {change.over}: {verdict}."
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from landscape.errors import LandscapeError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from landscape.network import Network
 
 MODELS = {
@@ -42,3 +44,15 @@ def load(name: str) -> Network:
         raise LandscapeError(f"the family has no {name!r}; its members are {', '.join(NAMES)}")
     with as_file(files(__package__) / f"{name}.safetensors") as path:
         return checkpoint.load(path, name=name)
+
+
+def measured() -> dict[str, dict[str, xr.Dataset]]:
+    """What was measured of the family, three seeds of each member: figures rebuild from it without training.
+
+    Returns:
+        Network name, such as `gap-seed1` → name of the result → dataset. `docs/results.md` says how.
+    """
+    from landscape.results import load_bundle
+
+    with as_file(files(__package__) / "measured.zip") as path:
+        return load_bundle(path)

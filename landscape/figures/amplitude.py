@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landscape.figures import style
@@ -46,9 +47,7 @@ def amplitude(
     """
     features = named(datasets, "features")
     chosen = style.looks_for(list(features), looks)
-    ends = {name: stage_ends(dataset) for name, dataset in features.items()}
-    stages = sorted({stage for found in ends.values() for stage in found})
-    variable, over = ("radial_log_amplitude", RINGS) if radial else ("log_amplitude", DIAGONAL)
+    stages = sorted({stage for dataset in features.values() for stage in stage_ends(dataset)})
     total = width or style.TWO_COLUMN
     with style.context():
         extra = 0.3 + 0.14 * legend_rows(len(features), total)
@@ -57,26 +56,53 @@ def amplitude(
         )
         highest = 1.0
         for axis, stage in zip(axes, stages, strict=True):
-            drawn = {name: dataset for name, dataset in features.items() if stage in ends[name]}
-            for row, (name, dataset) in enumerate(drawn.items()):
-                x, values = spectrum(dataset, ends[name][stage], variable, over)
-                error = spectrum(dataset, ends[name][stage], f"{variable}_standard_error", over)[1]
-                curve(
-                    axis,
-                    x,
-                    values,
-                    error if error.size == x.size else np.full(x.size, np.nan),
-                    chosen[name],
-                    name=name,
-                    marks=staggered(x.size, row),
-                    band=opacity(len(features)),
-                )
-                highest = max(highest, x.max(initial=0.0))
+            highest = max(highest, stage_curves(axis, features, stage, looks=chosen, radial=radial))
             axis.set_title(f"end of stage {stage}")
         frequency_axis(axes[0], highest, step=0.5 if total / across < 2 else 0.25)
         label_tiles(axes, across, "frequency (units of π)", "log amplitude")
         legend(figure, chosen, total)
     return figure
+
+
+def stage_curves(
+    axis: Axes,
+    features: Mapping[str, xr.Dataset],
+    stage: int,
+    *,
+    looks: Mapping[str, style.Look],
+    radial: bool = False,
+) -> float:
+    """One curve a network that has the stage: log amplitude at its end against frequency, with its band.
+
+    Args:
+        axis: Where to draw.
+        features: Results of kind `features` by network name.
+        stage: Which stage.
+        looks: Looks by name.
+        radial: Whether amplitudes are averaged over rings.
+
+    Returns:
+        The highest frequency, in units of π.
+    """
+    variable, over = ("radial_log_amplitude", RINGS) if radial else ("log_amplitude", DIAGONAL)
+    ends = {name: stage_ends(dataset) for name, dataset in features.items()}
+    drawn = {name: dataset for name, dataset in features.items() if stage in ends[name]}
+    highest = 0.0
+    for row, (name, dataset) in enumerate(drawn.items()):
+        x, values = spectrum(dataset, ends[name][stage], variable, over)
+        error = spectrum(dataset, ends[name][stage], f"{variable}_standard_error", over)[1]
+        curve(
+            axis,
+            x,
+            values,
+            error if error.size == x.size else np.full(x.size, np.nan),
+            looks[name],
+            name=name,
+            marks=staggered(x.size, row),
+            band=opacity(len(features)),
+        )
+        highest = max(highest, x.max(initial=0.0))
+    return highest
 
 
 def stage_ends(dataset: xr.Dataset) -> dict[int, int]:

@@ -13,13 +13,19 @@ from landscape.figures import (
     captions_surface,
     captions_trajectory,
 )
-from landscape.figures.captions_common import Results, protocol_differences, protocols, values
+from landscape.figures.captions_common import (
+    Results,
+    protocol_differences,
+    protocols,
+    seeds_phrase,
+    values,
+)
 from landscape.figures.inputs import Datasets, named
 from landscape.figures.sequence import Frames, frames
 
 
 def caption(figure: str, datasets: Datasets | Frames, **options: Any) -> str:
-    """The caption of a figure: definition, protocol, warnings.
+    """The caption of a figure: definition, warnings, seeds, protocol.
 
     Args:
         figure: Name of a figure of the catalogue, such as contours.
@@ -38,7 +44,7 @@ def caption(figure: str, datasets: Datasets | Frames, **options: Any) -> str:
     else:
         results = named(datasets, kind)  # type: ignore[arg-type]
         text = write(results, **options)
-    return " ".join(part for part in (text, protocol_phrase(results)) if part)
+    return " ".join(part for part in (text, seeds_phrase(results), protocol_phrase(results)) if part)
 
 
 def protocol_phrase(results: Results) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import xarray as xr
 
+from landscape.comparison import members
 from landscape.figures.reductions import option
 from landscape.results import attribute, differences
 
@@ -55,6 +56,58 @@ def by_name(found: Mapping[str, str]) -> str:
     if len(set(found.values())) == 1:
         return next(iter(found.values()))
     return ", ".join(f"{text} ({name})" for name, text in found.items())
+
+
+def over(results: Results, otherwise: str = "samples") -> str:
+    """What errors and intervals are over: `3 seeds` where means over seeds are drawn, else something else."""
+    return grouped({name: seeds(dataset) or otherwise for name, dataset in results.items()})
+
+
+def seeds(dataset: xr.Dataset) -> str:
+    """`3 seeds` for what was averaged over them; empty for anything else."""
+    return f"{len(members(dataset))} seeds" if dataset.attrs.get("pooling") in ("mean", "values") else ""
+
+
+def all_over_seeds(results: Results) -> bool:
+    """Whether every result was averaged over seeds."""
+    return all(seeds(dataset) for dataset in results.values())
+
+
+def seeds_phrase(results: Results) -> str:
+    """One sentence for each way in which seeds became one: a mean, their values together, or the first."""
+    how: dict[str, dict[str, xr.Dataset]] = {}
+    for name, dataset in results.items():
+        how.setdefault(str(dataset.attrs.get("pooling", "")), {})[name] = dataset
+    counts = {
+        way: grouped({name: str(len(members(dataset))) for name, dataset in found.items()})
+        for way, found in how.items()
+    }
+    sentences = {
+        "mean": "Means over {} networks trained with different seeds.",
+        "values": "Values of {} networks trained with different seeds, together.",
+        "first": "Of {} networks trained with different seeds one is drawn: "
+        + _first(how.get("first", {}))
+        + ".",
+    }
+    return " ".join(text.format(counts[way]) for way, text in sentences.items() if way in how)
+
+
+def _first(results: Results) -> str:
+    """Which seeds are drawn: `seed0 of each` where that says it, else their names."""
+    drawn = {name: str(members(dataset)[0]["name"]) for name, dataset in results.items()}
+    ends = {own.removeprefix(name).strip("-_. ") for name, own in drawn.items()}
+    same = len(ends) == 1 and all(own.startswith(name) and own != name for name, own in drawn.items())
+    return f"{ends.pop()} of each" if same else ", ".join(drawn.values())
+
+
+def grouped(found: Mapping[str, str]) -> str:
+    """As `by_name`, with the names of one text together: `3 seeds (mlp, gap), samples (own)`."""
+    names: dict[str, list[str]] = {}
+    for name, text in found.items():
+        names.setdefault(text, []).append(name)
+    if len(names) == 1:
+        return next(iter(names))
+    return ", ".join(f"{text} ({', '.join(who)})" for text, who in names.items())
 
 
 def joined(*parts: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from landscape.figures.captions_common import Results, options, protocols, sizes, values
+from landscape.comparison import members
+from landscape.figures.captions_common import Results, grouped, options, protocols, seeds, sizes, values
 from landscape.figures.layers import layer_boundaries, normalised
 from landscape.figures.reductions import not_converged, option, scalar
 from landscape.figures.scales import plain_number
@@ -17,12 +18,20 @@ def spectrum(results: Results, *, log: bool | None = None) -> str:
     """Of `figures.spectrum`."""
     del log  # said on the axis
     ape, nep = ([scalar(d, f"{name}_low") is not None for d in results.values()] for name in ("ape", "nep"))
-    errors = ["[95 % bootstrap interval over mini-batches]"] if any(ape) else []
+    interval = grouped(
+        {
+            name: f"Student's interval over {seeds(dataset)}"
+            if seeds(dataset)
+            else "bootstrap interval over mini-batches"
+            for name, dataset in results.items()
+        }
+    )
+    errors = [f"[95 % {interval}]"] if any(ape) else []
     errors += [] if all(ape) else ["± two standard errors"]
     likewise = ", likewise" if any(nep) else ""
     return (
         f"Kernel density of the top {options(results, 'k')} {_operator(results)} eigenvalues of each of "
-        f"{sizes(results, 'batch')} mini-batches of {options(results, 'batch_size')} samples"
+        f"{_batches(results)} mini-batches of {options(results, 'batch_size')} samples"
         f"{_coordinates(results)} ({_loss(results)}). The area under a curve is the share of values on that "
         "side; each side has its own vertical scale. Ticks are single values. APE: mean of the positive "
         f"values ({' or '.join(errors)}); NEP: share of negative ones{likewise} (Park & Kim 2022b)."
@@ -63,6 +72,12 @@ def layers(results: Results) -> str:
         f"Traces are stochastic estimates{source}, bars ± two standard errors.{small}{shaded}"
         f"{_not_converged(results, ' (open markers)')}{_not_finite(results, 'eigenvalue', 'trace')}"
     )
+
+
+def _batches(results: Results) -> str:
+    """How many mini-batches each network has."""
+    found = [dataset.sizes["batch"] // max(len(members(dataset)), 1) for dataset in results.values()]
+    return values([{"": count} for count in found], "")
 
 
 def _operator(results: Results) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landscape.figures.captions_common import Results, joined, values
+from landscape.figures.captions_common import Results, all_over_seeds, joined, over, values
 from landscape.figures.covariance import largest_off_centre
 from landscape.figures.maps import choose, one_image
 from landscape.figures.reductions import smoothing, stage_boundaries
@@ -18,7 +18,6 @@ from landscape.figures.uncertainty import is_uncertain
 
 SMALL_MAP = 8
 """Feature maps under this size have fewer than four frequencies."""
-_BARS = "bars are ± two standard errors over samples"
 
 
 def fourier(results: Results) -> str:
@@ -45,7 +44,7 @@ def amplitude(results: Results, *, radial: bool = False) -> str:
     return (
         f"Log amplitude of the 2D Fourier transform of the maps that leave each stage, {where}, mean over "
         "samples and channels (Park & Kim 2022a, D.2); after the smoothing layer where there is one. Bands "
-        f"are ± two standard errors over samples, where these are known.{_small_maps(results)}"
+        f"are ± two standard errors over {over(results)}, where these are known.{_small_maps(results)}"
     )
 
 
@@ -54,7 +53,7 @@ def high_frequency(results: Results) -> str:
     return (
         "Δ log amplitude at the highest frequency on the diagonal, (1 − 2/h)π for maps of even size h and "
         "(1 − 1/h)π for odd ones, so the frequency itself changes where the map size does; "
-        f"{_BARS}.{_shading(results)}{_small_maps(results)}"
+        f"{_bars(results)}.{_shading(results)}{_small_maps(results)}"
     )
 
 
@@ -63,7 +62,7 @@ def variance(results: Results, *, log: bool | None = None) -> str:
     del log  # said on the axis
     return (
         "Spatial variance of the feature maps: unbiased variance over height and width, mean over channels "
-        f"and samples; {_BARS}.{_shading(results)}"
+        f"and samples; {_bars(results)}.{_shading(results)}"
     )
 
 
@@ -71,13 +70,13 @@ def uncertainty(results: Results) -> str:
     """Of `figures.uncertainty`."""
     random = [d.attrs for d in results.values() if is_uncertain(d) and (d["model_deviation"] > 0).any()]
     draws = values(random, "draws") if random else "none"
-    over = f"{draws} dropout draws" if draws != "none" else "dropout draws"
+    passes = f"{draws} dropout draws" if draws != "none" else "dropout draws"
     absent = [name for name, dataset in results.items() if not is_uncertain(dataset)]
     return joined(
-        f"Model uncertainty: standard deviation of each element of the feature maps over {over}, mean over "
+        f"Model uncertainty: standard deviation of each element of the feature maps over {passes}, mean over "
         "elements and samples, zero for a deterministic network. Data uncertainty: standard deviation over "
         "the points of one map, mean over channels and samples (Park & Kim 2022a, Fig. 5). Bands are ± two "
-        f"standard errors over samples.{_shading(results)}",
+        f"standard errors over {over(results)}.{_shading(results)}",
         f"Without several draws: {', '.join(absent)}." if absent else "",
     )
 
@@ -87,9 +86,11 @@ def smoothing_effect(results: Results) -> str:
     absent = [name for name, dataset in results.items() if not is_smoothed(dataset)]
     known = all("spatial_variance_change_standard_error" in dataset for dataset in results.values())
     paired = "" if known else ", as if both variances were independent, so rather too long"
+    of = f" over {over(results)}" if all_over_seeds(results) else ""
     return joined(
         "Variance of the feature maps after each smoothing layer over that of the layer before it: over "
-        f"dropout draws, over the points of a map and over samples. Bars are ± two standard errors{paired}.",
+        f"dropout draws, over the points of a map and over samples. Bars are ± two standard errors{of}"
+        f"{paired}.",
         f"Without smoothing layers: {', '.join(absent)}." if absent else "",
     )
 
@@ -100,7 +101,7 @@ def aliasing(results: Results) -> str:
     return joined(
         "Share of the power of the map that enters a subsampling layer, its mean left out, at frequencies "
         "above π over the factor of subsampling in either direction: this folds back onto lower ones. Filled "
-        "markers: the map that is subsampled, bars ± two standard errors over samples.",
+        f"markers: the map that is subsampled, bars ± two standard errors over {over(results)}.",
         "Open markers: the map before the smoothing layer in front of it." if smoothed else "",
     )
 
@@ -141,17 +142,20 @@ def maps(results: Results, *, layers: Sequence[str] | None = None, image: int = 
     )
 
 
-def noise(results: Results) -> str:
+def noise(results: Results, *, quantities: Sequence[str] = ("accuracy", "accuracy_drop")) -> str:
     """Of `figures.noise`."""
     attrs = [dataset.attrs for dataset in results.values()]
-    power = values(attrs, "equal_power")
-    equal = " Noise of every ring has the same power." if power == "True" else ""
+    equal = " Noise of every ring has the same power." if values(attrs, "equal_power") == "True" else ""
+    clean, paired = " A short line at the left edge is the accuracy without noise.", ""
+    if "accuracy_drop" in quantities:
+        marked = ", marked at the left edge," if "accuracy" in quantities else ""
+        clean = f" The drop is the accuracy without noise{marked} minus that with it."
+        paired = _paired(results, ", those of the drop over paired")
     return (
         f"Accuracy on images plus {values(attrs, 'noise')} noise of standard deviation "
         f"{values(attrs, 'strength')} before it is restricted to a square ring of frequencies, of width "
-        f"{values(attrs, 'width_pi')}π around the frequency shown (Park & Kim 2022a, Fig. 6; 2022b, Fig. 2). "
-        f"The drop is the accuracy without noise, marked at the left edge, minus that with it.{equal} Bands "
-        "are ± two standard errors over samples, those of the drop over paired differences."
+        f"{values(attrs, 'width_pi')}π around the frequency shown (Park & Kim 2022a, Fig. 6; 2022b, Fig. 2)."
+        f"{clean}{equal} Bands are ± two standard errors over {over(results)}{paired}."
     )
 
 
@@ -180,8 +184,18 @@ def lesion(results: Results, *, quantity: str = "accuracy_drop") -> str:
     shaded = " Shading: every second stage." if stage_boundaries(results.values()) else ""
     return (
         f"{what} when one block is taken out and its shortcut stays (Veit et al. 2016), against the depth of "
-        f"the block; bars are ± two standard errors over samples, of paired differences.{shaded}"
+        f"the block; bars are ± two standard errors over {over(results)}"
+        f"{_paired(results, ', of paired')}.{shaded}"
     )
+
+
+def _bars(results: Results) -> str:
+    return f"bars are ± two standard errors over {over(results)}"
+
+
+def _paired(results: Results, words: str) -> str:
+    """What is said of errors over samples, and has no meaning over seeds."""
+    return "" if all_over_seeds(results) else f"{words} differences"
 
 
 def _dashed(results: Results) -> str:

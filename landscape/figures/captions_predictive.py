@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from landscape.figures.captions_common import Results, by_name, joined, sizes, values
+from landscape.figures.captions_common import Results, by_name, joined, over, sizes, values
 from landscape.figures.ensemble import QUANTITIES
 from landscape.figures.reductions import estimate
 
@@ -19,9 +19,9 @@ def reliability(results: Results) -> str:
     """Of `figures.reliability`."""
     return (
         f"Accuracy of the predictions in each of {sizes(results, 'bin')} bins of confidence, at the mean "
-        "confidence of the bin, bars ± two standard errors over samples; bins without predictions have no "
-        "point. Dashed: calibrated; points below it are overconfident. With it the share of the predictions "
-        f"in each bin. {_CALIBRATION} (± two standard errors)."
+        f"confidence of the bin, bars ± two standard errors over {over(results)}; bins without predictions "
+        "have no point. Dashed: calibrated; points below it are overconfident. With it the share of the "
+        f"predictions in each bin. {_CALIBRATION} (± two standard errors)."
     )
 
 
@@ -36,8 +36,8 @@ def ensemble(
     }
     return joined(
         f"{_listed(quantities)} of the mean of the predicted probabilities over so many "
-        f"{by_name(kinds)} (Park & Kim 2022a, Fig. 3). Bands are ± two standard errors over samples; the "
-        "sizes share samples and predictions, so neighbouring points err together.",
+        f"{by_name(kinds)} (Park & Kim 2022a, Fig. 3). Bands are ± two standard errors over {over(results)}; "
+        "the sizes share samples and predictions, so neighbouring points err together.",
         f"{_CALIBRATION}." if "ece" in quantities else "",
     )
 
@@ -61,7 +61,8 @@ def corruptions(results: Results, *, quantity: str = "error") -> str:
     }
     return joined(
         f"{_listed([quantity])} by corruption, mean over {sizes(results, 'severity')} severities, bars ± two "
-        "standard errors over samples, as if the errors of all severities were the same, so rather too long.",
+        f"standard errors over {over(results)}, as if the errors of all severities were the same, so rather "
+        "too long.",
         f"Mean over corruptions: {by_name(means)}." if means else "",
         _source(results),
     )
@@ -71,7 +72,7 @@ def consistency(results: Results) -> str:
     """Of `figures.consistency`."""
     return (
         "Share of neighbouring frames of a perturbed image with the same predicted class, by perturbation, "
-        "bars ± two standard errors (Hendrycks & Dietterich 2019)."
+        f"bars ± two standard errors over {over(results)} (Hendrycks & Dietterich 2019)."
     )
 
 
@@ -82,7 +83,7 @@ def attack(results: Results) -> str:
     pgd = "" if steps == "none" else f" PGD: {steps} steps of size {_step(results)}."
     return (
         "Accuracy on images that an attack has changed by at most ε at each pixel, with the gradient of the "
-        f"network's own loss: FGSM in one step.{pgd} Bands are ± two standard errors over samples."
+        f"network's own loss: FGSM in one step.{pgd} Bands are ± two standard errors over {over(results)}."
     )
 
 

@@ -18,15 +18,9 @@ from landscape.errors import ResultError
 from landscape.figures import style
 from landscape.figures.scales import plain_number
 
-LINKS = ("features", "spectrum", "flatness", "evaluation")
-"""Kinds of results in the order of the chain: feature maps, curvature, surface, predictions."""
+LINKS = ("features", "ensemble", "spectrum", "flatness", "evaluation")
+"""Kinds of results in the order of the chain: feature maps, spread, curvature, surface, predictions."""
 
-_TITLES = {
-    "features": "feature maps",
-    "spectrum": "curvature",
-    "flatness": "loss surface",
-    "evaluation": "predictions",
-}
 _GOOD, _BAD, _NEUTRAL = style.PALETTE[0], style.PALETTE[1], "0.55"
 _WIDEST = 100.0  # per cent; wider intervals end in arrows
 Pairing = tuple[str, str, str]
@@ -63,7 +57,7 @@ def chain(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
             last = grid[:, column][: -(-(len(groups) - column) // across)][-1]
             last.set_xlabel("change (%)")
             last.tick_params(labelbottom=True)
-        style.legend_below(figure, *_legend(), columns=3 if total > 5 else 1)
+        style.legend_below(figure, *legend(), columns=3 if total > 5 else 1)
     return figure
 
 
@@ -85,7 +79,7 @@ def overview(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
         axis = figure.subplots()
         for line, verdicts in enumerate(groups.values()):
             for verdict in verdicts:
-                _cell(axis, rows.index(verdict.quantity.name), line, verdict)
+                cell(axis, rows.index(verdict.quantity.name), line, verdict)
         axis.set_xlim(-0.5, len(rows) - 0.5)
         axis.set_ylim(len(groups) - 0.5, -0.5)
         labels = [textwrap.fill(name, max(int(13 * total / len(rows) * 8 / 6.75), 8)) for name in rows]
@@ -94,7 +88,7 @@ def overview(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
         axis.tick_params(length=0, labeltop=True, labelbottom=False)
         for side in axis.spines.values():
             side.set_visible(False)
-        style.legend_below(figure, *_legend(), columns=3)
+        style.legend_below(figure, *legend(), columns=3)
     return figure
 
 
@@ -109,7 +103,7 @@ def by_pair(found: Sequence[Verdict]) -> dict[Pairing, list[Verdict]]:
     groups: dict[Pairing, list[Verdict]] = {}
     for verdict in found:
         pair = verdict.pair
-        groups.setdefault((pair.factor, pair.baseline[0], pair.variant[0]), []).append(verdict)
+        groups.setdefault((pair.factor, *pair.labels), []).append(verdict)
     return groups
 
 
@@ -166,14 +160,14 @@ def _panel(axis: Axes, verdicts: Sequence[Verdict], rows: Sequence[str]) -> None
     axis.set_axisbelow(True)
 
 
-def _cell(axis: Axes, column: int, line: int, verdict: Verdict) -> None:
-    """The change, bold on a tint where it can be told."""
+def cell(axis: Axes, column: int, line: int, verdict: Verdict) -> None:
+    """The relative change at a place of a table, bold on a tint where it can be told."""
     value, told = relative(verdict)[0], as_expected(verdict)
     colour = _NEUTRAL if told is None else _GOOD if told else _BAD
     if told is not None:
         axis.add_patch(_tile(column, line, colour, hatch="" if told else "////"))
     known = np.isfinite(value) and abs(value) < 999.5
-    text = f"{value:+.0f} %" if known else plain_number(verdict.change.value)
+    text = f"{value:+.0f} %".replace("-", "−") if known else plain_number(verdict.change.value)
     weight, shade = ("normal", "0.45") if told is None else ("bold", "black")
     axis.text(column, line, text, ha="center", va="center", fontsize=6.5, weight=weight, color=shade)
 
@@ -191,7 +185,8 @@ def _tile(column: int, line: int, colour: str, hatch: str) -> Rectangle:
     )
 
 
-def _legend() -> tuple[list[Line2D], list[str]]:
+def legend() -> tuple[list[Line2D], list[str]]:
+    """What the colours of `chain`, `overview` and the map of conditions mean."""
     entries = {
         "as the papers expect": {"color": _GOOD, "marker": "o"},
         "the opposite": {"color": _BAD, "marker": "s"},
@@ -213,11 +208,11 @@ def caption(found: Sequence[Verdict]) -> str:
     return " ".join(
         (
             "Change of each quantity from baseline to variant, in per cent of the baseline's size, in the "
-            "order of the chain of reasons: feature maps, curvature, loss surface, predictions.",
+            "order of the chain of reasons: feature maps, spread of predictions, curvature, loss surface, "
+            "quality of predictions.",
             f"Factors: {said}.",
             f"Intervals are 95 %, over {', '.join(over)}.",
             "Other seeds were not measured: the intervals are those of these networks." if alone else "",
-            "As the papers expect: less spatial variance, fewer high frequencies, less model variance, "
-            "smaller eigenvalues, curvature and rise of the loss, lower NLL, higher accuracy.",
+            "As the papers expect: less of everything, except for a higher accuracy.",
         )
     ).replace("  ", " ")

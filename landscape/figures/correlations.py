@@ -44,7 +44,8 @@ def correlations(dataset: xr.Dataset, *, width: float | None = None) -> Figure:
                     weight="bold" if told else "normal",
                     color="white" if abs(value) > 0.75 else "black",
                 )
-        labels = [textwrap.fill(name, 18) for name in names]
+        # Names in two lines need room beside them.
+        labels = [textwrap.fill(name, 18 if total / len(names) > 0.4 else 40) for name in names]
         axis.set_xticks(range(len(names) - 1), labels=labels[:-1], rotation=90, fontsize=6)
         axis.set_yticks(range(len(names) - 1), labels=labels[1:], fontsize=6)
         axis.tick_params(length=0)
@@ -60,8 +61,10 @@ def caption(dataset: xr.Dataset) -> str:
     counts = dataset["networks"].values
     most = sorted({int(count) for count in counts[np.isfinite(dataset["correlation"].values)]})
     span = f"{most[0]}" if len(most) == 1 else f"{most[0]} to {most[-1]}"
+    seeds = dataset.attrs.get("seeds")
+    each = f", each the mean over {seeds} seeds" if seeds else ""
     return (
-        f"Spearman's rank correlation between the mean quantities of {span} networks; bold where the p-value "
-        "by permutation of the networks is under 0.05, without correction for the number of pairs. The "
-        "networks are few and related: a correlation here shows no cause."
+        f"Spearman's rank correlation between the mean quantities of {span} networks{each}; bold where the "
+        "p-value by permutation of the networks is under 0.05, without correction for the number of pairs. "
+        "The networks are few and related: a correlation here shows no cause."
     )

@@ -135,7 +135,7 @@ def curve(
 
 def opacity(networks: int) -> float:
     """Opacity of bands: fainter where many lie on one another."""
-    return 0.18 if networks <= 4 else 0.07
+    return 0.18 if networks <= 2 else 0.11 if networks <= 4 else 0.07
 
 
 def staggered(size: int, row: int) -> list[int]:

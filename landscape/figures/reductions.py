@@ -112,12 +112,19 @@ def not_converged(dataset: xr.Dataset) -> int:
 def batch_maximum(spectrum: xr.Dataset) -> tuple[float, float | None] | None:
     """Mean over mini-batches of the largest eigenvalue, and its standard error over them.
 
+    Of several seeds (coordinate `seed`) it is the mean of their means, and the error is over seeds.
+
     Returns:
         None if no batch has a finite value; the standard error is None with fewer than two batches.
     """
     values = spectrum["eigenvalue"].transpose("batch", "rank").values.astype(float)
     values = np.where(np.isfinite(values), values, -np.inf).max(axis=1)
-    values = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    if "seed" in spectrum.coords:
+        seed = spectrum["seed"].values[finite].astype(str)
+        values = np.array([values[finite][seed == each].mean() for each in dict.fromkeys(seed)])
+    else:
+        values = values[finite]
     if not values.size:
         return None
     error = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None

@@ -179,11 +179,14 @@ def _side(
 
 
 def _decorate(upper: Axes, lower: Axes, sign: int, log: bool, span: tuple[float, float]) -> None:
+    narrow = lower.bbox.width < lower.figure.dpi  # than an inch
     if log:
         ticks = sign * _ticks_for(lower, span)
         lower.set_xscale("symlog", linthresh=span[0])  # its linear part lies outside the axis
         lower.set_xticks(ticks, labels=[plain_number(tick) for tick in ticks])
         lower.minorticks_off()
+    elif narrow:
+        lower.locator_params(axis="x", nbins=1, min_n_ticks=1)
     lower.set_xlim(*sorted((sign * span[0], sign * span[1])))
     upper.set_ylim(bottom=0)
     upper.locator_params(axis="y", nbins=5)
@@ -192,7 +195,8 @@ def _decorate(upper: Axes, lower: Axes, sign: int, log: bool, span: tuple[float,
         upper.set_ylabel("density" + (" (per decade)" if log else ""))
     else:
         upper.set_yticks([])
-        upper.text(0.5, 0.5, "too few values for a density", ha="center", transform=upper.transAxes)
+        words = "too few\nvalues for\na density" if narrow else "too few values for a density"
+        upper.text(0.5, 0.5, words, ha="center", transform=upper.transAxes)
     upper.tick_params(axis="x", bottom=False, labelbottom=False)
     lower.set_xlabel("eigenvalue" + (" (log)" if log else ""))
     lower.spines["left"].set_visible(False)

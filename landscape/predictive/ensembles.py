@@ -18,7 +18,7 @@ from landscape.forward import Forward
 from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.predictive.scoring import ATTRIBUTES, assign, settled
-from landscape.predictive.spread import exponent, group_sums, variance
+from landscape.predictive.spread import exponent, group_sums, prediction_variance, variance
 from landscape.progress import Progress, silent
 from landscape.work import Item, Runner, in_memory
 
@@ -72,7 +72,9 @@ def ensemble(
         Dimension `size` (1 … passes): `nll` (nats), `accuracy`, `ece`, `brier`, each with its
         `…_standard_error` over samples; with several orders, that of the mean over orders. Up to half the
         passes also `nll_variance`, over disjoint ensembles of a size, which theory divides by the size
-        (Park & Kim 2022a, eq. 18–25), and the attribute `nll_variance_exponent`, −1 in theory.
+        (Park & Kim 2022a, eq. 18–25), and the attribute `nll_variance_exponent`, −1 in theory. Without a
+        dimension `prediction_variance`: the variance of a predicted probability from one pass to the next,
+        summed over classes; NaN for a single pass.
 
     Raises:
         LandscapeError: If every pass would be the same, the objectives differ in samples or classes, or a
@@ -163,9 +165,10 @@ def _curve(members: list[_Member], start: int, stop: int, permutations: list[Ten
     passes = torch.stack([log_probability.to(device) for log_probability, _ in outputs])
     chunk = max(1, _CHUNK // (len(passes) * passes.shape[2]))
     scores: dict[str, list[Tensor]] = {"nll": [], "accuracy": [], "brier": []}
-    reliabilities, groups = [], []
+    reliabilities, groups, spreads = [], [], []
     for part, wanted in zip(passes.split(chunk, 1), targets.split(chunk), strict=True):
         groups.append(group_sums(part, wanted))
+        spreads.append(prediction_variance(part))
         orders = [_sizes(part[order.to(device)], wanted) for order in permutations]
         for name, values in scores.items():
             values.append(torch.stack([order[name] for order in orders]).mean(0))
@@ -175,7 +178,7 @@ def _curve(members: list[_Member], start: int, stop: int, permutations: list[Ten
     binned = combined(reliabilities)
     item = {name: torch.cat(values, 1) for name, values in scores.items()}
     item |= {name: getattr(binned, name) for name in _RELIABILITY}
-    item["groups"] = torch.stack(groups).sum(0)
+    item |= {"groups": torch.stack(groups).sum(0), "spread": torch.cat(spreads)}
     return {name: values.cpu().numpy() for name, values in item.items()}
 
 
@@ -217,5 +220,13 @@ def _dataset(items: list[Item]) -> xr.Dataset:
     dataset["size"].attrs |= {"long_name": "predictions averaged", "units": "1"}
     for name, measured in columns.items():
         assign(dataset, name, measured, ("size",), ATTRIBUTES[name])
+    spread = metrics.mean(torch.from_numpy(np.concatenate([item["spread"] for item in items])))
+    assign(
+        dataset,
+        "prediction_variance",
+        np.array([spread.value, spread.standard_error]),
+        (),
+        ATTRIBUTES["prediction_variance"],
+    )
     slope, error = exponent(columns["nll_variance"][0])
     return dataset.assign_attrs(nll_variance_exponent=slope, nll_variance_exponent_standard_error=error)

@@ -21,6 +21,7 @@ ATTRIBUTES = {
     "nll": {"long_name": "negative log-likelihood", "units": "nat"},
     "ece": {"long_name": "expected calibration error", "units": "1"},
     "brier": {"long_name": "Brier score, summed over classes", "units": "1"},
+    "prediction_variance": {"long_name": "variance of the prediction over passes", "units": "1"},
     "nll_variance": {"long_name": "variance of the NLL over disjoint ensembles", "units": "nat²"},
 }
 """Names and units of the scores that several results share."""

@@ -33,6 +33,20 @@ def group_sums(passes: Tensor, targets: Tensor) -> Tensor:
     return torch.cat(sums) if sums else passes.new_zeros(0)
 
 
+def prediction_variance(passes: Tensor) -> Tensor:
+    """Unbiased variance over passes of the probability of each class, summed over classes.
+
+    Args:
+        passes: Log-probabilities, shape (pass, sample, class).
+
+    Returns:
+        Shape (sample,); NaN for a single pass.
+    """
+    if len(passes) < 2:
+        return passes.new_full(passes.shape[1:2], math.nan)
+    return passes.exp().var(0).sum(-1)
+
+
 def group_sizes(count: int) -> np.ndarray:
     """The size of each group of `group_sums` for so many passes, shape (group,)."""
     layout = _layout(count)

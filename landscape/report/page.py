@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from landscape import figures
-from landscape.comparison import Verdict
+from landscape.comparison import Verdict, members, pooled
 from landscape.figures.captions import protocol_phrase
 from landscape.files import write_text
 from landscape.report import assets
@@ -49,7 +49,8 @@ def write_report(
     Every figure for which some network has a result is written as PDF, SVG and PNG with its caption as text.
     The page holds all it needs, figures, data and script, and may be sent on alone; its policy forbids it
     the network. Without scripts it shows the figures and numbers, with them also surfaces to turn and curves
-    to select. Each file is written atomically, the page last.
+    to select. Each file is written atomically, the page last. Seeds of one configuration are shown as one
+    network, see `landscape.comparison.pooled`.
 
     Args:
         results: Network name → kind of result → dataset; networks may lack kinds.
@@ -62,9 +63,11 @@ def write_report(
         Path of the page.
 
     Raises:
-        ResultError: If there are no results, or one is filed under another kind.
+        ResultError: If there are no results, one is filed under another kind, or seeds do not fit together.
         LandscapeError: If the folder cannot be written.
     """
+    every = {name: _usual(kinds) for name, kinds in results.items()}
+    results = pooled(every)
     rows = summarise(results)
     said = sentences(results, rows)
     looks = figures.looks(results)
@@ -75,13 +78,15 @@ def write_report(
     parts = live(results, looks)
     values = {
         "title": title,
-        "command": command or default_command(results),
+        "command": command or default_command(every),
         "sentences": said,
         "chapters": chapters(sections, parts),
         "parts": parts,
         "data": script_json(parts),
         "verdicts": groups(verdicts or ()),
         "summaries": _summaries(files),
+        "lead": lead(results),
+        "checkpoints": _checkpoints(every),
         **_values(results, rows),
         **_assets(looks),
     }
@@ -116,7 +121,6 @@ def _values(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
         "findings": findings,
         "verdict": verdict(findings),
         "failed": any(not finding.passed for finding in findings),
-        "checkpoints": _checkpoints(results),
         "citations": CITATIONS,
     }
 
@@ -125,6 +129,28 @@ def _summaries(files: Sequence[Path]) -> list[tuple[str, str]]:
     """The summary files and what they hold as addresses."""
     types = {".csv": "text/csv", ".json": "application/json"}
     return [(path.name, data_address(path.read_bytes(), types[path.suffix])) for path in files]
+
+
+def _usual(kinds: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """Without further results of a kind, such as `spectrum-test`, which the page does not show."""
+    return {
+        name: dataset
+        for name, dataset in kinds.items()
+        if not name.startswith(f"{dataset.attrs.get('kind')}-")
+    }
+
+
+def lead(results: Results) -> str:
+    """How many networks the page shows, and of how many seeds."""
+    counts = [
+        max((len(members(dataset)) for dataset in kinds.values()), default=0) or 1
+        for kinds in results.values()
+    ]
+    text = "One network" if len(counts) == 1 else f"{len(counts)} networks compared"
+    if max(counts) < 2:
+        return text
+    each = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"{text}, {each} seeds{' each' if len(counts) > 1 else ''}"
 
 
 def default_command(results: Results) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scipy.stats import t as student_t
+
 from landscape.report.numbers import PERCENT, Estimate, distinguishable, number, percent
 from landscape.report.summary import Results, Row, summarise
 from landscape.results import attribute
@@ -30,7 +32,7 @@ def sentences(results: Results, rows: Sequence[Row] | None = None) -> dict[str, 
         "fourier": _fourier(rows),
         "high_frequency": _high_frequency(rows),
         "variance": _variance(rows),
-        "seed": _seed(results),
+        "seed": _seeds(rows) or _seed(results),
     }
     return {section: text for section, text in found.items() if text}
 
@@ -105,6 +107,8 @@ def _surface(rows: Sequence[Row]) -> str:
     rises = [Estimate(name, b["rise"], b.get("standard_error")) for name, b in borders.items()]
     radii = {b["radius"] for b in borders.values()}
     scope = "The interval covers the samples only; other directions were not measured."
+    if any("surface_of" in row for row in rows):
+        scope += " The surfaces are those of one seed each."
     if len(radii) > 1:
         return f"Mean rise of the NLL to the border: {_list(rises)}; borders differ, so not ranked. {scope}"
     what = f"mean rise of the NLL from the trained weights to the border of the grid (±{radii.pop():g})"
@@ -158,6 +162,24 @@ def _variance(rows: Sequence[Row]) -> str:
             f" A smoothing layer multiplies the spatial variance by {', '.join(ratios)} (geometric means)."
         )
     return text.strip()
+
+
+def _seeds(rows: Sequence[Row]) -> str:
+    """Said once of networks of several seeds."""
+    counts = {row["name"]: row.get("seeds", 1) for row in rows}
+    if max(counts.values()) < 2:
+        return ""
+    several = {name: count for name, count in counts.items() if count > 1}
+    fewest, most = min(several.values()), max(several.values())
+    count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    covered = 100 * (1 - 2 * float(student_t.sf(2, fewest - 1)))
+    alone = [name for name, seeds in counts.items() if seeds < 2]
+    text = (
+        f"Numbers are means over {count} networks trained with different seeds, and ± is two standard errors "
+        f"over these, not over samples or mini-batches: with {fewest} that covers about {covered:.0f} %. "
+        "Surfaces and other pictures are those of the first seed."
+    )
+    return text + (f" Of one seed, with ± over samples or mini-batches: {_join(alone)}." if alone else "")
 
 
 def _seed(results: Results) -> str:

@@ -38,11 +38,14 @@ def summarise(results: Results) -> list[Row]:
 
     Keys, by the kind of result they come from:
 
-    - any: `name`, `architecture`, `parameters`, `failed_checks` (messages).
+    - any: `name`, `architecture`, `parameters`, `failed_checks` (messages); of networks merged by
+      `landscape.comparison.pooled` also `seeds`, how many: means and standard errors are then over seeds,
+      but for those of the surface, which is that of the seed `surface_of`.
     - evaluation: `nll`, `accuracy`, `brier` (each with `_standard_error`), `ece`, `top5`.
     - eigenvalues: `largest_eigenvalue`, `largest_eigenvalue_residual`, `largest_eigenvalue_converged`.
     - spectrum: `batch_max_eigenvalue` (mean over mini-batches of the largest eigenvalue) and its
-      `_standard_error` over mini-batches, `ape` and its `_standard_error`, `nep`, `not_converged`.
+      `_standard_error` over mini-batches or seeds, `ape` and its `_standard_error`, `nep` (of several
+      seeds with its `_standard_error`), `not_converged`.
     - surface: `centre_nll`, `minimum` and `maximum` {x, y, nll}, `not_finite`, and `border` {radius, rise,
       standard_error, cells, not_finite}, where `rise` is the mean NLL over the finite cells of the outermost
       ring of the grid minus the NLL of the centre.
@@ -97,6 +100,10 @@ def _row(name: str, kinds: Mapping[str, xr.Dataset]) -> Row:
             )
         network = attribute(dataset, "network")
         row |= {key: network[key] for key in ("architecture", "parameters") if network.get(key)}
+        if network.get("seeds"):
+            row["seeds"] = max(row.get("seeds", 0), len(network["seeds"]))
+        if kind == "surface" and dataset.attrs.get("pooling") == "first":
+            row["surface_of"] = network["seeds"][0]["name"]
         failed += [check["message"] for check in attribute(dataset, "checks") if not check["passed"]]
     for kind, read in _READERS.items():
         if kind in kinds:
@@ -127,7 +134,9 @@ def _eigenvalues(dataset: xr.Dataset) -> Row:
 
 
 def _spectrum(dataset: xr.Dataset) -> Row:
-    row: Row = {name: scalar(dataset, name) for name in ("ape", "ape_standard_error", "nep")}
+    row: Row = {
+        name: scalar(dataset, name) for name in ("ape", "ape_standard_error", "nep", "nep_standard_error")
+    }
     largest = batch_maximum(dataset)
     if largest:
         row["batch_max_eigenvalue"], row["batch_max_eigenvalue_standard_error"] = largest

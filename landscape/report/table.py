@@ -37,10 +37,18 @@ def _share(key: str) -> Callable[[Row], str]:
 def _rise(row: Row) -> str:
     border = row["border"]
     text = plus_minus(border["rise"], border.get("standard_error"))
-    return f"{text} (without {border['not_finite']} cells)" if border["not_finite"] else text
+    text += f" (without {border['not_finite']} cells)" if border["not_finite"] else ""
+    return text + _of_one(row)
+
+
+def _of_one(row: Row) -> str:
+    """Said of the surface, where everything else in the row is a mean over seeds."""
+    return " (one seed)" if "surface_of" in row else ""
 
 
 COLUMNS = (
+    Column("seeds", "Seeds", "networks trained with different seeds, whose mean is given; ± is over these",
+           lambda row: str(row["seeds"])),
     Column("parameters", "Parameters", "trainable parameters", lambda row: f"{row['parameters']:,}"),
     Column("nll", "NLL", "mean negative log-likelihood", _estimate("nll")),
     Column("accuracy", "Accuracy," + PERCENT, "share of samples classified correctly", _share("accuracy")),
@@ -68,7 +76,7 @@ COLUMNS = (
     Column("ape", "APE", "mean of the positive mini-batch eigenvalues", _estimate("ape")),
     Column("nep", "NEP," + PERCENT, "share of negative mini-batch eigenvalues", _share("nep")),
     Column("centre_nll", "NLL at centre", "NLL of the trained weights on the samples of the surface",
-           lambda row: number(row["centre_nll"])),
+           lambda row: number(row["centre_nll"]) + _of_one(row)),
     Column(
         "border",
         "Rise to border",

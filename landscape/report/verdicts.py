@@ -116,8 +116,12 @@ def _written(
 def _pair(pair: Pair) -> str:
     """`gap → gap-blur`, with the number of seeds where there are several."""
     seeds = len(pair.baseline), len(pair.variant)
-    text = f"{pair.baseline[0]} → {pair.variant[0]}"
-    return text if seeds == (1, 1) else f"{text} ({seeds[0]} and {seeds[1]} seeds)"
+    text = " → ".join(pair.labels)
+    if seeds == (1, 1):
+        return text
+    return (
+        f"{text} ({f'{seeds[0]} seeds each' if len(set(seeds)) == 1 else f'{seeds[0]} and {seeds[1]} seeds'})"
+    )
 
 
 def _with_unit(text: str, unit: str) -> str:

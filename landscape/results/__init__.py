@@ -1,5 +1,6 @@
 """Labelled results with their protocol, on disk and back; imports neither torch nor matplotlib."""
 
+from landscape.results.bundle import load_bundle, save_bundle
 from landscape.results.journal import Journal
 from landscape.results.provenance import provenance
 from landscape.results.schema import KINDS, Check, attribute, differences, plain, stamp
@@ -13,8 +14,10 @@ __all__ = [
     "check_place",
     "differences",
     "load",
+    "load_bundle",
     "plain",
     "provenance",
     "save",
+    "save_bundle",
     "stamp",
 ]

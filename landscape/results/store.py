@@ -56,13 +56,21 @@ def load(path: str | Path) -> xr.Dataset:
         dataset = xr.open_zarr(path, consolidated=False).load()
     except Exception as error:  # zarr raises many kinds for a damaged store
         raise ResultError(f"{path} cannot be read as a zarr store: {error}") from error
-    dataset = _with_plain_words(dataset)
+    return checked(_with_plain_words(dataset), str(path))
+
+
+def checked(dataset: xr.Dataset, place: str) -> xr.Dataset:
+    """The dataset, if it is a whole result of ours.
+
+    Raises:
+        ResultError: If it is of no known kind, or variables or attributes are missing; `place` names it.
+    """
     variables = KINDS.get(str(dataset.attrs.get("kind")))
     if variables is None:
-        raise ResultError(f"{path} is a zarr store, but not a result of landscape")
+        raise ResultError(f"{place} is readable, but not a result of landscape")
     missing = [name for name in variables if name not in dataset]
     if missing:
-        raise ResultError(f"{path} is damaged: {', '.join(missing)} is missing; copy or measure it again")
+        raise ResultError(f"{place} is damaged: {', '.join(missing)} is missing; copy or measure it again")
     for name in ATTRIBUTES:
         attribute(dataset, name)
     return dataset

@@ -48,8 +48,9 @@ def test_a_result_without_a_figure_is_said(measured, tmp_path, checkpoint):
     assert not (tmp_path / "figures").exists()
 
 
-def test_what_is_no_result_is_said(measured, checkpoint):
-    for place in ("nowhere.zarr", checkpoint, "."):
+def test_what_is_no_result_is_said(measured, checkpoint, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for place in ("nowhere.zarr", checkpoint, "empty"):
         outcome = measured("plot", place)
         assert outcome.status == 1
         assert outcome.err.startswith("landscape: ")
@@ -77,3 +78,40 @@ def test_a_venue_that_is_not_known_is_refused(measured):
     outcome = measured("plot", "surface.zarr", "--preset", "nature")
     assert outcome.status == 2
     assert "'icml', 'neurips', 'cvpr'" in outcome.err
+
+
+@pytest.fixture
+def family(run, tmp_path):
+    from landscape.results import save
+    from tests.figures import seeds
+
+    for name, kinds in seeds.family().items():
+        for kind in ("spectrum", "evaluation"):
+            save(kinds[kind], tmp_path / "family" / "datasets" / name / f"{kind}.zarr")
+    return run
+
+
+def test_seeds_are_drawn_as_one_network(family, tmp_path):
+    outcome = family("plot", "family", "--out", "figures")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.split() == ["figures/spectrum.pdf", "figures/reliability.pdf"]
+    assert "gap: 3 seeds as one (gap-seed0, gap-seed1, gap-seed2)" in outcome.err
+    assert "Student's interval over 3 seeds" in (tmp_path / "figures" / "spectrum.txt").read_text("utf-8")
+
+
+def test_each_seed_is_drawn_if_asked(family, tmp_path):
+    outcome = family("plot", "family", "--each-seed", "--figure", "reliability", "--out", "figures")
+    assert outcome.status == 0, outcome.err
+    assert not outcome.err
+    caption = (tmp_path / "figures" / "reliability.txt").read_text("utf-8")
+    assert "standard errors over samples" in caption
+    assert "seeds" not in caption
+
+
+def test_a_bundle_is_drawn(family, tmp_path):
+    from landscape.results import save_bundle
+    from tests.figures import synthetic
+
+    save_bundle({"gap": {"spectrum": synthetic.spectrum()}}, tmp_path / "all.zip")
+    outcome = family("plot", "all.zip", "--out", "figures")
+    assert outcome.out.split() == ["figures/spectrum.pdf"]

@@ -10,7 +10,15 @@ from landscape.train import Recipe
 def tiny(monkeypatch):
     """An experiment of two tiny networks, on the embedded images."""
     models = {"gap": "cifar-resnet20:width=4", "gap-blur": "cifar-resnet20:width=4,blur"}
-    sizes = {"maps": 4, "batch_size": 4, "batches": 2, "span": 0.2, "steps": 3, "directions": 2}
+    sizes = {
+        "predictions": 50,
+        "maps": 4,
+        "batch_size": 16,
+        "batches": 2,
+        "span": 0.2,
+        "steps": 3,
+        "directions": 2,
+    }
     experiment = reproduction.Experiment(models, Recipe(epochs=1, batch_size=500), sizes)
     monkeypatch.setitem(reproduction.EXPERIMENTS, "small", experiment)
     monkeypatch.setattr("landscape.cli.reproduce.SAMPLES", 8)

@@ -50,7 +50,7 @@ def test_the_overview_is_legible_and_says_every_change(pairs: int):
     figure = figures.overview(found)
     assert_legible(figure)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == [f"{relative(each)[0]:+.0f} %" for each in found]
+    assert texts == [f"{relative(each)[0]:+.0f} %".replace("-", "−") for each in found]
     told = sum(as_expected(each) is not None for each in found)
     assert len(figure.axes[0].patches) == told
 
@@ -69,7 +69,7 @@ def test_points_lie_where_the_changes_are():
 def test_quantities_come_in_the_order_of_the_chain():
     names = ordered(every(1))
     assert names[0] == "spatial variance"
-    assert names[-2:] == ["NLL", "accuracy"]
+    assert names[-3:] == ["NLL", "accuracy", "calibration error"]
 
 
 @pytest.mark.parametrize(

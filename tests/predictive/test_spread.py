@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from landscape.predictive import ensemble
-from landscape.predictive.spread import exponent, group_sizes, group_sums, variance
+from landscape.predictive.spread import exponent, group_sizes, group_sums, prediction_variance, variance
 from tests.cases import DROPOUT
 
 
@@ -61,3 +61,20 @@ def test_the_curve_does_not_depend_on_the_micro_batch():
     found = [ensemble(DROPOUT.objective(dropout="fresh", micro_batch=size), passes=12) for size in (2, 5)]
     assert found[0].nll_variance.values == pytest.approx(found[1].nll_variance.values, rel=1e-9, nan_ok=True)
     assert found[0].attrs["nll_variance_exponent"] == pytest.approx(found[1].attrs["nll_variance_exponent"])
+
+
+def test_the_variance_of_predictions_by_hand():
+    passes = random_passes(5, samples=3)
+    probabilities = passes.exp().numpy()
+    expected = probabilities.var(axis=0, ddof=1).sum(-1)
+    assert prediction_variance(passes).numpy() == pytest.approx(expected, rel=1e-12)
+    assert prediction_variance(passes[:1]).isnan().all()
+
+
+def test_an_ensemble_states_it_whatever_the_micro_batch():
+    objectives = [DROPOUT.objective(dropout="fresh", micro_batch=size) for size in (2, 5)]
+    first, second = (ensemble(objective, passes=3) for objective in objectives)
+    assert float(first.prediction_variance) > 0
+    for name in ("prediction_variance", "prediction_variance_standard_error"):
+        assert float(first[name]) == pytest.approx(float(second[name]), rel=1e-9)
+    assert np.isnan(ensemble(objectives[0], passes=1).prediction_variance)

@@ -1,0 +1,109 @@
+"""What the panels of the papers take beyond a comparison's own measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from landscape.analyses.compare import Measurement
+from landscape.analyses.settings import Settings
+
+
+def panel_plan(
+    settings: Settings,
+    *,
+    predictions: int = 0,
+    passes: int = 50,
+    maps: int = 256,
+    images: Sequence[int] = (0,),
+    channels: Sequence[int] = (0,),
+    draws: int = 4,
+    noise: int = 1000,
+    corrupted: int = 500,
+    corruptions: Sequence[str] = (),
+    severities: Sequence[int] = (1, 2, 3, 4, 5),
+    sizes: Sequence[int] = (1, 5),
+    density: int = 256,
+    probes: int = 4,
+    density_steps: int = 60,
+    masks: int = 4,
+    mask_samples: int = 200,
+    span: float = 0.5,
+    steps: int = 11,
+) -> list[Measurement]:
+    """The measurements that `landscape paper` draws from, besides those of `plan`.
+
+    A network without MC dropout is passed over where several passes are needed. Kinds that a comparison has
+    twice go by names of their own: `ensemble-n50`, `evaluation-train`, `sequence` (a surface under several
+    dropout masks) and `robustness-n5` (of the mean of five passes). Trajectories need checkpoints of one
+    training, and are measured by `landscape.analyses.trajectory`. A size of 0 leaves a measurement out, but
+    for the predictions.
+
+    Args:
+        settings: The common protocol; its split, as in the papers the training set, is that of the Hessian
+            densities and of the sequences.
+        predictions: Test images of the ensembles and training images of their counterpart; 0 takes all.
+        passes: Passes of the largest ensemble.
+        maps: Test images that covariances are taken over.
+        images: Positions of the test images whose maps are kept to look at.
+        channels: Channels of these maps.
+        draws: Dropout draws of these maps.
+        noise: Test images under frequency noise.
+        corrupted: Test images that are corrupted.
+        corruptions: Their names; by default the fifteen of the benchmark.
+        severities: From 1 to 5.
+        sizes: Sizes of the ensembles on corrupted images; 1 is a single pass, and a deterministic network.
+        density: Samples of the Hessian's spectral density.
+        probes: Random probes of it.
+        density_steps: Lanczos steps a probe.
+        masks: Draws of the dropout masks in a sequence of surfaces.
+        mask_samples: Samples of these surfaces.
+        span: Half the side of these surfaces, in filter norms.
+        steps: Points a side of these surfaces, odd.
+    """
+    test = replace(settings, split="test", augment=None, at_most=False, dropout="fresh")
+    train = replace(settings, split="train", augment=None, samples=predictions)
+    rings = Measurement("noise", replace(test, samples=noise))
+    whole = replace(settings, samples=density)
+    plane = replace(settings, samples=mask_samples, dropout="fresh")
+    pictures = {"images": list(images), "channels": list(channels), "draws": draws}
+    found = [
+        Measurement(
+            "ensemble",
+            replace(test, samples=predictions),
+            {"passes": passes},
+            name=f"ensemble-n{passes}",
+            stochastic=True,
+        ),
+        Measurement("evaluation", train, name="evaluation-train"),
+        Measurement("maps", replace(test, samples=max(images) + 1), pictures),
+        *([Measurement("covariance", replace(test, samples=maps))] if maps else []),
+        *([rings] if noise else []),
+    ]
+    if corrupted:
+        found += _robustness(replace(test, samples=corrupted), corruptions, severities, sizes)
+    if density:
+        found.append(Measurement("density", whole, {"probes": probes, "steps": density_steps}))
+    if mask_samples and masks > 1:
+        options = {"span": span, "steps": steps, "masks": masks}
+        found.append(Measurement("surface", plane, options, name="sequence", stochastic=True))
+    return found
+
+
+def _robustness(
+    settings: Settings, corruptions: Sequence[str], severities: Sequence[int], sizes: Sequence[int]
+) -> list[Measurement]:
+    """On corrupted images: one pass, and the means of several."""
+    options = {"corruptions": list(corruptions), "severities": list(severities)}
+    return [
+        Measurement("robustness", settings, options)
+        if size == 1
+        else Measurement(
+            "robustness",
+            replace(settings, dropout=f"ensemble:{size}"),
+            options,
+            name=f"robustness-n{size}",
+            stochastic=True,
+        )
+        for size in sorted(set(sizes))
+    ]

@@ -1,0 +1,145 @@
+"""What Park & Kim claim of smoothing, held against what was measured: agrees, contradicts, or cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from landscape.comparison import effects
+from landscape.comparison.intervals import Change
+from landscape.comparison.pairs import Results, record_of
+from landscape.comparison.verdicts import verdicts
+
+AGREES, CONTRADICTS, OPEN = "agrees", "contradicts", "cannot tell"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the papers that a family of networks can test.
+
+    Attributes:
+        text: What is said, in our words.
+        source: Where; P1 is Park & Kim 2022a, P2 is Park & Kim 2022b.
+        factor: The factor of the pairs that it speaks of, as in `Pair`; empty for other comparisons.
+        quantity: What it is said of.
+        sign: +1 if that is said to rise, −1 if it is said to fall.
+    """
+
+    text: str
+    source: str
+    factor: str
+    quantity: str
+    sign: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured of a claim.
+
+    Attributes:
+        claim: The claim.
+        where: Which networks.
+        change: By how much, with its interval.
+        verdict: `agrees`, `contradicts` or `cannot tell`.
+    """
+
+    claim: Claim
+    where: str
+    change: Change
+    verdict: str
+
+
+_BLUR, _GAP, _PRE, _RELU6 = "blur", "global average pooling", "pre-activation", "ReLU6"
+_SHARPEST, _CURVED, _RISE = (
+    "largest Hessian eigenvalue",
+    "curvature along random directions",
+    "rise of the NLL at radius 0.2",
+)
+_HIGH = "log amplitude over 0.3π"
+
+PAIRED: tuple[Claim, ...] = (
+    Claim("Smoothing lowers the variance within feature maps", "P1 Fig. 5", _BLUR, "spatial variance", -1),
+    Claim("Smoothing lowers the model's variance in feature maps", "P1 Fig. 5", _BLUR, "model variance", -1),
+    Claim("Smoothing filters high frequencies", "P1 Figs. 6, D.2", _BLUR, "high frequencies", -1),
+    Claim("Smoothing makes predictions vary less", "P1 eq. 18–25", _BLUR, "variance of predictions", -1),
+    Claim("Smoothing makes the loss vary less", "P1 eq. 18–25", _BLUR, "variance of the NLL", -1),
+    Claim("Smoothing shrinks the Hessian's outliers", "P1 Fig. 8", _BLUR, _SHARPEST, -1),
+    Claim("Smoothing flattens the loss surface", "P1 Fig. 7", _BLUR, _CURVED, -1),
+    Claim("Smoothing makes the loss rise less", "P1 Fig. 7", _BLUR, _RISE, -1),
+    Claim("Smoothing improves the likelihood", "P1 Table E.1", _BLUR, "NLL", -1),
+    Claim("Smoothing improves the accuracy", "P1 Table E.1", _BLUR, "accuracy", +1),
+    Claim("Smoothing improves the calibration", "P1 Table E.1", _BLUR, "calibration error", -1),
+    Claim("Global average pooling shrinks the Hessian's outliers", "P1 Fig. 8", _GAP, _SHARPEST, -1),
+    Claim("Global average pooling flattens the loss surface", "P1 Fig. 7", _GAP, _CURVED, -1),
+    Claim("Global average pooling makes the loss rise less", "P1 Fig. 7", _GAP, _RISE, -1),
+    Claim("Global average pooling improves the likelihood", "P1 Table C.1", _GAP, "NLL", -1),
+    Claim("Global average pooling improves the accuracy", "P1 Table C.1", _GAP, "accuracy", +1),
+    Claim("Global average pooling improves the calibration", "P1 Table C.1", _GAP, "calibration error", -1),
+    Claim("Pre-activation smooths the landscape", "P1 C.2", _PRE, _SHARPEST, -1),
+    Claim("Pre-activation flattens the loss surface", "P1 C.2", _PRE, _CURVED, -1),
+    Claim("Pre-activation improves the accuracy", "P1 Table C.2", _PRE, "accuracy", +1),
+    Claim("ReLU6 smooths the landscape", "P1 C.3", _RELU6, _SHARPEST, -1),
+    Claim("ReLU6 flattens the loss surface", "P1 C.3", _RELU6, _CURVED, -1),
+    Claim("ReLU6 improves the likelihood", "P1 Table B.1", _RELU6, "NLL", -1),
+)
+"""Claims of what one factor does."""
+
+OTHER: tuple[tuple[Claim, Callable[[Results], Iterator[effects.Effect]]], ...] = (
+    (Claim("MC dropout sharpens the Hessian", "P1 Fig. D.3", "", _SHARPEST, +1), effects.of_dropout),
+    (Claim("MC dropout adds high frequencies", "P1 Fig. 6", "", _HIGH, +1), effects.of_masks),
+    (
+        Claim("Two smoothed predictions are worth fifty others", "P1 Fig. 3", "", "NLL", -1),
+        effects.of_few_smoothed,
+    ),
+    (
+        Claim("Variance grows within a stage of convolutions", "P2 Fig. 9", "", "spatial variance", +1),
+        effects.within_stages("spatial_variance"),
+    ),
+    (
+        Claim("Convolutions amplify high frequencies", "P2 Fig. 8", "", "high frequencies", +1),
+        effects.within_stages("high_frequency"),
+    ),
+    (
+        Claim("High-frequency noise harms more than low", "P2 Fig. 2", "", "drop of accuracy", +1),
+        effects.of_frequency,
+    ),
+    (
+        Claim("Smoothing protects from high-frequency noise", "P1 Fig. 6", "", "drop of accuracy", -1),
+        effects.of_smoothed_noise,
+    ),
+    (
+        Claim("Smoothing makes robust to corruptions", "P1 Fig. C.1", "", "error", -1),
+        effects.of_smoothed_corruption,
+    ),
+)
+"""Claims that compare otherwise."""
+
+
+def findings(results: Results, *, mix: bool = False) -> list[Finding]:
+    """What was measured of every claim that these networks can test, in the order of the claims.
+
+    Args:
+        results: Network name → name of the result → dataset, each seed by itself.
+        mix: Whether networks measured under different protocols may be compared.
+
+    Raises:
+        ResultError: As `landscape.comparison.verdicts`.
+    """
+    changes = verdicts(results, mix=mix)
+    found = []
+    for claim in PAIRED:
+        for each in changes:
+            if each.pair.factor == claim.factor and each.quantity.name == claim.quantity:
+                rate = record_of(results[each.pair.variant[0]])["config"].get("dropout")
+                where = f"{' → '.join(each.pair.labels)}" + (f", MC dropout {rate:g}" if rate else "")
+                found.append(Finding(claim, where, each.change, _verdict(claim, each.change)))
+    for claim, measured in OTHER:
+        for where, change in measured(results):
+            found.append(Finding(claim, where, change, _verdict(claim, change)))
+    return found
+
+
+def _verdict(claim: Claim, change: Change) -> str:
+    if not change.distinguishable:
+        return OPEN
+    return AGREES if change.value * claim.sign > 0 else CONTRADICTS

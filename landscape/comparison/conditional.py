@@ -1,0 +1,137 @@
+"""The map of conditions: whether a change of the landscape is the same when measured, or trained, otherwise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from landscape.comparison.pairs import Results, stable, trained
+from landscape.comparison.verdicts import Verdict, verdicts
+from landscape.results import attribute
+
+REFERENCE = "reference"
+
+MEASURED: dict[str, str] = {
+    "test": "test images",
+    "augmented": "augmented images",
+    "batch16": "mini-batches of 16",
+    "whole": "all images at once",
+    "filter": "in filter norms",
+    "off": "dropout off",
+}
+"""What differs from the reference in a result called KIND-NAME, such as `spectrum-test`."""
+
+_CURVED = {"spectrum": ("eigenvalue",), "flatness": ("curvature", "rise")}
+"""Variables that scale with the loss, by kind of result."""
+
+
+@dataclass(frozen=True)
+class Conditioned:
+    """A verdict on the landscape, and what it was measured under.
+
+    Attributes:
+        condition: What differs from the reference, in words; `reference` where nothing does.
+        factor: What the variant has and the baseline has not.
+        dropout: Rate of the MC dropout of both networks.
+        verdict: The change.
+    """
+
+    condition: str
+    factor: str
+    dropout: float
+    verdict: Verdict
+
+
+def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[Conditioned]:
+    """Every change of the landscape under every condition that was measured.
+
+    The reference is the usual measurement of the networks trained as most of them were. Others differ in one
+    thing: in what was measured (`MEASURED`), in the unit (divided by the training NLL, multiplied by the
+    squared norm of the weights, both per network), or in how both networks of a pair were trained.
+
+    Args:
+        results: Network name → name of the result → dataset.
+        mix: Whether networks measured under different protocols may be compared.
+        seed: Of the bootstrap.
+
+    Raises:
+        ResultError: As `verdicts`.
+    """
+    usual = _usual(results)
+    found = []
+    for words, view in _views(results):
+        for verdict in verdicts(view, mix=mix, seed=seed):
+            record = attribute(next(iter(view[verdict.pair.variant[0]].values())), "network")
+            other = " and ".join(filter(None, [words, _in_words(_training(record), usual)]))
+            dropout = float(record["config"].get("dropout") or 0)
+            found.append(Conditioned(other or REFERENCE, verdict.pair.factor, dropout, verdict))
+    return found
+
+
+def _views(results: Results) -> Iterator[tuple[str, Results]]:
+    """What differs, and the results under the names of usual ones."""
+    yield "", _picked(results, "")
+    for name, words in MEASURED.items():
+        yield words, _picked(results, f"-{name}")
+    yield "divided by the training NLL", _scaled(results, lambda flat: 1 / float(flat["center"][0]))
+    # Flatness is in filter norms as it is.
+    norms = _scaled(results, lambda flat: float(flat["direction_norm"].mean()) ** 2)
+    yield "times ‖w‖²", {name: {"spectrum": kinds["spectrum"]} for name, kinds in norms.items()}
+
+
+def _picked(results: Results, suffix: str) -> dict[str, dict[str, xr.Dataset]]:
+    picked = {
+        network: {kind: kinds[kind + suffix] for kind in _CURVED if kind + suffix in kinds}
+        for network, kinds in results.items()
+    }
+    return {network: kinds for network, kinds in picked.items() if kinds}
+
+
+def _scaled(results: Results, factor: Callable[[xr.Dataset], float]) -> dict[str, dict[str, xr.Dataset]]:
+    """Everything that scales with the loss, multiplied by one number a network."""
+    scaled: dict[str, dict[str, xr.Dataset]] = {}
+    for network, kinds in _picked(results, "").items():
+        if not _CURVED.keys() <= kinds.keys():
+            continue
+        by = factor(kinds["flatness"])
+        scaled[network] = {
+            kind: dataset.assign({name: dataset[name] * by for name in _CURVED[kind]})
+            for kind, dataset in kinds.items()
+        }
+    return scaled
+
+
+def _training(record: Mapping[str, Any]) -> dict[str, Any]:
+    """How a network was trained, flat: recipe, images, epochs done, width and depth."""
+    training = trained(record)
+    recipe = dict(training.pop("recipe", None) or {})
+    config = record.get("config") or {}
+    return recipe | training | {key: config[key] for key in ("width", "depth") if key in config}
+
+
+def _usual(results: Results) -> dict[str, Any]:
+    """How most of the networks were trained."""
+    each = [
+        _training(attribute(next(iter(kinds.values())), "network")) for kinds in results.values() if kinds
+    ]
+    count = Counter(map(stable, each))
+    return next((one for one in each if stable(one) == count.most_common(1)[0][0]), {})
+
+
+def _in_words(training: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
+    """What differs in training, such as `width 8` or `8 of 17 epochs`; empty where nothing does."""
+    apart = {key: value for key, value in training.items() if value != usual.get(key)}
+    epochs, done = training.get("epochs"), training.get("done")
+    words = []
+    if done is not None and done != epochs:
+        words.append(f"{done} of {epochs} epochs")
+    elif "epochs" in apart:
+        words.append(f"{epochs} epochs")
+    for key, value in apart.items():
+        if key not in ("epochs", "done"):
+            words.append(f"{value:,} images" if key == "images" else f"{key.replace('_', ' ')} {value}")
+    return ", ".join(words)

@@ -1,0 +1,23 @@
+"""Whether results were measured alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from landscape.results import attribute, differences
+
+INCIDENTAL = ("micro_batch", "attention", "device", "options.directions")
+"""What may differ in a protocol without the numbers meaning anything else."""
+
+
+def apart(datasets: Sequence[xr.Dataset]) -> list[str]:
+    """Entries in which the protocol of a later result differs from that of the first, incidental ones aside.
+
+    Args:
+        datasets: At least one.
+    """
+    first, *others = (attribute(dataset, "protocol") for dataset in datasets)
+    found = dict.fromkeys(name for other in others for name in differences(first, other))
+    return [name for name in found if not name.startswith(INCIDENTAL)]

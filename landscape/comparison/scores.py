@@ -1,0 +1,102 @@
+"""The numbers of a network that tables hold: likelihood, accuracy and calibration, each with its error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from landscape.comparison.seeds import members
+from landscape.results import attribute
+
+Kinds = Mapping[str, xr.Dataset]
+"""Name of the result → dataset, of one network."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a table.
+
+    Attributes:
+        value: As it is printed, shares in per cent.
+        error: Its standard error in the same unit; None if it is not known.
+    """
+
+    value: float
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well a network predicts.
+
+    Attributes:
+        averaged: How many predictions were averaged.
+        nll: In nats.
+        accuracy: In per cent.
+        ece: In per cent.
+        samples: How many, and of what; empty if that is not recorded.
+        over: What the standard errors are over, such as `samples` or `3 seeds`.
+    """
+
+    averaged: int
+    nll: Number
+    accuracy: Number
+    ece: Number
+    samples: str
+    over: str
+
+
+def scores(kinds: Kinds) -> Scores | None:
+    """Of the largest ensemble there is, else of the evaluation; None without either."""
+    if "ensemble" in kinds:
+        dataset = kinds["ensemble"].isel(size=-1)
+        averaged, names = int(dataset["size"]), ("nll", "accuracy", "ece")
+    elif "evaluation" in kinds:
+        dataset = kinds["evaluation"]
+        mode = str(attribute(dataset, "protocol").get("dropout"))
+        averaged = int(mode.partition(":")[2] or 1)
+        names = ("mean_nll", "accuracy", "ece")
+    else:
+        return None
+    nll, accuracy, ece = (
+        number(dataset, name, factor) for name, factor in zip(names, (1, 100, 100), strict=True)
+    )
+    seeds = members(dataset)
+    return Scores(
+        averaged, nll, accuracy, ece, _samples(dataset), f"{len(seeds)} seeds" if seeds else "samples"
+    )
+
+
+def train_nll(kinds: Kinds) -> Number | None:
+    """NLL on training images: of an evaluation there, else of the surface at the trained weights."""
+    if "evaluation-train" in kinds:
+        return number(kinds["evaluation-train"], "mean_nll")
+    surface = kinds.get("surface")
+    if surface is None or (attribute(surface, "protocol").get("data") or {}).get("split") != "train":
+        return None
+    if any(name in surface.dims for name in ("repeat", "mask")):
+        surface = surface.isel({name: 0 for name in ("repeat", "mask") if name in surface.dims})
+    axes = [axis for axis in ("y", "x") if axis in surface.dims]
+    place = {axis: int(np.abs(surface[axis].values).argmin()) for axis in axes}
+    if any(abs(float(surface[axis][index])) > 1e-9 for axis, index in place.items()):
+        return None
+    centre = surface.isel(place)
+    error = float(centre["standard_error"]) if "standard_error" in centre else math.nan
+    return Number(float(centre["nll"]), error if math.isfinite(error) else None)
+
+
+def number(dataset: xr.Dataset, name: str, factor: float = 1.0) -> Number:
+    """A stored number times a factor, with its standard error where one is known."""
+    error = float(dataset.get(f"{name}_standard_error", math.nan))
+    return Number(factor * float(dataset[name]), factor * error if math.isfinite(error) else None)
+
+
+def _samples(dataset: xr.Dataset) -> str:
+    data = attribute(dataset, "protocol").get("data") or {}
+    if not data.get("samples"):
+        return ""
+    return " ".join(f"{data['samples']:,} {data.get('split') or ''} samples of {data.get('source')}".split())

@@ -1,0 +1,87 @@
+"""P1's theory of smoothing against measurements: averaging, and sharpness against the spread of the loss."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from landscape.comparison.intervals import student
+from landscape.comparison.pairs import Results
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A slope that theory foretells.
+
+    Attributes:
+        value: As measured.
+        low: Lower end of its 95 % interval; NaN if it is not known.
+        high: Upper end.
+        theory: As foretold.
+        networks: Which it was measured on.
+    """
+
+    value: float
+    low: float
+    high: float
+    theory: float
+    networks: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the interval holds what is foretold."""
+        return self.low <= self.theory <= self.high
+
+
+def averaging(results: Results) -> Slope | None:
+    """Exponent of the variance of the NLL in the number of predictions averaged, −1 in theory.
+
+    Park & Kim (2022a), eq. 18–25. The mean over networks of each one's exponent, with Student's interval;
+    None unless two networks have an ensemble of MC dropout.
+
+    Args:
+        results: Network name → name of the result → dataset.
+    """
+    found = {name: _exponent(kinds) for name, kinds in results.items()}
+    found = {name: each for name, each in found.items() if math.isfinite(each)}
+    if len(found) < 2:
+        return None
+    value, _, low, high = student(np.array(list(found.values())))
+    return Slope(float(value), float(low), float(high), -1.0, tuple(found))
+
+
+def _exponent(kinds) -> float:
+    sizes = [each for each in kinds.values() if "nll_variance_exponent" in each.attrs]
+    largest = max(sizes, key=lambda each: each.sizes["size"], default=None)
+    return math.nan if largest is None else float(largest.attrs["nll_variance_exponent"])
+
+
+def sharpness(results: Results) -> Slope | None:
+    """Slope of log variance of the NLL of one prediction against log squared sharpness, 1 in theory.
+
+    Sharpness is the mean largest eigenvalue of mini-batches. Least squares over networks with MC dropout;
+    None for fewer than four. Networks are few and related: this describes them.
+
+    Args:
+        results: Network name → name of the result → dataset.
+    """
+    rows = {
+        name: (_log_variance(kinds), 2 * math.log(float(kinds["spectrum"]["eigenvalue"].max("rank").mean())))
+        for name, kinds in results.items()
+        if {"ensemble", "spectrum"} <= kinds.keys()
+    }
+    rows = {name: row for name, row in rows.items() if all(map(math.isfinite, row))}
+    if len(rows) < 4:
+        return None
+    y, x = np.array(list(rows.values())).T
+    fit = stats.linregress(x, y)
+    half = float(stats.t.ppf(0.975, len(rows) - 2) * fit.stderr)
+    return Slope(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, 1.0, tuple(rows))
+
+
+def _log_variance(kinds) -> float:
+    values = kinds["ensemble"]["nll_variance"].values
+    return math.log(values[0]) if values[0] > 0 else math.nan
