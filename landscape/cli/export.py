@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(path_type=Path),
     help="What to write; its suffix is the format: .csv, .npz, .h5 (loss-landscape), .vtk, .obj, .ply, .stl, "
-    "or .zarr to import.",
+    ".zarr to import, or .zip for all results of a folder in one file.",
 )
 @click.option(
     "--quantity",
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     "--clip", type=float, metavar="Z", help="Cut higher values of a mesh to Z; nothing is cut otherwise."
 )
 @click.option("--repeat", type=click.IntRange(min=0), metavar="I", help="Which of several direction pairs.")
+@click.option(
+    "--slim", is_flag=True, help="In a .zip, leave out what no figure reads: directions, every probability."
+)
 @JSON
 @QUIET
 @click.pass_context
@@ -46,19 +49,27 @@ def command(
     log: bool,
     clip: float | None,
     repeat: int | None,
+    slim: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Write a surface as a table, a mesh or loss-landscape's HDF5, or import one from there.
 
     RESULT is a surface of ours (.zarr), a surface file of loss-landscape (.h5), a table published by Park &
-    Kim (.csv), or a .csv or .npz file written by this command.
+    Kim (.csv), or a .csv or .npz file written by this command. Into a .zip go all kinds of results: of a
+    folder that `landscape compare` wrote, or a single one; `landscape plot`, `verdicts` and `paper` read it.
     """
     from landscape import exchange
 
     suffix = target.suffix.lower()
+    if suffix == ".zip":
+        _refuse_mesh_options(context, suffix)
+        _bundle(source, target, slim, as_json=as_json)
+        return
+    if slim:
+        raise click.UsageError("--slim is for .zip files")
     if suffix not in exchange.TABLES + exchange.MESHES:
-        known = ", ".join(exchange.TABLES + exchange.MESHES)
+        known = ", ".join((*exchange.TABLES, *exchange.MESHES, ".zip"))
         raise click.BadParameter(f"{target} does not end in one of {known}", param_hint="--to")
     if suffix in exchange.TABLES:
         _refuse_mesh_options(context, suffix)
@@ -71,6 +82,22 @@ def command(
     else:
         exchange.write(dataset, target)
     _answer(dataset, target, values, as_json=as_json, quiet=quiet)
+
+
+def _bundle(source: str, target: Path, slim: bool, *, as_json: bool) -> None:
+    """All results of a place as one file."""
+    from landscape.cli.answer import emit
+    from landscape.cli.reading import read
+    from landscape.results import save_bundle
+
+    results = read([source])
+    save_bundle(results, target, slim=slim)
+    count = sum(map(len, results.values()))
+    if as_json:
+        emit({"command": "export", "result": str(target), "networks": list(results), "results": count})
+        return
+    size = target.stat().st_size / 1e6
+    click.echo(f"saved {target}: {count} results of {len(results)} networks, {size:.2f} MB")
 
 
 def _refuse_mesh_options(context: click.Context, suffix: str) -> None:

@@ -52,12 +52,13 @@ def command(
         return
     from landscape import figures
     from landscape.comparison import pooled
+    from landscape.comparison.conditional import usual
     from landscape.comparison.roles import renamed
     from landscape.figures.papers import PANELS, find
 
     if panel != ALL:
         find(panel)  # a misspelt one is said before anything is read
-    results = pooled(renamed(gather(places) if places else _shipped()), mix=mix)
+    results = pooled(renamed(gather(places) if places else usual(_shipped())), mix=mix)
     across = figures.PRESETS[preset]
     widths: Widths = across if columns is None else (across[columns - 1], across[columns - 1])
     for name in PANELS if panel == ALL else [panel]:
@@ -71,6 +72,7 @@ def gather(places: tuple[str, ...]) -> Results:
         ResultError: If a place holds none, or two networks share a name.
     """
     from landscape.cli.reading import read
+    from landscape.comparison.conditional import usual
     from landscape.comparison.roles import result_name
     from landscape.errors import ResultError
     from landscape.results import attribute
@@ -78,7 +80,7 @@ def gather(places: tuple[str, ...]) -> Results:
     found: Results = {}
     files: dict[str, set[tuple]] = {}
     twice: dict[str, None] = {}
-    for label, kinds in read(places, apart=True).items():
+    for label, kinds in usual(read(places, apart=True)).items():
         for dataset in kinds.values():
             record = attribute(dataset, "network")
             # A second result of one kind is read under its path.

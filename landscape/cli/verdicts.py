@@ -9,38 +9,107 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from landscape.comparison import Verdict
+
+    Results = dict[str, dict[str, xr.Dataset]]
+    Answer = tuple[list[dict[str, Any]], list[str]]
 
 
 @click.command("verdicts")
-@click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
+@click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
 @click.option("--mix", is_flag=True, help="Compare results of different protocols, too.")
+@click.option(
+    "--conditions",
+    is_flag=True,
+    help="Say instead under which conditions the landscape changed, of what `compare --conditions` measured.",
+)
+@click.option(
+    "--claims", is_flag=True, help="Say instead which claims of Park & Kim's papers these results bear out."
+)
 @click.option(
     "--out", metavar="DIR", help="Also draw the chain of reasons, one figure a factor and an overview."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
-def command(places: tuple[str, ...], mix: bool, out: str | None, as_json: bool) -> None:
+def command(
+    places: tuple[str, ...], mix: bool, conditions: bool, claims: bool, out: str | None, as_json: bool
+) -> None:
     """What each factor changed, with intervals: flatter, sharper, or not distinguishable.
 
     RESULT is a folder that `landscape compare` wrote, a bundle (.zip), a folder of results, or a result
-    (.zarr); several are taken together. Variants are paired with their baselines by their configurations,
-    and networks of one configuration that were trained alike are seeds of one another.
+    (.zarr); several are taken together, and without any, the measured results of the shipped family.
+    Variants are paired with their baselines by their configurations, and networks of one configuration that
+    were trained alike are seeds of one another.
     """
-    from landscape.cli.answer import emit
+    from landscape import family
     from landscape.cli.reading import read
+
+    if conditions and claims:
+        raise click.UsageError("choose --conditions or --claims")
+    results = read(places) if places else family.measured()
+    if conditions:
+        rows, lines = _conditions(results, mix, out)
+    elif claims:
+        rows, lines = _claims(results, mix)
+    else:
+        rows, lines = _verdicts(results, mix, out)
+    if as_json:
+        from landscape.cli.answer import emit
+
+        what = "conditions" if conditions else "claims" if claims else "verdicts"
+        emit({"command": "verdicts", what: rows})
+        return
+    for line in lines:
+        click.echo(line)
+    if not lines:
+        click.echo("no two of these networks are one factor apart and measured alike", err=True)
+
+
+def _verdicts(results: Results, mix: bool, out: str | None) -> Answer:
     from landscape.comparison import pooled, verdicts
 
-    results = read(places)
     found = verdicts(results, mix=mix)
     if out and found:
         draw(found, pooled(results, mix=mix), Path(out))
-    if as_json:
-        emit({"command": "verdicts", "verdicts": [record(verdict) for verdict in found]})
-        return
-    for verdict in found:
-        click.echo(verdict.sentence)
-    if not found:
-        click.echo("no two of these networks are one factor apart and measured alike", err=True)
+    return [record(verdict) for verdict in found], [verdict.sentence for verdict in found]
+
+
+def _conditions(results: Results, mix: bool, out: str | None) -> Answer:
+    from landscape import figures
+    from landscape.comparison.conditional import conditional
+    from landscape.figures.conditions import caption
+    from landscape.files import write_text
+
+    found = conditional(results, mix=mix)
+    if out and found:
+        figures.save(figures.conditions(found), Path(out) / "conditions")
+        write_text(Path(out) / "conditions.txt", caption(found) + "\n")
+    rows = [{"condition": each.condition, **record(each.verdict)} for each in found]
+    return rows, [f"{each.condition}: {each.verdict.sentence}" for each in found]
+
+
+def _claims(results: Results, mix: bool) -> Answer:
+    from landscape.comparison.claims import findings
+
+    found = findings(results, mix=mix)
+    rows = [
+        {
+            "claim": each.claim.text,
+            "source": each.claim.source,
+            "quantity": each.claim.quantity,
+            "networks": each.where,
+            "means": [each.change.baseline, each.change.variant],
+            "change": each.change.value,
+            "low": each.change.low,
+            "high": each.change.high,
+            "over": each.change.over,
+            "count": each.change.count,
+            "verdict": each.verdict,
+        }
+        for each in found
+    ]
+    return rows, [each.sentence for each in found]
 
 
 def draw(found: Sequence[Verdict], results: dict[str, dict[str, Any]], folder: Path) -> None:

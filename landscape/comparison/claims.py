@@ -48,6 +48,16 @@ class Finding:
     change: Change
     verdict: str
 
+    @property
+    def sentence(self) -> str:
+        """All of it in words."""
+        claim, change = self.claim, self.change
+        text = (
+            f"{claim.text} ({claim.source}; {self.where}): {claim.quantity} {change.value:+.3g} "
+            f"[{change.low:+.3g}, {change.high:+.3g}] over {change.count} {change.over}: {self.verdict}."
+        )
+        return text.replace(" -", " −").replace("[-", "[−")
+
 
 _BLUR, _GAP, _PRE, _RELU6 = "blur", "global average pooling", "pre-activation", "ReLU6"
 _SHARPEST, _CURVED, _RISE = (

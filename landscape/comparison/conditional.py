@@ -1,4 +1,4 @@
-"""The map of conditions: whether a change of the landscape is the same when measured, or trained, otherwise."""
+"""The map of conditions: whether a change of the landscape holds when measured, or trained, otherwise."""
 
 from __future__ import annotations
 
@@ -61,15 +61,23 @@ def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[C
     Raises:
         ResultError: As `verdicts`.
     """
-    usual = _usual(results)
+    most = _most(results)
     found = []
     for words, view in _views(results):
         for verdict in verdicts(view, mix=mix, seed=seed):
             record = attribute(next(iter(view[verdict.pair.variant[0]].values())), "network")
-            other = " and ".join(filter(None, [words, _in_words(_training(record), usual)]))
+            other = " and ".join(filter(None, [words, _in_words(_training(record), most)]))
             dropout = float(record["config"].get("dropout") or 0)
             found.append(Conditioned(other or REFERENCE, verdict.pair.factor, dropout, verdict))
     return found
+
+
+def usual(results: Results) -> dict[str, dict[str, xr.Dataset]]:
+    """The results without those under other conditions, which are named KIND-CONDITION."""
+    return {
+        network: {name: each for name, each in kinds.items() if name.partition("-")[2] not in MEASURED}
+        for network, kinds in results.items()
+    }
 
 
 def _views(results: Results) -> Iterator[tuple[str, Results]]:
@@ -113,7 +121,7 @@ def _training(record: Mapping[str, Any]) -> dict[str, Any]:
     return recipe | training | {key: config[key] for key in ("width", "depth") if key in config}
 
 
-def _usual(results: Results) -> dict[str, Any]:
+def _most(results: Results) -> dict[str, Any]:
     """How most of the networks were trained."""
     each = [
         _training(attribute(next(iter(kinds.values())), "network")) for kinds in results.values() if kinds

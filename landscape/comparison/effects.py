@@ -55,7 +55,7 @@ def of_few_smoothed(results: Results) -> Iterator[Effect]:
 
 
 def within_stages(name: str) -> Callable[[Results], Iterator[Effect]]:
-    """The last block of a stage over its first, mean over stages, of networks without smoothing or dropout."""
+    """The last block of a stage over its first, mean over stages; networks without smoothing and dropout."""
 
     def read(results: Results) -> Iterator[Effect]:
         for names in _groups(results, "features").values():

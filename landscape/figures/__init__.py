@@ -13,6 +13,7 @@ from landscape.figures.attack import attack
 from landscape.figures.captions import caption, protocol_differences
 from landscape.figures.catalogue import FIGURES, FURTHER, draw, suited
 from landscape.figures.chain import chain, overview
+from landscape.figures.conditions import conditions
 from landscape.figures.contours import contours
 from landscape.figures.correlations import correlations
 from landscape.figures.covariance import covariance
@@ -52,6 +53,7 @@ __all__ = [
     "attack",
     "caption",
     "chain",
+    "conditions",
     "consistency",
     "contours",
     "correlations",

@@ -81,7 +81,7 @@ def caption(found: Sequence[Conditioned]) -> str:
     return (
         "Change of the mean largest Hessian eigenvalue of mini-batches, and of the mean second derivative of "
         "the NLL along random filter-normalised directions, from baseline to variant, in per cent of the "
-        f"baseline. The row “{REFERENCE}” is the usual measurement; each other one differs from it in what it "
-        "says. Bold on a tint: the 95 % interval excludes no change; hatched: sharper. Intervals are over "
+        f"baseline. The row “{REFERENCE}” is the usual measurement; each other one differs from it in what "
+        "it says. Bold on a tint: the 95 % interval excludes no change; hatched: sharper. Intervals are over "
         f"{', '.join(over)}. Nothing corrects for the number of comparisons. {said}."
     )

@@ -47,3 +47,42 @@ def test_no_comparison_is_said(run, tmp_path):
     outcome = run("verdicts", tmp_path)
     assert outcome.status == 1
     assert "holds no datasets" in outcome.err
+
+
+def test_conditions_are_measured_said_and_drawn(run, tmp_path):
+    from landscape.checkpoint import save
+    from landscape.zoo import build, parse
+
+    for name, spec in {"plain": "cifar-resnet20:width=4", "blurred": "cifar-resnet20:width=4,blur"}.items():
+        save(tmp_path / f"{name}.safetensors", build(parse(spec)), config=parse(spec))
+    sizes = (
+        "--samples 16 --steps 3 --predictions 16 --maps 4 --spectrum-batch 16 --spectrum-batches 2 "
+        "--directions 2 --draws 2"
+    )
+    found = run(
+        "compare", "plain.safetensors", "blurred.safetensors", *sizes.split(), "--conditions", "--out", "both"
+    )
+    assert found.status == 0
+    rows = run("verdicts", "both", "--conditions", "--out", "drawn", "--json").json["conditions"]
+    assert list(dict.fromkeys(row["condition"] for row in rows)) == [
+        "reference", "test images", "augmented images", "mini-batches of 16", "all images at once",
+        "in filter norms", "divided by the training NLL", "times ‖w‖²",
+    ]  # fmt: skip
+    assert {path.name for path in (tmp_path / "drawn").iterdir()} == {
+        f"conditions.{suffix}" for suffix in ("pdf", "svg", "png", "txt")
+    }
+    claims = run("verdicts", "both", "--claims", "--json").json["claims"]
+    assert ("Smoothing filters high frequencies", "plain → blurred") in {
+        (row["claim"], row["networks"]) for row in claims
+    }
+    lines = run("verdicts", "both", "--claims").out.splitlines()
+    assert len(lines) == len(claims)
+    assert run("verdicts", "both", "--claims", "--conditions").status == 2
+
+
+def test_a_folder_travels_as_one_file(compared, run, tmp_path):
+    said = run("export", "both", "--to", "both.zip", "--slim", "--json").json
+    assert said["networks"] == ["blurred", "plain"]
+    assert run("verdicts", "both.zip", "--json").json["verdicts"] == compared.json["verdicts"]
+    assert run("export", "both", "--to", "both.zip", "--log").status == 2
+    assert run("export", "both", "--to", "both.npz", "--slim").status == 2

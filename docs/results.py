@@ -1,0 +1,182 @@
+"""Writes docs/results.md and its pictures from what was measured of the shipped family.
+
+    python docs/results.py
+
+Prose stands in docs/results.template.md, numbers come from the measured results that ship with the package:
+nothing is trained or measured here.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import xarray as xr
+from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
+from PIL import Image
+
+from landscape import family, figures
+from landscape.comparison import correlations, pooled, theory, verdicts
+from landscape.comparison.claims import OTHER, PAIRED, Finding, findings
+from landscape.comparison.conditional import Conditioned, conditional, usual
+from landscape.comparison.correlations import values
+from landscape.comparison.intervals import Change
+from landscape.comparison.theory import Slope
+
+HERE = Path(__file__).parent
+PAGE = HERE / "results.md"
+TEMPLATE = HERE / "results.template.md"
+PICTURES = HERE / "images" / "results"
+DPI = 150
+
+Results = Mapping[str, Mapping[str, xr.Dataset]]
+MARKS = {"agrees": "✓ agrees", "contradicts": "✗ contradicts", "cannot tell": "– cannot tell"}
+SECTIONS = ("predictions", "landscape", "feature maps")
+_SECTION = {
+    "NLL": "predictions",
+    "accuracy": "predictions",
+    "calibration error": "predictions",
+    "error": "predictions",
+    "drop of accuracy": "predictions",
+    "variance of predictions": "predictions",
+    "variance of the NLL": "predictions",
+    "largest Hessian eigenvalue": "landscape",
+    "curvature along random directions": "landscape",
+    "rise of the NLL at radius 0.2": "landscape",
+}
+
+
+def number(value: float) -> str:
+    """Three significant digits, with a true minus."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def signed(change: Change) -> str:
+    """A change with its interval."""
+    inside = f"{change.low:+.2g}, {change.high:+.2g}"
+    return f"{change.value:+.3g} [{inside}]".replace("-", "−")
+
+
+def claims(found: list[Finding], section: str) -> str:
+    """The claims of a section as a table."""
+    lines = [
+        "| claim | source | networks | measured | change [95 %] | over | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for claim in (*PAIRED, *(claim for claim, _ in OTHER)):
+        own = [each for each in found if each.claim == claim]
+        if _SECTION.get(claim.quantity, "feature maps") != section or not own:
+            continue
+        for index, each in enumerate(own):
+            first = (claim.text, claim.source) if index == 0 else ("", "")
+            change = each.change
+            means = f"{number(change.baseline)} → {number(change.variant)}"
+            over = f"{change.count:,} {change.over}"
+            cells = (
+                *first,
+                each.where,
+                f"{claim.quantity}: {means}",
+                signed(change),
+                over,
+                MARKS[each.verdict],
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def conditions(found: list[Conditioned], quantity: str) -> str:
+    """Conditions against factors as a table, changes in per cent."""
+    table = [each for each in found if each.verdict.quantity.name == quantity]
+    columns = list(dict.fromkeys((each.factor, each.dropout) for each in table))
+    heads = [f"{factor}, MC dropout" if dropout else factor for factor, dropout in columns]
+    lines = [f"| condition | {' | '.join(heads)} |", f"|---|{'---|' * len(columns)}"]
+    for condition in dict.fromkeys(each.condition for each in table):
+        own = {(each.factor, each.dropout): each for each in table if each.condition == condition}
+        cells = [_cell(own[column]) if column in own else "" for column in columns]
+        lines.append(f"| {condition} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(each: Conditioned) -> str:
+    change = each.verdict.change
+    share = f"{100 * change.value / abs(change.baseline):+.0f} %".replace("-", "−")
+    return f"**{share} {each.verdict.verdict}**" if change.distinguishable else share
+
+
+def means(results: Results) -> str:
+    """The mean of every quantity by network, over its seeds."""
+    table = values(results)
+    names = list(results)
+    lines = [f"| quantity | {' | '.join(f'`{name}`' for name in names)} |", f"|---|{'---:|' * len(names)}"]
+    for quantity, row in table.items():
+        cells = [number(row[name]) if name in row else "" for name in names]
+        lines.append(f"| {quantity} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def tally(found: list[Finding]) -> dict[str, int]:
+    """How many findings agree, contradict or tell nothing."""
+    return {word: sum(each.verdict == word for each in found) for word in MARKS}
+
+
+def slope(found: Slope | None) -> str:
+    """A slope with its interval and what theory says."""
+    if found is None:
+        return "not measured"
+    inside = f"[{found.low:.2f}, {found.high:.2f}]"
+    said = "agrees" if found.agrees else "contradicts"
+    text = f"{found.value:.2f} {inside} over {len(found.networks)} networks; theory {found.theory:g}: {said}"
+    return text.replace("-", "−")
+
+
+def page(results: Results) -> str:
+    """The page's text."""
+    each_seed = usual(results)
+    merged = pooled(each_seed)
+    found = findings(results)
+    mapped = conditional(results)
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        claims={section: claims(found, section) for section in SECTIONS},
+        conditions={
+            quantity: conditions(mapped, quantity)
+            for quantity in ("largest Hessian eigenvalue", "curvature along random directions")
+        },
+        means=means(merged),
+        tally=tally(found),
+        total=len(found),
+        networks=len(results),
+        averaging=slope(theory.averaging(results)),
+        sharpness=slope(theory.sharpness(results)),
+    )
+
+
+def pictures(results: Results) -> dict[str, Figure]:
+    """The pictures by name."""
+    merged = pooled(usual(results))
+    changes = verdicts(usual(results))
+    return {
+        "overview": figures.overview(changes),
+        "chain": figures.chain(changes),
+        "conditions": figures.conditions(conditional(results)),
+        "correlations": figures.correlations(correlations(merged), width=figures.TWO_COLUMN * 0.8),
+    }
+
+
+def main() -> None:
+    """Write page and pictures."""
+    results = family.measured()
+    PAGE.write_text(page(results), encoding="utf-8")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for name, figure in pictures(results).items():
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=DPI)
+        Image.open(stream).convert("RGB").save(PICTURES / f"{name}.webp", quality=80, method=6)
+    print(f"wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
