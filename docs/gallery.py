@@ -3,13 +3,21 @@
     python docs/gallery.py
 
 It takes some minutes on two cores. Measurements are kept under landscape-out/gallery and not repeated.
+
+Correlations and the map of conditions need more networks and more measurements: they are drawn of the results
+that ship with the package, or, alone and without measuring anything, of those of `landscape compare`:
+
+    python docs/gallery.py --correlations comparison --conditions comparison
+
+The figure `consistency` is left out: its images are those of CIFAR-10-P, which is not in the package.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +27,12 @@ from PIL import Image
 import landscape as ls
 from landscape import analyses, figures
 from landscape.analyses import Measurement, Settings
-from landscape.comparison import verdicts
+from landscape.cli.reading import read
+from landscape.comparison import correlations, pooled, verdicts
+from landscape.comparison.conditional import alike, conditional, usual
 from landscape.figures.chain import caption as chain_caption
+from landscape.figures.conditions import caption as conditions_caption
+from landscape.figures.correlations import caption as correlations_caption
 from landscape.report.drawing import panels
 from landscape.train import Recipe, train
 from landscape.zoo import parse
@@ -32,6 +44,7 @@ CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
 DPI = 150
 
 Results = dict[str, dict]
+Picture = tuple[str, Figure, str]
 Parts = list[tuple[Results, tuple[str, ...]]]
 
 CURVATURE = Settings(split="train", samples=128, dropout="fixed")
@@ -99,7 +112,7 @@ def measured() -> Parts:
     ]
 
 
-def drawn(parts: Parts) -> Iterator[tuple[str, Figure, str]]:
+def drawn(parts: Parts) -> Iterator[Picture]:
     """Name, figure and caption of everything there is."""
     for results, only in parts:
         looks = figures.looks(results)
@@ -111,11 +124,42 @@ def drawn(parts: Parts) -> Iterator[tuple[str, Figure, str]]:
     yield "overview", figures.overview(found), chain_caption(found)
 
 
+def correlated(results: Results) -> Picture:
+    """Rank correlations across networks."""
+    found = correlations(pooled(usual(alike(results))))
+    return "correlations", figures.correlations(found, width=4.5), correlations_caption(found)
+
+
+def conditioned(results: Results) -> Picture:
+    """The map of conditions."""
+    found = conditional(results)
+    return "conditions", figures.conditions(found), conditions_caption(found)
+
+
+def everything() -> Iterator[Picture]:
+    """Every figure of the gallery."""
+    yield from drawn(measured())
+    shipped = ls.family.measured()
+    yield correlated(shipped)
+    yield conditioned(shipped)
+
+
+def chosen() -> Iterable[Picture]:
+    """What was asked for on the command line."""
+    parser = argparse.ArgumentParser(description="Writes docs/images/gallery.")
+    parser.add_argument("--correlations", metavar="RESULT", help="draw this, of these saved results")
+    parser.add_argument("--conditions", metavar="RESULT", help="draw this, of these saved results")
+    given = parser.parse_args()
+    pictures = [correlated(read([given.correlations]))] if given.correlations else []
+    pictures += [conditioned(read([given.conditions]))] if given.conditions else []
+    return pictures or everything()
+
+
 def main() -> None:
     """Measure, draw, and say what there is."""
     OUT.mkdir(parents=True, exist_ok=True)
     total = 0
-    for name, figure, caption in drawn(measured()):
+    for name, figure, caption in chosen():
         stream, place = io.BytesIO(), OUT / f"{name}.webp"
         figure.savefig(stream, format="png", dpi=DPI)
         Image.open(stream).convert("RGB").save(place, quality=78, method=6)

@@ -21,10 +21,11 @@ from PIL import Image
 from landscape import family, figures
 from landscape.comparison import correlations, pooled, theory, verdicts
 from landscape.comparison.claims import OTHER, PAIRED, Finding, findings
-from landscape.comparison.conditional import Conditioned, conditional, usual
+from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
 from landscape.comparison.intervals import Change
 from landscape.comparison.theory import Slope
+from landscape.results import attribute
 
 HERE = Path(__file__).parent
 PAGE = HERE / "results.md"
@@ -122,6 +123,19 @@ def tally(found: list[Finding]) -> dict[str, int]:
     return {word: sum(each.verdict == word for each in found) for word in MARKS}
 
 
+def seeds(results: Results) -> str:
+    """Which networks have how many seeds, in words."""
+    counts: dict[int, list[str]] = {}
+    for name, kinds in results.items():
+        record = attribute(next(iter(kinds.values())), "network")
+        counts.setdefault(len(record.get("seeds") or [name]), []).append(f"`{name}`")
+    words = {1: "One seed", 2: "Two seeds", 3: "Three seeds"}
+    return "; ".join(
+        f"{words.get(count, f'{count} seeds')} of {', '.join(names)}"
+        for count, names in sorted(counts.items(), reverse=True)
+    )
+
+
 def slope(found: Slope | None) -> str:
     """A slope with its interval and what theory says."""
     if found is None:
@@ -134,9 +148,9 @@ def slope(found: Slope | None) -> str:
 
 def page(results: Results) -> str:
     """The page's text."""
-    each_seed = usual(results)
-    merged = pooled(each_seed)
-    found = findings(results)
+    family_alone = alike(results)
+    merged = pooled(usual(family_alone))
+    found = findings(family_alone)
     mapped = conditional(results)
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
@@ -146,18 +160,18 @@ def page(results: Results) -> str:
             for quantity in ("largest Hessian eigenvalue", "curvature along random directions")
         },
         means=means(merged),
+        seeds=seeds(merged),
         tally=tally(found),
         total=len(found),
-        networks=len(results),
-        averaging=slope(theory.averaging(results)),
-        sharpness=slope(theory.sharpness(results)),
+        averaging=slope(theory.averaging(family_alone)),
+        sharpness=slope(theory.sharpness(family_alone)),
     )
 
 
 def pictures(results: Results) -> dict[str, Figure]:
     """The pictures by name."""
-    merged = pooled(usual(results))
-    changes = verdicts(usual(results))
+    merged = pooled(usual(alike(results)))
+    changes = verdicts(usual(alike(results)))
     return {
         "overview": figures.overview(changes),
         "chain": figures.chain(changes),

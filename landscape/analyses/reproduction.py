@@ -18,10 +18,11 @@ from landscape.analyses.panels import panel_plan
 from landscape.analyses.settings import Settings
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path
+from landscape.network import Network
 from landscape.progress import Progress, silent
 from landscape.samples import Samples
 from landscape.train import Recipe, train
-from landscape.zoo import parse
+from landscape.zoo import operated, parse
 
 _STEPS = 4
 """Training steps that a forecast is measured on."""
@@ -61,8 +62,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "small": Experiment(
         family.MODELS,
         Recipe(epochs=17, learning_rate=0.1, precision="bfloat16"),
-        {"batch_size": 64, "batches": 8, "span": 0.5, "steps": 15},
-        {"predictions": 4000, "corrupted": 200, "density": 128, "probes": 2, "density_steps": 40},
+        {"batch_size": 64, "batches": 8, "span": 0.5, "steps": 13},
+        {"predictions": 2000, "corrupted": 100, "density": 128, "probes": 2, "density_steps": 40},
     ),
     "paper": Experiment(
         _full_size("", "") | _full_size("dropout=0.3", "mcd-"),
@@ -122,7 +123,8 @@ def trained(
 ) -> Iterator[Path]:
     """The checkpoint of each run, trained where it is not there yet; epochs survive a kill.
 
-    Seed 0 of a shipped network is taken from the package where it was made by this recipe.
+    Seed 0 of a shipped network is taken from the package where it was made by this recipe. Of the last seed
+    every epoch is kept, see `landscape.analyses.epochs`.
 
     Args:
         experiment: Gives the recipe.
@@ -133,6 +135,7 @@ def trained(
         progress: Shows the steps of an epoch.
         say: Receives a line for each run and epoch.
     """
+    last = max((run.seed for run in wanted), default=0)
     for position, run in enumerate(wanted, 1):
         out = folder / f"{run.name}.safetensors"
         say(f"[{position}/{len(wanted)}] {run.name}")
@@ -145,6 +148,7 @@ def trained(
                 replace(experiment.recipe, seed=run.seed),
                 out,
                 device=device,
+                keep_every=int(run.seed == last),
                 progress=progress,
                 report=lambda row: say("  epoch {epoch}: loss {loss:.4f}, {seconds} s".format(**row)),
             )
@@ -226,3 +230,21 @@ def measurements(experiment: Experiment, settings: Settings) -> tuple[list[Measu
     every += conditions(settings, **shared)
     once = [each for each in usual if each.kind == "surface"]
     return every, once + panel_plan(settings, **experiment.pictures)
+
+
+def turns(networks: Sequence[Network]) -> list[Network]:
+    """Networks with MC dropout and no smoothing of their own, blurred after one stage in turn (P1 Fig. B.5).
+
+    Put in after training: that shows which place matters, not what training with it would give.
+
+    Args:
+        networks: Of the zoo; others are passed over.
+    """
+    return [
+        operated(network, f"blur@smooth{stage}")
+        for network in networks
+        if (config := network.config or {}).get("dropout")
+        and config.get("head") == "gap"
+        and not (config.get("smoothing") or config.get("preactivation"))
+        for stage in (1, 2, 3)
+    ]

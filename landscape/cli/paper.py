@@ -52,13 +52,12 @@ def command(
         return
     from landscape import figures
     from landscape.comparison import pooled
-    from landscape.comparison.conditional import usual
     from landscape.comparison.roles import renamed
     from landscape.figures.papers import PANELS, find
 
     if panel != ALL:
         find(panel)  # a misspelt one is said before anything is read
-    results = pooled(renamed(gather(places) if places else usual(_shipped())), mix=mix)
+    results = pooled(renamed(gather(places) if places else _shipped()), mix=mix)
     across = figures.PRESETS[preset]
     widths: Widths = across if columns is None else (across[columns - 1], across[columns - 1])
     for name in PANELS if panel == ALL else [panel]:
@@ -100,8 +99,9 @@ def gather(places: tuple[str, ...]) -> Results:
 
 def _shipped() -> Results:
     from landscape import family
+    from landscape.comparison.conditional import alike, usual
 
-    return family.measured()
+    return usual(alike(family.measured()))
 
 
 def _list() -> None:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from landscape.cli.options import Request
     from landscape.objective import Objective
 
+_RADII = (0.1, 0.2, 0.5)
+"""Where the flatness is measured, in units of the directions."""
+_RISE = 1.0
+"""In nats, of `radius_at_rise`."""
+
 STEPS = click.option(
     "--steps", type=click.IntRange(min=3), default=21, show_default=True, help="Points a side, odd."
 )
@@ -150,6 +155,51 @@ def _precision(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     if "precision_error" not in dataset:
         return {}, []
     return {"precision_error": float(dataset.precision_error)}, []
+
+
+def along_many(
+    request: Request, objective: Objective, path: Path, repeats: int, norm: str
+) -> tuple[dict[str, Any], list[str]]:
+    """The flatness along random directions, saved beside a surface as NAME-flatness.zarr, and what to say.
+
+    One along more directions that lies there already, all else being the same, is kept and told instead: it
+    holds these directions, too.
+    """
+    from landscape import analyses
+
+    place = path.with_name(f"{path.stem.removesuffix('-surface')}-flatness.zarr")
+    options: dict[str, Any] = {"radii": _RADII, "repeats": repeats, "norm": norm, "rise": _RISE}
+    dataset = _finer(objective, place, options)
+    if dataset is not None:
+        count = dataset.sizes["repeat"]
+        request.say(f"{place} is along {count} directions, more than {repeats}, and otherwise alike: kept")
+    else:
+        dataset = analyses.resumable("flatness", objective, place, progress=request.progress, **options)
+    warn(request, dataset)
+    return flatness(dataset, place)
+
+
+def _finer(objective: Objective, place: Path, options: dict[str, Any]) -> xr.Dataset | None:
+    """The flatness at this place, if it is this network's, under this protocol, and along more directions."""
+    from landscape import results
+    from landscape.analyses.settings import network_record
+    from landscape.analyses.stamping import protocol
+    from landscape.comparison.conditions import INCIDENTAL
+    from landscape.errors import ResultError
+    from landscape.results import attribute
+
+    try:
+        found = results.load(place)
+    except ResultError:  # none, or one that cannot be read
+        return None
+    if found.attrs["kind"] != "flatness" or found.sizes["repeat"] <= options["repeats"]:
+        return None
+    wanted = protocol(objective, {**options, "radii": list(options["radii"]), "seed": objective.seed})
+    apart = results.differences(wanted, attribute(found, "protocol"))
+    record = network_record(objective.network)
+    same = all(attribute(found, "network")[name] == record[name] for name in ("sha256", "surgery"))
+    alike = all(name.startswith((*INCIDENTAL, "options.repeats")) for name in apart)
+    return found if same and alike and record["sha256"] else None
 
 
 def flatness(dataset: xr.Dataset, place: Path) -> tuple[dict[str, Any], list[str]]:

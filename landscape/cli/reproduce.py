@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from landscape import progress
 from landscape.cli.options import DEVICE, JSON, QUIET, Request
+
+if TYPE_CHECKING:
+    from landscape.analyses import Measurement
+    from landscape.analyses.reproduction import Run
 
 SAMPLES = 500
 """Images that surface and flatness are measured on."""
@@ -81,7 +87,28 @@ def command(
     networks = [request.network(path) for path in paths]
     every, once = reproduction.measurements(experiment, request.settings())
     first = [network for network, one in zip(networks, wanted, strict=True) if one.seed == 0]
-    run(request, [(networks, every), (first, once)], Path(out), "reproduce")
+    ensembles = [each for each in once if each.kind == "ensemble"]
+    _along(request, wanted, experiment.recipe.epochs, every, Path(out))
+    work = [(networks, every), (first, once), (reproduction.turns(first), ensembles)]
+    run(request, work, Path(out), "reproduce")
+
+
+def _along(
+    request: Request, wanted: Sequence[Run], epochs: int, every: Sequence[Measurement], out: Path
+) -> None:
+    """Paths of training and networks half-way, beside the others: `landscape verdicts OUT OUT/epochs`."""
+    from landscape.analyses import compare
+    from landscape.analyses.epochs import kept, path
+
+    settings, half = request.settings(), []
+    for run in wanted:
+        found = kept(out / "checkpoints", run.name)
+        if found:
+            request.say(f"{run.name}: path of training")
+            path([request.network(each) for each in found], settings, out / "epochs")
+            half.append(request.network(found[epochs // 2]))
+    landscape = [each for each in every if each.label in ("spectrum", "flatness")]
+    compare(half, landscape, out / "epochs", progress=request.progress, say=request.say)
 
 
 def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:

@@ -14,9 +14,26 @@ from landscape.cli.options import CHECKPOINT, OUT, Request, Span, protocol_optio
 if TYPE_CHECKING:
     import numpy as np
 
+    from landscape.analyses import Settings
+    from landscape.network import Network
     from landscape.objective import Objective
     from landscape.surface import Directions
 
+Marks = dict[str, list[float]]
+"""Coordinates of each checkpoint that the grid is laid around, by name."""
+
+_PASSED_ON = (
+    "partial",
+    "steps",
+    "norm",
+    "orthogonal",
+    "include_1d",
+    "repeats",
+    "masks",
+    "tolerance",
+    "curvature",
+)
+"""Options that the recipe takes as they are."""
 _OPTIONS = (
     click.option(
         "--span",
@@ -98,32 +115,26 @@ def command(request: Request, checkpoint: str, out: str | None, **options: Any) 
         request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
     )
     objective = settings.objective(network)
-    directions, marks = _directions(request, objective, options)
+    directions, marks, others = _directions(request, objective, options)
     span, rise = options["span"] or ((0.5, 0.0) if marks else (1.0, 0.0))
     dataset = planes.measured(
         request,
         objective,
         path,
-        partial=options["partial"],
         span=span,
         rise=rise,
-        steps=options["steps"],
         axes=1 if options["line"] else 2,
-        norm=options["norm"],
-        orthogonal=options["orthogonal"],
-        include_1d=options["include_1d"],
-        repeats=options["repeats"],
-        masks=options["masks"],
-        tolerance=options["tolerance"],
-        curvature=options["curvature"],
         directions=directions,
         marks=marks,
+        **{name: options[name] for name in _PASSED_ON},
     )
     values, lines = planes.summary(dataset)
-    repeats = options["flatness_repeats"] or (options["repeats"] if options["repeats"] > 1 else 0)
+    if directions and marks and not options["partial"]:
+        values["marks"], said = _at_marks(settings, objective, directions, marks, others)
+        lines += said
+    repeats = options["flatness_repeats"] or _of_repeats(request, options)
     if repeats and not options["partial"]:
-        more, said = _flatness(request, objective, path, repeats, options["norm"])
-        values["flatness"] = more
+        values["flatness"], said = planes.along_many(request, objective, path, repeats, options["norm"])
         lines += said
     answer(request, "surface", dataset, path, values, lines)
 
@@ -143,40 +154,62 @@ def _check(options: dict[str, Any]) -> None:
             raise click.UsageError(
                 f"--{name.replace('_', '-')} is about random directions; leave it out where they are given"
             )
+    if options["include_1d"] and options["flatness_repeats"]:
+        raise click.UsageError(
+            "the directions of --flatness leave biases and BatchNorm where they are; leave out --include-1d"
+        )
     if options["through"] and options["span"] and options["span"][1]:
         raise click.UsageError("--through says how large the grid is; give --span a number, the margin")
 
 
-def _flatness(
-    request: Request, objective: Objective, path: Path, repeats: int, norm: str
-) -> tuple[dict[str, Any], list[str]]:
-    from landscape import analyses
+def _of_repeats(request: Request, options: dict[str, Any]) -> int:
+    """Along how many directions the flatness is measured without being asked for; 0 for none."""
+    if options["repeats"] == 1:
+        return 0
+    if options["include_1d"]:
+        request.say("no flatness with --include-1d: its directions leave biases and BatchNorm where they are")
+        return 0
+    return int(options["repeats"])
 
-    place = path.with_name(f"{path.stem.removesuffix('-surface')}-flatness.zarr")
-    dataset = analyses.resumable(
-        "flatness", objective, place, progress=request.progress, repeats=repeats, norm=norm
-    )
-    planes.warn(request, dataset)
-    return planes.flatness(dataset, place)
+
+def _at_marks(
+    settings: Settings,
+    objective: Objective,
+    directions: Directions,
+    marks: Marks,
+    others: list[Network],
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The loss at each checkpoint: as the surface has it, with this network's BatchNorm, and with its own."""
+    from landscape.parameters import shifted
+
+    origin = {**objective.parameters, **(directions.origin or {})}
+    found, lines = [], []
+    for (name, place), network in zip(marks.items(), (objective.network, *others), strict=True):
+        weights = shifted(origin, *zip(place, directions.vectors, strict=True))
+        here = objective.value(weights).nll
+        own = settings.objective(network, objective.samples).value().nll
+        at = dict(zip("xy", place, strict=False))
+        found.append({"name": name, **at, "nll": here, "own_nll": own})
+        where = ", ".join(f"{coordinate:+.3g}" for coordinate in place)
+        lines.append(f"{name}  NLL {here:.6g} at ({where}), {own:.6g} with its own buffers")
+    return found, lines
 
 
 def _directions(
     request: Request, objective: Objective, options: dict[str, Any]
-) -> tuple[Directions | None, dict[str, list[float]] | None]:
-    """Directions that are given, and the points to lay the grid around; None where they are drawn."""
+) -> tuple[Directions | None, Marks | None, list[Network]]:
+    """Directions that are given, the points to lay the grid around, and the other checkpoints there."""
     if options["through"]:
-        return _through(request, objective, options["through"])
+        others = [request.network(path) for path in options["through"]]
+        return *_through(objective, others), others
     source = options["directions_from"]
-    return (_read(source, objective) if source else None), None
+    return (_read(source, objective) if source else None), None, []
 
 
-def _through(
-    request: Request, objective: Objective, paths: tuple[str, ...]
-) -> tuple[Directions, dict[str, list[float]]]:
+def _through(objective: Objective, others: list[Network]) -> tuple[Directions, Marks]:
     """The line through two checkpoints, or the plane through three."""
     from landscape import surface
 
-    others = [request.network(path) for path in paths]
     weights = [
         {name: value.to(objective.device, objective.dtype) for name, value in other.module.named_parameters()}
         for other in others

@@ -44,10 +44,13 @@ def command(
     """
     from landscape import family
     from landscape.cli.reading import read
+    from landscape.comparison.conditional import alike
 
     if conditions and claims:
         raise click.UsageError("choose --conditions or --claims")
     results = read(places) if places else family.measured()
+    if not places and not conditions:
+        results = alike(results)
     if conditions:
         rows, lines = _conditions(results, mix, out)
     elif claims:

@@ -4,6 +4,8 @@
 >>> for verdict in verdicts(results): print(verdict.sentence)                 # doctest: +SKIP
 """
 
+from landscape.comparison.claims import Claim, Finding, findings
+from landscape.comparison.conditional import Conditioned, conditional
 from landscape.comparison.correlations import correlations
 from landscape.comparison.intervals import Change
 from landscape.comparison.pairs import Pair, pairs
@@ -14,10 +16,15 @@ from landscape.comparison.verdicts import Verdict, verdicts
 __all__ = [
     "QUANTITIES",
     "Change",
+    "Claim",
+    "Conditioned",
+    "Finding",
     "Pair",
     "Quantity",
     "Verdict",
+    "conditional",
     "correlations",
+    "findings",
     "members",
     "pairs",
     "pooled",

@@ -80,6 +80,16 @@ def usual(results: Results) -> dict[str, dict[str, xr.Dataset]]:
     }
 
 
+def alike(results: Results) -> dict[str, Mapping[str, xr.Dataset]]:
+    """The results of the networks that were trained as most of them were."""
+    most = _most(results)
+    return {
+        network: kinds
+        for network, kinds in results.items()
+        if kinds and _training(attribute(next(iter(kinds.values())), "network")) == most
+    }
+
+
 def _views(results: Results) -> Iterator[tuple[str, Results]]:
     """What differs, and the results under the names of usual ones."""
     yield "", _picked(results, "")

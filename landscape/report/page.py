@@ -22,7 +22,7 @@ from landscape.report.protocols import protocols
 from landscape.report.sections import FORMATS, chapters, write_figures
 from landscape.report.sentences import sentences
 from landscape.report.summary import Results, Row, summarise, write_summary
-from landscape.report.table import table
+from landscape.report.table import sheets, table
 from landscape.report.trust import trust, verdict
 from landscape.report.verdicts import groups, write_reasons
 from landscape.results import attribute
@@ -116,6 +116,7 @@ def _values(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
         "protocols": protocols(results),
         "columns": columns,
         "body": body,
+        "sheets": sheets(len(columns)),
         "surface_rows": surface_rows(results),
         "formats": FORMATS,
         "findings": findings,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from landscape.report.numbers import PERCENT, number, percent, plus_minus
 from landscape.report.summary import Row
+
+_ON_PAPER = 7
+"""Columns that fit beside the names on a sheet of A4 or Letter, in letters that can be read."""
 
 
 @dataclass(frozen=True)
@@ -106,3 +110,10 @@ def table(rows: Sequence[Row]) -> tuple[list[Column], list[tuple[str, list[str]]
         (row["name"], [column.cell(row) if column.key in row else "–" for column in used]) for row in rows
     ]
     return used, body
+
+
+def sheets(columns: int) -> list[slice]:
+    """Which columns stand in which of the tables that a wide one is cut into on paper, about equally many."""
+    count = -(-columns // _ON_PAPER)
+    ends = [columns * place // count for place in range(count + 1)] if count else []
+    return [slice(start, end) for start, end in pairwise(ends)]

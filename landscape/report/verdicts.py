@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from landscape import figures
 from landscape.comparison import Change, Pair, Verdict, correlations
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
+from landscape.figures import style
 from landscape.figures.chain import caption as chain_caption
 from landscape.figures.correlations import caption as correlated_caption
 from landscape.files import write_text
@@ -98,7 +100,8 @@ def write_reasons(verdicts: Sequence[Verdict], results: Results, folder: Path) -
     try:
         found = correlations(results)
         caption = correlated_caption(found)
-        drawn.append(("correlations", "Links of the chain", figures.correlations, found, caption, ""))
+        wide = partial(figures.correlations, width=_correlated_width(found.sizes["quantity_a"]))
+        drawn.append(("correlations", "Links of the chain", wide, found, caption, ""))
     except ResultError:
         pass  # too few networks for any
     return [_written(folder, *each) for each in drawn]
@@ -111,6 +114,11 @@ def _written(
     write_text(folder / f"{name}.txt", caption + "\n")
     alternative = f"{title}: its numbers are in the table of verdicts. {sentence}".strip()
     return put_in(folder, name, REASONS[2][0], Words(title, sentence, caption, alternative))
+
+
+def _correlated_width(quantities: int) -> float:
+    """Inches in which names and numbers of so many quantities have room."""
+    return min(max(0.5 * quantities, style.ONE_COLUMN), style.TWO_COLUMN)
 
 
 def _pair(pair: Pair) -> str:

@@ -168,9 +168,10 @@ class Chromium:
         answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
 
-    def pdf(self) -> bytes:
-        """The page as it is printed."""
-        return base64.b64decode(self.call("Page.printToPDF", printBackground=False)["data"])
+    def pdf(self, width: float, height: float) -> bytes:
+        """The page as it is printed on sheets of this size, in millimetres."""
+        inches = {"paperWidth": width / 25.4, "paperHeight": height / 25.4}
+        return base64.b64decode(self.call("Page.printToPDF", printBackground=False, **inches)["data"])
 
     def complaints(self) -> list[str]:
         """Errors and warnings of the console so far, exceptions included."""

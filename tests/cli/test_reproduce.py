@@ -3,6 +3,7 @@
 import pytest
 
 from landscape.analyses import reproduction
+from landscape.results import attribute, load
 from landscape.train import Recipe
 
 
@@ -19,7 +20,16 @@ def tiny(monkeypatch):
         "steps": 3,
         "directions": 2,
     }
-    experiment = reproduction.Experiment(models, Recipe(epochs=1, batch_size=500), sizes)
+    pictures = {
+        "predictions": 4,
+        "passes": 2,
+        "maps": 0,
+        "noise": 0,
+        "corrupted": 0,
+        "density": 0,
+        "masks": 0,
+    }
+    experiment = reproduction.Experiment(models, Recipe(epochs=2, batch_size=500), sizes, pictures)
     monkeypatch.setitem(reproduction.EXPERIMENTS, "small", experiment)
     monkeypatch.setattr("landscape.cli.reproduce.SAMPLES", 8)
     return experiment
@@ -29,12 +39,28 @@ def test_from_nothing_to_verdicts(run, tiny, tmp_path):
     found = run("reproduce", "--data", "demo", "--seeds", "2", "--out", "all", "--json").json
     names = ["gap-seed0", "gap-blur-seed0", "gap-seed1", "gap-blur-seed1"]
     assert [each["name"] for each in found["checkpoints"]] == names
-    assert {path.stem for path in (tmp_path / "all" / "checkpoints").iterdir()} == set(names)
+    made = {path.stem for path in (tmp_path / "all" / "checkpoints").iterdir()}
+    assert {name for name in made if "epoch" not in name} == set(names)
     told = {row["quantity"]: row for row in found["verdicts"]}
     assert told["NLL"]["over"] == "seeds"
     assert told["NLL"]["baseline"] == ["gap-seed0", "gap-seed1"]
     again = run("verdicts", "all", "--json").json["verdicts"]
     assert again == found["verdicts"]
+    _epochs_of_the_last_seed(run, tmp_path / "all" / "epochs" / "datasets")
+
+
+def _epochs_of_the_last_seed(run, folder):
+    """They became paths and half-trained networks, which are no seeds of the others."""
+    names = {path.name for path in folder.iterdir()}
+    assert names == {f"{name}-seed1{end}" for name in ("gap", "gap-blur") for end in ("", "-epoch001")}
+    path = load(folder / "gap-seed1" / "trajectory.zarr")
+    assert path.name.values.tolist() == ["gap-seed1-epoch000", "gap-seed1-epoch001", "gap-seed1"]
+    half = load(folder / "gap-seed1-epoch001" / "spectrum.zarr")
+    assert attribute(half, "network")["training"]["done"] == 1
+    rows = run("verdicts", "all", "all/epochs", "--conditions", "--json").json["conditions"]
+    assert "1 of 2 epochs" in {row["condition"] for row in rows}
+    seeds = {tuple(row["baseline"]) for row in rows if row["condition"] == "reference"}
+    assert seeds == {("gap-seed0", "gap-seed1")}
 
 
 def test_a_forecast_trains_nothing(run, tiny, tmp_path):

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from landscape import checkpoint as checkpoints
 from landscape import results, surface
 from landscape.analyses import Settings
-from landscape.results import attribute
 from landscape.samples import Normalisation
 from landscape.zoo import build, parse
 
@@ -163,6 +162,12 @@ def test_through_another_checkpoint(run, checkpoint, tmp_path):
     lent = here.value(dict(checkpoints.load(other).module.named_parameters()))
     assert float(dataset.nll.sel(x=1)) == pytest.approx(lent.nll, rel=1e-5)
     assert abs(lent.nll - objective(other).value().nll) > 1e-4
+    first, second = found["marks"]
+    assert [(mark["name"], mark["x"]) for mark in found["marks"]] == [("tiny", 0), ("b", 1)]
+    assert set(second) == {"name", "x", "nll", "own_nll"}
+    assert first["nll"] == first["own_nll"] == here.value().nll
+    assert second["nll"] == pytest.approx(lent.nll, rel=1e-5)
+    assert second["own_nll"] == objective(other).value().nll
     assert checks(found)["statistics"] is False
     found, _ = measured(run, checkpoint, "--through", other, "--batch-norm", "recalibrate")
     assert "statistics" not in checks(found)
@@ -184,6 +189,11 @@ def test_through_two_other_checkpoints(run, checkpoint, tmp_path):
     assert found["protocol"]["options"]["marks"] == dict(
         zip(["tiny", "b", "c"], places.tolist(), strict=True)
     )
+    assert [[mark["x"], mark["y"]] for mark in found["marks"]] == places.tolist()
+    for mark, path in zip(found["marks"], (checkpoint, *others), strict=True):
+        theta = dict(checkpoints.load(path).module.named_parameters())
+        assert mark["nll"] == pytest.approx(here.value(theta).nll, rel=1e-6)
+        assert mark["own_nll"] == objective(path, dtype="float64").value().nll
     assert dataset.x.attrs["units"] == "‖b − a‖"
 
 
@@ -201,26 +211,13 @@ def test_the_span_around_checkpoints_is_half_their_distance_unless_given(run, ch
     assert results.load(found["result"]).x.values.tolist() == [-0.5, 0.5, 1.5]
 
 
-def test_repeats_come_with_the_flatness(run, checkpoint):
-    found, dataset = measured(run, checkpoint, "--repeats", 2, "--line", "--out", "many-surface.zarr")
-    assert dataset.nll.dims == ("repeat", "x")
-    flat = found["flatness"]
-    assert set(flat) == {"repeats", "curvature", "rise", "result", "checks"}
-    assert (flat["repeats"], flat["result"]) == (2, "many-flatness.zarr")
-    assert [row["radius"] for row in flat["rise"]] == [0.1, 0.2, 0.5]
-    stored = results.load(flat["result"])
-    assert flat["curvature"]["mean"] == float(stored.curvature_mean)
-    assert flat["rise"][1]["interval"] == stored.rise_interval.sel(radius=0.2).values.tolist()
-    # Its directions are those of the surfaces: at ±0.2 the line has measured the same losses.
-    np.testing.assert_allclose(stored.loss.sel(radius=0.2, sign=1), dataset.nll.sel(x=0.2), rtol=1e-6)
-
-
-def test_flatness_without_repeats(run, checkpoint):
-    found, dataset = measured(run, checkpoint, "--flatness", 3, "--norm", "layer", "--line")
-    assert "repeat" not in dataset.dims
-    assert found["flatness"]["repeats"] == 3
-    stored = results.load(found["flatness"]["result"])
-    assert attribute(stored, "protocol")["options"]["norm"] == "layer"
+def test_a_mark_between_points_is_measured_there(run, checkpoint, tmp_path):
+    other = moved(tmp_path / "b.safetensors", 1)
+    found, dataset = measured(run, checkpoint, "--through", other, "--span", "0.4", "--steps", 3)
+    assert dataset.x.values.tolist() == pytest.approx([-0.4, 0.5, 1.4])
+    lent = objective(checkpoint).value(dict(checkpoints.load(other).module.named_parameters()))
+    assert found["marks"][1]["nll"] == pytest.approx(lent.nll, rel=1e-5)
+    assert "marks" not in measured(run, checkpoint, "--line")[0]
 
 
 @pytest.mark.parametrize("mode", ["fixed", "fresh"])

@@ -29,6 +29,7 @@ SMALL = ("--samples", "4", "--steps", "3")
         (("--repeats", "0"), "0 is not in the range x>=1"),
         (("--masks", "0"), "0 is not in the range x>=1"),
         (("--flatness", "1"), "1 is not in the range x>=2"),
+        (("--flatness", "3", "--include-1d"), "leave out --include-1d"),
         (("--steps", "1"), "1 is not in the range x>=3"),
         (("--batch-norm", "train"), "'train' is not one of"),
         (("--precision", "float16"), "'float16' is not one of"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -14,7 +15,7 @@ from pathlib import Path
 import click
 import pytest
 
-from landscape import figures
+from landscape import family, figures
 from landscape.cli import group
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,3 +118,14 @@ def test_the_site_builds_without_a_warning(tmp_path):
         assert f'id="landscape.hessian.{name}"' in reference
     for each in (tmp_path / "site" / "api").glob("*.html"):  # as where words are taken for a type
         assert "`" not in each.read_text(encoding="utf-8"), f"{each.name} shows raw markup"
+
+
+def test_the_results_page_says_what_was_measured():
+    """Run `python docs/results.py` after a change of the measured results, of claims or of the prose."""
+    spec = importlib.util.spec_from_file_location("results_page", ROOT / "docs" / "results.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.page(family.measured()) == module.PAGE.read_text(encoding="utf-8")
+    assert {f"{name}.webp" for name in module.pictures(family.measured())} == {
+        path.name for path in module.PICTURES.iterdir()
+    }

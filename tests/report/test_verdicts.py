@@ -1,9 +1,11 @@
+import re
+
 import pytest
 
 from landscape.comparison import QUANTITIES, Change, Pair, Verdict
 from landscape.comparison.verdicts import SAME
 from landscape.report import write_report
-from landscape.report.verdicts import groups
+from landscape.report.verdicts import groups, write_reasons
 from tests.figures import synthetic
 from tests.report.pages import Page
 
@@ -71,3 +73,15 @@ def test_without_verdicts_there_is_no_place_for_them(results, tmp_path):
     page = Page(write_report(results, tmp_path).read_text(encoding="utf-8"))
     assert "Verdict" not in page.text
     assert "reasons" not in page.ids
+
+
+def test_rank_correlations_have_room_for_their_names(tmp_path, monkeypatch):
+    monkeypatch.setattr("landscape.report.verdicts.FORMATS", ("svg",))
+    found = [verdict(quantity=place) for place in range(4)]
+    sections = write_reasons(found, synthetic.comparison(synthetic.FAMILY), tmp_path)
+    quantities = ("spatial variance", "high frequencies", "largest Hessian eigenvalue")
+    drawn = (tmp_path / "correlations.svg").read_text(encoding="utf-8")
+    assert all(name.split()[0] in drawn for name in quantities)
+    width = float(re.search(r'width="([\d.]+)pt"', drawn)[1]) / 72
+    assert width == pytest.approx(4, abs=0.6)  # half an inch each, where one column gave a third
+    assert sections[-1].name == "correlations"
