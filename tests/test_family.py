@@ -8,6 +8,7 @@ import pytest
 import landscape as ls
 from landscape import family
 from landscape.errors import LandscapeError
+from landscape.results import attribute
 from landscape.zoo import parse
 
 
@@ -58,3 +59,14 @@ def test_mc_dropout_is_on_in_the_mcd_members_alone(members):
 def test_an_unknown_member_is_refused_with_the_names():
     with pytest.raises(LandscapeError, match="gap-blur"):
         family.load("gap-blurred")
+
+
+def test_what_was_measured_is_of_these_networks(members):
+    results = family.measured()
+    assert list(dict.fromkeys(name.partition("-seed")[0] for name in results)) == list(family.NAMES)
+    for name, member in members.items():
+        kinds = results[f"{name}-seed0"]
+        assert {"evaluation", "features", "spectrum", "flatness", "surface"} <= kinds.keys()
+        assert {attribute(each, "network")["sha256"] for each in kinds.values()} == {member.sha256}
+    records = [attribute(each, "network") for kinds in results.values() for each in kinds.values()]
+    assert not any("/" in record["path"] for record in records)

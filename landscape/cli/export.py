@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@click.argument("source", metavar="RESULT", type=click.Path())
+@click.argument("sources", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--to",
     "target",
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     context: click.Context,
-    source: str,
+    sources: tuple[str, ...],
     target: Path,
     quantity: str,
     log: bool,
@@ -56,16 +57,21 @@ def command(
     """Write a surface as a table, a mesh or loss-landscape's HDF5, or import one from there.
 
     RESULT is a surface of ours (.zarr), a surface file of loss-landscape (.h5), a table published by Park &
-    Kim (.csv), or a .csv or .npz file written by this command. Into a .zip go all kinds of results: of a
-    folder that `landscape compare` wrote, or a single one; `landscape plot`, `verdicts` and `paper` read it.
+    Kim (.csv), or a .csv or .npz file written by this command. Into a .zip go all kinds of results: of
+    folders that `landscape compare` wrote, or single ones; `landscape plot`, `verdicts` and `paper` read it.
     """
     from landscape import exchange
 
     suffix = target.suffix.lower()
     if suffix == ".zip":
         _refuse_mesh_options(context, suffix)
-        _bundle(source, target, slim, as_json=as_json)
+        _bundle(sources, target, slim, as_json=as_json)
         return
+    if len(sources) > 1:
+        raise click.UsageError(
+            f"{suffix} holds one surface, got {len(sources)} results; only a .zip takes several"
+        )
+    (source,) = sources
     if slim:
         raise click.UsageError("--slim is for .zip files")
     if suffix not in exchange.TABLES + exchange.MESHES:
@@ -84,13 +90,13 @@ def command(
     _answer(dataset, target, values, as_json=as_json, quiet=quiet)
 
 
-def _bundle(source: str, target: Path, slim: bool, *, as_json: bool) -> None:
-    """All results of a place as one file."""
+def _bundle(sources: Sequence[str], target: Path, slim: bool, *, as_json: bool) -> None:
+    """All results of some places as one file."""
     from landscape.cli.answer import emit
     from landscape.cli.reading import read
     from landscape.results import save_bundle
 
-    results = read([source])
+    results = read(sources)
     save_bundle(results, target, slim=slim)
     count = sum(map(len, results.values()))
     if as_json:

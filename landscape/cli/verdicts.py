@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from landscape.comparison import Verdict
 
-    Results = dict[str, dict[str, xr.Dataset]]
+    Results = Mapping[str, Mapping[str, xr.Dataset]]
     Answer = tuple[list[dict[str, Any]], list[str]]
 
 
@@ -48,7 +48,7 @@ def command(
 
     if conditions and claims:
         raise click.UsageError("choose --conditions or --claims")
-    results = read(places) if places else family.measured()
+    results: Results = read(places) if places else family.measured()
     if not places and not conditions:
         results = alike(results)
     if conditions:
@@ -115,7 +115,7 @@ def _claims(results: Results, mix: bool) -> Answer:
     return rows, [each.sentence for each in found]
 
 
-def draw(found: Sequence[Verdict], results: dict[str, dict[str, Any]], folder: Path) -> None:
+def draw(found: Sequence[Verdict], results: Results, folder: Path) -> None:
     """What the page shows of the chain of reasons, and each pair on its own, with captions beside them."""
     from landscape import figures
     from landscape.figures.chain import by_pair, caption

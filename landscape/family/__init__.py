@@ -47,12 +47,18 @@ def load(name: str) -> Network:
 
 
 def measured() -> dict[str, dict[str, xr.Dataset]]:
-    """What was measured of the family, three seeds of each member: figures rebuild from it without training.
+    """What was measured of the family and of other seeds of it: figures rebuild from it without training.
 
     Returns:
-        Network name, such as `gap-seed1` → name of the result → dataset. `docs/results.md` says how.
+        Network name, such as `gap-seed1` → name of the result → dataset, in the order of `NAMES`;
+        `gap-seed2-epoch008` is half trained. How it was measured is in docs/results.md.
     """
     from landscape.results import load_bundle
 
     with as_file(files(__package__) / "measured.zip") as path:
-        return load_bundle(path)
+        found = load_bundle(path)
+
+    def place(name: str) -> tuple[int, str]:
+        return NAMES.index(name.partition("-seed")[0]), name
+
+    return {name: found[name] for name in sorted(found, key=place)}

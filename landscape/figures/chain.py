@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -177,12 +178,17 @@ def _tile(column: int, line: int, colour: str, hatch: str) -> Rectangle:
         (column - 0.48, line - 0.45),
         0.96,
         0.9,
-        facecolor=colour,
-        alpha=0.22,
+        # Mixed with white: transparency loses the hatching in SVG and in print.
+        facecolor=_tinted(colour, 0.22),
         hatch=hatch,
-        edgecolor=colour,
+        edgecolor=_tinted(colour, 0.45),
         linewidth=0,
     )
+
+
+def _tinted(colour: str, share: float) -> tuple[float, ...]:
+    """A colour mixed with white."""
+    return tuple(1 - share * (1 - part) for part in to_rgb(colour))
 
 
 def legend() -> tuple[list[Line2D], list[str]]:

@@ -37,7 +37,7 @@ def correlations(dataset: xr.Dataset, *, width: float | None = None) -> Figure:
                 axis.text(
                     column,
                     row,
-                    f"{value:+.{1 if total < 5 else 2}f}".replace("-", "−"),
+                    _signed(value, 1 if total < 5 else 2),
                     ha="center",
                     va="center",
                     fontsize=6 if total < 5 else 7,
@@ -54,6 +54,12 @@ def correlations(dataset: xr.Dataset, *, width: float | None = None) -> Figure:
         bar.set_label("rank correlation ρ")
         bar.outline.set_linewidth(0.6)
     return figure
+
+
+def _signed(value: float, digits: int) -> str:
+    """With a true minus, and no sign before zero."""
+    text = f"{value:+.{digits}f}".replace("-", "−")
+    return text if float(f"{value:.{digits}f}") else text[1:]
 
 
 def caption(dataset: xr.Dataset) -> str:

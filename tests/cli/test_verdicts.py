@@ -86,3 +86,4 @@ def test_a_folder_travels_as_one_file(compared, run, tmp_path):
     assert run("verdicts", "both.zip", "--json").json["verdicts"] == compared.json["verdicts"]
     assert run("export", "both", "--to", "both.zip", "--log").status == 2
     assert run("export", "both", "--to", "both.npz", "--slim").status == 2
+    assert run("export", "both", "both", "--to", "both.npz").status == 2
