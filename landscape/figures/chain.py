@@ -83,8 +83,9 @@ def overview(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
                 cell(axis, rows.index(verdict.quantity.name), line, verdict)
         axis.set_xlim(-0.5, len(rows) - 0.5)
         axis.set_ylim(len(groups) - 0.5, -0.5)
-        labels = [textwrap.fill(name, max(int(13 * total / len(rows) * 8 / 6.75), 8)) for name in rows]
-        axis.set_xticks(range(len(rows)), labels=labels, fontsize=6)
+        room = max(int(16 * total / len(rows)), 9)
+        labels = [textwrap.fill(name, room, break_long_words=False) for name in rows]
+        axis.set_xticks(range(len(rows)), labels=labels, fontsize=6 if len(rows) < 10 else 5.5)
         axis.set_yticks(range(len(groups)), labels=[title(pair, 34) for pair in groups])
         axis.tick_params(length=0, labeltop=True, labelbottom=False)
         for side in axis.spines.values():
@@ -168,9 +169,14 @@ def cell(axis: Axes, column: int, line: int, verdict: Verdict) -> None:
     if told is not None:
         axis.add_patch(_tile(column, line, colour, hatch="" if told else "////"))
     known = np.isfinite(value) and abs(value) < 999.5
-    text = f"{value:+.0f} %".replace("-", "−") if known else plain_number(verdict.change.value)
+    text = _percent(value) if known else plain_number(verdict.change.value)
     weight, shade = ("normal", "0.45") if told is None else ("bold", "black")
     axis.text(column, line, text, ha="center", va="center", fontsize=6.5, weight=weight, color=shade)
+
+
+def _percent(value: float) -> str:
+    """Whole per cents, tenths of small ones, with a true minus."""
+    return f"{value:+.{0 if abs(value) >= 0.95 else 1}f} %".replace("-", "−")
 
 
 def _tile(column: int, line: int, colour: str, hatch: str) -> Rectangle:

@@ -50,7 +50,9 @@ def test_the_overview_is_legible_and_says_every_change(pairs: int):
     figure = figures.overview(found)
     assert_legible(figure)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == [f"{relative(each)[0]:+.0f} %".replace("-", "−") for each in found]
+    shares = [relative(each)[0] for each in found]
+    expected = [f"{share:+.{0 if abs(share) >= 0.95 else 1}f} %".replace("-", "−") for share in shares]
+    assert texts == expected
     told = sum(as_expected(each) is not None for each in found)
     assert len(figure.axes[0].patches) == told
 
