@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 
 import xarray as xr
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from landscape import family, figures
-from landscape.comparison import correlations, pooled, theory, verdicts
+from landscape.comparison import Verdict, correlations, pooled, theory, verdicts
 from landscape.comparison.claims import OTHER, PAIRED, Finding, findings
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
@@ -56,9 +57,9 @@ def number(value: float) -> str:
 
 
 def signed(change: Change) -> str:
-    """A change with its interval."""
-    inside = f"{change.low:+.2g}, {change.high:+.2g}"
-    return f"{change.value:+.3g} [{inside}]".replace("-", "−")
+    """A change with its interval, where there is one."""
+    inside = f" [{change.low:+.3g}, {change.high:+.3g}]" if isfinite(change.low) else ""
+    return f"{change.value:+.3g}{inside}".replace("-", "−")
 
 
 def claims(found: list[Finding], section: str) -> str:
@@ -74,18 +75,17 @@ def claims(found: list[Finding], section: str) -> str:
         for index, each in enumerate(own):
             first = (claim.text, claim.source) if index == 0 else ("", "")
             change = each.change
-            means = f"{number(change.baseline)} → {number(change.variant)}"
-            over = f"{change.count:,} {change.over}"
-            cells = (
-                *first,
-                each.where,
-                f"{claim.quantity}: {means}",
-                signed(change),
-                over,
-                MARKS[each.verdict],
-            )
+            over = f"{change.count:,} {change.over}" if change.count > 1 else "one network"
+            cells = (*first, each.where, _measured(each), signed(change), over, MARKS[each.verdict])
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _measured(each: Finding) -> str:
+    """Quantity and means; a change within a network has none."""
+    means = (each.change.baseline, each.change.variant)
+    arrow = f": {number(means[0])} → {number(means[1])}" if means[0] else ""
+    return f"{each.claim.quantity}{arrow}"
 
 
 def conditions(found: list[Conditioned], quantity: str) -> str:
@@ -123,14 +123,49 @@ def tally(found: list[Finding]) -> dict[str, int]:
     return {word: sum(each.verdict == word for each in found) for word in MARKS}
 
 
+def share(change: Change) -> str:
+    """A change in per cent of the baseline, with its interval."""
+    size = 100 / abs(change.baseline)
+    values = (change.value * size, change.low * size, change.high * size)
+    return "{:+.0f} % [{:+.0f}, {:+.0f}]".format(*values).replace("-", "−")
+
+
+def spoken(mapped: list[Conditioned], changes: list[Verdict], results: Results) -> dict[str, object]:
+    """For prose: `say` gives a change in per cent, `amount` in its unit, `under` that under a condition."""
+
+    def find(factor: str, dropout: float, quantity: str) -> Change:
+        for each in changes:
+            record = attribute(next(iter(results[each.pair.variant[0]].values())), "network")
+            if (each.pair.factor, each.quantity.name) == (factor, quantity) and float(
+                record["config"].get("dropout") or 0
+            ) == dropout:
+                return each.change
+        raise KeyError((factor, dropout, quantity))
+
+    def under(condition: str, factor: str, dropout: float, quantity: str) -> str:
+        wanted = (condition, factor, dropout, quantity)
+        return next(
+            share(each.verdict.change)
+            for each in mapped
+            if (each.condition, each.factor, each.dropout, each.verdict.quantity.name) == wanted
+        )
+
+    return {
+        "say": lambda *of: share(find(*of)),
+        "amount": lambda *of: signed(find(*of)),
+        "under": under,
+    }
+
+
 def seeds(results: Results) -> str:
     """Which networks have how many seeds, in words."""
     counts: dict[int, list[str]] = {}
     for name, kinds in results.items():
-        record = attribute(next(iter(kinds.values())), "network")
-        counts.setdefault(len(record.get("seeds") or [name]), []).append(f"`{name}`")
-    words = {1: "One seed", 2: "Two seeds", 3: "Three seeds"}
-    return "; ".join(
+        records = [attribute(each, "network") for each in kinds.values()]
+        count = max(len(record.get("seeds") or [name]) for record in records)
+        counts.setdefault(count, []).append(f"`{name}`")
+    words = {1: "one seed", 2: "two seeds", 3: "three seeds"}
+    return ", ".join(
         f"{words.get(count, f'{count} seeds')} of {', '.join(names)}"
         for count, names in sorted(counts.items(), reverse=True)
     )
@@ -141,7 +176,8 @@ def slope(found: Slope | None) -> str:
     if found is None:
         return "not measured"
     inside = f"[{found.low:.2f}, {found.high:.2f}]"
-    said = "agrees" if found.agrees else "contradicts"
+    none = found.low <= 0 <= found.high
+    said = "cannot tell" if none and found.agrees else "agrees" if found.agrees else "contradicts"
     text = f"{found.value:.2f} {inside} over {len(found.networks)} networks; theory {found.theory:g}: {said}"
     return text.replace("-", "−")
 
@@ -165,6 +201,7 @@ def page(results: Results) -> str:
         total=len(found),
         averaging=slope(theory.averaging(family_alone)),
         sharpness=slope(theory.sharpness(family_alone)),
+        **spoken(mapped, verdicts(family_alone), family_alone),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from scipy import stats
 
-from landscape.comparison.intervals import student
 from landscape.comparison.pairs import Results
 
 
@@ -39,24 +40,30 @@ class Slope:
 def averaging(results: Results) -> Slope | None:
     """Exponent of the variance of the NLL in the number of predictions averaged, −1 in theory.
 
-    Park & Kim (2022a), eq. 18–25. The mean over networks of each one's exponent, with Student's interval;
-    None unless two networks have an ensemble of MC dropout.
+    Park & Kim (2022a), eq. 18–25. The mean over networks of the exponent of each one's largest ensemble,
+    weighted by its stated error, with a normal interval; None without an ensemble of MC dropout.
 
     Args:
         results: Network name → name of the result → dataset.
     """
     found = {name: _exponent(kinds) for name, kinds in results.items()}
-    found = {name: each for name, each in found.items() if math.isfinite(each)}
-    if len(found) < 2:
+    found = {name: each for name, each in found.items() if all(map(math.isfinite, each))}
+    if not found:
         return None
-    value, _, low, high = student(np.array(list(found.values())))
-    return Slope(float(value), float(low), float(high), -1.0, tuple(found))
+    values, errors = np.array(list(found.values())).T
+    weights = 1 / errors**2
+    value = float(np.average(values, weights=weights))
+    half = float(stats.norm.ppf(0.975) / math.sqrt(weights.sum()))
+    return Slope(value, value - half, value + half, -1.0, tuple(found))
 
 
-def _exponent(kinds) -> float:
-    sizes = [each for each in kinds.values() if "nll_variance_exponent" in each.attrs]
-    largest = max(sizes, key=lambda each: each.sizes["size"], default=None)
-    return math.nan if largest is None else float(largest.attrs["nll_variance_exponent"])
+def _exponent(kinds: Mapping[str, xr.Dataset]) -> tuple[float, float]:
+    """That of the largest ensemble, and its standard error; NaN without one."""
+    ensembles = [each for each in kinds.values() if "nll_variance_exponent" in each.attrs]
+    if not ensembles:
+        return math.nan, math.nan
+    attrs = max(ensembles, key=lambda each: each.sizes["size"]).attrs
+    return float(attrs["nll_variance_exponent"]), float(attrs["nll_variance_exponent_standard_error"])
 
 
 def sharpness(results: Results) -> Slope | None:
@@ -82,6 +89,6 @@ def sharpness(results: Results) -> Slope | None:
     return Slope(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, 1.0, tuple(rows))
 
 
-def _log_variance(kinds) -> float:
+def _log_variance(kinds: Mapping[str, xr.Dataset]) -> float:
     values = kinds["ensemble"]["nll_variance"].values
     return math.log(values[0]) if values[0] > 0 else math.nan

@@ -84,13 +84,13 @@ def test_masks_add_what_they_add_and_stages_grow_as_they_grow():
     assert by_text["Convolutions amplify high frequencies"].verdict == CONTRADICTS
 
 
-def ensemble(name: str, variance: float, exponent: float = -1.0) -> xr.Dataset:
+def ensemble(name: str, variance: float, exponent: float, error: float) -> xr.Dataset:
     sizes = [1, 2]
     variables = {
         "nll": ("size", [0.5, 0.4]), "accuracy": ("size", [0.8, 0.9]), "ece": ("size", [0.1, 0.1]),
         "nll_variance": ("size", [variance, variance / 2]),
     }  # fmt: skip
-    attrs = {"nll_variance_exponent": exponent}
+    attrs = {"nll_variance_exponent": exponent, "nll_variance_exponent_standard_error": error}
     return dataset("ensemble", name, variables, SPECS["mcd-gap"], **attrs).assign_coords(size=sizes)
 
 
@@ -99,7 +99,7 @@ def test_slopes_of_the_theory():
     results = {
         f"net{index}": {
             "spectrum": spectrum(f"net{index}", [value], spec=SPECS["mcd-gap"]),
-            "ensemble": ensemble(f"net{index}", 1e-6 * value**3, -1 + 0.1 * index),
+            "ensemble": ensemble(f"net{index}", 1e-6 * value**3, -1 + 0.1 * index, 0.1 * 2**index),
         }
         for index, value in enumerate(eigenvalues)
     }
@@ -107,7 +107,9 @@ def test_slopes_of_the_theory():
     assert slope.value == pytest.approx(1.5)
     assert not slope.agrees
     law = averaging(results)
-    assert law.value == pytest.approx(-0.85)
+    weights = np.array([1, 1 / 4, 1 / 16, 1 / 64])
+    assert law.value == pytest.approx(-1 + 0.1 * (weights @ np.arange(4)) / weights.sum())
+    assert law.high - law.value == pytest.approx(1.96 * 0.1 / weights.sum() ** 0.5, rel=1e-3)
     assert law.agrees
     del results["net0"]
     assert sharpness(results) is None
