@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Mapping
+from functools import partial
 from math import isfinite
 from pathlib import Path
 
@@ -157,6 +158,22 @@ def spoken(mapped: list[Conditioned], changes: list[Verdict], results: Results) 
     }
 
 
+def rank(dataset: xr.Dataset, first: str, second: str) -> str:
+    """A rank correlation with its p-value."""
+    pair = dataset.sel(quantity_a=first, quantity_b=second)
+    text = f"ρ = {float(pair.correlation):+.2f}, p = {float(pair.p_value):.2f} by permutation"
+    return text.replace("-", "−")
+
+
+def unaltered(results: Results) -> dict[str, Mapping[str, xr.Dataset]]:
+    """The family as it was trained, without smoothing put in afterwards."""
+    return {
+        name: kinds
+        for name, kinds in alike(results).items()
+        if not attribute(next(iter(kinds.values())), "network").get("surgery")
+    }
+
+
 def seeds(results: Results) -> str:
     """Which networks have how many seeds, in words."""
     counts: dict[int, list[str]] = {}
@@ -184,7 +201,7 @@ def slope(found: Slope | None) -> str:
 
 def page(results: Results) -> str:
     """The page's text."""
-    family_alone = alike(results)
+    family_alone = unaltered(results)
     merged = pooled(usual(family_alone))
     found = findings(family_alone)
     mapped = conditional(results)
@@ -201,14 +218,15 @@ def page(results: Results) -> str:
         total=len(found),
         averaging=slope(theory.averaging(family_alone)),
         sharpness=slope(theory.sharpness(family_alone)),
+        rank=partial(rank, correlations(merged)),
         **spoken(mapped, verdicts(family_alone), family_alone),
     )
 
 
 def pictures(results: Results) -> dict[str, Figure]:
     """The pictures by name."""
-    merged = pooled(usual(alike(results)))
-    changes = verdicts(usual(alike(results)))
+    merged = pooled(usual(unaltered(results)))
+    changes = verdicts(usual(unaltered(results)))
     return {
         "overview": figures.overview(changes),
         "chain": figures.chain(changes),

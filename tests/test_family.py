@@ -68,5 +68,6 @@ def test_what_was_measured_is_of_these_networks(members):
         kinds = results[f"{name}-seed0"]
         assert {"evaluation", "features", "spectrum", "flatness", "surface"} <= kinds.keys()
         assert {attribute(each, "network")["sha256"] for each in kinds.values()} == {member.sha256}
-    records = [attribute(each, "network") for kinds in results.values() for each in kinds.values()]
-    assert not any("/" in record["path"] for record in records)
+    for dataset in (each for kinds in results.values() for each in kinds.values()):
+        assert "/" not in attribute(dataset, "network")["path"]
+        assert "/" not in attribute(dataset, "protocol")["data"]["source"]

@@ -71,6 +71,9 @@ def result_name(dataset: xr.Dataset) -> str:
 def renamed(results: Results) -> dict[str, dict[str, xr.Dataset]]:
     """The results by network and `result_name`; of several of one name that over the most samples.
 
+    Of seeds whose ensembles have different sizes those with the largest keep theirs: curves of different
+    lengths have no mean.
+
     Args:
         results: Network name → any name of the result → dataset.
     """
@@ -81,7 +84,25 @@ def renamed(results: Results) -> dict[str, dict[str, xr.Dataset]]:
             name = result_name(dataset)
             if name not in own or _samples(dataset) > _samples(own[name]):
                 own[name] = dataset
-    return found
+    largest: dict[str, int] = {}
+    for kinds in found.values():
+        if "ensemble" in kinds:
+            key = _configured(kinds)
+            largest[key] = max(largest.get(key, 0), kinds["ensemble"].sizes["size"])
+    return {
+        network: {
+            name: dataset
+            for name, dataset in kinds.items()
+            if name != "ensemble" or dataset.sizes["size"] == largest[_configured(kinds)]
+        }
+        for network, kinds in found.items()
+    }
+
+
+def _configured(kinds: Mapping[str, xr.Dataset]) -> str:
+    """The same for seeds of one network; its name where it has no configuration."""
+    network = record_of(kinds)
+    return identity(network) if network.get("config") else str(network.get("name"))
 
 
 def _samples(dataset: xr.Dataset) -> int:

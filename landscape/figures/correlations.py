@@ -22,6 +22,7 @@ def correlations(dataset: xr.Dataset, *, width: float | None = None) -> Figure:
         dataset: Of `landscape.comparison.correlations`.
         width: Width in inches; by default one ICML column.
     """
+    dataset = _correlated(dataset)
     names = [str(name) for name in dataset["quantity_a"].values]
     total = width or style.ONE_COLUMN
     with style.context():
@@ -54,6 +55,13 @@ def correlations(dataset: xr.Dataset, *, width: float | None = None) -> Figure:
         bar.set_label("rank correlation ρ")
         bar.outline.set_linewidth(0.6)
     return figure
+
+
+def _correlated(dataset: xr.Dataset) -> xr.Dataset:
+    """Without quantities that too few networks have for a correlation with any other."""
+    values = dataset["correlation"].values
+    kept = np.flatnonzero((np.isfinite(values) & ~np.eye(len(values), dtype=bool)).any(1))
+    return dataset.isel(quantity_a=kept, quantity_b=kept)
 
 
 def _signed(value: float, digits: int) -> str:

@@ -19,7 +19,7 @@ from landscape.results.store import checked
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 """Network name → name of the result → dataset."""
 
-BULKY = ("direction", "log_probability", "confidence")
+BULKY = ("direction", "direction_origin", "log_probability", "confidence", "target")
 """What no figure and no verdict reads, and most of the bytes."""
 
 _INDEX = "dataset.json"
@@ -78,11 +78,20 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _anonymous(dataset: xr.Dataset) -> dict[str, Any]:
-    """Attributes without the folders that files lay in."""
-    network = attribute(dataset, "network")
+    """Attributes without the folders that checkpoints and data lay in."""
+    network, protocol = attribute(dataset, "network"), attribute(dataset, "protocol")
     if network.get("path"):
         network["path"] = Path(network["path"]).name
-    return {**dataset.attrs, "network": json.dumps(network, default=plain)}
+    attrs = {**dataset.attrs, "network": json.dumps(network, default=plain)}
+    source = str((protocol.get("data") or {}).get("source", ""))
+    kind, colon, place = source.partition(":")
+    if not colon:
+        return attrs
+    # Results name their data in other attributes, too.
+    short = f"{kind}:{Path(place).name}"
+    return {
+        name: each.replace(source, short) if isinstance(each, str) else each for name, each in attrs.items()
+    }
 
 
 def load_bundle(path: str | Path) -> dict[str, dict[str, xr.Dataset]]:

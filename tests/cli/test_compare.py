@@ -180,24 +180,16 @@ def test_an_interrupted_comparison_goes_on_where_it_was(folder, run, measured, m
 
 def test_the_examples_defaults_fit_the_demo_data(folder, run, monkeypatch):
     """`landscape compare a b` without options must not ask for more than the demo set holds."""
-    from landscape import analyses
-
     asked = {}
 
-    def recording(request, networks, place, name, **sizes):
-        asked.update(settings=request.settings(), **sizes)
+    def recording(request, work, place, name):
+        asked.update(samples=request.settings().samples, work=work)
 
     monkeypatch.setattr("landscape.cli.compare.run", recording)
     assert run("compare", *files(folder)).status == 0
-    plan = analyses.plan(
-        asked["settings"],
-        predictions=asked["predictions"],
-        maps=asked["maps"],
-        batch_size=asked["spectrum_batch"],
-        batches=asked["spectrum_batches"],
-    )
-    assert asked["settings"].samples == 1000
-    for measurement in plan:
+    assert asked["samples"] == 1000
+    ((_, measurements),) = asked["work"]
+    for measurement in measurements:
         assert len(measurement.settings.load_samples()) >= measurement.options.get("batch_size", 1)
 
 
@@ -240,13 +232,15 @@ def test_the_demo_compares_the_family_under_the_papers_protocol(run, monkeypatch
 
     seen = {}
 
-    def recording(request, networks, folder, name, **sizes):
-        seen.update(request=request, networks=networks, folder=str(folder), name=name, **sizes)
+    def recording(request, work, folder, name):
+        seen.update(request=request, work=work, folder=str(folder), name=name)
 
     monkeypatch.setattr("landscape.cli.compare.run", recording)
     monkeypatch.setattr(family, "load", lambda name: name)
     assert run("demo", "--quiet", "--seed", "3").status == 0
-    assert seen["networks"] == list(family.NAMES)
+    ((networks, measurements),) = seen["work"]
+    assert networks == list(family.NAMES)
     assert seen["folder"] == "landscape-out/demo"
     assert (seen["request"].seed, seen["request"].split, seen["request"].data) == (3, "train", "demo")
-    assert seen["spectrum_batch"] * seen["spectrum_batches"] <= 1000
+    (spectrum,) = (each for each in measurements if each.kind == "spectrum")
+    assert len(spectrum.settings.load_samples()) == spectrum.settings.samples <= 1000

@@ -18,7 +18,16 @@ def assert_common(found, command, checkpoint, keys):
     assert set(found) == COMMON | keys
     assert found["command"] == command
     network = found["checkpoint"]
-    assert set(network) == {"name", "path", "sha256", "architecture", "parameters", "config", "surgery"}
+    assert set(network) == {
+        "name",
+        "path",
+        "sha256",
+        "architecture",
+        "parameters",
+        "config",
+        "surgery",
+        "training",
+    }
     assert network["path"] == str(checkpoint)
     assert network["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert network["architecture"] == "cifar-resnet20-gap"

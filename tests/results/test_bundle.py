@@ -26,6 +26,7 @@ def results() -> dict[str, dict[str, xr.Dataset]]:
     )
     evaluation["nll"].attrs |= {"long_name": "loss", "units": "nats"}
     spectrum = xr.Dataset({"eigenvalue": (("batch", "rank"), [[2.0]]), "residual": ((), 0.0)})
+    evaluation.attrs["clean"] = "cifar10:/home/somebody/cifar, 3 samples"
     found = {"evaluation": evaluation, "spectrum-test": spectrum}
     return {
         network: {
@@ -33,7 +34,7 @@ def results() -> dict[str, dict[str, xr.Dataset]]:
                 dataset,
                 kind=name.partition("-")[0],
                 network={"name": network, "path": f"/home/somebody/{network}.pt"},
-                protocol={"seed": 0},
+                protocol={"seed": 0, "data": {"source": "cifar10:/home/somebody/cifar"}},
                 provenance={"seconds": 1.5},
             )
             for name, dataset in found.items()
@@ -50,11 +51,14 @@ def test_everything_comes_back_as_it_was_but_for_the_folders(results, tmp_path):
         for name, dataset in kinds.items():
             found = back[network][name]
             assert attribute(found, "network") == {"name": network, "path": f"{network}.pt"}
-            xr.testing.assert_identical(found.assign_attrs(network=dataset.attrs["network"]), dataset)
+            assert attribute(found, "protocol") == {"seed": 0, "data": {"source": "cifar10:cifar"}}
+            assert found.attrs.get("clean") in (None, "cifar10:cifar, 3 samples")
+            xr.testing.assert_identical(found.assign_attrs(dataset.attrs), dataset)
             assert {v: found[v].dtype for v in found.variables} == {
                 v: dataset[v].dtype for v in dataset.variables
             }
-    assert b"somebody" not in (tmp_path / "all.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert not any(b"somebody" in archive.read(name) for name in archive.namelist())
 
 
 def test_same_results_same_bytes_and_slim_ones_fewer(results, tmp_path):
