@@ -193,9 +193,8 @@ def slope(found: Slope | None) -> str:
     if found is None:
         return "not measured"
     inside = f"[{found.low:.2f}, {found.high:.2f}]"
-    none = found.low <= 0 <= found.high
-    said = "cannot tell" if none and found.agrees else "agrees" if found.agrees else "contradicts"
-    text = f"{found.value:.2f} {inside} over {len(found.networks)} networks; theory {found.theory:g}: {said}"
+    over = f"over {len(found.networks)} networks"
+    text = f"{found.value:.2f} {inside} {over}; theory {found.theory:g}: {found.verdict}"
     return text.replace("-", "−")
 
 

@@ -9,7 +9,8 @@ import xarray as xr
 
 from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
 from landscape.comparison.naming import common_name
-from landscape.comparison.pairs import Results, identity, pairs, record_of
+from landscape.comparison.pairs import Pair, Results, identity, pairs, record_of
+from landscape.comparison.quantities import sharpest
 from landscape.results import attribute
 
 Effect = tuple[str, Change]
@@ -27,8 +28,9 @@ def of_dropout(results: Results) -> Iterator[Effect]:
         plain = {**record, "config": {**record["config"], "dropout": 0.0}}
         others = groups.get(identity(plain), [])
         if record["config"].get("dropout") and others:
-            sides = [[_sharpest(results[name]["spectrum"]) for name in side] for side in (others, names)]
-            yield _arrow(others, names), _between(sides[0], sides[1], "mini-batches")
+            sides = [[sharpest(results[name]["spectrum"])[1] for name in side] for side in (others, names)]
+            labels = Pair("MC dropout", tuple(others), tuple(names)).labels
+            yield " → ".join(labels), _between(sides[0], sides[1], "mini-batches")
 
 
 def of_masks(results: Results) -> Iterator[Effect]:
@@ -46,12 +48,7 @@ def of_few_smoothed(results: Results) -> Iterator[Effect]:
     for pair in _blurred(results, "ensemble-n50"):
         first, second = (results[side[0]]["ensemble-n50"] for side in pair)
         many, few = first.isel(size=-1), second.sel(size=2)
-        errors = float(many["nll_standard_error"]), float(few["nll_standard_error"])
-        where = f"{pair[0][0]}, {int(many['size'])} → {pair[1][0]}, 2"
-        yield (
-            where,
-            unpaired(float(many["nll"]), float(few["nll"]), errors, over="samples", count=_samples(first)),
-        )
+        yield f"{pair[0][0]}, {int(many['size'])} → {pair[1][0]}, 2", _apart(many, few, "nll")
 
 
 def within_stages(name: str) -> Callable[[Results], Iterator[Effect]]:
@@ -70,30 +67,21 @@ def of_frequency(results: Results) -> Iterator[Effect]:
     """Drop of accuracy under noise of the highest frequency over that of the lowest."""
     for names in _groups(results, "noise").values():
         noise = results[names[0]]["noise"]
-        yield names[0], _drops(noise.isel(frequency=0), noise.isel(frequency=-1))
+        yield names[0], _apart(noise.isel(frequency=0), noise.isel(frequency=-1), "accuracy_drop")
 
 
 def of_smoothed_noise(results: Results) -> Iterator[Effect]:
     """Drop of accuracy with blur over that without, at the highest frequency of noise."""
     for before, after in _blurred(results, "noise"):
         first, second = (results[side[0]]["noise"].isel(frequency=-1) for side in (before, after))
-        yield f"{before[0]} → {after[0]}", _drops(first, second)
+        yield f"{before[0]} → {after[0]}", _apart(first, second, "accuracy_drop")
 
 
 def of_smoothed_corruption(results: Results) -> Iterator[Effect]:
     """Mean error over corruptions and severities with blur over that without."""
     for before, after in _blurred(results, "robustness"):
         first, second = (results[side[0]]["robustness"] for side in (before, after))
-        name = "mean_error"
-        errors = tuple(float(each[f"{name}_standard_error"]) for each in (first, second))
-        change = unpaired(
-            float(first[name]),
-            float(second[name]),
-            (errors[0], errors[1]),
-            over="samples",
-            count=_samples(first),
-        )
-        yield f"{before[0]} → {after[0]}", change
+        yield f"{before[0]} → {after[0]}", _apart(first, second, "mean_error")
 
 
 def _groups(results: Results, *needed: str) -> dict[str, list[str]]:
@@ -112,10 +100,6 @@ def _blurred(results: Results, kind: str) -> Iterator[tuple[tuple[str, ...], tup
             yield pair.baseline, pair.variant
 
 
-def _arrow(before: Sequence[str], after: Sequence[str]) -> str:
-    return f"{common_name(before)} → {common_name(after)}"
-
-
 def _between(before: Sequence[np.ndarray], after: Sequence[np.ndarray], items: str) -> Change:
     """Over seeds, or of single networks over what both were measured on."""
     if min(len(before), len(after)) > 1:
@@ -129,25 +113,18 @@ def _alone(changes: Sequence[float]) -> Change:
     return paired(np.zeros_like(values), values, over="seeds")
 
 
-def _drops(first: xr.Dataset, second: xr.Dataset) -> Change:
-    name = "accuracy_drop"
+def _apart(first: xr.Dataset, second: xr.Dataset, name: str) -> Change:
+    """Of a mean that two results hold beside its standard error over samples."""
     errors = float(first[f"{name}_standard_error"]), float(second[f"{name}_standard_error"])
-    return unpaired(float(first[name]), float(second[name]), errors, over="samples", count=_samples(first))
-
-
-def _samples(dataset: xr.Dataset) -> int:
-    return int(attribute(dataset, "protocol")["data"]["samples"])
-
-
-def _sharpest(dataset: xr.Dataset) -> np.ndarray:
-    return dataset["eigenvalue"].max("rank").values.astype(float)
+    count = int(attribute(first, "protocol")["data"]["samples"])
+    return unpaired(float(first[name]), float(second[name]), errors, over="samples", count=count)
 
 
 def _amplitude(dataset: xr.Dataset) -> float:
     """Mean log amplitude over 0.3π of the last map of each stage."""
     frequency = dataset["frequency_pi"].values
     amplitude = np.where(frequency > _LOW, dataset["log_amplitude"].values, np.nan)
-    return float(np.mean([np.nanmean(amplitude[layer]) for layer in _ends(dataset)]))
+    return float(np.mean([np.nanmean(amplitude[layer]) for layer in (rows[-1] for rows in _stages(dataset))]))
 
 
 def _growth(dataset: xr.Dataset, name: str) -> float:
@@ -161,7 +138,3 @@ def _stages(dataset: xr.Dataset) -> list[np.ndarray]:
     """Rows of the blocks of each stage."""
     kinds, stages = dataset["kind"].values.astype(str), dataset["stage"].values
     return [np.flatnonzero((kinds == "block") & (stages == stage)) for stage in np.unique(stages[stages > 0])]
-
-
-def _ends(dataset: xr.Dataset) -> list[int]:
-    return [int(rows[-1]) for rows in _stages(dataset)]

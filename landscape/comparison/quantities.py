@@ -38,8 +38,8 @@ class Quantity:
     read: Callable[[xr.Dataset], Values | None]
 
 
-def _spectrum(dataset: xr.Dataset) -> Values:
-    """The largest eigenvalue of each mini-batch."""
+def sharpest(dataset: xr.Dataset) -> Values:
+    """The largest eigenvalue of each mini-batch of a spectrum."""
     values = dataset["eigenvalue"].max("rank")
     return np.arange(values.size), values.values.astype(float)
 
@@ -98,7 +98,7 @@ def _stage_ends(name: str) -> Callable[[xr.Dataset], Values | None]:
 _FLAT, _ROUGH, _STEADY = ("flatter", "sharper"), ("smoother", "rougher"), ("steadier", "less steady")
 
 QUANTITIES: tuple[Quantity, ...] = (
-    Quantity("largest Hessian eigenvalue", "spectrum", "", "mini-batches", *_FLAT, _spectrum),
+    Quantity("largest Hessian eigenvalue", "spectrum", "", "mini-batches", *_FLAT, sharpest),
     Quantity("curvature along random directions", "flatness", "nats", "directions", *_FLAT, _curvature),
     Quantity("rise of the NLL at radius 0.2", "flatness", "nats", "directions", *_FLAT, _rise),
     Quantity("NLL", "evaluation", "nats", "samples", "better", "worse", _sample("nll")),

@@ -10,7 +10,9 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from landscape.comparison.claims import AGREES, CONTRADICTS, OPEN
 from landscape.comparison.pairs import Results
+from landscape.comparison.quantities import sharpest
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,11 @@ class Slope:
     networks: tuple[str, ...]
 
     @property
-    def agrees(self) -> bool:
-        """Whether the interval holds what is foretold."""
-        return self.low <= self.theory <= self.high
+    def verdict(self) -> str:
+        """`agrees` if the interval holds what is foretold, unless it holds zero as well: `cannot tell`."""
+        if not self.low <= self.theory <= self.high:
+            return CONTRADICTS
+        return OPEN if self.low <= 0 <= self.high else AGREES
 
 
 def averaging(results: Results) -> Slope | None:
@@ -76,7 +80,7 @@ def sharpness(results: Results) -> Slope | None:
         results: Network name → name of the result → dataset.
     """
     rows = {
-        name: (_log_variance(kinds), 2 * math.log(float(kinds["spectrum"]["eigenvalue"].max("rank").mean())))
+        name: (_log_variance(kinds), 2 * math.log(float(sharpest(kinds["spectrum"])[1].mean())))
         for name, kinds in results.items()
         if {"ensemble", "spectrum"} <= kinds.keys()
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -105,11 +107,12 @@ def test_slopes_of_the_theory():
     }
     slope = sharpness(results)
     assert slope.value == pytest.approx(1.5)
-    assert not slope.agrees
+    assert slope.verdict == CONTRADICTS
     law = averaging(results)
     weights = np.array([1, 1 / 4, 1 / 16, 1 / 64])
     assert law.value == pytest.approx(-1 + 0.1 * (weights @ np.arange(4)) / weights.sum())
     assert law.high - law.value == pytest.approx(1.96 * 0.1 / weights.sum() ** 0.5, rel=1e-3)
-    assert law.agrees
+    assert law.verdict == AGREES
+    assert replace(law, low=-1.5, high=0.1).verdict == OPEN
     del results["net0"]
     assert sharpness(results) is None

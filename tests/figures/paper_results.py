@@ -6,20 +6,12 @@ import json
 
 import xarray as xr
 
+from landscape.family import MODELS
 from landscape.results import attribute
 from landscape.zoo import parse
 from tests.figures import feature_results, planes, prediction_results, synthetic
 
-SPECS = {
-    "mlp": "cifar-resnet20:head=mlp,hidden=128",
-    "gap": "cifar-resnet20",
-    "gap-blur": "cifar-resnet20:blur",
-    "gap-relu6": "cifar-resnet20:kernel=1,prob=relu6",
-    "gap-preact": "cifar-preresnet20",
-    "mcd-mlp": "cifar-resnet20:head=mlp,hidden=128,dropout=0.2",
-    "mcd-gap": "cifar-resnet20:dropout=0.2",
-    "mcd-gap-blur": "cifar-resnet20:blur,dropout=0.2",
-}
+SPECS = {name: spec for name, spec in MODELS.items() if name != "gap-preact-blur-relu6"}
 
 TEST = ("evaluation", "ensemble", "robustness", "features", "noise", "maps", "covariance")
 """Kinds that are measured on test images."""
