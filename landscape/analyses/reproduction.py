@@ -35,12 +35,14 @@ class Experiment:
     Attributes:
         models: Specification of each network by name.
         recipe: How to train; the seed is that of each run.
+        images: How many training images, the first ones of the data; 0 for all.
         sizes: What a comparison measures, options of `landscape.analyses.plan`.
         pictures: What else the papers' panels take, options of `landscape.analyses.panels.panel_plan`.
     """
 
     models: Mapping[str, str]
     recipe: Recipe
+    images: int = 0
     sizes: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -58,20 +60,37 @@ def _full_size(dropout: str, prefix: str) -> dict[str, str]:
     }
 
 
+_SMALL = Experiment(
+    family.MODELS,
+    Recipe(epochs=17, learning_rate=0.1, precision="bfloat16"),
+    sizes={"batch_size": 64, "batches": 8, "span": 0.5, "steps": 13},
+    pictures={"predictions": 2000, "corrupted": 100, "density": 128, "probes": 2, "density_steps": 40},
+)
+
 EXPERIMENTS: dict[str, Experiment] = {
-    "small": Experiment(
-        family.MODELS,
-        Recipe(epochs=17, learning_rate=0.1, precision="bfloat16"),
-        {"batch_size": 64, "batches": 8, "span": 0.5, "steps": 13},
-        {"predictions": 2000, "corrupted": 100, "density": 128, "probes": 2, "density_steps": 40},
+    "small": _SMALL,
+    "narrow": replace(
+        _SMALL,
+        models={
+            "narrow-mlp": "cifar-resnet20:width=8,head=mlp,hidden=128",
+            "narrow-gap": "cifar-resnet20:width=8",
+            "narrow-gap-blur": "cifar-resnet20:width=8,blur",
+        },
+    ),
+    "few": replace(
+        _SMALL,
+        models={f"few-{name}": family.MODELS[name] for name in ("mlp", "gap", "gap-blur")},
+        recipe=replace(_SMALL.recipe, epochs=60),
+        images=5000,
     ),
     "paper": Experiment(
         _full_size("", "") | _full_size("dropout=0.3", "mcd-"),
         Recipe(epochs=30, learning_rate=0.1, schedule="step", precision="bfloat16"),
-        {"maps": 1000, "batch_size": 128, "batches": 32, "span": 0.5, "directions": 20},
+        sizes={"maps": 1000, "batch_size": 128, "batches": 32, "span": 0.5, "directions": 20},
     ),
 }
-"""`small`: the shipped family, about 11 minutes a network on two cores. `paper`: ResNet-18 of full width."""
+"""`small`: the shipped family, about 11 minutes a network on two cores. `narrow`: half its width. `few`: a
+tenth of the images for 60 epochs, until it fits them. `paper`: ResNet-18 of full width."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +148,7 @@ def trained(
     Args:
         experiment: Gives the recipe.
         wanted: Of `runs`.
-        samples: Training images.
+        samples: Training images, as many as the experiment says.
         folder: Where checkpoints go.
         device: Where to train.
         progress: Shows the steps of an epoch.
@@ -190,7 +209,7 @@ def forecast(
     Args:
         experiment: Gives the recipe.
         wanted: Of `runs`.
-        samples: Training images.
+        samples: Training images, as many as the experiment says.
         device: Where to train.
     """
     recipe = experiment.recipe

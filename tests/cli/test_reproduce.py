@@ -29,7 +29,8 @@ def tiny(monkeypatch):
         "density": 0,
         "masks": 0,
     }
-    experiment = reproduction.Experiment(models, Recipe(epochs=2, batch_size=500), sizes, pictures)
+    recipe = Recipe(epochs=2, batch_size=500)
+    experiment = reproduction.Experiment(models, recipe, images=500, sizes=sizes, pictures=pictures)
     monkeypatch.setitem(reproduction.EXPERIMENTS, "small", experiment)
     monkeypatch.setattr("landscape.cli.reproduce.SAMPLES", 8)
     return experiment
@@ -56,7 +57,8 @@ def _epochs_of_the_last_seed(run, folder):
     path = load(folder / "gap-seed1" / "trajectory.zarr")
     assert path.name.values.tolist() == ["gap-seed1-epoch000", "gap-seed1-epoch001", "gap-seed1"]
     half = load(folder / "gap-seed1-epoch001" / "spectrum.zarr")
-    assert attribute(half, "network")["training"]["done"] == 1
+    training = attribute(half, "network")["training"]
+    assert (training["done"], training["images"]) == (1, 500)
     rows = run("verdicts", "all", "all/epochs", "--conditions", "--json").json["conditions"]
     assert "1 of 2 epochs" in {row["condition"] for row in rows}
     seeds = {tuple(row["baseline"]) for row in rows if row["condition"] == "reference"}
