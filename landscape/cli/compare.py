@@ -129,7 +129,7 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
     from landscape.analyses import network_record
     from landscape.cli.answer import emit
     from landscape.cli.verdicts import record
-    from landscape.comparison import verdicts
+    from landscape.comparison import pooled, verdicts
     from landscape.report import summarise, write_report
 
     started = time.monotonic()
@@ -157,7 +157,7 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
                 "checkpoints": [network_record(network) for network in work[0][0]],
                 "result": str(folder),
                 "page": str(page),
-                "summary": summarise(usual),
+                "summary": summarise(pooled(usual)),
                 "verdicts": [record(verdict) for verdict in found],
                 "seconds": round(time.monotonic() - started, 3),
             }

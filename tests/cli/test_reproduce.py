@@ -1,5 +1,7 @@
 """reproduce: trains, measures and says what each factor changed, and goes on where it was."""
 
+import json
+
 import pytest
 
 from landscape.analyses import reproduction
@@ -45,6 +47,8 @@ def test_from_nothing_to_verdicts(run, tiny, tmp_path):
     told = {row["quantity"]: row for row in found["verdicts"]}
     assert told["NLL"]["over"] == "seeds"
     assert told["NLL"]["baseline"] == ["gap-seed0", "gap-seed1"]
+    assert found["summary"] == json.loads((tmp_path / "all" / "summary.json").read_text())
+    assert [row["seeds"] for row in found["summary"]] == [2, 2]
     again = run("verdicts", "all", "--json").json["verdicts"]
     assert again == found["verdicts"]
     _epochs_of_the_last_seed(run, tmp_path / "all" / "epochs" / "datasets")
