@@ -70,9 +70,7 @@ def claims(found: list[Finding], section: str) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for claim in (*PAIRED, *(claim for claim, _ in OTHER)):
-        own = [each for each in found if each.claim == claim]
-        if _SECTION.get(claim.quantity, "feature maps") != section or not own:
-            continue
+        own = [each for each in found if each.claim == claim and section_of(each) == section]
         for index, each in enumerate(own):
             first = (claim.text, claim.source) if index == 0 else ("", "")
             change = each.change
@@ -119,9 +117,18 @@ def means(results: Results) -> str:
     return "\n".join(lines)
 
 
-def tally(found: list[Finding]) -> dict[str, int]:
-    """How many findings agree, contradict or tell nothing."""
-    return {word: sum(each.verdict == word for each in found) for word in MARKS}
+def tally(found: list[Finding]) -> str:
+    """How many findings of each section agree, contradict or tell nothing, as a table."""
+    lines = [f"| comparisons of | {' | '.join(MARKS.values())} |", "|---|---:|---:|---:|"]
+    for section in SECTIONS:
+        said = [each.verdict for each in found if section_of(each) == section]
+        lines.append(f"| {section} | {' | '.join(str(said.count(word)) for word in MARKS)} |")
+    return "\n".join(lines)
+
+
+def section_of(each: Finding) -> str:
+    """The section of the page that a finding belongs to."""
+    return _SECTION.get(each.claim.quantity, "feature maps")
 
 
 def share(change: Change) -> str:
@@ -226,10 +233,11 @@ def pictures(results: Results) -> dict[str, Figure]:
     """The pictures by name."""
     merged = pooled(usual(unaltered(results)))
     changes = verdicts(usual(unaltered(results)))
+    one = [each for each in conditional(results) if not (each.measured and each.trained)]
     return {
         "overview": figures.overview(changes),
         "chain": figures.chain(changes),
-        "conditions": figures.conditions(conditional(results)),
+        "conditions": figures.conditions(one),
         "correlations": figures.correlations(correlations(merged), width=figures.TWO_COLUMN * 0.8),
     }
 

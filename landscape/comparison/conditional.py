@@ -34,23 +34,30 @@ class Conditioned:
     """A verdict on the landscape, and what it was measured under.
 
     Attributes:
-        condition: What differs from the reference, in words; `reference` where nothing does.
+        measured: What differs from the reference in how it was measured, in words; empty where nothing does.
+        trained: The same of how both networks were trained.
         factor: What the variant has and the baseline has not.
         dropout: Rate of the MC dropout of both networks.
         verdict: The change.
     """
 
-    condition: str
+    measured: str
+    trained: str
     factor: str
     dropout: float
     verdict: Verdict
+
+    @property
+    def condition(self) -> str:
+        """All that differs; `reference` where nothing does."""
+        return " and ".join(filter(None, [self.measured, self.trained])) or REFERENCE
 
 
 def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[Conditioned]:
     """Every change of the landscape under every condition that was measured.
 
     The reference is the usual measurement of the networks trained as most of them were. Others differ in one
-    thing: in what was measured (`MEASURED`), in the unit (divided by the training NLL, multiplied by the
+    thing, or in two: in what was measured (`MEASURED`), in the unit (divided by the training NLL, multiplied by the
     squared norm of the weights, both per network), or in how both networks of a pair were trained.
 
     Args:
@@ -66,9 +73,9 @@ def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[C
     for words, view in _views(results):
         for verdict in verdicts(view, mix=mix, seed=seed):
             record = attribute(next(iter(view[verdict.pair.variant[0]].values())), "network")
-            other = " and ".join(filter(None, [words, _in_words(_training(record), most)]))
+            other = _in_words(_training(record), most)
             dropout = float(record["config"].get("dropout") or 0)
-            found.append(Conditioned(other or REFERENCE, verdict.pair.factor, dropout, verdict))
+            found.append(Conditioned(words, other, verdict.pair.factor, dropout, verdict))
     return found
 
 

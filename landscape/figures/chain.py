@@ -23,7 +23,7 @@ LINKS = ("features", "ensemble", "spectrum", "flatness", "evaluation")
 """Kinds of results in the order of the chain: feature maps, spread, curvature, surface, predictions."""
 
 _GOOD, _BAD, _NEUTRAL = style.PALETTE[0], style.PALETTE[1], "0.55"
-_WIDEST = 100.0  # per cent; wider intervals end in arrows
+_WIDEST = 100.0  # per cent; wider intervals end in arrows, larger changes stand at the edge in numbers
 Pairing = tuple[str, str, str]
 
 
@@ -31,7 +31,8 @@ def chain(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
     """Relative change of every quantity, one panel a pair of networks, quantities in the order of the chain.
 
     Discs: as the papers expect; squares: the opposite; open circles: not distinguishable. Bars are 95 %
-    intervals; those that reach beyond ±100 % end in arrows.
+    intervals; those that reach beyond ±100 % end in arrows, and changes beyond it stand at the edge with their
+    number.
 
     Args:
         found: Verdicts of `landscape.comparison`, of one pair or several.
@@ -153,6 +154,9 @@ def _panel(axis: Axes, verdicts: Sequence[Verdict], rows: Sequence[str]) -> None
         marker, face = ("o", "white") if told is None else ("o", colour) if told else ("s", colour)
         place = np.clip(value, -_WIDEST, _WIDEST)
         axis.plot(place, row, marker, color=colour, markerfacecolor=face, markersize=3.5, zorder=3)
+        if place != value:
+            side = "right" if value > 0 else "left"
+            axis.text(0.92 * place, row, _percent(value), ha=side, va="center", color=colour, fontsize=6)
     axis.set_yticks(range(len(rows)), labels=rows)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
