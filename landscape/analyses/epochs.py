@@ -7,11 +7,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from landscape.analyses.settings import Settings, network_record
+from landscape.analyses.settings import Settings
+from landscape.analyses.stamping import protocol
 from landscape.analyses.trajectories import trajectory
 from landscape.errors import ResultError
 from landscape.network import Network
-from landscape.results import attribute, load, save
+from landscape.objective import Objective
+from landscape.results import attribute, differences, load, save
 
 
 def kept(folder: str | Path, name: str) -> list[Path]:
@@ -32,7 +34,7 @@ def kept(folder: str | Path, name: str) -> list[Path]:
 
 
 def path(networks: Sequence[Network], settings: Settings, folder: str | Path) -> xr.Dataset:
-    """The path of a training, saved as ``FOLDER/datasets/NAME/trajectory.zarr``; read if it is there.
+    """The path of a training, saved as ``FOLDER/datasets/NAME/trajectory.zarr``; read if it is there, measured alike.
 
     Args:
         networks: Of one training, in order.
@@ -40,10 +42,11 @@ def path(networks: Sequence[Network], settings: Settings, folder: str | Path) ->
         folder: Where to.
     """
     place = Path(folder) / "datasets" / networks[-1].name / "trajectory.zarr"
-    if (stored := _stored(place)) is not None and _same(stored, networks):
-        return stored
     samples = settings.load_samples()
-    found = trajectory([settings.objective(network, samples) for network in networks])
+    objectives = [settings.objective(network, samples) for network in networks]
+    if (stored := _stored(place)) is not None and _same(stored, objectives):
+        return stored
+    found = trajectory(objectives)
     save(found, place)
     return found
 
@@ -55,6 +58,9 @@ def _stored(place: Path) -> xr.Dataset | None:
         return None
 
 
-def _same(stored: xr.Dataset, networks: Sequence[Network]) -> bool:
-    listed = [each["sha256"] for each in attribute(stored, "protocol")["options"]["checkpoints"]]
-    return listed == [network_record(network)["sha256"] for network in networks]
+def _same(stored: xr.Dataset, objectives: Sequence[Objective]) -> bool:
+    """Whether a stored path is of these files under this protocol."""
+    before = attribute(stored, "protocol")
+    listed = [each["sha256"] for each in before["options"]["checkpoints"]]
+    now = protocol(objectives[-1], before["options"])
+    return listed == [each.network.sha256 for each in objectives] and not differences(before, now)

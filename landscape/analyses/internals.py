@@ -90,10 +90,17 @@ def frequency_noise(
     noise: features.Noise = "gaussian",
     strength: float = 0.175,
     width: float = 0.1,
+    equal_power: bool = False,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Accuracy against the frequency of noise in the images, see `landscape.features.frequency_noise`."""
-    options: dict[str, Any] = {"noise": noise, "strength": strength, "width": width, "seed": objective.seed}
+    options: dict[str, Any] = {
+        "noise": noise,
+        "strength": strength,
+        "width": width,
+        "equal_power": equal_power,
+        "seed": objective.seed,
+    }
     return stamped(
         "noise",
         objective,

@@ -34,8 +34,8 @@ def panel_plan(
     """The measurements that `landscape paper` draws from, besides those of `plan`.
 
     A network without MC dropout is passed over where several passes are needed. Kinds that a comparison has
-    twice go by names of their own: `ensemble-n50`, `evaluation-train`, `sequence` (a surface under several
-    dropout masks) and `robustness-n5` (of the mean of five passes). Trajectories need checkpoints of one
+    twice go by names of their own: `ensemble-n50`, `evaluation-train`, `noise-equal` (of equal power in every
+    ring), `sequence` (a surface under several dropout masks) and `robustness-n5` (of the mean of five passes). Trajectories need checkpoints of one
     training, and are measured by `landscape.analyses.trajectory`. A size of 0 leaves a measurement out, but
     for the predictions.
 
@@ -63,7 +63,11 @@ def panel_plan(
     """
     test = replace(settings, split="test", augment=None, at_most=False, dropout="fresh")
     train = replace(settings, split="train", augment=None, samples=predictions)
-    rings = Measurement("noise", replace(test, samples=noise))
+    noisy = replace(test, samples=noise)
+    rings = [
+        Measurement("noise", noisy),
+        Measurement("noise", noisy, {"equal_power": True}, name="noise-equal"),
+    ]
     whole = replace(settings, samples=density)
     plane = replace(settings, samples=mask_samples, dropout="fresh")
     pictures = {"images": list(images), "channels": list(channels), "draws": draws}
@@ -78,7 +82,7 @@ def panel_plan(
         Measurement("evaluation", train, name="evaluation-train"),
         Measurement("maps", replace(test, samples=max(images) + 1), pictures),
         *([Measurement("covariance", replace(test, samples=maps))] if maps else []),
-        *([rings] if noise else []),
+        *(rings if noise else []),
     ]
     if corrupted:
         found += _robustness(replace(test, samples=corrupted), corruptions, severities, sizes)

@@ -247,8 +247,10 @@ def measurements(experiment: Experiment, settings: Settings) -> tuple[list[Measu
         name: experiment.sizes[name] for name in ("batch_size", "directions") if name in experiment.sizes
     }
     every += conditions(settings, **shared)
+    panels = panel_plan(settings, **experiment.pictures)
+    every += [each for each in panels if each.kind == "ensemble"]
     once = [each for each in usual if each.kind == "surface"]
-    return every, once + panel_plan(settings, **experiment.pictures)
+    return every, once + [each for each in panels if each.kind != "ensemble"]
 
 
 def turns(networks: Sequence[Network]) -> list[Network]:

@@ -54,6 +54,11 @@ _OPTIONS = (
     click.option(
         "--noise-width", type=float, default=0.1, show_default=True, help="Of the rings of noise, in π."
     ),
+    click.option(
+        "--equal-power",
+        is_flag=True,
+        help="Noise of the same power in every ring; the papers' holds more the higher the frequency.",
+    ),
     click.option("--similarity", is_flag=True, help="Also CKA between the layers."),
     click.option(
         "--with", "other", metavar="CKPT", type=click.Path(), help="CKA with the layers of this network."
@@ -106,6 +111,7 @@ def _parts(
             "noise": options["noise"],
             "strength": options["noise_strength"],
             "width": options["noise_width"],
+            "equal_power": options["equal_power"],
         }
         found.append(parts.Part("noise", objective, noise, _noise))
     if options["similarity"] or options["other"]:

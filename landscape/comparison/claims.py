@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from landscape.comparison import effects
+from landscape.comparison.identity import Results, record_of
 from landscape.comparison.intervals import Change
-from landscape.comparison.pairs import Results, record_of
-from landscape.comparison.verdicts import verdicts
+from landscape.comparison.verdicts import Verdict, verdicts
 
 AGREES, CONTRADICTS, OPEN = "agrees", "contradicts", "cannot tell"
 
@@ -23,6 +23,7 @@ class Claim:
         factor: The factor of the pairs that it speaks of, as in `Pair`; empty for other comparisons.
         quantity: What it is said of.
         sign: +1 if that is said to rise, −1 if it is said to fall.
+        averaged: Name of that in the ensembles: the papers' predictions with MC dropout are means of passes.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Claim:
     factor: str
     quantity: str
     sign: int
+    averaged: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,9 @@ class Finding:
     @property
     def sentence(self) -> str:
         """All of it in words."""
-        claim, change = self.claim, self.change
-        text = (
-            f"{claim.text} ({claim.source}; {self.where}): {claim.quantity} {change.value:+.3g} "
-            f"[{change.low:+.3g}, {change.high:+.3g}] over {change.count} {change.over}: {self.verdict}."
-        )
-        return text.replace(" -", " −").replace("[-", "[−")
+        claim = self.claim
+        change = f"{claim.quantity} {self.change.in_words}"
+        return f"{claim.text} ({claim.source}; {self.where}): {change}: {self.verdict}."
 
 
 _BLUR, _GAP, _PRE, _RELU6 = "blur", "global average pooling", "pre-activation", "ReLU6"
@@ -65,40 +64,60 @@ _SHARPEST, _CURVED, _RISE = (
     "curvature along random directions",
     "rise of the NLL at radius 0.2",
 )
+_SPATIAL, _CALIBRATION, _RIGHT = "spatial variance", "calibration error", "accuracy"
 _HIGH = "log amplitude over 0.3π"
+_MORE = f"{_HIGH} against under it"
 
 PAIRED: tuple[Claim, ...] = (
-    Claim("Smoothing lowers the variance within feature maps", "P1 Fig. 5", _BLUR, "spatial variance", -1),
+    Claim(
+        "Smoothing lowers the variance within feature maps", "P1 Fig. 5, MCD", _BLUR, "spatial variance", -1
+    ),
     Claim("Smoothing lowers the model's variance in feature maps", "P1 Fig. 5", _BLUR, "model variance", -1),
     Claim("Smoothing filters high frequencies", "P1 Figs. 6, D.2", _BLUR, "high frequencies", -1),
     Claim("Smoothing makes predictions vary less", "P1 eq. 18–25", _BLUR, "variance of predictions", -1),
     Claim("Smoothing makes the loss vary less", "P1 eq. 18–25", _BLUR, "variance of the NLL", -1),
-    Claim("Smoothing shrinks the Hessian's outliers", "P1 Fig. 8", _BLUR, _SHARPEST, -1),
-    Claim("Smoothing flattens the loss surface", "P1 Fig. 7", _BLUR, _CURVED, -1),
-    Claim("Smoothing makes the loss rise less", "P1 Fig. 7", _BLUR, _RISE, -1),
-    Claim("Smoothing improves the likelihood", "P1 Table E.1", _BLUR, "NLL", -1),
-    Claim("Smoothing improves the accuracy", "P1 Table E.1", _BLUR, "accuracy", +1),
-    Claim("Smoothing improves the calibration", "P1 Table E.1", _BLUR, "calibration error", -1),
-    Claim("Global average pooling shrinks the Hessian's outliers", "P1 Fig. 8", _GAP, _SHARPEST, -1),
-    Claim("Global average pooling flattens the loss surface", "P1 Fig. 7", _GAP, _CURVED, -1),
-    Claim("Global average pooling makes the loss rise less", "P1 Fig. 7", _GAP, _RISE, -1),
-    Claim("Global average pooling improves the likelihood", "P1 Table C.1", _GAP, "NLL", -1),
-    Claim("Global average pooling improves the accuracy", "P1 Table C.1", _GAP, "accuracy", +1),
-    Claim("Global average pooling improves the calibration", "P1 Table C.1", _GAP, "calibration error", -1),
+    Claim("Smoothing shrinks the Hessian's outliers", "P1 Fig. 8, MCD", _BLUR, _SHARPEST, -1),
+    Claim("Smoothing flattens the loss surface", "P1 Fig. 7, MCD", _BLUR, _CURVED, -1),
+    Claim("Smoothing makes the loss rise less", "P1 Fig. 7, MCD", _BLUR, _RISE, -1),
+    Claim("Smoothing improves the likelihood", "P1 Table E.1", _BLUR, "NLL", -1, "nll"),
+    Claim("Smoothing improves the accuracy", "P1 Table E.1", _BLUR, _RIGHT, +1, _RIGHT),
+    Claim(
+        "Smoothing improves the calibration", "P1 Table E.1: 6 of 12", _BLUR, "calibration error", -1, "ece"
+    ),
+    Claim("Global average pooling shrinks the Hessian's outliers", "P1 Fig. 8, MCD", _GAP, _SHARPEST, -1),
+    Claim("Global average pooling flattens the loss surface", "P1 Fig. 7, MCD", _GAP, _CURVED, -1),
+    Claim("Global average pooling makes the loss rise less", "P1 Fig. 7, MCD", _GAP, _RISE, -1),
+    Claim("Global average pooling improves the likelihood", "P1 Table C.1, MCD", _GAP, "NLL", -1, "nll"),
+    Claim(
+        "Global average pooling improves the accuracy", "P1 Table C.1, MCD", _GAP, "accuracy", +1, "accuracy"
+    ),
+    Claim(
+        "Global average pooling improves the calibration",
+        "P1 Table C.1, MCD",
+        _GAP,
+        "calibration error",
+        -1,
+        "ece",
+    ),
     Claim("Pre-activation smooths the landscape", "P1 C.2", _PRE, _SHARPEST, -1),
     Claim("Pre-activation flattens the loss surface", "P1 C.2", _PRE, _CURVED, -1),
-    Claim("Pre-activation improves the accuracy", "P1 Table C.2", _PRE, "accuracy", +1),
-    Claim("ReLU6 smooths the landscape", "P1 C.3", _RELU6, _SHARPEST, -1),
-    Claim("ReLU6 flattens the loss surface", "P1 C.3", _RELU6, _CURVED, -1),
-    Claim("ReLU6 improves the likelihood", "P1 Table B.1", _RELU6, "NLL", -1),
+    Claim("Pre-activation improves the likelihood", "P1 Table C.2", _PRE, "NLL", -1, "nll"),
+    Claim("Pre-activation improves the accuracy", "P1 Table C.2: 3 of 4", _PRE, _RIGHT, +1, _RIGHT),
+    Claim("ReLU6 smooths the landscape", "P1 C.3, MCD", _RELU6, _SHARPEST, -1),
+    Claim("ReLU6 flattens the loss surface", "P1 C.3, MCD", _RELU6, _CURVED, -1),
+    Claim("ReLU6 improves the likelihood", "P1 Table B.1, MCD", _RELU6, "NLL", -1, "nll"),
 )
-"""Claims of what one factor does."""
+"""Claims of what one factor does; MCD where the papers looked at networks with MC dropout alone."""
 
-OTHER: tuple[tuple[Claim, Callable[[Results], Iterator[effects.Effect]]], ...] = (
+OTHER: tuple[tuple[Claim, effects.Measured], ...] = (
     (Claim("MC dropout sharpens the Hessian", "P1 Fig. D.3", "", _SHARPEST, +1), effects.of_dropout),
     (Claim("MC dropout adds high frequencies", "P1 Fig. 6", "", _HIGH, +1), effects.of_masks),
     (
-        Claim("Two smoothed predictions are worth fifty others", "P1 Fig. 3", "", "NLL", -1),
+        Claim("MC dropout adds high frequencies more than low", "P1 Fig. 6", "", _MORE, +1),
+        effects.of_high_masks,
+    ),
+    (
+        Claim("Five smoothed predictions are better than fifty others", "P1 Fig. 3", "", "NLL", -1),
         effects.of_few_smoothed,
     ),
     (
@@ -136,17 +155,29 @@ def findings(results: Results, *, mix: bool = False) -> list[Finding]:
         ResultError: As `landscape.comparison.verdicts`.
     """
     changes = verdicts(results, mix=mix)
-    found = []
-    for claim in PAIRED:
-        for each in changes:
-            if each.pair.factor == claim.factor and each.quantity.name == claim.quantity:
-                rate = record_of(results[each.pair.variant[0]])["config"].get("dropout")
-                where = f"{' → '.join(each.pair.labels)}" + (f", MC dropout {rate:g}" if rate else "")
-                found.append(Finding(claim, where, each.change, _verdict(claim, each.change)))
+    found = [
+        Finding(claim, where, change, _verdict(claim, change))
+        for claim in PAIRED
+        for where, change in _paired(claim, results, changes, mix)
+    ]
     for claim, measured in OTHER:
-        for where, change in measured(results):
+        for where, change in measured(results, mix):
             found.append(Finding(claim, where, change, _verdict(claim, change)))
     return found
+
+
+def _paired(
+    claim: Claim, results: Results, changes: Sequence[Verdict], mix: bool
+) -> Iterator[effects.Effect]:
+    """Changes of one factor; of predictions with MC dropout, those of the means of passes where measured."""
+    means = list(effects.of_averages(results, claim.factor, claim.averaged, mix)) if claim.averaged else []
+    for each in changes:
+        if each.pair.factor == claim.factor and each.quantity.name == claim.quantity:
+            rate = record_of(results[each.pair.variant[0]])["config"].get("dropout")
+            if not (rate and means):
+                where = " → ".join(each.pair.labels)
+                yield where + (f", MC dropout {rate:g}" if rate else ""), each.change
+    yield from means
 
 
 def _verdict(claim: Claim, change: Change) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-from landscape.comparison.pairs import Results, stable, trained
+from landscape.comparison.identity import Results, stable, trained
 from landscape.comparison.verdicts import Verdict, verdicts
 from landscape.results import attribute
 
@@ -56,9 +56,9 @@ class Conditioned:
 def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[Conditioned]:
     """Every change of the landscape under every condition that was measured.
 
-    The reference is the usual measurement of the networks trained as most of them were. Others differ in one
-    thing, or in two: in what was measured (`MEASURED`), in the unit (divided by the training NLL, multiplied by the
-    squared norm of the weights, both per network), or in how both networks of a pair were trained.
+    The reference is the usual measurement of the networks trained as most of them were. Others differ in what
+    was measured (`MEASURED`), in the unit (divided by the training NLL, multiplied by the squared norm of the
+    weights, both per network), in how both networks of a pair were trained, or in training and one of those.
 
     Args:
         results: Network name → name of the result → dataset.
@@ -149,6 +149,8 @@ def _most(results: Results) -> dict[str, Any]:
 
 def _in_words(training: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
     """What differs in training, such as `width 8` or `8 of 17 epochs`; empty where nothing does."""
+    if not training.keys() >= usual.keys():
+        return "training not recorded"
     apart = {key: value for key, value in training.items() if value != usual.get(key)}
     epochs, done = training.get("epochs"), training.get("done")
     words = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
+from landscape.errors import ResultError
 from landscape.results import attribute, differences
 
 INCIDENTAL = ("micro_batch", "attention", "device", "options.directions")
@@ -21,3 +22,22 @@ def apart(datasets: Sequence[xr.Dataset]) -> list[str]:
     first, *others = (attribute(dataset, "protocol") for dataset in datasets)
     found = dict.fromkeys(name for other in others for name in differences(first, other))
     return [name for name in found if not name.startswith(INCIDENTAL)]
+
+
+def require_alike(what: str, labels: Sequence[str], datasets: Sequence[xr.Dataset]) -> None:
+    """Refuse results of different protocols.
+
+    Args:
+        what: Which results these are.
+        labels: What was measured.
+        datasets: At least one.
+
+    Raises:
+        ResultError: If protocols differ.
+    """
+    different = apart(datasets)
+    if different:
+        raise ResultError(
+            f"{' and '.join(labels)} were measured under different protocols ({what}: "
+            f"{', '.join(different)} differ); measure them alike, or allow it with --mix"
+        )

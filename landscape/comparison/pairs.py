@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import xarray as xr
-
+from landscape.comparison.identity import Results, groups, identity, identity_with, record_of, seed_of
 from landscape.comparison.naming import common_name
-from landscape.results import attribute, plain
-
-Results = Mapping[str, Mapping[str, xr.Dataset]]
-"""Network name → kind of result → dataset."""
 
 _PLAIN = {"head": "gap", "smoothing": None, "activation": "relu", "preactivation": False}
-_INCIDENTAL = ("hidden", "head_dropout")
-"""Fields that belong to the MLP head and follow from it."""
 
 
 @dataclass(frozen=True)
@@ -51,54 +43,47 @@ def pairs(results: Results) -> list[Pair]:
     Args:
         results: What was measured; networks without a configuration are left out.
     """
-    records = {name: record_of(kinds) for name, kinds in results.items() if kinds}
-    groups: dict[str, list[str]] = {}
-    for name, record in records.items():
-        if record.get("config"):
-            groups.setdefault(identity(record), []).append(name)
+    known = {name: kinds for name, kinds in results.items() if kinds and record_of(kinds).get("config")}
+    each = groups(known)
+    keys = [identity(record_of(known[names[0]])) for names in each]
     found = []
-    for names in groups.values():
-        record = records[names[0]]
-        wanted, factor = _baseline(record)
-        for other in groups.values():
-            if wanted and identity(records[other[0]]) == wanted:
-                found.append(Pair(factor, tuple(other), tuple(names)))
+    for names in each:
+        wanted, factor = _baseline(record_of(known[names[0]]))
+        found += [Pair(factor, other, names) for key, other in zip(keys, each, strict=True) if key == wanted]
     return found
 
 
-def record_of(kinds: Mapping[str, xr.Dataset]) -> dict[str, Any]:
-    """What the results of a network say of it; there must be one."""
-    return attribute(next(iter(kinds.values())), "network")
+def comparable(pair: Pair, results: Results, kind: str) -> Pair | None:
+    """The pair with the networks that have this result: all seeds, or one of each where one side has but one.
 
+    Those two are of the same seed where there are such: they saw the same images in the same order.
 
-def trained(record: Mapping[str, Any]) -> dict[str, Any]:
-    """How a network was trained, whatever its seed: recipe, images, epochs done; empty where unknown."""
-    training = dict(record.get("training") or {})
-    if training.get("recipe"):
-        training["recipe"] = {k: v for k, v in training["recipe"].items() if k != "seed"}
-    return training
+    Args:
+        pair: With at least one network a side.
+        results: What was measured.
+        kind: Name of the result.
 
-
-def stable(value: Any) -> str:
-    """The same text for equal values."""
-    return json.dumps(value, sort_keys=True, default=plain)
-
-
-def identity(record: Mapping[str, Any]) -> str:
-    """The same for two seeds of one network, trained alike; takes the `network` record of a result."""
-    return _named(record, record["config"], record.get("surgery"))
-
-
-def _named(record: Mapping[str, Any], config: Mapping[str, Any], surgery: str | None = None) -> str:
-    fields = {name: value for name, value in config.items() if name not in _INCIDENTAL}
-    return f"{sorted(fields.items(), key=str)}{surgery or ''}{stable(trained(record))}"
+    Returns:
+        None if a side has no such result.
+    """
+    sides = [
+        [name for name in names if kind in results.get(name, ())] for names in (pair.baseline, pair.variant)
+    ]
+    if not all(sides):
+        return None
+    if min(map(len, sides)) == 1:
+        seeds = {name: seed_of(record_of(results[name])) for side in sides for name in side}
+        couples = [(first, second) for first in sides[0] for second in sides[1]]
+        alike = [each for each in couples if seeds[each[0]] == seeds[each[1]] is not None]
+        sides = [[name] for name in (alike or couples)[0]]
+    return Pair(pair.factor, tuple(sides[0]), tuple(sides[1]))
 
 
 def _baseline(record: Mapping[str, Any]) -> tuple[str, str]:
     """Key of the baseline, and the factor; both empty where there is none."""
     config = record["config"]
     if record.get("surgery"):
-        return _named(record, config), f"{record['surgery']} put in"
+        return identity_with(record, config), f"{record['surgery']} put in"
     factors = [
         label
         for label, present in (
@@ -109,9 +94,9 @@ def _baseline(record: Mapping[str, Any]) -> tuple[str, str]:
         if present
     ]
     if factors:
-        return _named(record, {**config, **_PLAIN}), " + ".join(factors)
+        return identity_with(record, {**config, **_PLAIN}), " + ".join(factors)
     if config.get("head") == "gap":
-        return _named(record, {**config, "head": "mlp"}), "global average pooling"
+        return identity_with(record, {**config, "head": "mlp"}), "global average pooling"
     return "", ""
 
 

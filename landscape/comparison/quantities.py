@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,12 @@ def sharpest(dataset: xr.Dataset) -> Values:
     """The largest eigenvalue of each mini-batch of a spectrum."""
     values = dataset["eigenvalue"].max("rank")
     return np.arange(values.size), values.values.astype(float)
+
+
+def largest_ensemble(kinds: Mapping[str, xr.Dataset]) -> xr.Dataset | None:
+    """Of the results of a network the ensemble of the most predictions; None without one."""
+    ensembles = [each for each in kinds.values() if each.attrs.get("kind") == "ensemble"]
+    return max(ensembles, key=lambda each: each.sizes["size"], default=None)
 
 
 def _rise(dataset: xr.Dataset, radius: float = 0.2) -> Values | None:

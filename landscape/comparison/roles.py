@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from landscape.comparison.pairs import Results, identity, record_of
+from landscape.comparison.identity import Results, identity, record_of
 from landscape.results import attribute
 
 Record = Mapping[str, Any]
@@ -54,7 +54,7 @@ def result_name(dataset: xr.Dataset) -> str:
     """What a result is called beside others of its network: its kind, or more where there are several.
 
     `sequence` is a surface under several dropout masks, `evaluation-train` one on training images,
-    `robustness-n5` the robustness of the mean of five passes.
+    `noise-equal` one of equal power in every ring, `robustness-n5` the robustness of the mean of five passes.
     """
     kind = str(dataset.attrs.get("kind"))
     protocol = attribute(dataset, "protocol")
@@ -63,6 +63,8 @@ def result_name(dataset: xr.Dataset) -> str:
         return "sequence"
     if kind == "evaluation" and (protocol.get("data") or {}).get("split") == "train":
         return "evaluation-train"
+    if kind == "noise" and str(dataset.attrs.get("equal_power")) == "True":
+        return "noise-equal"
     if kind == "robustness" and mode.startswith("ensemble:"):
         return f"robustness-n{mode.partition(':')[2]}"
     return kind

@@ -9,8 +9,8 @@ from typing import Any
 import xarray as xr
 
 from landscape.comparison.conditions import apart
-from landscape.comparison.naming import common_name, without_seed
-from landscape.comparison.pairs import Results, identity, record_of, trained
+from landscape.comparison.identity import Results, groups
+from landscape.comparison.naming import common_name
 from landscape.comparison.pooling import together
 from landscape.errors import ResultError
 from landscape.results import attribute, plain
@@ -56,26 +56,9 @@ def pooled(results: Results, *, mix: bool = False) -> dict[str, dict[str, xr.Dat
     return found
 
 
-def groups(results: Results) -> list[tuple[str, ...]]:
-    """Names of the networks, those that are seeds of one another together, in the order they first appear."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for name, kinds in results.items():
-        record = record_of(kinds) if kinds else {}
-        stem = "" if trained(record).get("recipe") else without_seed(name)
-        alone = not record.get("config") or stem is None
-        found.setdefault((name,) if alone else (str(stem), identity(record)), []).append(name)
-    return [each for names in found.values() for each in _distinct(names, results)]
-
-
 def members(dataset: xr.Dataset) -> list[dict[str, Any]]:
     """Records (name, path, sha256) of the seeds that a result was merged from; empty if it was not merged."""
     return (attribute(dataset, "network").get("seeds") or []) if "network" in dataset.attrs else []
-
-
-def _distinct(names: Sequence[str], results: Results) -> list[tuple[str, ...]]:
-    """The group, or each alone if two are one checkpoint: a copy is no second seed."""
-    digests = [digest for name in names if (digest := record_of(results[name]).get("sha256"))]
-    return [tuple(names)] if len(set(digests)) == len(digests) else [(name,) for name in names]
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from landscape.comparison import published
-from landscape.comparison.pairs import Results
+from landscape.comparison.identity import Results
 from landscape.comparison.published import ABLATION, Published
 from landscape.comparison.roles import Cast, Record, Role, cast, four, has_head, heads, is_plain, renamed
 from landscape.comparison.scores import Kinds, Number, Scores, scores, train_nll

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from scipy import stats
 
 from landscape.comparison.claims import AGREES, CONTRADICTS, OPEN
-from landscape.comparison.pairs import Results
-from landscape.comparison.quantities import sharpest
+from landscape.comparison.identity import Results
+from landscape.comparison.intervals import student
+from landscape.comparison.quantities import largest_ensemble, sharpest
+
+_EXPONENT = "nll_variance_exponent"
 
 
 @dataclass(frozen=True)
@@ -44,30 +45,27 @@ class Slope:
 def averaging(results: Results) -> Slope | None:
     """Exponent of the variance of the NLL in the number of predictions averaged, −1 in theory.
 
-    Park & Kim (2022a), eq. 18–25. The mean over networks of the exponent of each one's largest ensemble,
-    weighted by its stated error, with a normal interval; None without an ensemble of MC dropout.
+    Park & Kim (2022a), eq. 18–25. The mean over networks with the largest ensembles, with Student's
+    interval over networks, or of one network its own; None without an ensemble of MC dropout.
 
     Args:
         results: Network name → name of the result → dataset.
     """
-    found = {name: _exponent(kinds) for name, kinds in results.items()}
-    found = {name: each for name, each in found.items() if all(map(math.isfinite, each))}
+    largest = {name: largest_ensemble(kinds) for name, kinds in results.items()}
+    size = max((each.sizes["size"] for each in largest.values() if each is not None), default=0)
+    found = {
+        name: each.attrs
+        for name, each in largest.items()
+        if each is not None and each.sizes["size"] == size and _EXPONENT in each.attrs
+    }
     if not found:
         return None
-    values, errors = np.array(list(found.values())).T
-    weights = 1 / errors**2
-    value = float(np.average(values, weights=weights))
-    half = float(stats.norm.ppf(0.975) / math.sqrt(weights.sum()))
-    return Slope(value, value - half, value + half, -1.0, tuple(found))
-
-
-def _exponent(kinds: Mapping[str, xr.Dataset]) -> tuple[float, float]:
-    """That of the largest ensemble, and its standard error; NaN without one."""
-    ensembles = [each for each in kinds.values() if "nll_variance_exponent" in each.attrs]
-    if not ensembles:
-        return math.nan, math.nan
-    attrs = max(ensembles, key=lambda each: each.sizes["size"]).attrs
-    return float(attrs["nll_variance_exponent"]), float(attrs["nll_variance_exponent_standard_error"])
+    values = np.array([float(attrs[_EXPONENT]) for attrs in found.values()])
+    value, _, low, high = map(float, student(values))
+    if len(values) == 1:
+        half = float(stats.norm.ppf(0.975)) * float(next(iter(found.values()))[f"{_EXPONENT}_standard_error"])
+        low, high = value - half, value + half
+    return Slope(value, low, high, -1.0, tuple(found))
 
 
 def sharpness(results: Results) -> Slope | None:
@@ -80,7 +78,10 @@ def sharpness(results: Results) -> Slope | None:
         results: Network name → name of the result → dataset.
     """
     rows = {
-        name: (_log_variance(kinds), 2 * math.log(float(sharpest(kinds["spectrum"])[1].mean())))
+        name: (
+            _log(kinds["ensemble"]["nll_variance"].values[0]),
+            2 * _log(sharpest(kinds["spectrum"])[1].mean()),
+        )
         for name, kinds in results.items()
         if {"ensemble", "spectrum"} <= kinds.keys()
     }
@@ -93,6 +94,5 @@ def sharpness(results: Results) -> Slope | None:
     return Slope(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, 1.0, tuple(rows))
 
 
-def _log_variance(kinds: Mapping[str, xr.Dataset]) -> float:
-    values = kinds["ensemble"]["nll_variance"].values
-    return math.log(values[0]) if values[0] > 0 else math.nan
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else math.nan

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.conditions import apart
+from landscape.comparison.conditions import require_alike
+from landscape.comparison.identity import Results, record_of
 from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
-from landscape.comparison.pairs import Pair, Results, pairs, record_of
+from landscape.comparison.pairs import Pair, comparable, pairs
 from landscape.comparison.quantities import ERROR, QUANTITIES, Quantity
 from landscape.errors import ResultError
 from landscape.results import attribute
@@ -40,8 +41,9 @@ class Verdict:
 def verdicts(results: Results, *, mix: bool = False, seed: int = 0) -> list[Verdict]:
     """Every pair's change in every quantity that both have.
 
-    With several seeds on both sides the interval is Welch's over seeds. With one, it is a paired bootstrap
-    over the mini-batches, directions or samples that both networks share, and says nothing of other seeds.
+    With several seeds on both sides the interval is Welch's over seeds. With one, it is a paired interval
+    over the mini-batches, directions or samples that two networks share, of one seed where there are such,
+    and says nothing of other seeds; the pair of the verdict is then these two.
 
     Args:
         results: Network name → kind → dataset.
@@ -58,31 +60,18 @@ def verdicts(results: Results, *, mix: bool = False, seed: int = 0) -> list[Verd
     found = []
     for pair in pairs(results):
         for quantity in QUANTITIES:
-            baseline, variant = (
-                _datasets(results, names, quantity) for names in (pair.baseline, pair.variant)
-            )
-            if not baseline or not variant:
+            chosen = comparable(pair, results, quantity.kind)
+            if chosen is None:
                 continue
+            baseline, variant = (
+                [results[name][quantity.kind] for name in side] for side in (chosen.baseline, chosen.variant)
+            )
             if not mix:
-                _require_one_protocol(quantity, pair, [*baseline, *variant])
+                require_alike(quantity.kind, chosen.labels, [*baseline, *variant])
             change = _change(quantity, baseline, variant, seed)
             if change is not None:
-                found.append(_verdict(pair, quantity, change))
+                found.append(_verdict(chosen, quantity, change))
     return found
-
-
-def _datasets(results: Results, names: Sequence[str], quantity: Quantity) -> list[xr.Dataset]:
-    found = [results[name].get(quantity.kind) for name in names]
-    return [dataset for dataset in found if dataset is not None]
-
-
-def _require_one_protocol(quantity: Quantity, pair: Pair, datasets: Sequence[xr.Dataset]) -> None:
-    different = apart(datasets)
-    if different:
-        raise ResultError(
-            f"{' and '.join(pair.labels)} were measured under different protocols ({quantity.kind}: "
-            f"{', '.join(different)} differ); measure them alike, or allow it with --mix"
-        )
 
 
 def _change(
@@ -116,10 +105,8 @@ def _verdict(pair: Pair, quantity: Quantity, change: Change) -> Verdict:
     unit = f" {quantity.unit}" if quantity.unit else ""
     text = (
         f"{pair.factor} ({' → '.join(pair.labels)}): {quantity.name} {change.baseline:.4g} → "
-        f"{change.variant:.4g}{unit}, change {change.value:+.3g} [{change.low:+.3g}, {change.high:+.3g}] "
-        f"over {change.count} {change.over}: {verdict}."
+        f"{change.variant:.4g}{unit}, change {change.in_words}: {verdict}."
     )
-    text = text.replace(" -", " −").replace("[-", "[−")
     if change.needed:
         text += f" A change of that size would take about {change.needed} {change.over} to tell."
     return Verdict(pair, quantity, change, verdict, text)

@@ -31,8 +31,7 @@ def chain(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
     """Relative change of every quantity, one panel a pair of networks, quantities in the order of the chain.
 
     Discs: as the papers expect; squares: the opposite; open circles: not distinguishable. Bars are 95 %
-    intervals; those that reach beyond ±100 % end in arrows, and changes beyond it stand at the edge with their
-    number.
+    intervals; those that reach beyond ±100 % end in arrows, and changes beyond it stand there in numbers.
 
     Args:
         found: Verdicts of `landscape.comparison`, of one pair or several.

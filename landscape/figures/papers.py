@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from landscape.comparison.pairs import Results
+from landscape.comparison.identity import Results
 from landscape.errors import ResultError
 from landscape.figures import papers_appendix, papers_smoothing, papers_tables, papers_transformers
 from landscape.figures.plates import ICML, Plate, Widths

@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from landscape.comparison.pairs import Results, record_of
+from landscape.comparison.identity import Results, record_of
 from landscape.comparison.roles import (
     Cast,
     Role,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.pairs import Results
+from landscape.comparison.identity import Results
 from landscape.comparison.roles import cast, four, renamed, three
 from landscape.figures.captions import caption
 from landscape.figures.captions_common import joined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from landscape.comparison import tables
-from landscape.comparison.pairs import Results
+from landscape.comparison.identity import Results
 from landscape.comparison.roles import renamed
 from landscape.figures.captions_common import joined
 from landscape.figures.plates import ICML, Plate, Widths, introduction, require

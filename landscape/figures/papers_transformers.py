@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from landscape.comparison.pairs import Results
+from landscape.comparison.identity import Results
 from landscape.comparison.roles import Cast, first_of_each, renamed
 from landscape.figures.grids import is_plane
 from landscape.figures.plates import COMMANDS, ICML, Plate, Widths, plate, require

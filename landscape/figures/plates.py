@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 from matplotlib.figure import Figure
 
-from landscape.comparison.pairs import Results
+from landscape.comparison.identity import Results
 from landscape.comparison.roles import Cast
 from landscape.comparison.tables import Table
 from landscape.errors import ResultError

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.pairs import Results
+from landscape.comparison.identity import Results
 from landscape.comparison.roles import Cast
 from landscape.figures.captions_common import joined
 from landscape.figures.plates import Plate, drawn, require

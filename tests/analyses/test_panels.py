@@ -27,7 +27,7 @@ def test_the_plan_is_measured_and_its_results_are_found_by_what_they_are(tmp_pat
     results = analyses.compare(networks, plan, tmp_path)
     stored = {place.stem for place in tmp_path.glob("datasets/mcd/*.zarr")}
     assert stored == set(results["mcd"]) == {measurement.label for measurement in plan}
-    alone = {"evaluation-train", "maps", "covariance", "noise", "density"}
+    alone = {"evaluation-train", "maps", "covariance", "noise", "noise-equal", "density"}
     found = renamed(results)
     assert set(found["gap"]) == alone
     assert set(found["mcd"]) == alone | {"ensemble", "sequence"}

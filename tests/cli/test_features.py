@@ -11,7 +11,7 @@ DEMO = ("--data", "demo", "--samples", "16")
 def test_everything_at_once(run, dropping):
     found = run(
         "features", dropping, *DEMO, "--draws", "3", "--aliasing", "--covariance", "--pictures", "0,2",
-        "--channels", "0,1", "--noise", "sign", "--noise-strength", "0.3", "--noise-width", "0.2",
+        "--channels", "0,1", "--noise", "sign", "--noise-strength", "0.3", "--noise-width", "0.2", "--equal-power",
         "--similarity", "--lesion", "--json",
     ).json  # fmt: skip
     for kind in ("aliasing", "covariance", "maps", "noise", "similarity", "lesion"):
@@ -28,6 +28,7 @@ def test_everything_at_once(run, dropping):
     assert (maps.sizes["image"], maps.sizes["channel"]) == (2, 2)
     noise = results.load("landscape-out/mcd-noise.zarr")
     assert (noise.attrs["noise"], noise.attrs["strength"], noise.attrs["width_pi"]) == ("sign", 0.3, 0.2)
+    assert noise.attrs["equal_power"] is True
     assert found["noise"]["accuracy"] == noise.accuracy.values.tolist()
     cka = np.array(found["similarity"]["cka"])
     assert cka.shape == (dataset.sizes["layer"],) * 2

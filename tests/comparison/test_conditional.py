@@ -94,6 +94,15 @@ def test_networks_trained_otherwise_are_rows_of_their_own():
     assert {found[name].pair.baseline for name in others} == {("gap-early",), ("gap-few",), ("gap-narrow",)}
 
 
+def test_networks_that_do_not_record_their_training_are_no_reference():
+    results = family()
+    for name, values in {"gap": [1, 2, 3], "gap-blur": [7, 8, 9]}.items():
+        results[f"{name}-other"] = {"spectrum": spectrum(name, values)}
+    found = rows(results)
+    assert found[REFERENCE].change.value == pytest.approx(10)
+    assert found["training not recorded"].change.value == pytest.approx(6)
+
+
 def test_seeds_trained_alike_are_seeds():
     results = family()
     for name in ("gap", "gap-blur"):

@@ -38,6 +38,26 @@ def test_the_same_seed_gives_the_same_interval():
     assert paired(first, second, over="items", seed=3) != paired(first, second, over="items", seed=4)
 
 
+def test_of_many_items_both_intervals_agree(monkeypatch):
+    rng = np.random.default_rng(4)
+    first, second = rng.exponential(size=(2, 2000))
+    student = paired(first, second, over="samples")
+    monkeypatch.setattr("landscape.comparison.intervals.MANY", 2001)
+    bootstrap = paired(first, second, over="samples")
+    assert bootstrap != student
+    width = student.high - student.low
+    assert abs(student.low - bootstrap.low) < 0.05 * width
+    assert abs(student.high - bootstrap.high) < 0.05 * width
+
+
+def test_a_change_in_words():
+    assert (
+        Change(1.0, 0.5, -0.75, -0.25, "mini-batches", 8).in_words
+        == "−0.5 [−0.75, −0.25] over 8 mini-batches"
+    )
+    assert Change(1.0, 0.5, math.nan, math.nan, "seeds", 1).in_words == "−0.5, without an interval"
+
+
 def test_one_item_or_one_that_is_not_finite_leaves_the_interval_open():
     for first, second in (([1.0], [2.0]), ([1.0, 2.0], [math.inf, 3.0])):
         found = paired(np.array(first), np.array(second), over="items")

@@ -10,10 +10,10 @@ import xarray as xr
 from scipy import stats
 
 from landscape.comparison import members, pooled, verdicts
+from landscape.comparison.identity import groups
 from landscape.comparison.naming import common_name, without_seed
 from landscape.comparison.pooling import MEANS, together
 from landscape.comparison.rows import ROWS
-from landscape.comparison.seeds import groups
 from landscape.errors import ResultError
 from landscape.figures.reductions import batch_maximum
 from landscape.results import attribute

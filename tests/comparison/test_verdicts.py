@@ -12,7 +12,7 @@ import xarray as xr
 from landscape.comparison import pairs, verdicts
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
-from landscape.results import stamp
+from landscape.results import attribute, stamp
 from landscape.zoo import parse
 
 SPECS = {
@@ -57,14 +57,43 @@ def test_every_variant_meets_its_baseline():
 
 def test_seeds_are_told_by_their_configuration_and_surgery_by_its_name():
     results = of(
-        gap=spectrum("gap", [1]),
-        second=spectrum("second", [1], spec=SPECS["gap"]),
+        gap_seed0=spectrum("gap", [1]),
+        gap_seed1=spectrum("second", [1], spec=SPECS["gap"]),
         blurred=spectrum("blurred", [1], spec=SPECS["gap"], surgery="blur@layer1"),
     )
     (found,) = pairs(results)
     assert found.factor == "blur@layer1 put in"
-    assert found.baseline == ("gap", "second")
+    assert found.baseline == ("gap-seed0", "gap-seed1")
     assert found.variant == ("blurred",)
+
+
+def marked(dataset: xr.Dataset, *, seed: int | None = None, sha256: str = "") -> xr.Dataset:
+    """Of a network that records its seed or its digest."""
+    network = attribute(dataset, "network") | {"sha256": sha256}
+    if seed is not None:
+        network["training"] = {"recipe": {"epochs": 17, "seed": seed}}
+    return dataset.assign_attrs(network=json.dumps(network))
+
+
+def test_copies_of_one_checkpoint_are_no_seeds():
+    results = of(
+        gap_seed0=marked(spectrum("a", [1], spec=SPECS["gap"]), sha256="same"),
+        gap_seed1=marked(spectrum("b", [1], spec=SPECS["gap"]), sha256="same"),
+        blurred=marked(spectrum("c", [1], spec=SPECS["gap-blur"]), sha256="other"),
+    )
+    assert [pair.baseline for pair in pairs(results)] == [("gap-seed0",), ("gap-seed1",)]
+
+
+def test_where_one_side_has_one_seed_it_meets_the_same_seed():
+    results = of(
+        first=marked(spectrum("first", [1, 2, 3], spec=SPECS["gap"]), seed=0),
+        second=marked(spectrum("second", [4, 5, 6], spec=SPECS["gap"]), seed=1),
+        blurred=marked(spectrum("blurred", [5, 6, 7.5], spec=SPECS["gap-blur"]), seed=1),
+    )
+    (found,) = verdicts(results)
+    assert found.pair.labels == ("second", "blurred")
+    assert found.change.value == pytest.approx(3.5 / 3)
+    assert found.change.over == "mini-batches"
 
 
 def test_networks_without_a_configuration_are_left_out():
@@ -95,9 +124,12 @@ def test_a_clear_change_has_a_verdict_and_one_that_is_not_says_what_it_takes():
 
 
 def test_several_seeds_speak_for_seeds():
-    seeds = {f"gap{i}": {"spectrum": spectrum(f"gap{i}", [100 + i], spec=SPECS["gap"])} for i in range(3)}
-    blurred = {f"b{i}": {"spectrum": spectrum(f"b{i}", [150 + i], spec=SPECS["gap-blur"])} for i in range(3)}
-    (found,) = verdicts(seeds | blurred)
+    results = {
+        f"{name}-seed{i}": {"spectrum": spectrum(name, [value + i])}
+        for name, value in {"gap": 100, "gap-blur": 150}.items()
+        for i in range(3)
+    }
+    (found,) = verdicts(results)
     assert found.change.over == "seeds"
     assert found.change.value == 50
     assert found.verdict == "sharper"
