@@ -12,6 +12,7 @@ import io
 import sys
 from collections.abc import Mapping
 from functools import partial
+from itertools import combinations
 from math import isfinite
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from landscape.comparison import Verdict, correlations, pooled, theory, verdicts
 from landscape.comparison.claims import OTHER, PAIRED, Finding, findings
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
-from landscape.comparison.intervals import Change
+from landscape.comparison.identity import groups, record_of
+from landscape.comparison.intervals import Change, paired
+from landscape.comparison.quantities import QUANTITIES
 from landscape.comparison.theory import Slope
 from landscape.results import attribute
 
@@ -103,6 +106,8 @@ def conditions(found: list[Conditioned], quantity: str) -> str:
 def _cell(each: Conditioned) -> str:
     change = each.verdict.change
     share = f"{100 * change.value / abs(change.baseline):+.0f} %".replace("-", "−")
+    if not isfinite(change.low):
+        return f"({share})"
     return f"**{share} {each.verdict.verdict}**" if change.distinguishable else share
 
 
@@ -143,10 +148,8 @@ def spoken(mapped: list[Conditioned], changes: list[Verdict], results: Results) 
 
     def find(factor: str, dropout: float, quantity: str) -> Change:
         for each in changes:
-            record = attribute(next(iter(results[each.pair.variant[0]].values())), "network")
-            if (each.pair.factor, each.quantity.name) == (factor, quantity) and float(
-                record["config"].get("dropout") or 0
-            ) == dropout:
+            same = (each.pair.factor, each.quantity.name) == (factor, quantity)
+            if same and _rate(results[each.pair.variant[0]]) == dropout:
                 return each.change
         raise KeyError((factor, dropout, quantity))
 
@@ -172,13 +175,32 @@ def rank(dataset: xr.Dataset, first: str, second: str) -> str:
     return text.replace("-", "−")
 
 
+def within(results: Results, dropout: bool, first: str, second: str) -> str:
+    """A rank correlation over single networks with MC dropout, or over those without."""
+    own = {name: kinds for name, kinds in results.items() if bool(_rate(kinds)) == dropout}
+    pair = correlations(own).sel(quantity_a=first, quantity_b=second)
+    return f"ρ = {float(pair.correlation):+.2f} over {int(pair.networks)} networks".replace("-", "−")
+
+
+def alarms(results: Results, quantity: str) -> str:
+    """How often a single-network interval tells one seed of a configuration from another."""
+    (measure,) = (each for each in QUANTITIES if each.name == quantity)
+    told = []
+    for names in groups(results):
+        for first, second in combinations(names, 2):
+            sides = [measure.read(results[name][measure.kind]) for name in (first, second)]
+            values = [each[1] for each in sides if each is not None]
+            told.append(paired(*values, over=measure.items).distinguishable)
+    return f"{sum(told)} of {len(told)}"
+
+
+def _rate(kinds: Mapping[str, xr.Dataset]) -> float:
+    return float(record_of(kinds)["config"].get("dropout") or 0)
+
+
 def unaltered(results: Results) -> dict[str, Mapping[str, xr.Dataset]]:
     """The family as it was trained, without smoothing put in afterwards."""
-    return {
-        name: kinds
-        for name, kinds in alike(results).items()
-        if not attribute(next(iter(kinds.values())), "network").get("surgery")
-    }
+    return {name: kinds for name, kinds in alike(results).items() if not record_of(kinds).get("surgery")}
 
 
 def seeds(results: Results) -> str:
@@ -225,6 +247,8 @@ def page(results: Results) -> str:
         averaging=slope(theory.averaging(family_alone)),
         sharpness=slope(theory.sharpness(family_alone)),
         rank=partial(rank, correlations(merged)),
+        within=partial(within, usual(family_alone)),
+        alarms=partial(alarms, usual(family_alone)),
         **spoken(mapped, verdicts(family_alone), family_alone),
     )
 

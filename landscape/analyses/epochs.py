@@ -34,7 +34,9 @@ def kept(folder: str | Path, name: str) -> list[Path]:
 
 
 def path(networks: Sequence[Network], settings: Settings, folder: str | Path) -> xr.Dataset:
-    """The path of a training, saved as ``FOLDER/datasets/NAME/trajectory.zarr``; read if it is there, measured alike.
+    """The path of a training, saved as ``FOLDER/datasets/NAME/trajectory.zarr``; read if it is there.
+
+    One of other files, or of another protocol, is measured again.
 
     Args:
         networks: Of one training, in order.

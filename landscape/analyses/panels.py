@@ -35,9 +35,9 @@ def panel_plan(
 
     A network without MC dropout is passed over where several passes are needed. Kinds that a comparison has
     twice go by names of their own: `ensemble-n50`, `evaluation-train`, `noise-equal` (of equal power in every
-    ring), `sequence` (a surface under several dropout masks) and `robustness-n5` (of the mean of five passes). Trajectories need checkpoints of one
-    training, and are measured by `landscape.analyses.trajectory`. A size of 0 leaves a measurement out, but
-    for the predictions.
+    ring), `sequence` (a surface under several dropout masks) and `robustness-n5` (of the mean of five
+    passes). Trajectories need checkpoints of one training, and are measured by
+    `landscape.analyses.trajectory`. A size of 0 leaves a measurement out, but for the predictions.
 
     Args:
         settings: The common protocol; its split, as in the papers the training set, is that of the Hessian

@@ -11,8 +11,8 @@ DEMO = ("--data", "demo", "--samples", "16")
 def test_everything_at_once(run, dropping):
     found = run(
         "features", dropping, *DEMO, "--draws", "3", "--aliasing", "--covariance", "--pictures", "0,2",
-        "--channels", "0,1", "--noise", "sign", "--noise-strength", "0.3", "--noise-width", "0.2", "--equal-power",
-        "--similarity", "--lesion", "--json",
+        "--channels", "0,1", "--noise", "sign", "--noise-strength", "0.3", "--noise-width", "0.2",
+        "--equal-power", "--similarity", "--lesion", "--json",
     ).json  # fmt: skip
     for kind in ("aliasing", "covariance", "maps", "noise", "similarity", "lesion"):
         assert found[kind]["result"] == f"landscape-out/mcd-{kind}.zarr"
