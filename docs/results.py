@@ -257,11 +257,10 @@ def pictures(results: Results) -> dict[str, Figure]:
     """The pictures by name."""
     merged = pooled(usual(unaltered(results)))
     changes = verdicts(usual(unaltered(results)))
-    one = [each for each in conditional(results) if not (each.measured and each.trained)]
     return {
         "overview": figures.overview(changes),
         "chain": figures.chain(changes),
-        "conditions": figures.conditions(one),
+        "conditions": figures.conditions(conditional(results)),
         "correlations": figures.correlations(correlations(merged), width=figures.TWO_COLUMN * 0.8),
     }
 

@@ -21,7 +21,7 @@ _ROW = 0.19
 def conditions(found: Sequence[Conditioned], *, width: float | None = None) -> Figure:
     """The change in per cent of two measures of the landscape, by condition and factor.
 
-    Blue: flatter, as the papers expect of all factors; hatched orange: sharper; grey: not distinguishable.
+    One condition at a time: changes under two at once are left to text and tables. Blue: flatter, as the papers expect of all factors; hatched orange: sharper; grey: not distinguishable.
 
     Args:
         found: Of `landscape.comparison.conditional`.
@@ -30,11 +30,12 @@ def conditions(found: Sequence[Conditioned], *, width: float | None = None) -> F
     Raises:
         ResultError: If there is nothing to draw.
     """
-    tables = {name: [each for each in found if each.verdict.quantity.name == name] for name in _QUANTITIES}
+    one = [each for each in found if not (each.measured and each.trained)]
+    tables = {name: [each for each in one if each.verdict.quantity.name == name] for name in _QUANTITIES}
     tables = {name: table for name, table in tables.items() if table}
     if not tables:
         raise ResultError("no change of the landscape was measured; `landscape compare --conditions` does")
-    columns = list(dict.fromkeys((each.factor, each.dropout) for each in found))
+    columns = list(dict.fromkeys((each.factor, each.dropout) for each in one))
     rows = {name: list(dict.fromkeys(each.condition for each in table)) for name, table in tables.items()}
     total = width or style.TWO_COLUMN
     heights = [len(rows[name]) + 3.6 for name in tables]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,5 +119,7 @@ def test_the_figure_has_a_table_a_quantity_and_a_row_a_condition():
     assert len(flat.get_yticklabels()) == 2
     assert [text.get_text() for text in eigenvalues.texts] == ["+91 %", "−50 %", "+282 %", "−52 %"]
     assert "blur: gap → gap-blur" in caption(found)
+    two = [replace(each, trained="width 8") for each in found]
+    assert len(conditions([*found, *two]).axes[0].texts) == 4 + 1  # the reference's alone is one at a time
     with pytest.raises(ResultError, match="--conditions"):
         conditions([])
