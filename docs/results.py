@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import combinations
 from math import isfinite
@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from landscape import family, figures
-from landscape.comparison import Verdict, correlations, pooled, theory, verdicts
+from landscape.comparison import Verdict, correlations, effects, pooled, theory, verdicts
 from landscape.comparison.claims import OTHER, PAIRED, Finding, findings
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
@@ -143,7 +143,7 @@ def share(change: Change) -> str:
     return "{:+.0f} % [{:+.0f}, {:+.0f}]".format(*values).replace("-", "−")
 
 
-def spoken(mapped: list[Conditioned], changes: list[Verdict], results: Results) -> dict[str, object]:
+def spoken(mapped: list[Conditioned], changes: list[Verdict], results: Results) -> dict[str, Callable]:
     """For prose: `say` gives a change in per cent, `amount` in its unit, `under` that under a condition."""
 
     def find(factor: str, dropout: float, quantity: str) -> Change:
@@ -233,6 +233,7 @@ def page(results: Results) -> str:
     merged = pooled(usual(family_alone))
     found = findings(family_alone)
     mapped = conditional(results)
+    first = {name: kinds for name, kinds in family_alone.items() if name.endswith("-seed0")}
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         claims={section: claims(found, section) for section in SECTIONS},
@@ -247,6 +248,8 @@ def page(results: Results) -> str:
         averaging=slope(theory.averaging(family_alone)),
         sharpness=slope(theory.sharpness(family_alone)),
         rank=partial(rank, correlations(merged)),
+        alone=spoken([], verdicts(first), first)["say"],
+        averaged=lambda factor, name: signed(next(effects.of_averages(family_alone, factor, name))[1]),
         within=partial(within, usual(family_alone)),
         alarms=partial(alarms, usual(family_alone)),
         **spoken(mapped, verdicts(family_alone), family_alone),

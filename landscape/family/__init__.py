@@ -51,7 +51,8 @@ def measured() -> dict[str, dict[str, xr.Dataset]]:
 
     Returns:
         Network name, such as `gap-seed1` → name of the result → dataset, in the order of `NAMES`;
-        `gap-seed2-epoch008` is half trained. How it was measured is in docs/results.md.
+        `gap-seed2-epoch008` is half trained, `narrow-gap-seed0` has half the width, `few-gap-seed0` saw 5,000
+        images. How it was measured is in docs/results.md.
     """
     from landscape.results import load_bundle
 
@@ -59,6 +60,7 @@ def measured() -> dict[str, dict[str, xr.Dataset]]:
         found = load_bundle(path)
 
     def place(name: str) -> tuple[int, str]:
-        return NAMES.index(name.partition("-seed")[0]), name
+        stem = name.partition("-seed")[0]
+        return NAMES.index(stem) if stem in NAMES else len(NAMES), name
 
     return {name: found[name] for name in sorted(found, key=place)}
