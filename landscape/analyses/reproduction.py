@@ -79,7 +79,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "few": replace(
         _SMALL,
-        models={f"few-{name}": family.MODELS[name] for name in ("mlp", "gap", "gap-blur")},
+        models={f"few-{name}": family.MODELS[name] for name in ("gap", "gap-blur")},
         recipe=replace(_SMALL.recipe, epochs=60),
         images=5000,
     ),

@@ -26,7 +26,7 @@ SAMPLES = 500
     type=click.Choice(["small", "narrow", "few", "paper"]),
     default="small",
     show_default=True,
-    help="The shipped family's nine ResNet-20s; three of half the width; three trained for 60 epochs on "
+    help="The shipped family's nine ResNet-20s; three of half the width; two trained for 60 epochs on "
     "5,000 images; or ResNet-18 of full width as in the papers.",
 )
 @click.option(
