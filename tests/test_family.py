@@ -7,6 +7,7 @@ import pytest
 
 import landscape as ls
 from landscape import family
+from landscape.analyses.reproduction import EXPERIMENTS
 from landscape.errors import LandscapeError
 from landscape.results import attribute
 from landscape.zoo import parse
@@ -63,7 +64,9 @@ def test_an_unknown_member_is_refused_with_the_names():
 
 def test_what_was_measured_is_of_these_networks(members):
     results = family.measured()
-    assert list(dict.fromkeys(name.partition("-seed")[0] for name in results)) == list(family.NAMES)
+    stems = list(dict.fromkeys(name.partition("-seed")[0] for name in results))
+    assert stems[: len(family.NAMES)] == list(family.NAMES)
+    assert set(stems[len(family.NAMES) :]) == {*EXPERIMENTS["narrow"].models, *EXPERIMENTS["few"].models}
     for name, member in members.items():
         kinds = results[f"{name}-seed0"]
         assert {"evaluation", "features", "spectrum", "flatness", "surface"} <= kinds.keys()

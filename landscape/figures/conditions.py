@@ -21,7 +21,8 @@ _ROW = 0.19
 def conditions(found: Sequence[Conditioned], *, width: float | None = None) -> Figure:
     """The change in per cent of two measures of the landscape, by condition and factor.
 
-    One condition at a time: changes under two at once are left to text and tables. Blue: flatter, as the papers expect of all factors; hatched orange: sharper; grey: not distinguishable.
+    One condition at a time: changes under two at once are left to text and tables. Blue: flatter, as the
+    papers expect of all factors; hatched orange: sharper; grey: not distinguishable.
 
     Args:
         found: Of `landscape.comparison.conditional`.
