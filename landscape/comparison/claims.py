@@ -64,14 +64,12 @@ _SHARPEST, _CURVED, _RISE = (
     "curvature along random directions",
     "rise of the NLL at radius 0.2",
 )
-_SPATIAL, _CALIBRATION, _RIGHT = "spatial variance", "calibration error", "accuracy"
+_SPATIAL, _CALIBRATION, _ACCURACY = "spatial variance", "calibration error", "accuracy"
 _HIGH = "log amplitude over 0.3π"
 _MORE = f"{_HIGH} against under it"
 
 PAIRED: tuple[Claim, ...] = (
-    Claim(
-        "Smoothing lowers the variance within feature maps", "P1 Fig. 5, MCD", _BLUR, "spatial variance", -1
-    ),
+    Claim("Smoothing lowers the variance within feature maps", "P1 Fig. 5, MCD", _BLUR, _SPATIAL, -1),
     Claim("Smoothing lowers the model's variance in feature maps", "P1 Fig. 5", _BLUR, "model variance", -1),
     Claim("Smoothing filters high frequencies", "P1 Figs. 6, D.2", _BLUR, "high frequencies", -1),
     Claim("Smoothing makes predictions vary less", "P1 eq. 18–25", _BLUR, "variance of predictions", -1),
@@ -80,29 +78,22 @@ PAIRED: tuple[Claim, ...] = (
     Claim("Smoothing flattens the loss surface", "P1 Fig. 7, MCD", _BLUR, _CURVED, -1),
     Claim("Smoothing makes the loss rise less", "P1 Fig. 7, MCD", _BLUR, _RISE, -1),
     Claim("Smoothing improves the likelihood", "P1 Table E.1", _BLUR, "NLL", -1, "nll"),
-    Claim("Smoothing improves the accuracy", "P1 Table E.1", _BLUR, _RIGHT, +1, _RIGHT),
-    Claim(
-        "Smoothing improves the calibration", "P1 Table E.1: 6 of 12", _BLUR, "calibration error", -1, "ece"
-    ),
+    Claim("Smoothing improves the accuracy", "P1 Table E.1", _BLUR, _ACCURACY, +1, "accuracy"),
+    Claim("Smoothing improves the calibration", "P1 Table E.1: 6 of 12", _BLUR, _CALIBRATION, -1, "ece"),
     Claim("Global average pooling shrinks the Hessian's outliers", "P1 Fig. 8, MCD", _GAP, _SHARPEST, -1),
     Claim("Global average pooling flattens the loss surface", "P1 Fig. 7, MCD", _GAP, _CURVED, -1),
     Claim("Global average pooling makes the loss rise less", "P1 Fig. 7, MCD", _GAP, _RISE, -1),
     Claim("Global average pooling improves the likelihood", "P1 Table C.1, MCD", _GAP, "NLL", -1, "nll"),
     Claim(
-        "Global average pooling improves the accuracy", "P1 Table C.1, MCD", _GAP, "accuracy", +1, "accuracy"
+        "Global average pooling improves the accuracy", "P1 Table C.1, MCD", _GAP, _ACCURACY, +1, "accuracy"
     ),
     Claim(
-        "Global average pooling improves the calibration",
-        "P1 Table C.1, MCD",
-        _GAP,
-        "calibration error",
-        -1,
-        "ece",
+        "Global average pooling improves the calibration", "P1 Table C.1, MCD", _GAP, _CALIBRATION, -1, "ece"
     ),
     Claim("Pre-activation smooths the landscape", "P1 C.2", _PRE, _SHARPEST, -1),
     Claim("Pre-activation flattens the loss surface", "P1 C.2", _PRE, _CURVED, -1),
     Claim("Pre-activation improves the likelihood", "P1 Table C.2", _PRE, "NLL", -1, "nll"),
-    Claim("Pre-activation improves the accuracy", "P1 Table C.2: 3 of 4", _PRE, _RIGHT, +1, _RIGHT),
+    Claim("Pre-activation improves the accuracy", "P1 Table C.2: 3 of 4", _PRE, _ACCURACY, +1, "accuracy"),
     Claim("ReLU6 smooths the landscape", "P1 C.3, MCD", _RELU6, _SHARPEST, -1),
     Claim("ReLU6 flattens the loss surface", "P1 C.3, MCD", _RELU6, _CURVED, -1),
     Claim("ReLU6 improves the likelihood", "P1 Table B.1, MCD", _RELU6, "NLL", -1, "nll"),
