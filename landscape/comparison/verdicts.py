@@ -103,10 +103,9 @@ def _verdict(pair: Pair, quantity: Quantity, change: Change) -> Verdict:
     told = change.distinguishable
     verdict = (quantity.lower if change.value < 0 else quantity.higher) if told else SAME
     unit = f" {quantity.unit}" if quantity.unit else ""
-    text = (
-        f"{pair.factor} ({' → '.join(pair.labels)}): {quantity.name} {change.baseline:.4g} → "
-        f"{change.variant:.4g}{unit}, change {change.in_words}: {verdict}."
-    )
+    means = f"{change.baseline:.4g} → {change.variant:.4g}".replace("-", "−")
+    who = f"{pair.factor} ({' → '.join(pair.labels)})"
+    text = f"{who}: {quantity.name} {means}{unit}, change {change.in_words}: {verdict}."
     if change.needed:
         text += f" A change of that size would take about {change.needed} {change.over} to tell."
     return Verdict(pair, quantity, change, verdict, text)

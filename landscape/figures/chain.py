@@ -155,7 +155,9 @@ def _panel(axis: Axes, verdicts: Sequence[Verdict], rows: Sequence[str]) -> None
         axis.plot(place, row, marker, color=colour, markerfacecolor=face, markersize=3.5, zorder=3)
         if place != value:
             side = "right" if value > 0 else "left"
-            axis.text(0.92 * place, row, _percent(value), ha=side, va="center", color=colour, fontsize=6)
+            ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+            text = axis.text(0.92 * place, row, _percent(value), ha=side, va="center", bbox=ground)
+            text.set(color=colour, fontsize=6)
     axis.set_yticks(range(len(rows)), labels=rows)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)

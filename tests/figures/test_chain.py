@@ -57,6 +57,11 @@ def test_the_overview_is_legible_and_says_every_change(pairs: int):
     assert len(figure.axes[0].patches) == told
 
 
+def test_changes_beyond_the_edge_stand_there_in_numbers():
+    axis = figures.chain([verdict(change=150.0), verdict(1, change=-40.0)]).axes[0]
+    assert [text.get_text() for text in axis.texts] == ["+150 %"]
+
+
 def test_points_lie_where_the_changes_are():
     figure = module_function([verdict(0, -10.0, 5.0), verdict(3, 30.0, 200.0)])
     (axis,) = figure.axes
