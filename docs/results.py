@@ -244,7 +244,6 @@ def page(results: Results) -> str:
         means=means(merged),
         seeds=seeds(merged),
         tally=tally(found),
-        total=len(found),
         averaging=slope(theory.averaging(family_alone)),
         sharpness=slope(theory.sharpness(family_alone)),
         rank=partial(rank, correlations(merged)),

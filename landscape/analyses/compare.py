@@ -137,7 +137,7 @@ def compare(
 
 def _measured(objective: Objective, measurement: Measurement, path: Path, progress: Progress) -> xr.Dataset:
     run = recipe(measurement.kind)
-    stored = _stored(path)
+    stored = kept_result(path)
     if stored is not None and _matches(stored, objective, measurement):
         return stored
     dataset = run(objective, progress=progress, **measurement.options)
@@ -145,11 +145,12 @@ def _measured(objective: Objective, measurement: Measurement, path: Path, progre
     return dataset
 
 
-def _stored(path: Path) -> xr.Dataset | None:
+def kept_result(path: Path) -> xr.Dataset | None:
+    """What lies there; None if nothing does, or it is damaged: measure it (again)."""
     try:
         return load(path)
     except ResultError:
-        return None  # absent or damaged: measure it (again)
+        return None
 
 
 def _matches(stored: xr.Dataset, objective: Objective, measurement: Measurement) -> bool:

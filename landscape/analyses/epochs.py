@@ -7,13 +7,13 @@ from pathlib import Path
 
 import xarray as xr
 
+from landscape.analyses.compare import kept_result
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol
 from landscape.analyses.trajectories import trajectory
-from landscape.errors import ResultError
 from landscape.network import Network
 from landscape.objective import Objective
-from landscape.results import attribute, differences, load, save
+from landscape.results import attribute, differences, save
 
 
 def kept(folder: str | Path, name: str) -> list[Path]:
@@ -46,18 +46,11 @@ def path(networks: Sequence[Network], settings: Settings, folder: str | Path) ->
     place = Path(folder) / "datasets" / networks[-1].name / "trajectory.zarr"
     samples = settings.load_samples()
     objectives = [settings.objective(network, samples) for network in networks]
-    if (stored := _stored(place)) is not None and _same(stored, objectives):
+    if (stored := kept_result(place)) is not None and _same(stored, objectives):
         return stored
     found = trajectory(objectives)
     save(found, place)
     return found
-
-
-def _stored(place: Path) -> xr.Dataset | None:
-    try:
-        return load(place)
-    except ResultError:
-        return None
 
 
 def _same(stored: xr.Dataset, objectives: Sequence[Objective]) -> bool:

@@ -69,7 +69,7 @@ def correlations(results: Mapping[str, Mapping[str, xr.Dataset]], *, seed: int =
             "networks": (dims, count, {"long_name": "networks", "units": "1"}),
         },
         coords={dim: np.array(names, dtype=object) for dim in dims},
-        attrs={"seeds": _seeds(results)},
+        attrs={"seeds": _seeds({name: results[name] for row in table.values() for name in row})},
     )
 
 

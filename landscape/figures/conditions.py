@@ -31,7 +31,7 @@ def conditions(found: Sequence[Conditioned], *, width: float | None = None) -> F
     Raises:
         ResultError: If there is nothing to draw.
     """
-    one = [each for each in found if not (each.measured and each.trained)]
+    one = _one_at_a_time(found)
     tables = {name: [each for each in one if each.verdict.quantity.name == name] for name in _QUANTITIES}
     tables = {name: table for name, table in tables.items() if table}
     if not tables:
@@ -48,6 +48,10 @@ def conditions(found: Sequence[Conditioned], *, width: float | None = None) -> F
             axis.set_title(name, loc="left")
         style.legend_below(figure, *legend(), columns=3)
     return figure
+
+
+def _one_at_a_time(found: Sequence[Conditioned]) -> list[Conditioned]:
+    return [each for each in found if not (each.measured and each.trained)]
 
 
 def _table(
@@ -77,6 +81,7 @@ def _named(factor: str, dropout: float) -> str:
 
 def caption(found: Sequence[Conditioned]) -> str:
     """What is compared, over what the intervals are, and what the conditions mean."""
+    found = _one_at_a_time(found)
     over = dict.fromkeys(f"{each.verdict.change.count} {each.verdict.change.over}" for each in found)
     pairs = dict.fromkeys((each.factor, *each.verdict.pair.labels) for each in found)
     said = "; ".join(f"{factor}: {first} → {second}" for factor, first, second in pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -51,3 +52,15 @@ def test_what_is_not_finite_is_left_out():
 def test_too_few_networks_are_refused():
     with pytest.raises(ResultError, match="at least 4 networks"):
         correlations(results([1, 2, 3], [1, 2, 3]))
+
+
+def test_networks_that_have_no_part_in_it_do_not_count_as_seeds():
+    def merged(dataset: xr.Dataset) -> xr.Dataset:
+        return dataset.assign_attrs(network=json.dumps({"seeds": [{}, {}, {}]}))
+
+    found = {
+        name: {kind: merged(dataset) for kind, dataset in kinds.items()}
+        for name, kinds in results([1, 2, 3, 4], [4, 2, 3, 1]).items()
+    }
+    other = {"put in": {"ensemble-n50": xr.Dataset(attrs={"network": json.dumps({})})}}
+    assert correlations(found | other).attrs["seeds"] == correlations(found).attrs["seeds"] == "3"
