@@ -29,6 +29,8 @@ class Batches:
         size: int,
         device: torch.device,
         dtype: torch.dtype,
+        *,
+        channels_last: bool = True,
     ) -> None:
         """Say what to iterate over.
 
@@ -37,29 +39,37 @@ class Batches:
             prepare: Images in [0, 1] → inputs of the network.
             size: Samples a micro-batch.
             device: Where they go.
-            dtype: Their precision.
+            dtype: Precision of what is floating-point.
+            channels_last: How images are laid out.
         """
         self.size = size
         self._samples, self._prepare, self._device, self._dtype = samples, prepare, device, dtype
+        self._channels_last = channels_last
         self._small = samples.inputs[0].numel() * dtype.itemsize * len(samples) <= _CACHE_BYTES
         self._kept: list[Batch] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
-        """Position of the first sample, inputs (images in channels_last) and targets of each micro-batch."""
+        """Position of the first sample, inputs and targets of each micro-batch."""
         if self._kept is not None:
             yield from self._kept
             return
-        kept = []
+        kept: list[Batch] = []
         for start in range(0, len(self._samples), self.size):
-            inputs, targets = self._samples.batch(start, start + self.size, dtype=self._dtype)
-            inputs = self._prepare(inputs).to(self._device)
-            if inputs.dim() == 4:
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-            item = (start, inputs, targets.to(self._device))
+            with torch.inference_mode(False):
+                inputs, targets = self._samples.batch(start, start + self.size, dtype=self._dtype)
+                inputs = laid_out(self._prepare(inputs).to(self._device), self._channels_last)
+                item = (start, inputs, targets.to(self._device))
             if self._small:
                 kept.append(item)
             yield item
         self._kept = kept or None
+
+
+def laid_out(tensor: Tensor, channels_last: bool) -> Tensor:
+    """Images and weights of convolutions with the channels last or in the usual layout; others as is."""
+    if tensor.dim() != 4:
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 
 
 def usual_micro_batch(samples: Samples, device: torch.device) -> int:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
 from landscape.errors import LandscapeError
-from landscape.losses import cross_entropy
-from landscape.objective import Objective
+from landscape.losses import cross_entropy, loss_name, sample_losses
+
+if TYPE_CHECKING:
+    from landscape.objective import Objective
 
 Kind = Literal["shuffling", "augmentation", "dropout", "batch statistics", "random numbers", "rounding"]
 
@@ -76,11 +78,15 @@ def require_deterministic(objective: Objective) -> Culprit | None:
         LandscapeError: If anything but rounding makes its outputs differ; the message names it.
     """
     culprit = find_culprit(objective)
-    if culprit is None or culprit.kind == "rounding":
-        return culprit
-    if culprit.kind == "batch statistics" and objective.micro_batch >= len(objective.samples):
+    if culprit is None or excused(culprit, objective):
         return culprit
     raise LandscapeError(culprit.message)
+
+
+def excused(culprit: Culprit, objective: Objective) -> bool:
+    """Whether numbers stay the same all the same: rounding, or one micro-batch that holds all samples."""
+    one_group = objective.micro_batch >= len(objective.samples)
+    return culprit.kind == "rounding" or (culprit.kind == "batch statistics" and one_group)
 
 
 def find_culprit(objective: Objective, *, samples: int = 16) -> Culprit | None:
@@ -98,7 +104,7 @@ def find_culprit(objective: Objective, *, samples: int = 16) -> Culprit | None:
     """
     if samples < 1:
         raise LandscapeError(f"determinism is checked on {samples} samples; choose 1 or more")
-    part, count = objective.subset(0, samples), len(objective.samples)
+    part, count = objective.trusted().subset(0, samples), len(objective.samples)
     return _in_samples(part) or _in_loss(part, count) or _in_network(part, count)
 
 
@@ -127,12 +133,15 @@ def _in_loss(part: Objective, samples: int) -> Culprit | None:
     if part.loss is cross_entropy:
         return None
     ((logits, targets),) = _evaluate(part, len(part.samples))
-    whole, again = (part.loss(logits, targets).detach() for _ in range(2))
+    whole, again = (sample_losses(part.loss, logits, targets).detach() for _ in range(2))
     pieces = zip(logits.split(_half(part)), targets.split(_half(part)), strict=True)
-    where = f"the loss '{getattr(part.loss, '__name__', type(part.loss).__name__)}'"
+    where = f"the loss '{loss_name(part.loss)}'"
     if _change(whole, [again]) > _ROUNDING:
         return _culprit("random numbers", where, who=where)
-    if _change(whole, [part.loss(*piece).detach() for piece in pieces]) > _GROUPING[part.dtype]:
+    if (
+        _change(whole, [sample_losses(part.loss, *piece).detach() for piece in pieces])
+        > _GROUPING[part.dtype]
+    ):
         return _culprit("batch statistics", where, who=where, samples=samples)
     return None
 

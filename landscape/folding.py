@@ -41,17 +41,36 @@ def foldable(module: nn.Module, run: Callable[[], object]) -> list[Pair]:
     return watch.pairs()
 
 
+class Unfoldable(Exception):
+    """A pass in which a BatchNorm did not read its own convolution's output, and nothing else.
+
+    Attributes:
+        pair: The two layers.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        super().__init__("a BatchNorm does not read the convolution that it was folded into")
+        self.pair = pair
+
+
 @contextmanager
 def folded(pairs: Sequence[Pair]) -> Iterator[None]:
-    """Run these pairs as one convolution each while open.
+    """Run these pairs as one convolution each while open, around one forward pass.
 
     The layers' own `forward` is put back on leaving, also after an error.
+
+    Raises:
+        Unfoldable: If in this pass a BatchNorm reads anything but its convolution's output, or is skipped
+            after its convolution has run, as in a branch that depends on the data.
     """
+    together = [_Together(pair) for pair in pairs]
     try:
-        for convolution, norm in pairs:
-            vars(convolution)["forward"] = _together(convolution, norm)
-            vars(norm)["forward"] = _identity
+        for each in together:
+            convolution, norm = each.pair
+            vars(convolution)["forward"], vars(norm)["forward"] = each.convolve, each.normalise
         yield
+        for each in together:
+            each.finish()
     finally:
         for layer in (layer for pair in pairs for layer in pair):
             vars(layer).pop("forward", None)
@@ -71,21 +90,41 @@ def unseen(pairs: Sequence[Pair], hooked: Sequence[nn.Module]) -> list[Pair]:
     return [pair for pair in pairs if all((pair[0] in each) == (pair[1] in each) for each in inside)]
 
 
-def _together(convolution: Any, norm: Any) -> Callable[[Tensor], Tensor]:
-    def forward(input: Tensor) -> Tensor:
+class _Together:
+    """A pair in one pass: the convolution computes both, and BatchNorm must receive just that."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self._output: Tensor | None = None
+
+    def convolve(self, input: Tensor) -> Tensor:
+        """The convolution with BatchNorm's scale and shift."""
+        self.finish()
+        convolution, norm = self._layers()
         scale = torch.rsqrt(norm.running_var + norm.eps)
         if norm.weight is not None:
             scale = scale * norm.weight
         mean = norm.running_mean if convolution.bias is None else norm.running_mean - convolution.bias
         shift = -mean * scale if norm.bias is None else norm.bias - mean * scale
         weight = convolution.weight
-        return convolution._conv_forward(input, weight * scale.view(-1, *[1] * (weight.dim() - 1)), shift)
+        scaled = weight * scale.view(-1, *[1] * (weight.dim() - 1))
+        self._output = convolution._conv_forward(input, scaled, shift)
+        return self._output
 
-    return forward
+    def normalise(self, input: Tensor) -> Tensor:
+        """The identity, of that one output."""
+        if input is not self._output:
+            raise Unfoldable(self.pair)
+        self._output = None
+        return input
 
+    def finish(self) -> None:
+        """Refuse an output that BatchNorm has not read."""
+        if self._output is not None:
+            raise Unfoldable(self.pair)
 
-def _identity(input: Tensor) -> Tensor:
-    return input
+    def _layers(self) -> tuple[Any, Any]:
+        return self.pair
 
 
 class _Watch(TorchDispatchMode):

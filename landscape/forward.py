@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -14,23 +14,43 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from landscape.batches import Batch
+from landscape.batches import Batch, laid_out
 from landscape.dropout import DropoutMode, dropout_layers, dropout_masks, passes
-from landscape.folding import Pair, foldable, folded, unseen
+from landscape.errors import LandscapeError
+from landscape.folding import Pair, Unfoldable, foldable, folded, unseen
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision
+from landscape.recomputation import without_recomputation
+from landscape.swapping import swapped
 
 BatchNormMode = Literal["eval", "batch", "recalibrate"]
 """`eval`: stored statistics. `batch`: those of each micro-batch. `recalibrate`: estimated at each point."""
 
 BATCH_NORM_MODES: tuple[BatchNormMode, ...] = ("eval", "batch", "recalibrate")
 
+_AGREEMENT = {torch.float32: 1e-4, torch.float64: 1e-10}
+"""Of the fast way with the plain one, relative to the largest output."""
+
+
+@dataclass
+class Road:
+    """How passes are run; found by a look at two samples, and shared by the copies of a `Forward`.
+
+    Attributes:
+        looked: Whether the look has been taken.
+        channels_last: Whether images and convolutions are laid out with the channels last.
+        pairs: Convolutions with the BatchNorm that is folded into them.
+        writes: Whether the network changes its inputs in place; it is given copies in any case.
+    """
+
+    looked: bool = False
+    channels_last: bool = True
+    pairs: list[Pair] = field(default_factory=list)
+    writes: bool = False
+
 
 class Forward:
-    """Parameters and inputs to logits; the module itself is never changed.
-
-    Parameters and buffers are handed to the module call by call, training flags and layers are put back, also
-    after an error.
+    """Parameters and inputs to outputs; the module is as it was after each pass, also after an error.
 
     Attributes:
         module: The network.
@@ -41,7 +61,7 @@ class Forward:
         first: Index of the first sample, for its masks.
         math_attention: Whether attention runs on its plain kernel, which can be differentiated twice.
         precision: `full`, or `bfloat16` or `tf32` for passes without derivatives.
-        pairs: Convolutions with the BatchNorm that is folded into them; None until they are looked for.
+        road: How passes are run.
     """
 
     def __init__(
@@ -59,7 +79,7 @@ class Forward:
         self.dropout, self.seed, self.batch_norm, self.precision = dropout, seed, batch_norm, precision
         self.first = 0
         self.math_attention = False
-        self.pairs: list[Pair] | None = None if batch_norm != "batch" else []
+        self.road = Road()
         self._stochastic = dropout != "off" and bool(dropout_layers(module))
 
     def shifted(self, start: int) -> Forward:
@@ -68,68 +88,171 @@ class Forward:
         other.first = self.first + start
         return other
 
+    def plain(self) -> Forward:
+        """The same, run as the network is written: nothing folded, everything contiguous."""
+        other = copy.copy(self)
+        other.road = Road(looked=True, channels_last=False)
+        return other
+
+    def look(self, theta: Mapping[str, Tensor], inputs: Tensor) -> None:
+        """Choose the layout and what to fold; a fast way that fails or differs from the plain one is left.
+
+        Args:
+            theta: Every parameter of the module.
+            inputs: A few prepared inputs.
+
+        Raises:
+            LandscapeError: If the network returns anything but one tensor.
+        """
+        self.road.looked = True
+        with torch.no_grad():
+            given = inputs.clone()
+            plain = self.plain()._pass(theta, 0, given, 0, protect=False)
+            self.road.writes = not torch.equal(given, inputs)
+            self.road.channels_last = any(
+                each.dim() == 4 for each in (inputs, *theta.values())
+            ) and self._agrees(plain, theta, inputs)
+            if self.batch_norm != "batch":
+                self.road.pairs = foldable(self.module, lambda: self._pass(theta, 0, inputs, 0))
+                if self.road.pairs and not self._agrees(plain, theta, inputs):
+                    self.road.pairs = []
+
     def __call__(self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int) -> Tensor:
-        """Logits (batch, class); with `ensemble:N` dropout the log of the mean probability of N passes.
+        """Outputs (batch, …); with `ensemble:N` dropout the log of the mean probability of N passes.
 
         Args:
             theta: Every parameter of the module.
             start: Position of the first input among the samples.
             inputs: Prepared inputs.
             draw: Which dropout masks, with `fresh` dropout.
+
+        Raises:
+            LandscapeError: If the network returns anything but one tensor, or an ensemble is asked for where
+                there are no classes.
         """
+        if not self.road.looked:
+            self.look(theta, inputs[:2])
         count = passes(self.dropout)
         if count is None or not self._stochastic:
-            return self._once(theta, start, inputs, draw if self.dropout == "fresh" else 0)
-        each = [self._once(theta, start, inputs, n).log_softmax(1) for n in range(count)]
+            return self._pass(theta, start, inputs, draw if self.dropout == "fresh" else 0)
+        each = [self._log_probabilities(theta, start, inputs, n) for n in range(count)]
         return torch.stack(each).logsumexp(0) - math.log(count)
 
     def recalibrated(self, theta: Mapping[str, Tensor], batches: Iterable[Batch], draw: int) -> Forward:
         """The same with BatchNorm statistics estimated at these parameters, the mean over micro-batches.
 
         Networks move away from their stored statistics as their weights move (Izmailov et al. 2018); one pass
-        over the samples estimates them anew.
+        over the samples estimates them anew. Other layers keep their buffers.
         """
         other = copy.copy(self)
         # Without a momentum, running statistics are the mean over all batches since the reset.
-        other.buffers = {name: _reset(name, value) for name, value in self.buffers.items()}
+        other.buffers = dict(self.buffers)
+        layers = _statistics(self.module)
+        for name, value in ((name, value) for names in layers for name, value in names.items()):
+            other.buffers[name] = torch.full_like(self.buffers[name], value)
         with _collecting(self.module):
             for start, inputs, _ in batches:
-                other._once(theta, start, inputs, draw if self.dropout == "fresh" else 0, training=True)
+                other._pass(theta, start, inputs, draw if self.dropout == "fresh" else 0, training=True)
+        for names in layers:
+            if all(bool((other.buffers[name] == value).all()) for name, value in names.items()):
+                # It never ran, or is frozen in a way of its own.
+                other.buffers |= {name: self.buffers[name] for name in names}
         return other
 
-    def _once(
-        self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int, *, training: bool = False
+    def _log_probabilities(
+        self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int
     ) -> Tensor:
-        masks: AbstractContextManager = nullcontext()
-        if self._stochastic:
-            masks = dropout_masks(self.module, seed=self.seed, draw=draw, start=self.first + start)
+        outputs = self._pass(theta, start, inputs, draw)
+        if outputs.dim() < 2 or outputs.shape[1] < 2:
+            raise LandscapeError(
+                f"dropout {self.dropout} averages the probabilities of classes, but the outputs have shape "
+                f"{tuple(outputs.shape)}; use dropout off, fixed or fresh"
+            )
+        return outputs.log_softmax(1)
+
+    def _pass(
+        self,
+        theta: Mapping[str, Tensor],
+        start: int,
+        inputs: Tensor,
+        draw: int,
+        *,
+        training: bool = False,
+        protect: bool = True,
+    ) -> Tensor:
+        """One pass; a pair that turns out not to be one in these samples is no longer folded."""
+        while True:
+            try:
+                return self._once(theta, start, inputs.clone() if protect else inputs, draw, training)
+            except Unfoldable as error:
+                self.road.pairs.remove(error.pair)
+
+    def _once(
+        self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int, training: bool
+    ) -> Tensor:
+        module, last = self.module, self.road.channels_last
         batch = self.batch_norm == "batch"
         buffers = {name: value.clone() for name, value in self.buffers.items()} if batch else self.buffers
-        state = ({**theta, **buffers},)
-        attention = sdpa_kernel(SDPBackend.MATH) if self.math_attention else nullcontext()
-        precision = evaluation_precision(inputs.device, self.precision)
-        with evaluating(self.module), precision, attention, _batch_statistics(self.module, batch or training):
-            pairs = [] if training else self._foldable(state, inputs)
-            with folded(pairs), masks:
-                logits = torch.func.functional_call(self.module, state, (inputs,))
-        return logits if self.precision == "full" else logits.float()
+        state = {**{name: laid_out(value, last) for name, value in theta.items()}, **buffers}
+        masks: AbstractContextManager = nullcontext()
+        if self._stochastic:
+            masks = dropout_masks(module, seed=self.seed, draw=draw, start=self.first + start)
+        with ExitStack() as around:
+            around.enter_context(swapped(module, state))
+            around.enter_context(evaluating(module))
+            around.enter_context(without_recomputation())
+            around.enter_context(evaluation_precision(inputs.device, self.precision))
+            if self.math_attention:
+                around.enter_context(sdpa_kernel(SDPBackend.MATH))
+            around.enter_context(_batch_statistics(module, batch or training))
+            around.enter_context(folded([] if training else self._pairs()))
+            around.enter_context(masks)
+            outputs = module(laid_out(inputs, last))
+        outputs = _one_tensor(outputs)
+        return outputs if self.precision == "full" else outputs.float()
 
-    def _foldable(self, state: Any, inputs: Tensor) -> list[Pair]:
-        """Convolutions with the BatchNorm behind them, found once by a look at two samples."""
-        # Somebody may look at its layers: what hooks see has to be as the network is written.
+    def _pairs(self) -> list[Pair]:
+        """What is folded: where hooks look between two layers, they see the network as it is written."""
+        if not self.road.pairs:
+            return []
         hooked = [m for m in self.module.modules() if m._forward_hooks or m._forward_pre_hooks]
-        if self.pairs is None:
-            if hooked:
-                return []  # a look would run them
-            look = partial(torch.func.functional_call, self.module, state, (inputs[:2],))
-            with torch.no_grad():
-                self.pairs = foldable(self.module, look)
-        return unseen(self.pairs, hooked)
+        return unseen(self.road.pairs, hooked)
+
+    def _agrees(self, plain: Tensor, theta: Mapping[str, Tensor], inputs: Tensor) -> bool:
+        """Whether the way as it stands gives the outputs of the plain one."""
+        try:
+            outputs = self._pass(theta, 0, inputs, 0)
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+            return False  # code of the user's that needs another layout, such as view after a convolution
+        if self.precision != "full":
+            return outputs.shape == plain.shape
+        tolerance = _AGREEMENT.get(plain.dtype, 1e-2)
+        scale = float(plain.abs().nan_to_num(0, 0, 0).max()) if plain.numel() else 0.0
+        return outputs.shape == plain.shape and torch.allclose(
+            outputs, plain, rtol=0, atol=tolerance * scale, equal_nan=True
+        )
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:
     """Every BatchNorm layer."""
     return [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+
+
+def _one_tensor(outputs: Any) -> Tensor:
+    if isinstance(outputs, Tensor):
+        return outputs
+    what, how = type(outputs).__name__, "outputs"
+    if isinstance(outputs, Mapping):
+        what, how = (
+            f"{what} with {', '.join(map(repr, list(outputs)[:4]))}",
+            f'outputs["{next(iter(outputs), "logits")}"]',
+        )
+    elif isinstance(outputs, tuple | list):
+        what, how = f"{what} of {len(outputs)}", "outputs[0]"
+    raise LandscapeError(
+        f"the network returns a {what}, expected one tensor; wrap it in a module whose forward runs it and "
+        f"returns the tensor that the loss is of, such as {how}"
+    )
 
 
 @contextmanager
@@ -159,8 +282,15 @@ def _collecting(module: nn.Module) -> Iterator[None]:
             layer.momentum = momentum
 
 
-def _reset(name: str, value: Tensor) -> Tensor:
-    """A copy of a buffer, statistics as BatchNorm resets them."""
-    if name.endswith("running_mean") or name.endswith("num_batches_tracked"):
-        return torch.zeros_like(value)
-    return torch.ones_like(value) if name.endswith("running_var") else value.clone()
+def _statistics(module: nn.Module) -> list[dict[str, float]]:
+    """Of every BatchNorm the names of its statistics, with what it resets them to."""
+    layers = {id(layer) for layer in batch_norms(module)}
+    return [
+        {
+            f"{prefix}.{key}" if prefix else key: value
+            for key, value in (("running_mean", 0), ("running_var", 1), ("num_batches_tracked", 0))
+            if layer._buffers.get(key) is not None
+        }
+        for prefix, layer in module.named_modules()
+        if id(layer) in layers
+    ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from landscape.parameters import Parameters, check_fit
-from landscape.precision import full_precision
+from landscape.precision import differentiable, full_precision, usable
 
 Curvature = Literal["hessian", "ggn"]
 """The Hessian, or the generalised Gauss–Newton matrix Jᵀ (∇²ℓ) J with J the Jacobian of the logits."""
@@ -129,15 +129,27 @@ class Products:
         return list(total)
 
     def _fresh(self, position: int, batch: Any, vectors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        with _counting() if not self.graph_bytes else nullcontext() as counted:
-            graph = self._build(batch)
-        if counted is not None:
-            self.graph_bytes = sum(counted.values()) or 1
+        graph = self._built(batch)
         keep = position == self.kept and (self.kept + 1) * self.graph_bytes <= self._budget
         part = graph.product(vectors, retain=keep)
         if keep:
             self._graphs.append(graph)
         return part
+
+    def _built(self, batch: Any) -> Graph:
+        """The graph of a micro-batch; the first one is measured."""
+        if self.graph_bytes:
+            return self._build(batch)
+        try:
+            with _counting() as counted:
+                graph = self._build(batch)
+            self.graph_bytes = sum(counted.values()) or 1
+        except RuntimeError as error:
+            if "saved tensor hooks" not in str(error):
+                raise
+            # torch.func inside the network cannot be measured: no graph is kept.
+            self.graph_bytes, graph = sys.maxsize, self._build(batch)
+        return graph
 
 
 class CurvatureMatrix:
@@ -160,8 +172,9 @@ class CurvatureMatrix:
             LandscapeError: If the vector does not fit the free parameters.
         """
         check_fit(vector, self.free)
-        along = [vector[name] for name in self.free]
-        with full_precision(along[0].device):
+        with differentiable():
+            along = [usable(vector[name].detach()) for name in self.free]
+        with full_precision(along[0].device), differentiable():
             product = self.products(along)
         return {
             name: part.add(value, alpha=self._weight_decay)

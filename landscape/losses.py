@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from landscape.errors import LandscapeError
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
-"""(logits of shape (batch, class), targets of shape (batch,)) → losses of shape (batch,)."""
+"""(outputs of a batch, its targets) → losses of shape (batch,)."""
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -27,25 +30,88 @@ LOSSES = {"nll": cross_entropy, "mse": squared_error}
 """By the names of the command line."""
 
 
+def loss_name(loss: SampleLoss) -> str:
+    """How results and messages call a loss."""
+    return getattr(loss, "__name__", type(loss).__name__ if isinstance(loss, nn.Module) else str(loss))
+
+
+def sample_losses(loss: SampleLoss, outputs: Tensor, targets: Tensor) -> Tensor:
+    """The loss of each sample, shape (batch,).
+
+    Weights of the classes of an `nn.CrossEntropyLoss` or `nn.NLLLoss` are in them; what their mean divides
+    by is in `sample_weights`.
+
+    Raises:
+        LandscapeError: If the loss gives anything but one number per sample.
+    """
+    if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
+        loss = type(loss)(**_options(loss) | {"weight": loss.weight.to(outputs)})
+    losses = loss(outputs, targets)
+    if isinstance(losses, Tensor) and losses.shape == (len(targets),):
+        return losses
+    shape = f"shape {tuple(losses.shape)}" if isinstance(losses, Tensor) else type(losses).__name__
+    raise LandscapeError(
+        f"the loss {loss_name(loss)} gives {shape} for a batch of {len(targets)} samples, expected one "
+        f'number per sample, shape ({len(targets)},); use reduction="none", and the mean over all dimensions '
+        "but the first where there are more, as in lambda outputs, targets: F.cross_entropy(outputs, "
+        'targets, reduction="none").flatten(1).mean(1)'
+    )
+
+
+def sample_weights(loss: SampleLoss, targets: Tensor) -> Tensor | None:
+    """What each sample counts for in the mean of the losses, float64, shape (batch,); None if all count 1.
+
+    PyTorch's mean of weighted classes is Σ w ℓ / Σ w with w the weight of the target, 0 for the index that
+    is ignored.
+
+    Args:
+        loss: Loss of each sample.
+        targets: Of any number of samples.
+    """
+    if not isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss):
+        return None
+    if targets.is_floating_point() or targets.dim() != 1:
+        return None  # probabilities as targets: PyTorch divides by the number of samples
+    counted = targets != loss.ignore_index
+    if loss.weight is None:
+        return None if bool(counted.all()) else counted.double()
+    weight = loss.weight.detach().double().to(targets.device)
+    return torch.where(counted, weight[targets.clamp(min=0, max=len(weight) - 1)], 0.0)
+
+
+def _options(loss: nn.Module) -> dict[str, object]:
+    names = ("ignore_index", "reduction", "label_smoothing")
+    return {name: getattr(loss, name) for name in names if hasattr(loss, name)}
+
+
+def is_classification(outputs: Tensor, targets: Tensor) -> bool:
+    """Whether there are classes: logits of shape (batch, class ≥ 2) and one class index per sample."""
+    one_each = targets.dim() == 1 and not targets.is_floating_point() and targets.dtype != torch.bool
+    return outputs.dim() == 2 and outputs.shape[1] >= 2 and one_each
+
+
 @dataclass(frozen=True)
 class Scores:
     """What a micro-batch's predictions come to, on the CPU; all of shape (batch,).
 
     Attributes:
         losses: Loss of each sample, float64.
-        correct: Whether its most probable class is the target.
-        confidence: Probability of that class, float64.
+        correct: Whether its most probable class is the target; None where there are no classes.
+        confidence: Probability of that class, float64; likewise.
     """
 
     losses: Tensor
-    correct: Tensor
-    confidence: Tensor
+    correct: Tensor | None
+    confidence: Tensor | None
 
 
-def scored(loss: SampleLoss, logits: Tensor, targets: Tensor) -> Scores:
-    """The scores of logits of shape (batch, class)."""
-    confidence, predicted = logits.double().softmax(1).max(1)
-    return Scores(loss(logits, targets).double().cpu(), (predicted == targets).cpu(), confidence.cpu())
+def scored(losses: Tensor, outputs: Tensor, targets: Tensor) -> Scores:
+    """The scores of a micro-batch whose losses, shape (batch,), are known."""
+    losses = losses.double().cpu()
+    if not is_classification(outputs, targets):
+        return Scores(losses, None, None)
+    confidence, predicted = outputs.double().softmax(1).max(1)
+    return Scores(losses, (predicted == targets).cpu(), confidence.cpu())
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,18 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
+def differentiable() -> Iterator[None]:
+    """Derivatives switched on while open, whatever `no_grad` or `inference_mode` a caller is in."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def usable(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor; a copy of one made in inference mode, which could take no part in derivatives."""
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
+@contextmanager
 def _products(precision: str) -> Iterator[None]:
     """How float32 products are computed while open."""
     operations = _operations()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from landscape.augmentation import CropFlip
 from landscape.errors import DataError
+from landscape.precision import usable
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ class Samples:
 
     Attributes:
         inputs: Images, uint8 in 0…255 or floating point, shape (sample, channel, height, width); or any
-            floating-point tensor whose first dimension is the sample.
-        targets: Class indices, int64, shape (sample,).
+            floating-point tensor whose first dimension is the sample, or integers such as tokens, which stay
+            what they are. NumPy arrays become tensors.
+        targets: Class indices, shape (sample,), which become int64; or whatever the loss compares outputs
+            with, its first dimension the sample.
         source: Where they come from, in words (a data specification such as ``cifar10:DIR``).
         split: ``train`` or ``test``.
         indices: Position of each sample in its source, shape (sample,).
@@ -78,6 +81,10 @@ class Samples:
     class_names: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        for name in ("inputs", "targets"):
+            object.__setattr__(self, name, _tensor(getattr(self, name), name))
+        if _is_integer(self.targets):
+            object.__setattr__(self, "targets", self.targets.long())
         if len(self.inputs) != len(self.targets):
             raise DataError(f"{len(self.inputs)} inputs but {len(self.targets)} targets in {self.source}")
         if len(self.inputs) == 0:
@@ -132,14 +139,19 @@ class Samples:
         return replace(self, augmentation=plan.select(indices))
 
     def batch(self, start: int, stop: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-        """Inputs (scaled to [0, 1] where stored as bytes) and targets of the samples start … stop − 1."""
+        """Inputs (scaled to [0, 1] where stored as bytes) and targets of the samples start … stop − 1.
+
+        What is floating-point comes in the given precision.
+        """
         inputs = self.inputs[start:stop]
         if self.augmentation is not None:
             inputs = self.augmentation.select(np.arange(start, min(stop, len(self)))).apply(inputs)
         if inputs.dtype == torch.uint8:
             # Divide after the cast: x / 255 in the working precision, as the reference pipelines do.
             inputs = inputs.to(dtype) / 255
-        return inputs.to(dtype), self.targets[start:stop]
+        targets = self.targets[start:stop]
+        inputs = inputs.to(dtype) if inputs.dtype == torch.bool else inputs
+        return _precise(inputs, dtype), _precise(targets, dtype)
 
     def describe(self) -> dict[str, Any]:
         """What the protocol records: source, split, number, digests of indices and content, augmentation."""
@@ -165,3 +177,30 @@ class Samples:
         if indices is None:  # set in __post_init__; this narrows the type
             raise DataError("samples without indices")
         return indices
+
+
+def _tensor(value: Any, name: str) -> Tensor:
+    """A tensor with at least one dimension.
+
+    Raises:
+        DataError: If it is anything else than a tensor or an array of numbers.
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        value = value.astype(value.dtype.newbyteorder("="), copy=not value.flags.writeable)
+        value = torch.from_numpy(value)
+    if not isinstance(value, Tensor):
+        raise DataError(f"the {name} are a {type(value).__name__}, expected one tensor or NumPy array")
+    if value.dim() == 0:
+        raise DataError(
+            f"the {name} are a single number, expected a tensor whose first dimension is the sample"
+        )
+    with torch.inference_mode(False):
+        return usable(value)
+
+
+def _is_integer(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
+
+
+def _precise(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor

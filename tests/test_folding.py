@@ -274,15 +274,14 @@ def test_batch_statistics_are_not_folded():
 
 def assert_folding_changes_nothing(objective: Objective) -> None:
     """Value, gradient and two products, with and without folding."""
-    plain = objective.subset(0, len(objective.samples))
-    plain.forward.pairs = []
+    plain = objective.plain()
     vectors = [random_like(objective.free, seed) for seed in (2, 3)]
     results = []
     for each in (objective, plain):
         matrices = [each.curvature(kind=kind) for kind in ("hessian", "ggn")]
         products = [flatten(matrix(vector)) for matrix in matrices for vector in vectors]
         results.append([each.sample_losses()[0], flatten(each.gradient()), *products])
-    assert objective.forward.pairs
+    assert objective.forward.road.pairs
     for ours, theirs in zip(*results, strict=True):
         scale = max(1.0, float(theirs.abs().max()))
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10 * scale)
@@ -353,7 +352,7 @@ def test_layers_that_somebody_looks_at_run_as_written():
     inputs, targets = BY_NAME["conv"].data()
     objective = Objective(module, (inputs, targets), dtype=torch.float64, micro_batch=len(inputs))
     expected = objective.value().nll
-    assert objective.forward.pairs
+    assert objective.forward.road.pairs
     seen = []
     for layer in (module.conv, module.norm):
         layer.register_forward_hook(lambda layer, args, output: seen.append((args[0], output)))
@@ -373,7 +372,7 @@ def test_hooks_on_whole_blocks_leave_folding_on_and_see_the_maps_as_written():
     names = [name for name, layer in module.named_modules() if name and list(layer.children())]
     assert names
 
-    def pass_with_hooks(names: list[str]) -> list[torch.Tensor]:
+    def pass_with_hooks(objective: Objective) -> list[torch.Tensor]:
         seen.clear()
         handles = [
             module.get_submodule(name).register_forward_hook(
@@ -387,10 +386,9 @@ def test_hooks_on_whole_blocks_leave_folding_on_and_see_the_maps_as_written():
             handle.remove()
         return list(seen)
 
-    unfolded = pass_with_hooks(names)  # before the first look: as written
-    objective.value()
-    assert objective.forward.pairs
-    folded_ = pass_with_hooks(names)
+    objective.value()  # the first one looks at the network, which hooks would see
+    unfolded, folded_ = pass_with_hooks(objective.plain()), pass_with_hooks(objective)
+    assert objective.forward.road.pairs
     assert len(folded_) == len(unfolded)
     for one, other in zip(folded_, unfolded, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from landscape import data
-from landscape.compatibility import require_compatible
 from landscape.dropout import DropoutMode
 from landscape.errors import LandscapeError
 from landscape.forward import BatchNormMode
@@ -35,7 +34,8 @@ class Settings:
         augment: Seed of a frozen crop and flip; None leaves the images clean.
         weight_decay: λ of the L2 term.
         dropout: `off`, `fixed`, `fresh` or `ensemble:N`.
-        params: Pattern of the parameters that directions and derivatives run over.
+        params: Pattern of the parameters that directions and derivatives run over; None takes those that are
+            not frozen.
         batch_size: Micro-batch; 0 chooses.
         device: `auto`, `cpu` or `cuda[:i]`.
         dtype: `float32` or `float64`.
@@ -54,7 +54,7 @@ class Settings:
     augment: int | None = None
     weight_decay: float = 0.0
     dropout: DropoutMode = "off"
-    params: str = "*"
+    params: str | None = None
     batch_size: int = 0
     device: str = "auto"
     dtype: str = "float32"
@@ -103,7 +103,7 @@ class Settings:
             batch_norm=self.batch_norm,
             precision=self.precision,
         )
-        require_compatible(objective)
+        objective.checked("value", report=True)
         return objective
 
 

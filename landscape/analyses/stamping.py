@@ -10,9 +10,11 @@ import xarray as xr
 
 from landscape.analyses import checks as trust
 from landscape.analyses.settings import network_record
-from landscape.determinism import find_culprit, require_deterministic
+from landscape.determinism import excused
+from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.results import Check, provenance, stamp
+from landscape.soundness import Level
 
 
 def stamped(
@@ -38,9 +40,9 @@ def stamped(
         LandscapeError: If it is refused; the message names the layer to blame.
     """
     started = time.monotonic()
-    culprit = require_deterministic(objective) if strict else find_culprit(objective)
+    found = sound(objective, "product" if strict else "value")
     dataset = measure()
-    found = [trust.determinism(culprit), *judge(dataset)]
+    found += judge(dataset)
     return stamp(
         dataset,
         kind=kind,
@@ -49,6 +51,19 @@ def stamped(
         provenance=provenance(time.monotonic() - started),
         checks=found,
     )
+
+
+def sound(objective: Objective, level: Level) -> list[Check]:
+    """Whether the objective is a function of its parameters, and what else it has checked of itself.
+
+    Raises:
+        LandscapeError: If numbers of this level would be wrong; the message names the likely cause.
+    """
+    checks = objective.checked(level, report=True)
+    culprit = objective.soundness.culprit if objective.soundness else None
+    if level != "value" and culprit and not excused(culprit, objective):
+        raise LandscapeError(culprit.message)
+    return [trust.determinism(culprit), *checks]
 
 
 def protocol(objective: Objective, options: dict[str, Any]) -> dict[str, Any]:

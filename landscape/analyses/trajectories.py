@@ -60,12 +60,15 @@ def trajectory(
             strict=True,
         )
         nll = np.array([float(each.mean()) for each in losses])
-        accuracy = np.array([float(each.double().mean()) for each in correct])
+        classes = {}
+        if all(each is not None for each in correct):
+            accuracy = np.array([float(each.double().mean()) for each in correct])
+            classes = {"accuracy": ("checkpoint", accuracy, {"long_name": "accuracy"})}
         names = np.array([objective.network.name for objective in objectives], dtype=object)
         return found.assign(
             {
                 "nll": ("checkpoint", nll, {"long_name": "negative log-likelihood", "units": "nats"}),
-                "accuracy": ("checkpoint", accuracy, {"long_name": "accuracy"}),
+                **classes,
                 "name": ("checkpoint", names),
                 **surface.as_arrays(directions),
             }

@@ -41,7 +41,7 @@ def command(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> Non
         device=device,
         dtype="float32",
         seed=seed,
-        params="*",
+        params=None,
         as_json=as_json,
         quiet=quiet,
     )

@@ -170,9 +170,10 @@ _PROTOCOL = (
     SEED,
     click.option(
         "--params",
-        default="*",
+        default=None,
         metavar="PATTERN",
-        help="Parameters to move or differentiate, as in '*conv*'.",
+        help="Parameters to move or differentiate, as in '*conv*'; by default those that are not frozen, '*' "
+        "takes all.",
     ),
     JSON,
     QUIET,
@@ -245,7 +246,7 @@ class Request:
     device: str
     dtype: str
     seed: int
-    params: str
+    params: str | None
     as_json: bool
     quiet: bool
     usual_samples: int = 0

@@ -99,14 +99,17 @@ def summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     # A surface without any finite cell has neither: both are null then.
     extremes = bool(np.isfinite(one.nll).any())
     values: dict[str, Any] = {
-        "center": {name: float(middle[name]) for name in ("nll", "l2", "accuracy")},
+        "center": {name: float(middle[name]) for name in ("nll", "l2", "accuracy") if name in middle},
         "minimum": place(finite.argmin(dims)) if extremes else None,
         "maximum": place(finite.argmax(dims)) if extremes else None,
         "not_finite": int((~np.isfinite(dataset.nll) & dataset.done).sum()),
         "not_computed": int((~dataset.done).sum()),
         "span": float(one.x.values[-1]),
     }
-    lines = [f"centre   NLL {values['center']['nll']:.6f}, accuracy {values['center']['accuracy']:.4f}"]
+    right = values["center"].get("accuracy")
+    lines = [
+        f"centre   NLL {values['center']['nll']:.6f}" + ("" if right is None else f", accuracy {right:.4f}")
+    ]
     for name in ("minimum", "maximum"):
         if values[name]:
             where = ", ".join(f"{values[name][axis]:+.3g}" for axis in dims[::-1])

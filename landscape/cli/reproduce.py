@@ -129,7 +129,7 @@ def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:
         "device": device,
         "dtype": "float32",
         "seed": 0,
-        "params": "*",
+        "params": None,
         "as_json": as_json,
         "quiet": quiet,
         "usual_samples": 0,

@@ -76,6 +76,7 @@ def _summary(dataset: Any) -> tuple[dict[str, Any], list[str]]:
         {
             name: float(at[name])
             for name in ("x", "y", "off_plane", "distance", "radius", "angle", "nll", "accuracy")
+            if name in at
         }
         | {"name": str(at["name"].item())}
         for at in (dataset.isel(checkpoint=index) for index in range(dataset.sizes["checkpoint"]))

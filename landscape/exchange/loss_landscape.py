@@ -97,7 +97,7 @@ def write_surface(dataset: xr.Dataset, path: str | Path, *, dir_file: str | Path
         file["dir_file"] = str(dir_file or _direction_file(surface, protocol))
         for axis in surface["nll"].dims[::-1]:
             file[f"{axis}coordinates"] = surface[axis].values.astype(float)
-        _put(file, own, surface["nll"], surface["accuracy"], done)
+        _put(file, own, surface["nll"], surface.get("accuracy"), done)
         if split in SPLITS:
             file[f"{own}_loss"].attrs["split"] = split
         if f"{other}_nll" in surface:
@@ -206,9 +206,12 @@ def _in_rows(file: h5py.File, name: str, shape: Sequence[int]) -> np.ndarray:
     return values.astype(float).reshape(shape)
 
 
-def _put(file: h5py.File, split: str, loss: xr.DataArray, accuracy: xr.DataArray, done: ArrayLike) -> None:
+def _put(
+    file: h5py.File, split: str, loss: xr.DataArray, accuracy: xr.DataArray | None, done: ArrayLike
+) -> None:
     file[f"{split}_loss"] = np.where(done, loss, NOT_COMPUTED)
-    file[f"{split}_acc"] = np.where(done, 100 * accuracy, NOT_COMPUTED)
+    known = accuracy is not None
+    file[f"{split}_acc"] = np.where(done, 100 * accuracy if known else NOT_COMPUTED, NOT_COMPUTED)
 
 
 def _tensors(file: h5py.File, name: str) -> list[np.ndarray]:

@@ -89,7 +89,7 @@ def triangulated(
     z = height.ravel()[used]
     x, y = (part.ravel()[used] for part in np.meshgrid(surface.x.values, surface.y.values))
     factor = _scale(x, y, z, scale)
-    names = dict.fromkeys((quantity, "nll", "accuracy"))
+    names = dict.fromkeys((quantity, "nll", *(["accuracy"] if "accuracy" in surface else [])))
     return Mesh(
         points=np.stack([x, y, (z - z.min()) * factor], axis=1).astype(float),
         triangles=corners.reshape(-1, 3).astype(np.int32),  # PLY knows no wider integers

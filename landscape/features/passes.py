@@ -31,7 +31,7 @@ def count_micro_batches(objective: Objective) -> int:
 def runs(objective: Objective, draws: int = 1) -> list[Run]:
     """The network in the objective's protocol, once for each draw of its dropout masks.
 
-    Call it before hooks are set: two samples pass first, so that the objective finds what it can fold.
+    Call it before hooks are set: a few samples pass first, so that the objective checks itself.
 
     Raises:
         LandscapeError: If dropout is an ensemble, whose passes cannot be told apart.
@@ -41,9 +41,7 @@ def runs(objective: Objective, draws: int = 1) -> list[Run]:
             f"dropout is {objective.dropout}, which runs each layer several times a pass; look at layers "
             "with dropout off, fixed or fresh"
         )
-    start, inputs = next(micro_batches(objective))
-    with torch.no_grad():
-        objective.forward(objective.parameters, start, inputs[:2], 0)
+    objective.checked("value", report=True)
     return [_run(objective, draw) for draw in range(draws)]
 
 

@@ -20,7 +20,7 @@ KINDS = {
     "density": ("eigenvalue", "density", "standard_error", "node", "weight"),
     "layers": ("name", "depth", "eigenvalue", "residual", "converged", "trace", "trace_standard_error"),
     "flatness": ("loss", "rise", "curvature"),
-    "surface": ("nll", "l2", "accuracy"),
+    "surface": ("nll", "l2"),
     "trajectory": ("x", "y", "off_plane", "distance"),
     "features": ("kind", "depth", "spatial_variance", "delta_log_amplitude"),
     "aliasing": ("factor", "before", "after"),

@@ -95,9 +95,10 @@ def surface(
         run: Runs the points; in memory by default.
 
     Returns:
-        Dimensions (`y`,) `x`: `nll` (nats) with its `standard_error` and `sampling_error`, `l2`, `accuracy`,
-        `ece`, `samples`, `done`; and ‖δ‖ (‖η‖) as `x_norm` (`y_norm`). Values that are not finite are kept as
-        measured; points that a stopped run has not reached are NaN and not `done`.
+        Dimensions (`y`,) `x`: `nll` (nats) with its `standard_error` and `sampling_error`, `l2`, `samples`,
+        `done`; `accuracy` and `ece` where there are classes; and ‖δ‖ (‖η‖) as `x_norm` (`y_norm`). Values
+        that are not finite are kept as measured; points that a stopped run has not reached are NaN and not
+        `done`.
 
     Raises:
         LandscapeError: If the tolerance is negative, or directions and grid do not match.
@@ -152,9 +153,12 @@ class _Points:
     def dataset(self, items: Sequence[Item | None]) -> xr.Dataset:
         """The items on the grid; one that is None has not been computed."""
         mesh = self.mesh
-        table = {name: np.full(mesh.shape, np.nan) for name in _QUANTITIES}
+        present = list(self._present(items))
+        measured = present[0][1] if present else _QUANTITIES
+        named = {name: attrs for name, attrs in _QUANTITIES.items() if name in measured}
+        table = {name: np.full(mesh.shape, np.nan) for name in named}
         samples, done = np.zeros(mesh.shape, int), np.zeros(mesh.shape, bool)
-        for place, item in self._present(items):
+        for place, item in present:
             for name in table:
                 table[name][place] = item[name]
             samples[place], done[place] = item["samples"], True
@@ -162,7 +166,7 @@ class _Points:
         lengths = zip(axes, directions.lengths, ("‖δ‖", "‖η‖"), strict=False)
         units = {"units": directions.units}
         return xr.Dataset(
-            {name: (mesh.dims, table[name], attrs) for name, attrs in _QUANTITIES.items()}
+            {name: (mesh.dims, table[name], attrs) for name, attrs in named.items()}
             | {"samples": (mesh.dims, samples), "done": (mesh.dims, done)}
             | {f"{name}_norm": ((), length, {"long_name": text}) for name, length, text in lengths},
             coords={

@@ -42,8 +42,8 @@ def point(
 
     Returns:
         Scalars `nll`, `standard_error` (of the samples as a draw from all images there could be),
-        `sampling_error` (of leaving samples out, 0 where none is), `l2`, `accuracy`, `ece`, `samples`; and
-        `losses`, those of the samples used.
+        `sampling_error` (of leaving samples out, 0 where none is), `l2`, `samples`; of classes `accuracy` and
+        `ece`; and `losses`, those of the samples used.
     """
     total, parts = len(objective.samples), []
     losses = torch.empty(0, dtype=torch.float64)
@@ -91,9 +91,7 @@ def estimate(losses: Tensor, total: int, anchors: Tensor | None = None) -> tuple
 
 
 def _item(parts: list[Scores], l2: float, total: int, estimated: tuple[float, float] | None) -> Item:
-    losses, correct, confidence = (
-        torch.cat([getattr(part, name) for part in parts]) for name in ("losses", "correct", "confidence")
-    )
+    losses = torch.cat([part.losses for part in parts])
     count = len(losses)
     value, error = estimated if estimated and count < total else (float(losses.mean()), 0.0)
     return {
@@ -101,8 +99,20 @@ def _item(parts: list[Scores], l2: float, total: int, estimated: tuple[float, fl
         "standard_error": np.array(float(losses.std()) / math.sqrt(count) if count > 1 else math.nan),
         "sampling_error": np.array(error),
         "l2": np.array(l2),
-        "accuracy": np.array(float(correct.double().mean())),
-        "ece": np.array(calibration_error(confidence, correct)),
         "samples": np.array(count),
         "losses": losses.numpy(),
+        **_of_classes(parts),
+    }
+
+
+def _of_classes(parts: list[Scores]) -> Item:
+    """Accuracy and calibration error, where there are classes."""
+    correct = [part.correct for part in parts if part.correct is not None]
+    confidence = [part.confidence for part in parts if part.confidence is not None]
+    if not correct:
+        return {}
+    hits = torch.cat(correct)
+    return {
+        "accuracy": np.array(float(hits.double().mean())),
+        "ece": np.array(calibration_error(torch.cat(confidence), hits)),
     }
