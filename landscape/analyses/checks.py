@@ -6,7 +6,11 @@ import numpy as np
 import xarray as xr
 
 from landscape.determinism import Culprit
+from landscape.objective import Objective
 from landscape.results import Check
+
+ROUNDING = 3e-5
+"""Share of a loss that the fast and the plain way may differ by, in float32."""
 
 
 def determinism(culprit: Culprit | None) -> Check:
@@ -48,4 +52,28 @@ def finite(what: str, values: np.ndarray) -> Check:
         "finite",
         False,
         f"{bad} of {values.size} values of the {what} are not finite; they are kept as measured.",
+    )
+
+
+def plainly(objective: Objective) -> Objective:
+    """The objective run as the network is written, nothing folded, in other micro-batches where it may be."""
+    # Batch statistics depend on the micro-batch, and so does the rounding of reduced precision.
+    if objective.forward.batch_norm != "eval" or objective.forward.precision != "full":
+        return objective
+    other = objective.plain()
+    other.micro_batch = max(1, min(objective.micro_batch, len(objective.samples)) // 2)
+    return other
+
+
+def loss(objective: Objective) -> Check:
+    """The loss as it is differentiated against that of the plain way, over all samples."""
+    fast, plain = objective.value().nll, plainly(objective).value().nll
+    text = f"The loss is {fast:.6f}, evaluated the plain way {plain:.6f}."
+    if fast == plain or abs(fast - plain) <= ROUNDING * abs(plain) + 1e-7:
+        return Check("loss", True, text)
+    return Check(
+        "loss",
+        False,
+        f"{text} They should agree: the network treats some samples in another way (a branch that depends on "
+        "the data), or sums in varying order.",
     )

@@ -61,7 +61,7 @@ def eigenvalues(
         operator.objective,
         operator.record() | search,
         measure,
-        lambda dataset: [*_exactness(operator), checks.residuals(dataset)],
+        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), checks.residuals(dataset)],
         strict=True,
     )
 
@@ -102,7 +102,7 @@ def spectrum(
         lambda: hessian.max_eigenvalue_spectrum(
             operator.objective, run=run or in_memory(progress), **options
         ),
-        lambda dataset: [*_exactness(operator), checks.residuals(dataset)],
+        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), checks.residuals(dataset)],
         strict=True,
     )
 
@@ -126,7 +126,7 @@ def trace(
         operator.objective,
         operator.record() | options,
         lambda: hessian.trace(operator, run=run or in_memory(progress), **options),
-        lambda dataset: [*_exactness(operator), _spread(dataset)],
+        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), _spread(dataset)],
         strict=True,
     )
 
@@ -150,7 +150,12 @@ def density(
 
     def judge(dataset: xr.Dataset) -> list[Check]:
         other = hessian.trace(operator, probes=max(probes, 8), seed=objective.seed + 1, run=run)
-        return [*_exactness(operator), _mass(dataset), _moment(dataset, other)]
+        return [
+            *_exactness(operator),
+            checks.loss(operator.objective),
+            _mass(dataset),
+            _moment(dataset, other),
+        ]
 
     return stamped(
         "density",
@@ -189,7 +194,7 @@ def layers(
         operator.objective,
         options | operator.record(),
         lambda: hessian.layers(operator.objective, keep=keep, run=run or in_memory(progress), **options),
-        lambda dataset: [*_exactness(operator), checks.residuals(dataset)],
+        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), checks.residuals(dataset)],
         strict=True,
     )
 
