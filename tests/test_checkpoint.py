@@ -158,8 +158,7 @@ def test_the_old_format_of_torch_is_read(tmp_path):
 
 def test_what_was_done_to_find_the_tensors_is_noted(tmp_path):
     notes = load(torch_file(tmp_path, {"state_dict": {f"module.{k}": v for k, v in state().items()}})).notes
-    assert "state dict found under 'state_dict'" in notes
-    assert "prefix 'module.' removed from every key" in notes
+    assert "weights found under 'state_dict.module'" in notes
     assert any(note.startswith("architecture inferred: cifar-resnet20-gap") for note in notes)
 
 
