@@ -148,10 +148,11 @@ def _inferred(state: StateFile, path: Path) -> tuple[ModelConfig, tuple[str, ...
         inferred = infer(shapes)
         if inferred is not None:
             return inferred
-    some = ", ".join(list(state.tensors)[:_SHOWN])
+    first = list(state.tensors.items())[:_SHOWN]
+    some = ", ".join(f"{key} {tuple(value.shape)}" for key, value in first)
     named = "a zoo specification such as resnet18, or file.py:factory for your own network"
     remedy = shard(path) or f"name it with --model, {named}"
-    raise CheckpointError(f"cannot tell which architecture {path} is (keys {some}, …); {remedy}")
+    raise CheckpointError(f"cannot tell which architecture {path} is (keys and shapes: {some}, …); {remedy}")
 
 
 def _fitted(

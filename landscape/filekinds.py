@@ -7,10 +7,13 @@ import re
 import zipfile
 from pathlib import Path
 
+_COPY = (
+    "copy its weights into the same network in PyTorch and write that with torch.save(net.state_dict(), FILE)"
+)
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes its weights"),
+    (0, b"\x89HDF\r\n\x1a\n", f"an HDF5 file, as Keras writes its weights; {_COPY}"),
     (0, b"GGUF", "a GGUF file of a language model"),
-    (4, b"TFL3", "a TensorFlow Lite model"),
+    (4, b"TFL3", f"a TensorFlow Lite model; {_COPY}"),
     (0, b"\x93NUMPY", "a single NumPy array (.npy)"),
     (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (0, b"\xff\xd8\xff", "a JPEG image"),
@@ -47,7 +50,7 @@ def kind(path: Path) -> str:
     if head.startswith(b"PK"):
         return _zip_kind(path)
     if path.suffix == ".onnx" or (head[:1] == b"\x08" and head[2:3] == b"\x12" and b"onnx" in head.lower()):
-        return "an ONNX model"
+        return f"an ONNX model; {_COPY}"
     return _text_kind(path, head)
 
 
@@ -59,13 +62,19 @@ def _zip_kind(path: Path) -> str:
         return ""
     ends = {name.partition("/")[2] or name for name in names}
     if "constants.pkl" in ends or any(end.startswith("code/") for end in ends):
-        return "a TorchScript archive, code and weights together"
+        return (
+            "a TorchScript archive, code and weights together; where you trust it, save its tensors: "
+            "torch.save(torch.jit.load(FILE).state_dict(), NEW)"
+        )
     if "data.pkl" in ends:  # written by torch.save
         return ""
     if any("exported_program" in end or end == "archive_format" for end in ends):
-        return "a program exported by torch.export"
+        return (
+            "a program exported by torch.export; where you trust it, save its tensors: "
+            "torch.save(torch.export.load(FILE).state_dict, NEW)"
+        )
     if "model.weights.h5" in names:
-        return "a Keras model (.keras)"
+        return f"a Keras model (.keras); {_COPY}"
     if names and all(name.endswith(".npy") for name in names):
         return "a NumPy archive (.npz) of arrays"
     return f"a zip archive that holds {_listed(names)}; unpack it first"
@@ -105,7 +114,7 @@ def folder_kind(path: Path) -> str:
             "torch.distributed.checkpoint.format_utils.dcp_to_torch_save(FOLDER, FILE)"
         )
     if "saved_model.pb" in names:
-        return "a folder with a TensorFlow SavedModel, expected a file of PyTorch tensors"
+        return f"a folder with a TensorFlow SavedModel; {_COPY}"
     return "a folder; name the file in it" + (f" ({_listed(weights)})" if weights else "")
 
 
