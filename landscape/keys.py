@@ -141,6 +141,7 @@ def _candidates(tensors: Tensors, expected: Tensors) -> dict[str, dict[str, str]
 def _judged(
     tensors: Tensors, expected: Tensors, twins: Mapping[str, str], prefix: str, keys: dict[str, str]
 ) -> Fit:
+    keys = {name: keys[name] for name in expected if name in keys}
     present = {twins.get(name, name) for name in keys}
     missing = [
         name

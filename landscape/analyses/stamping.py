@@ -40,7 +40,7 @@ def stamped(
     started = time.monotonic()
     culprit = require_deterministic(objective) if strict else find_culprit(objective)
     dataset = measure()
-    found = [trust.determinism(culprit), *judge(dataset)]
+    found = [trust.determinism(culprit), *trust.belonging(objective), *judge(dataset)]
     return stamp(
         dataset,
         kind=kind,
