@@ -127,7 +127,7 @@ def _check_twins(tensors: Mapping[str, Tensor], twins: Mapping[str, str], path: 
     first: dict[str, str] = {}
     for name, value in tensors.items():
         other = first.setdefault(twins.get(name, name), name)
-        if other != name and not torch.equal(tensors[other], value):
+        if other != name and not torch.equal(tensors[other].to(value.dtype), value):
             raise CheckpointError(
                 f"{path} holds two values of one tied weight, {other} and {name}, which differ; the network "
                 "in the file does not tie them; name the right one with --model"
