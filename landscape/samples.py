@@ -167,7 +167,7 @@ class Samples:
             rows = max(1, _PIECE * len(tensor) // max(1, tensor.nbytes))
             for start in range(0, len(tensor), rows):  # piece by piece: the file may be larger than memory
                 piece = tensor[start : start + rows].detach().cpu().contiguous()
-                digest.update(piece.view(torch.uint8).numpy())
+                digest.update(piece.view(torch.uint8).numpy().data)
         return digest.hexdigest()[:16]
 
     def _indices(self) -> np.ndarray:
