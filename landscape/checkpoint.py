@@ -4,42 +4,55 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from landscape.errors import CheckpointError
+from landscape.filekinds import shard
 from landscape.files import atomic_path, sha256
+from landscape.keys import Fit, find, readings, tied
 from landscape.network import Network
 from landscape.samples import Normalisation
 from landscape.statefile import StateFile, read
+from landscape.weights import fill
 from landscape.zoo import ModelConfig, build, is_zoo_name, parse, skeleton
 from landscape.zoo.layouts import infer
-from landscape.zoo.user import user_network
+from landscape.zoo.user import copied, made, user_network
 
 _SHOWN = 8
 
 
-def load(path: str | Path, model: str | None = None, *, name: str | None = None) -> Network:
+def load(
+    path: str | Path,
+    model: str | nn.Module | Callable[[], nn.Module] | None = None,
+    *,
+    name: str | None = None,
+) -> Network:
     """A network from a checkpoint file, in eval mode on the CPU.
+
+    Names are matched whatever wrappers trainers put before or into them (`landscape.keys.find`); where a file
+    holds several sets of weights that fit, raw ones come before averaged ones. Every choice stands in the
+    network's `notes`.
 
     Args:
         path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read with ``weights_only=True``.
-        model: A zoo specification (``resnet18:blur``), ``file.py:factory`` or ``package.module:factory``;
-            None takes the configuration stored in the file, or infers it from names and shapes.
+        model: A zoo specification (``resnet18:blur``), ``file.py:factory`` or ``package.module:factory``; in
+            Python also a module, which is copied, or a callable that builds one. None takes the configuration
+            stored in the file, or infers it from names and shapes.
         name: Label for figures; the file's stem by default.
 
     Raises:
         CheckpointError: If the file cannot be read safely, no architecture fits, keys or shapes differ (they
-            are listed), or weights are not finite.
+            are listed), values are of another kind (int8, complex), or weights are not finite.
     """
     path = Path(path)
     state = read(path)
-    module, architecture, notes, config = _network_for(state, model, path)
-    _fill(module, state.tensors, path)
+    module, architecture, fit, notes, config = _network_for(state, model, path)
+    stored = {name: state.tensors[key] for name, key in fit.keys.items()}
+    notes += fill(module, stored, tied(module), path)
     return Network(
         module=module.eval(),
         normalisation=_normalisation(state.record, path),
@@ -48,7 +61,7 @@ def load(path: str | Path, model: str | None = None, *, name: str | None = None)
         path=path,
         sha256=sha256(path),
         training=state.record.get("training") or {},
-        notes=state.notes + notes,
+        notes=notes,
         config=config.to_dict() if config else {},
     )
 
@@ -99,15 +112,14 @@ def save(
 
 
 def _network_for(
-    state: StateFile, model: str | None, path: Path
-) -> tuple[nn.Module, str, tuple[str, ...], ModelConfig | None]:
-    """A network that this state fits, not yet filled with it; its name, notes, and configuration."""
-    if model is not None and ":" in model and not is_zoo_name(model):
-        module = user_network(model)
-        _check_fit(module, state.tensors, path, model)
-        return module, model, (), None
+    state: StateFile, model: str | nn.Module | Callable[[], nn.Module] | None, path: Path
+) -> tuple[nn.Module, str, Fit, tuple[str, ...], ModelConfig | None]:
+    """A network that this state fits, not yet filled with it; its name, fit, notes, and configuration."""
+    if model is not None and not (isinstance(model, str) and (":" not in model or is_zoo_name(model))):
+        module, architecture = _own(model)
+        return module, architecture, *_fitted(module, state, path, architecture), None
     notes: tuple[str, ...] = ()
-    if model is not None:
+    if isinstance(model, str):
         config = parse(model)
     elif stored := state.record.get("config"):
         config = ModelConfig.from_dict(stored)
@@ -115,52 +127,54 @@ def _network_for(
         config, notes = _inferred(state, path)
     try:
         # Names and shapes first: a hostile file must not make us ask for memory.
-        _check_fit(skeleton(config), state.tensors, path, config.name)
-        return build(config), config.name, notes, config
+        fit, choices = _fitted(skeleton(config), state, path, config.name)
+        return build(config), config.name, fit, choices + notes, config
     except RuntimeError as error:
         raise CheckpointError(f"{path} asks for a {config.name} that cannot be built: {error}") from error
 
 
+def _own(model: str | nn.Module | Callable[[], nn.Module]) -> tuple[nn.Module, str]:
+    """The user's network and what to call it."""
+    if isinstance(model, str):
+        return user_network(model), model
+    if isinstance(model, nn.Module):
+        return copied(model), type(model).__name__
+    name = getattr(model, "__qualname__", type(model).__name__)
+    return made(model, name), name
+
+
 def _inferred(state: StateFile, path: Path) -> tuple[ModelConfig, tuple[str, ...]]:
-    inferred = infer({key: tuple(value.shape) for key, value in state.tensors.items()})
-    if inferred is None:
-        some = ", ".join(list(state.tensors)[:_SHOWN])
-        raise CheckpointError(
-            f"cannot tell which architecture {path} is (keys {some}, …); name it with --model, a zoo "
-            "specification such as resnet18, or file.py:factory for your own network"
-        )
-    return inferred
+    for shapes in readings(state.tensors):
+        inferred = infer(shapes)
+        if inferred is not None:
+            return inferred
+    first = list(state.tensors.items())[:_SHOWN]
+    some = ", ".join(f"{key} {tuple(value.shape)}" for key, value in first)
+    named = "a zoo specification such as resnet18, or file.py:factory for your own network"
+    remedy = shard(path) or f"name it with --model, {named}"
+    raise CheckpointError(f"cannot tell which architecture {path} is (keys and shapes: {some}, …); {remedy}")
 
 
-def _check_fit(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, architecture: str) -> None:
-    """Every disagreement of names and shapes is listed at once."""
-    expected = module.state_dict()
-    # Very old files lack the batch counter, which evaluation does not need.
-    missing = [k for k in expected if k not in tensors and not k.endswith("num_batches_tracked")]
-    unexpected = [k for k in tensors if k not in expected]
-    wrong = [
-        f"{k} is {tuple(tensors[k].shape)}, expected {tuple(expected[k].shape)}"
-        for k in expected
-        if k in tensors and tensors[k].shape != expected[k].shape
-    ]
-    if missing or unexpected or wrong:
-        lines = [f"{path} does not fit {architecture}:"]
-        for label, found in (("missing", missing), ("unexpected", unexpected), ("wrong shape", wrong)):
-            if found:
-                more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-                lines.append(f"  {label}: {', '.join(found[:_SHOWN])}{more}")
-        if missing and unexpected:
-            close = difflib.get_close_matches(missing[0], unexpected, n=1)
-            lines += [f"  (perhaps {close[0]} is what {missing[0]} should be)"] if close else []
-        lines.append("  name the right network with --model")
-        raise CheckpointError("\n".join(lines))
-
-
-def _fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    broken = [k for k, v in tensors.items() if v.is_floating_point() and not torch.isfinite(v.float()).all()]
-    if broken:
-        raise CheckpointError(
-            f"{path} holds weights that are not finite (NaN or infinity) in {', '.join(broken[:_SHOWN])}: "
-            "the training run diverged; load an earlier checkpoint"
-        )
-    module.load_state_dict(dict(tensors), strict=False)
+def _fitted(
+    module: nn.Module, state: StateFile, path: Path, architecture: str
+) -> tuple[Fit, tuple[str, ...]]:
+    """The set of weights that fits; else every disagreement of names and shapes is listed at once."""
+    fit, notes = find(state.tensors, module)
+    if fit.whole:
+        return fit, notes
+    if part := shard(path):
+        raise CheckpointError(f"{path} does not hold all weights of {architecture}: {part}")
+    lines = [f"{path} does not fit {architecture}:"]
+    for label, found in (
+        ("missing", fit.missing),
+        ("unexpected", fit.unexpected),
+        ("wrong shape", fit.wrong),
+    ):
+        if found:
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            lines.append(f"  {label}: {', '.join(found[:_SHOWN])}{more}")
+    if fit.missing and fit.unexpected:
+        close = difflib.get_close_matches(fit.missing[0], fit.unexpected, n=1)
+        lines += [f"  (perhaps {close[0]} is what {fit.missing[0]} should be)"] if close else []
+    lines.append("  name the right network with --model")
+    raise CheckpointError("\n".join(lines))

@@ -16,6 +16,9 @@ from landscape.augmentation import CropFlip
 from landscape.errors import DataError
 from landscape.precision import usable
 
+_PIECE = 2**24
+"""Bytes that are read at once for a digest."""
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -118,12 +121,16 @@ class Samples:
         return self.select(np.sort(rng.choice(len(self), size=count, replace=False)))
 
     def select(self, positions: Sequence[int] | np.ndarray) -> Samples:
-        """The samples at these positions, in this order, each with the augmentation it had."""
+        """The samples at these positions, in this order, each with the augmentation it had.
+
+        Positions that follow one another give views, which take no memory of their own.
+        """
         where = np.asarray(positions)
+        chosen = _as_slice(where) or torch.from_numpy(where)
         return replace(
             self,
-            inputs=self.inputs[torch.from_numpy(where)],
-            targets=self.targets[torch.from_numpy(where)],
+            inputs=self.inputs[chosen],
+            targets=self.targets[chosen],
             indices=self._indices()[where],
             augmentation=self.augmentation.select(where) if self.augmentation else None,
         )
@@ -169,7 +176,10 @@ class Samples:
         """Digest of inputs and targets themselves, so that a file edited in place is another data set."""
         digest = hashlib.sha256()
         for tensor in (self.targets, self.inputs):
-            digest.update(tensor.cpu().numpy().tobytes())
+            rows = max(1, _PIECE * len(tensor) // max(1, tensor.nbytes))
+            for start in range(0, len(tensor), rows):  # piece by piece: the file may be larger than memory
+                piece = tensor[start : start + rows].detach().cpu().contiguous()
+                digest.update(piece.view(torch.uint8).numpy().data)
         return digest.hexdigest()[:16]
 
     def _indices(self) -> np.ndarray:
@@ -204,3 +214,11 @@ def _is_integer(tensor: Tensor) -> bool:
 
 def _precise(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+def _as_slice(where: np.ndarray) -> slice | None:
+    """Positions that follow one another, as a slice."""
+    if where.ndim != 1 or where.dtype.kind not in "iu" or not len(where) or where[0] < 0:
+        return None
+    start, stop = int(where[0]), int(where[0]) + len(where)
+    return slice(start, stop) if np.array_equal(where, np.arange(start, stop)) else None

@@ -1,10 +1,14 @@
 """Checkpoint files: what comes back, what is found in other tools' files, and what is refused."""
 
+import argparse
+import collections
 import contextlib
+import datetime
 import json
 import os
 import random
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,14 +162,34 @@ def test_the_old_format_of_torch_is_read(tmp_path):
 
 def test_what_was_done_to_find_the_tensors_is_noted(tmp_path):
     notes = load(torch_file(tmp_path, {"state_dict": {f"module.{k}": v for k, v in state().items()}})).notes
-    assert "state dict found under 'state_dict'" in notes
-    assert "prefix 'module.' removed from every key" in notes
+    assert "weights found under 'state_dict.module'" in notes
     assert any(note.startswith("architecture inferred: cifar-resnet20-gap") for note in notes)
 
 
 def test_a_prefix_that_only_some_keys_have_stays(tmp_path):
     tensors = {f"module.{k}": v for k, v in state().items()} | {"n_averaged": torch.tensor(3)}
     assert "module.conv1.weight" in read(torch_file(tmp_path, tensors)).tensors
+
+
+@pytest.mark.parametrize("prefix", ["net.", "model._orig_mod.", "module.model."])
+def test_architectures_are_inferred_below_any_prefix(tmp_path, prefix):
+    tensors = {prefix + key: value for key, value in state().items()}
+    network = load(torch_file(tmp_path, {"state_dict": {**tensors, "criterion.weight": torch.ones(10)}}))
+    assert_same_state(network.module, state())
+
+
+@pytest.mark.parametrize("first", ["model", "model_ema"])
+def test_raw_weights_are_taken_and_the_average_named(tmp_path, first):
+    sets = {"model": state(), "model_ema": state(seed=2)}
+    network = load(torch_file(tmp_path, {first: sets[first], **sets}))
+    assert_same_state(network.module, state())
+    assert any("2 sets of weights" in note and "'model_ema'" in note for note in network.notes)
+
+
+def test_state_dicts_in_lists_are_found(tmp_path):
+    network = load(torch_file(tmp_path, {"state_dict": [state(), state(seed=2)]}))
+    assert_same_state(network.module, state())
+    assert "weights found under 'state_dict.0'" in network.notes
 
 
 @pytest.mark.parametrize("depth", [20, 32, 44])
@@ -264,8 +288,81 @@ class OwnModule(nn.Module):
 
 @pytest.mark.parametrize("module", [OwnModule(), nn.Linear(2, 2), build(parse(TINY))])
 def test_a_pickled_module_is_refused_with_the_remedy(tmp_path, module):
-    with pytest.raises(CheckpointError, match=r"was refused.*torch\.save\(model\.state_dict\(\), FILE\)"):
+    with pytest.raises(
+        CheckpointError, match=r"whole pickled module .*torch\.save\(model\.state_dict\(\), FILE\)"
+    ):
         load(torch_file(tmp_path, module))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (np.float64(93.2), "scalar"),
+        (np.ones(2), "_reconstruct"),
+        (argparse.Namespace(lr=0.1), "argparse.Namespace"),
+        (datetime.datetime(2024, 1, 1), "datetime.datetime"),
+        (Path("x"), "PosixPath"),
+    ],
+)
+def test_a_refusal_names_the_objects_and_never_the_switch(tmp_path, value, name, zipped):
+    path = tmp_path / "net.pt"
+    torch.save({"model": state(), "extra": value}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(
+        CheckpointError, match=rf"was refused: it holds more than tensors \(.*{name}"
+    ) as caught:
+        load(path)
+    assert "weights_only" not in str(caught.value)
+    assert "safe_globals" not in str(caught.value)
+
+
+class Answering(torch.Tensor):
+    """A tensor that says of itself what it likes."""
+
+    def is_floating_point(self):
+        return False
+
+
+def test_attributes_of_stored_tensors_answer_no_question(tmp_path):
+    tensors = state()
+    tensors["conv1.weight"][0] = torch.nan
+    tensors["conv1.weight"].is_floating_point = collections.OrderedDict  # false when called
+    path = torch_file(tmp_path, tensors)
+    assert not torch.load(path, weights_only=True)["conv1.weight"].is_floating_point()
+    assert not vars(read(path).tensors["conv1.weight"])
+    with pytest.raises(CheckpointError, match=r"not finite .* in conv1\.weight"):
+        load(path)
+
+
+def test_tensors_of_other_classes_are_refused(tmp_path):
+    path = torch_file(tmp_path, state() | {"conv1.weight": state()["conv1.weight"].as_subclass(Answering)})
+    with (
+        torch.serialization.safe_globals([Answering]),
+        pytest.raises(CheckpointError, match=r"another class"),
+    ):
+        load(path)
+
+
+def test_one_of_several_shards_says_so(tmp_path):
+    some = dict(list(state().items())[:20])
+    save_file(some, tmp_path / "model-00001-of-00002.safetensors")
+    for model in (None, TINY):
+        with pytest.raises(CheckpointError, match=r"shard 1 of 2; merge them into one file first"):
+            load(tmp_path / "model-00001-of-00002.safetensors", model)
+
+
+def test_a_model_of_its_own_after_the_path_is_not_supported_yet(tmp_path):
+    path = torch_file(tmp_path, state())
+    with pytest.raises(CheckpointError, match=r"\(@nets.py:make\) is not supported yet, .*landscape plot"):
+        load(f"{path}@nets.py:make")
+    with pytest.raises(CheckpointError, match="nowhere to be found"):
+        load(f"{tmp_path}/none.pt@nets.py:make")
+
+
+def test_two_tensors_of_one_name_are_refused(tmp_path):
+    path = torch_file(tmp_path, {"a.b": torch.ones(1), "a": {"b": torch.zeros(1)}})
+    with pytest.raises(CheckpointError, match=r"two tensors that are called a\.b"):
+        read(path)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors", ""])
@@ -559,6 +656,40 @@ def test_models_that_cannot_be_built_are_said(factory, own_state, spec, message)
     (factory.parent / "leaving.py").write_text("raise SystemExit(2)")
     with pytest.raises(LandscapeError, match=message):
         load(own_state, spec.format(folder=factory.parent, file=factory))
+
+
+def test_modules_and_callables_serve_as_models(own_state):
+    mine = nn.ModuleDict({"layer": nn.Linear(4, 10)})
+    before = {key: value.clone() for key, value in mine.state_dict().items()}
+    stored = torch.load(own_state)
+    for model in (mine, lambda: nn.ModuleDict({"layer": nn.Linear(4, 10)}), nn.DataParallel(mine)):
+        network = load(own_state, model)
+        assert all(
+            torch.equal(a, b) for a, b in zip(network.module.parameters(), stored.values(), strict=True)
+        )
+    assert_same_state(mine, before)
+    assert load(own_state, mine).architecture == "ModuleDict"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (3, "the model is a int, expected a specification"),
+        (dict, "dict returned a dict, expected a torch.nn.Module"),
+        (nn.Linear, "Linear raised TypeError"),
+        (nn.Linear(2, 2), "does not fit Linear"),
+    ],
+)
+def test_other_models_are_refused(own_state, model, message):
+    with pytest.raises(LandscapeError, match=message):
+        load(own_state, model)
+
+
+def test_a_module_that_cannot_be_copied_is_said(own_state):
+    module = nn.Linear(2, 2)
+    module.cached = module.weight * 2
+    with pytest.raises(LandscapeError, match=r"Linear cannot be copied .*give a function that builds it"):
+        load(own_state, module)
 
 
 def test_an_own_network_that_does_not_fit_is_listed(factory, tmp_path):

@@ -1,5 +1,7 @@
 """Samples: taking subsets, normalising, scaling bytes, freezing augmentation."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -148,3 +150,32 @@ def test_normalisation_needs_finite_means():
 def test_normalisation_names_both_channel_counts():
     with pytest.raises(DataError, match="the images have 1 channels, the normalisation 3"):
         Normalisation((0.5,) * 3, (0.2,) * 3)(torch.zeros(2, 1, 4, 4))
+
+
+def test_positions_that_follow_one_another_give_views():
+    samples = Samples(torch.rand(20, 1, 2, 2), torch.arange(20))
+    for part in (samples.take(5), samples.select([3, 4, 5]), samples.select(np.arange(20))):
+        assert part.inputs.untyped_storage().data_ptr() == samples.inputs.untyped_storage().data_ptr()
+    for positions in ([3, 5], [5, 4], [-2, -1], [4, 4], np.arange(20) == 3):
+        part = samples.select(positions)
+        assert part.inputs.untyped_storage().data_ptr() != samples.inputs.untyped_storage().data_ptr()
+        assert torch.equal(part.inputs, samples.inputs[torch.as_tensor(np.asarray(positions))])
+    assert (
+        samples.select([3, 4, 5]).targets.tolist() == samples.select([3, 4, 5]).indices.tolist() == [3, 4, 5]
+    )
+
+
+@pytest.mark.parametrize("piece", [1, 100, 2**24])
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        torch.rand(20, 3, 4, 4),
+        torch.arange(960).reshape(20, 3, 4, 4).byte(),
+        torch.rand(20, 3, 4, 4).double().to(memory_format=torch.channels_last),
+    ],
+)
+def test_digests_by_pieces_are_those_of_all_bytes(monkeypatch, piece, inputs):
+    monkeypatch.setattr("landscape.samples._PIECE", piece)
+    targets = torch.arange(20)
+    whole = hashlib.sha256(targets.numpy().tobytes() + inputs.numpy().tobytes()).hexdigest()[:16]
+    assert Samples(inputs, targets).describe()["content_sha256"] == whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from torch import Tensor
 
 from landscape.determinism import Culprit
 from landscape.objective import Objective
@@ -77,3 +78,46 @@ def loss(objective: Objective) -> Check:
         f"{text} They should agree: the network treats some samples in another way (a branch that depends on "
         "the data), or sums in varying order.",
     )
+
+
+_BARE = ("npz:", "images:")
+"""Sources of images that come without a usual normalisation."""
+
+
+def belonging(objective: Objective) -> list[Check]:
+    """What makes it doubtful that network and data set belong together; no line where nothing does."""
+    return [*_classes(objective), *_normalisation(objective)]
+
+
+def _classes(objective: Objective) -> list[Check]:
+    samples, named = objective.samples, len(objective.samples.class_names)
+    if not named:
+        return []
+    outputs, _ = next(objective.trusted().subset(0, 2).outputs())
+    if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] <= named:
+        return []
+    names = ", ".join(samples.class_names[:3]) + (", …" if named > 3 else "")
+    remedy = "; demo is the default, name the network's own with --data" if samples.source == "demo" else ""
+    return [
+        Check(
+            "classes",
+            False,
+            f"{objective.network.name} has {outputs.shape[1]} outputs and {samples.source} {named} classes "
+            f"({names}): loss and accuracy mean something only if its first {named} outputs are these, in "
+            f"this order{remedy}.",
+        )
+    ]
+
+
+def _normalisation(objective: Objective) -> list[Check]:
+    source = objective.samples.source
+    if objective.network.normalisation is not None or not source.startswith(_BARE):
+        return []
+    return [
+        Check(
+            "normalisation",
+            True,
+            f"Images of {source} enter the network as they are, in [0, 1], as neither states a "
+            "normalisation; if it was trained with one, give --mean and --std.",
+        )
+    ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import io
+import re
 import sys
 import traceback
+from collections.abc import Sequence
 
 import click
 
@@ -93,7 +95,7 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        click.echo(f"landscape: {_explained(error)}", err=True)
+        click.echo(f"landscape: {_explained(error)}{_forgotten(str(error), arguments)}", err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -109,3 +111,14 @@ def _explained(error: Exception) -> str:
     ):
         return "out of memory; use fewer --samples or a smaller --batch-size"
     return f"unexpected {type(error).__name__}: {error}; `landscape --debug …` shows where, please report it"
+
+
+def _forgotten(message: str, arguments: Sequence[str]) -> str:
+    """That no data set was named, where the network does not fit the default one."""
+    given = any(argument.split("=")[0] == "--data" for argument in arguments)
+    if given or not re.search(r"\b(from|of) demo\b", message):
+        return ""
+    return (
+        "; no --data was given, and the default, demo, is the embedded part of CIFAR-10 (3×32×32, 10 "
+        "classes): name the data set of this network with --data"
+    )

@@ -41,5 +41,12 @@ def load(spec: str, split: str = "test") -> Samples:
         return demo(split)
     form, _, place = spec.partition(":")
     if form not in _READERS or not place:
-        raise DataError(f"unknown data set '{spec}'; expected one of: {_FORMS}")
+        raise DataError(f"unknown data set '{spec}'; expected one of: {_FORMS}{_guess(spec)}")
     return _READERS[form](place, split)
+
+
+def _guess(spec: str) -> str:
+    """What was meant by a path alone."""
+    if spec and Path(spec).is_dir():
+        return f"; for this folder, cifar10:{spec} or images:{spec}"
+    return f"; for this file, npz:{spec}" if Path(spec).is_file() and spec.endswith(".npz") else ""

@@ -12,6 +12,7 @@ import torch
 
 from landscape.data.conventions import SPLITS, check_split
 from landscape.errors import DataError
+from landscape.filekinds import kind
 from landscape.samples import Samples
 
 _CHANNELS = (1, 2, 3, 4)
@@ -55,12 +56,14 @@ def npz(file: str | Path, split: str = "test") -> Samples:
             f"{file} holds {len(images)} images in '{image_key}' but {len(labels)} labels in '{label_key}'; "
             "each image needs one label"
         )
+    names = tuple(str(name) for name in contents.get("class_names", np.array([])).ravel())
+    _check_origin(labels, len(names), f"'{label_key}' in {file}")
     return Samples(
         inputs=torch.from_numpy(images),
         targets=torch.from_numpy(labels),
         source=f"npz:{file}",
         split=found_split,
-        class_names=tuple(str(name) for name in contents.get("class_names", np.array([])).ravel()),
+        class_names=names,
     )
 
 
@@ -85,8 +88,10 @@ def read_npz(file: Path | IO[bytes], name: str | Path | None = None) -> dict[str
     except FileNotFoundError as error:
         raise DataError(f"there is no file {name}; check the path") from error
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        other = kind(Path(name)) if isinstance(error, zipfile.BadZipFile) and Path(name).is_file() else ""
+        reason = f"it is {other}" if other else str(error)
         raise DataError(
-            f"cannot read {name} as .npz: {error}; write plain arrays with "
+            f"cannot read {name} as .npz: {reason}; write plain arrays with "
             "numpy.savez_compressed(file, images=…, labels=…)"
         ) from error
     # NumPy hands members that are no arrays out as bytes.
@@ -162,3 +167,14 @@ def _labels(array: np.ndarray, name: str) -> np.ndarray:
     if len(array) and array.min() < 0:
         raise DataError(f"{name} holds the label {array.min()}, expected classes counted from 0")
     return array.astype(np.int64)
+
+
+def _check_origin(labels: np.ndarray, classes: int, name: str) -> None:
+    """Refuse labels that run from 1 without a gap, unless the names of the classes show that 0 is one."""
+    present = np.unique(labels)
+    if len(present) < 2 or present[0] != 1 or present[-1] != len(present) or present[-1] < classes:
+        return
+    raise DataError(
+        f"{name} holds the labels 1 to {present[-1]} and no 0, but classes are counted from 0; subtract 1, "
+        "or, if class 0 has no images here, name all classes in 'class_names'"
+    )

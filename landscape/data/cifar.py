@@ -15,6 +15,7 @@ import torch
 from landscape.data.conventions import NORMALISATIONS, check_split
 from landscape.data.unpickle import unpickle
 from landscape.errors import DataError
+from landscape.filekinds import kind
 from landscape.samples import Samples
 
 _SHAPE = (3, 32, 32)
@@ -133,9 +134,9 @@ def _locate(folder: str | Path, split: str, family: _Family) -> list[Path]:
             for suffix in (".bin", "")
         ]
     except OSError as error:
-        raise DataError(
-            f"cannot read the folder {folder}: {error.strerror or error}; check the path"
-        ) from error
+        other = kind(root) if root.is_file() else ""
+        reason = f"it is {other}" if other else error.strerror or error
+        raise DataError(f"cannot read the folder {folder}: {reason}; check the path") from error
     best = max(candidates, key=len)
     if not best:
         stem = family.files[split][0]

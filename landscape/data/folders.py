@@ -10,6 +10,7 @@ import torch
 
 from landscape.data.conventions import SPLITS, check_split
 from landscape.errors import DataError
+from landscape.filekinds import kind
 from landscape.samples import Samples
 
 _SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -35,7 +36,8 @@ def images(folder: str | Path, split: str = "test") -> Samples:
     check_split(split)
     root = Path(folder).expanduser()
     if not root.is_dir():
-        raise DataError(f"there is no folder {folder}; expected one that holds a subfolder per class")
+        found = f" (it is {kind(root) or 'a file'})" if root.is_file() else ""
+        raise DataError(f"there is no folder {folder}{found}; expected one that holds a subfolder per class")
     splits = {name: root / name for name in SPLITS if _subfolders(root / name)}
     if splits and split not in splits:
         raise DataError(

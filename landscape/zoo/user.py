@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
@@ -31,13 +33,16 @@ def user_network(spec: str) -> nn.Module:
         return _made(_import_module(place, spec), place, attribute)
 
 
-def _made(source: ModuleType, place: str, attribute: str) -> nn.Module:
-    spec = f"{place}:{attribute}"
-    factory = getattr(source, attribute, None)
+def made(factory: Callable[[], Any], spec: str) -> nn.Module:
+    """What a callable without arguments builds.
+
+    Raises:
+        LandscapeError: If it fails, or returns no module.
+    """
     if not callable(factory):
-        public = [n for n in dir(source) if not n.startswith("_") and callable(getattr(source, n))]
         raise LandscapeError(
-            f"{place} has no callable {attribute!r}; it has {', '.join(public[:8]) or 'none'}"
+            f"the model is a {type(factory).__name__}, expected a specification (text), a torch.nn.Module "
+            "or a callable that builds one"
         )
     try:
         module = factory()
@@ -48,6 +53,31 @@ def _made(source: ModuleType, place: str, attribute: str) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise LandscapeError(f"{spec} returned a {type(module).__name__}, expected a torch.nn.Module")
     return module
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """A copy to load weights into, so that the user's own network stays as it is.
+
+    Raises:
+        LandscapeError: If it cannot be copied.
+    """
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:  # whatever the module holds
+        raise LandscapeError(
+            f"the {type(module).__name__} cannot be copied ({type(error).__name__}: {error}); give a "
+            "function that builds it"
+        ) from error
+
+
+def _made(source: ModuleType, place: str, attribute: str) -> nn.Module:
+    factory = getattr(source, attribute, None)
+    if not callable(factory):
+        public = [n for n in dir(source) if not n.startswith("_") and callable(getattr(source, n))]
+        raise LandscapeError(
+            f"{place} has no callable {attribute!r}; it has {', '.join(public[:8]) or 'none'}"
+        )
+    return made(factory, f"{place}:{attribute}")
 
 
 @contextmanager

@@ -440,3 +440,17 @@ def test_a_stored_normalisation_for_other_channels_is_said(run, tmp_path):
     )
     outcome = run("evaluate", "net.safetensors", "--samples", "4")
     assert_refused(outcome, "the images have 3 channels, the normalisation 1")
+
+
+def test_a_forgotten_data_set_is_said(run, tmp_path):
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\n"
+        "def large(): return nn.Sequential(nn.Flatten(), nn.Linear(300, 10))\n"
+        "def two(): return nn.Sequential(nn.Flatten(), nn.Linear(3072, 2))\n"
+    )
+    for name, outputs, inputs in (("large", 10, 300), ("two", 2, 3072)):
+        torch.save({"1.weight": torch.zeros(outputs, inputs), "1.bias": torch.zeros(outputs)}, f"{name}.pt")
+        arguments = ("evaluate", f"{name}.pt", "--model", f"nets.py:{name}", "--samples", "10")
+        assert_refused(run(*arguments), "no --data was given, and the default, demo, is the embedded part")
+        assert "no --data" not in run(*arguments, "--data", "demo").err
+        assert "no --data" not in run(*arguments, "--data=demo").err

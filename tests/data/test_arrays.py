@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from landscape.data import cifar10, images
 from landscape.data.arrays import npz
 from landscape.errors import DataError
 
@@ -140,3 +141,30 @@ def test_members_that_are_no_arrays(write):
 def test_unknown_split(write):
     with pytest.raises(DataError, match="unknown split 'val'"):
         npz(write(images=IMAGES, labels=LABELS), "val")
+
+
+def test_labels_from_one_are_refused_unless_names_show_otherwise(tmp_path):
+    pixels = np.zeros((6, 3, 8, 8), np.uint8)
+    np.savez(tmp_path / "one.npz", images=pixels, labels=[1, 2, 3, 1, 2, 3])
+    with pytest.raises(DataError, match=r"labels 1 to 3 and no 0, .*subtract 1"):
+        npz(tmp_path / "one.npz")
+    np.savez(tmp_path / "named.npz", images=pixels, labels=[1, 2, 3, 1, 2, 3], class_names=list("abcd"))
+    assert npz(tmp_path / "named.npz").targets.tolist() == [1, 2, 3, 1, 2, 3]
+    np.savez(tmp_path / "gaps.npz", images=pixels, labels=[1, 5, 5, 1, 5, 5])
+    assert npz(tmp_path / "gaps.npz").targets.max() == 5
+
+
+def test_columns_of_small_integers_are_labels(tmp_path):
+    column = np.arange(6, dtype=np.int32)[:, None]
+    np.savez(tmp_path / "a.npz", images=np.zeros((6, 3, 8, 8), np.uint8), labels=column)
+    assert npz(tmp_path / "a.npz").targets.tolist() == list(range(6))
+
+
+def test_files_of_other_kinds_are_named(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(DataError, match=r"cannot read .*a\.png as \.npz: it is a PNG image"):
+        npz(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"no folder .*a\.png \(it is a PNG image\)"):
+        images(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"cannot read the folder .*it is a PNG image"):
+        cifar10(tmp_path / "a.png")

@@ -45,3 +45,11 @@ def test_other_forms_are_listed(spec):
 def test_public_names():
     for name in data.__all__:
         assert hasattr(data, name)
+
+
+def test_a_path_alone_is_guessed_at(tmp_path):
+    with pytest.raises(DataError, match=f"; for this folder, cifar10:{tmp_path} or images:{tmp_path}$"):
+        data.load(str(tmp_path))
+    (tmp_path / "a.npz").touch()
+    with pytest.raises(DataError, match=f"; for this file, npz:{tmp_path}/a.npz$"):
+        data.load(f"{tmp_path}/a.npz")
