@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrizations import _WeightNorm
-from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
+from torch.nn.utils.parametrize import ParametrizationList
 
 from landscape.errors import LandscapeError
 from landscape.parameters import Parameters, filter_norms
@@ -111,8 +111,8 @@ def roles(module: nn.Module) -> dict[str, Role]:
     parametrized = {
         id(chain): (layer, attribute)
         for layer in module.modules()
-        if is_parametrized(layer)
-        for attribute, chain in layer.parametrizations.items()
+        if isinstance(chains := getattr(layer, "parametrizations", None), nn.ModuleDict)
+        for attribute, chain in chains.items()
     }
     found: dict[str, Role] = {}
     for layer in module.modules():

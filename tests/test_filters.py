@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import itertools
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune, spectral_norm, weight_norm
 
+from landscape import analyses
+from landscape.comparison.conditions import apart
 from landscape.errors import LandscapeError
 from landscape.filters import Role, assumptions, role_of, roles, with_filters
+from landscape.objective import Objective
 from landscape.parameters import filter_norms
 
 
@@ -130,6 +134,34 @@ def test_shared_parameters():
 def test_a_layer_under_two_names():
     layer = nn.ConvTranspose2d(2, 2, 1)
     assert kinds(nn.Sequential(layer, nn.ReLU(), layer)) == {"0.weight": "filters 1/1", "0.bias": "bias"}
+
+
+def test_assumptions_are_in_protocols_and_keep_no_networks_apart():
+    objectives = [
+        Objective(
+            nn.Sequential(nn.Flatten(), nn.Linear(4, 2), *more), (torch.ones(2, 4), torch.tensor([0, 1]))
+        )
+        for more in ([], [Mixing()])
+    ]
+    for analysis in (
+        partial(analyses.flatness, radii=(0.1,), repeats=1),
+        partial(analyses.plane, span=0.1, steps=3, axes=1),
+        partial(analyses.trace, probes=2, coordinates="filter"),
+    ):
+        results = [analysis(objective) for objective in objectives]
+        assert ["2.matrix" in result.attrs["protocol"] for result in results] == [False, True]
+        assert apart(results) == []
+
+
+class Mixing(nn.Module):
+    """A layer of somebody's own that is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.eye(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.matrix
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
