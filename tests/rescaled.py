@@ -18,26 +18,26 @@ def pruned(layer: nn.Module) -> nn.Module:
 
 LAYERS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "Conv1d": (lambda: nn.Conv1d(4, 6, 2), 1),
-    "Conv2d": (lambda: nn.Conv2d(4, 6, 2, bias=False), 2),
-    "Conv3d": (lambda: nn.Conv3d(4, 6, 2), 3),
-    "grouped": (lambda: nn.Conv2d(4, 6, 2, groups=2), 2),
-    "depthwise": (lambda: nn.Conv2d(4, 4, 2, groups=4), 2),
+    "Conv2d": (lambda: nn.Conv2d(4, 6, (1, 2), bias=False), 2),
+    "Conv3d": (lambda: nn.Conv3d(4, 6, (1, 1, 2)), 3),
+    "grouped": (lambda: nn.Conv2d(4, 6, (1, 2), groups=2), 2),
+    "depthwise": (lambda: nn.Conv2d(4, 4, (1, 2), groups=4), 2),
     "ConvTranspose1d": (lambda: nn.ConvTranspose1d(4, 6, 2), 1),
-    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 6, 2, bias=False), 2),
-    "ConvTranspose3d": (lambda: nn.ConvTranspose3d(4, 6, 2), 3),
+    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 6, (1, 2), bias=False), 2),
+    "ConvTranspose3d": (lambda: nn.ConvTranspose3d(4, 6, (1, 1, 2)), 3),
     "grouped ConvTranspose1d": (lambda: nn.ConvTranspose1d(4, 6, 2, groups=2), 1),
-    "grouped ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 6, 2, groups=2), 2),
-    "depthwise ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 4, 2, groups=4), 2),
+    "grouped ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 6, (1, 2), groups=2), 2),
+    "depthwise ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 4, (1, 2), groups=4), 2),
     "Linear": (lambda: nn.Linear(4, 6), 0),
-    "pruned Conv2d": (lambda: pruned(nn.Conv2d(4, 6, 2)), 2),
-    "pruned ConvTranspose2d": (lambda: pruned(nn.ConvTranspose2d(4, 6, 2, groups=2)), 2),
+    "pruned Conv2d": (lambda: pruned(nn.Conv2d(4, 6, (1, 2))), 2),
+    "pruned ConvTranspose2d": (lambda: pruned(nn.ConvTranspose2d(4, 6, (1, 2), groups=2)), 2),
 }
 """A layer of each kind with four channels in, and how many dimensions its maps have."""
 
 NORMALISED: dict[str, tuple[Callable[[], nn.Module], int]] = {
-    "hooks": (lambda: weight_norm(nn.Conv2d(4, 6, 2)), 2),
+    "hooks": (lambda: weight_norm(nn.Conv2d(4, 6, (1, 2))), 2),
     "parametrized": (lambda: parametrizations.weight_norm(nn.Conv1d(4, 6, 2)), 1),
-    "by input channel": (lambda: parametrizations.weight_norm(nn.ConvTranspose2d(4, 6, 2, groups=2)), 2),
+    "by input channel": (lambda: parametrizations.weight_norm(nn.ConvTranspose2d(4, 6, (1, 2), groups=2)), 2),
     "by output channel": (lambda: parametrizations.weight_norm(nn.ConvTranspose1d(4, 6, 2), dim=1), 1),
     "as a whole": (lambda: parametrizations.weight_norm(nn.Linear(4, 6), dim=None), 0),
 }
