@@ -99,11 +99,22 @@ def unflatten(vector: Tensor, like: Mapping[str, Tensor]) -> Parameters:
     return {name: part.view(like[name].shape) for name, part in zip(like, parts, strict=True)}
 
 
-def filter_norms(weight: Tensor) -> Tensor:
+def filter_norms(weight: Tensor, dim: int = 0, groups: int = 1) -> Tensor:
     """Frobenius norm of each output filter, broadcastable against the weight: shape (out, 1, …).
 
-    A filter is one slice along the first dimension: an output channel of a convolution, a row of a dense
-    layer (Li et al. 2018, section 4).
+    A filter is one slice along a dimension: an output channel of a convolution, a row of a dense layer (Li et
+    al. 2018, section 4). Which one, `landscape.filters` knows.
+
+    Args:
+        weight: Of two dimensions and more, where `dim` is not 0.
+        dim: Along which the filters lie: 0, or 1 for transposed convolutions, (in, out / groups, …); the
+            shape is then (in, out / groups, 1, …).
+        groups: Equal parts of the first dimension with filters of their own; only where `dim` is not 0.
     """
-    flat = weight.reshape(len(weight), -1)
-    return torch.linalg.vector_norm(flat, dim=1).view(-1, *([1] * (weight.dim() - 1)))
+    if dim == 0:
+        flat = weight.reshape(len(weight), -1)
+        return torch.linalg.vector_norm(flat, dim=1).view(-1, *([1] * (weight.dim() - 1)))
+    parts = weight.reshape(groups, -1, *weight.shape[1:])
+    others = [i for i in range(1, parts.dim()) if i != dim + 1]
+    found = torch.linalg.vector_norm(parts, dim=others, keepdim=True)
+    return found.repeat_interleave(parts.shape[1], 1).flatten(0, 1)

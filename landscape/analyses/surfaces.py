@@ -13,6 +13,7 @@ from landscape.analyses import checks, surface_checks, surface_extras
 from landscape.analyses.stamping import stamped
 from landscape.dropout import dropout_layers
 from landscape.errors import LandscapeError
+from landscape.filters import assumptions, roles
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
 from landscape.surface import Directions, Mesh, Norm
@@ -139,10 +140,11 @@ def flatness(
         "rise": rise,
         "seed": objective.seed,
     }
+    assumed = assumptions(roles(objective.network.module), objective.free) if norm == "filter" else {}
     return stamped(
         "flatness",
         objective,
-        options,
+        options | assumed,
         lambda: surface.flatness(objective, run=run or in_memory(progress), **options),
         lambda found: [checks.finite("losses", found.loss.values), surface_checks.directions_enough(found)],
     )

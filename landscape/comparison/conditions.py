@@ -9,7 +9,10 @@ import xarray as xr
 from landscape.errors import ResultError
 from landscape.results import attribute, differences
 
-INCIDENTAL = ("micro_batch", "attention", "device", "options.directions")
+INCIDENTAL = (
+    *("micro_batch", "attention", "device", "options.directions"),
+    *("options.assumed_filters", "options.disputed_filters"),  # names that only one network may have
+)
 """What may differ in a protocol without the numbers meaning anything else."""
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.filters import assumptions, role_of, roles, with_filters
 from landscape.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
 from landscape.hessian.fallback import FiniteDifferences, prepared
 from landscape.objective import Objective
-from landscape.parameters import Parameters, filter_norms, flatten, unflatten
+from landscape.parameters import Parameters, flatten, unflatten
 
 Coordinates = Literal["raw", "filter", "layer"]
 """`raw` parameters, or weights in units of their filter's or their layer's norm."""
@@ -25,9 +25,10 @@ class Operator:
     """A curvature matrix, callable on vectors of shape (n,).
 
     In `raw` coordinates it is the matrix itself. In `filter` coordinates it is D H D with D the norm of each
-    weight's output filter: behind BatchNorm a filter's norm is arbitrary, raw eigenvalues shrink as it grows,
-    and these do not change. In `layer` coordinates D is the norm of the whole tensor. Like filter-normalised
-    directions (Li et al. 2018), these coordinates leave biases and BatchNorm out.
+    weight's output filter (`landscape.filters`): behind BatchNorm a filter's norm is arbitrary, raw
+    eigenvalues shrink as it grows, and these do not change. In `layer` coordinates D is the norm of the whole
+    tensor. Like filter-normalised directions (Li et al. 2018), these coordinates leave biases and BatchNorm
+    out.
 
     Attributes:
         objective: What it is the curvature of, over the parameters that the operator acts on.
@@ -63,8 +64,9 @@ class Operator:
         if coordinates not in COORDINATES:
             raise LandscapeError(f"coordinates are {coordinates!r}; choose one of {', '.join(COORDINATES)}")
         theta = objective.parameters if parameters is None else parameters
+        self._roles = roles(objective.network.module) if coordinates != "raw" else {}
         if coordinates != "raw":
-            weights = [name for name in objective.free if theta[name].dim() > 1]
+            weights = with_filters(objective.free, self._roles)
             if not weights:
                 raise LandscapeError(
                     f"{coordinates} coordinates leave biases and BatchNorm out, and nothing else matches "
@@ -74,7 +76,11 @@ class Operator:
             objective = objective.over(weights)
         objective, self.exact = prepared(objective, kind)
         self.objective, self.kind, self.coordinates = objective, kind, coordinates
-        self._scales = {name: _scale(theta[name], coordinates) for name in objective.free}
+        self._scales = {}
+        if coordinates != "raw":
+            for name in objective.free:
+                role = role_of(name, theta[name], self._roles)
+                self._scales[name] = role.scale(name, theta, whole=coordinates == "layer")
         self._matrix: CurvatureMatrix | FiniteDifferences
         if self.exact:
             self._matrix = objective.curvature(parameters, kind=kind, draw=draw, keep=keep)
@@ -111,17 +117,10 @@ class Operator:
             "operator": self.kind,
             "coordinates": self.coordinates,
             "products": "exact" if self.exact else "central finite differences",
+            **(assumptions(self._roles, self.objective.free) if self.coordinates == "filter" else {}),
         }
 
 
 def as_operator(source: Objective | Operator, *, draw: int = 0) -> Operator:
     """The Hessian of an objective, or the operator that is given."""
     return source if isinstance(source, Operator) else Operator(source, draw=draw)
-
-
-def _scale(weight: Tensor, coordinates: Coordinates) -> Tensor:
-    if coordinates == "filter":
-        return filter_norms(weight)
-    if coordinates == "layer":
-        return torch.linalg.vector_norm(weight)
-    return weight.new_ones(())

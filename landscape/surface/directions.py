@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.filters import Role, assumptions, roles, with_filters
 from landscape.objective import Objective
 from landscape.parameters import Parameters, dot, norm
 from landscape.surface.norms import UNITS, Norm, check_norm, normalised, require_same_shapes
@@ -138,13 +139,22 @@ def rejected(vector: Mapping[str, Tensor], axis: Mapping[str, Tensor]) -> Parame
     return rest
 
 
-def filter_normalised(direction: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Parameters:
+def filter_normalised(
+    direction: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    roles: Mapping[str, Role] | None = None,
+) -> Parameters:
     """Scale each filter of a direction to the norm of the same filter of the weights.
 
     Li et al. 2018, section 4: d ← d/‖d‖ · ‖w‖ for each output filter, biases and BatchNorm zero; the norm
     `filter` of `landscape.surface.norms.normalised`.
+
+    Args:
+        direction: Tensors to scale.
+        weights: Tensors of at least the same names, of the same shapes.
+        roles: Where filters lie, from `landscape.filters.roles`; left out, along the first dimension.
     """
-    return normalised(direction, weights, "filter")
+    return normalised(direction, weights, "filter", roles=roles)
 
 
 def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) -> tuple[Parameters, ...]:
@@ -162,8 +172,10 @@ def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) ->
         LandscapeError: If the seed is negative.
     """
     _check_seed(seed)
+    found = roles(objective.network.module)
     return tuple(
-        filter_normalised(_gaussian(objective.free, seed, index), objective.free) for index in range(count)
+        filter_normalised(_gaussian(objective.free, seed, index), objective.parameters, found)
+        for index in range(count)
     )
 
 
@@ -197,14 +209,21 @@ def random(
     check_norm(norm, include_1d)
     if repeat < 0:
         raise LandscapeError(f"the repeat of the directions is {repeat}; choose 0 or a positive integer")
-    weights = objective.free
-    if norm != "none" and not include_1d and all(value.dim() < 2 for value in weights.values()):
+    weights, found = objective.free, roles(objective.network.module)
+    known = {} if norm == "paper" else found  # whose code looks at dimensions only
+    if norm != "none" and not include_1d and not with_filters(weights, known):
         raise LandscapeError(
-            f"{objective.params!r} names biases and BatchNorm only, which get no {norm} direction; choose "
-            "parameters with two dimensions too, or include those with one"
+            f"{objective.params!r} names biases and BatchNorm only, which get no {norm} direction, nor do "
+            "other gains and position embeddings; choose weights too, or include these"
         )
     vectors = tuple(
-        normalised(_gaussian(weights, seed, 2 * repeat + index), weights, norm, include_1d=include_1d)
+        normalised(
+            _gaussian(weights, seed, 2 * repeat + index),
+            objective.parameters,
+            norm,
+            include_1d=include_1d,
+            roles=found,
+        )
         for index in range(count)
     )
     directions = Directions(
@@ -214,7 +233,8 @@ def random(
         seed=seed,
         units=UNITS[norm],
         labels=("random direction 1", "random direction 2"),
-        options={"orthogonal": False, "include_1d": include_1d or norm == "none", "repeat": repeat},
+        options={"orthogonal": False, "include_1d": include_1d or norm == "none", "repeat": repeat}
+        | (assumptions(found, weights) if norm == "filter" else {}),
     )
     return directions.orthogonalised() if orthogonal else directions
 

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 
 from landscape.errors import LandscapeError
+from landscape.filters import roles, with_filters
 from landscape.objective import Objective
 from landscape.parameters import unflatten
 from landscape.results import attribute
@@ -39,8 +40,9 @@ def from_eigenvectors(
         raise LandscapeError(f"the ranks {list(ranks)} are asked for; choose different ones of {held}")
     options = attribute(dataset, "protocol").get("options", {}) if "protocol" in dataset.attrs else {}
     coordinates = options.get("coordinates", "raw")
+    found = roles(objective.network.module)
     # Filter and layer coordinates have no place for biases and BatchNorm.
-    moved = {k: v for k, v in objective.free.items() if coordinates == "raw" or v.dim() > 1}
+    moved = objective.free if coordinates == "raw" else with_filters(objective.free, found)
     size, expected = dataset.sizes["parameter"], sum(value.numel() for value in moved.values())
     if size != expected:
         raise LandscapeError(
@@ -53,7 +55,7 @@ def from_eigenvectors(
     for rank in ranks:
         row = torch.from_numpy(np.array(dataset["vector"].values[held.index(rank)]))
         vector = {name: part.to(moved[name]) for name, part in unflatten(row, moved).items()}
-        vectors.append(normalised(zeros | vector, objective.free, norm))
+        vectors.append(normalised(zeros | vector, objective.parameters, norm, roles=found))
     own = "‖Δw‖" if coordinates == "raw" else f"lengths in {coordinates} coordinates"
     return Directions(
         tuple(vectors),

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.parameters import Parameters, filter_norms
+from landscape.filters import Role, role_of
+from landscape.parameters import Parameters
 
 Norm = Literal["filter", "layer", "weight", "none", "paper"]
 NORMS: tuple[Norm, ...] = ("filter", "layer", "weight", "none", "paper")
@@ -33,6 +34,7 @@ def normalised(
     norm: Norm = "filter",
     *,
     include_1d: bool = False,
+    roles: Mapping[str, Role] | None = None,
 ) -> Parameters:
     """A direction d on the scale of the weights w.
 
@@ -45,16 +47,20 @@ def normalised(
     - `paper`: Park & Kim's `ops/loss_landscapes.py`: d ← ‖w‖/(‖d‖ + 1e-7) · d with norms over dimension 0,
       *across* output filters; what has fewer than two dimensions, and position embeddings, is zero.
 
-    With `filter`, `layer` and `weight`, tensors with fewer than two dimensions (biases, BatchNorm) get zeros,
-    or with `include_1d` the scale of one filter (`weight`: of each entry). There loss-landscape does
-    something else: without `--xignore biasbn` it replaces such a direction by the weights themselves. What
-    is zero in the direction stays zero.
+    What a filter is and which tensors have them, `landscape.filters.roles` says. With `filter`, `layer` and
+    `weight`, the others (biases, BatchNorm and other gains, position embeddings) get zeros, or with
+    `include_1d` the scale of one filter (`weight`: of each entry). There loss-landscape does something else:
+    without `--xignore biasbn` it replaces such a direction by the weights themselves. What is zero in the
+    direction stays zero, and what is pruned is zero in all but the paper's.
 
     Args:
         direction: Tensors to scale.
-        weights: Tensors of at least the same names, of the same shapes.
+        weights: Tensors of at least the same names, of the same shapes; with weight normalisation every
+            parameter.
         norm: One of `NORMS`.
         include_1d: Whether biases and BatchNorm move too.
+        roles: What the parameters do; left out, all with two dimensions and more have filters along the
+            first.
 
     Returns:
         Tensors keyed and shaped like `direction`.
@@ -64,15 +70,13 @@ def normalised(
     """
     check_norm(norm, include_1d)
     require_same_shapes(direction, weights, what="the direction", of="the weights", subset=True)
-    if norm == "none":
-        return dict(direction)
     scaled = {}
     for name, value in direction.items():
-        without = value.dim() < 2 and not include_1d
-        if without or (norm == "paper" and any(part in name for part in PAPER_ZEROED)):
-            scaled[name] = torch.zeros_like(value)
+        if norm == "paper":
+            scaled[name] = _paper(name, value, weights[name])
         else:
-            scaled[name] = _scaled(value, weights[name], norm)
+            role = role_of(name, weights[name], roles or {})
+            scaled[name] = _scaled(name, role.masked(value), weights, norm, role, include_1d)
     return scaled
 
 
@@ -125,12 +129,22 @@ def require_same_shapes(
         )
 
 
-def _scaled(value: Tensor, weight: Tensor, norm: Norm) -> Tensor:
+def _scaled(
+    name: str, value: Tensor, weights: Mapping[str, Tensor], norm: Norm, role: Role, include_1d: bool
+) -> Tensor:
+    if norm == "none":
+        return value
+    if role.kind != "filters" and not include_1d:
+        return torch.zeros_like(value)
     if norm == "weight":
-        return value * weight
-    if norm == "paper":
-        across = torch.linalg.vector_norm(value, dim=0, keepdim=True)
-        return torch.linalg.vector_norm(weight, dim=0, keepdim=True) / (across + 1e-7) * value
-    size = filter_norms if norm == "filter" and value.dim() > 1 else torch.linalg.vector_norm
-    length = size(value)
-    return value * torch.where(length > 0, size(weight) / length, torch.zeros_like(length))
+        return value * weights[name]
+    length = role.lengths(value, whole=norm == "layer")
+    wanted = role.scale(name, weights, whole=norm == "layer")
+    return value * torch.where(length > 0, wanted / length, torch.zeros_like(length))
+
+
+def _paper(name: str, value: Tensor, weight: Tensor) -> Tensor:
+    if value.dim() < 2 or any(part in name for part in PAPER_ZEROED):
+        return torch.zeros_like(value)
+    across = torch.linalg.vector_norm(value, dim=0, keepdim=True)
+    return torch.linalg.vector_norm(weight, dim=0, keepdim=True) / (across + 1e-7) * value

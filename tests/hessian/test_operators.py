@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.hessian import Operator, top_eigenvalues
+from landscape.objective import Objective
 from landscape.parameters import flatten
 from tests.cases import BY_NAME, Case
 from tests.references import dense_gauss_newton, dense_reference
+from tests.rescaled import LAYERS, NORMALISED, twins
 
 DENSE = {"hessian": lambda case: dense_reference(case).hessian, "ggn": dense_gauss_newton}
 CASES = ("conv-bn", "weight-decay", "mlp", "tied", "bottleneck")
@@ -137,6 +139,52 @@ def test_rescaled_filters_have_the_same_eigenvalues_in_filter_coordinates(kind: 
     for other in ("raw", "layer"):
         first, second = spectra[other]
         assert abs(second[-1] / first[-1] - 1) > 0.1
+
+
+@pytest.mark.parametrize("layer", [*LAYERS, *NORMALISED])
+def test_every_kind_of_layer_may_be_rescaled_in_filter_coordinates(layer: str):
+    spectra = {}
+    for coordinates in ("filter", "raw"):
+        spectra[coordinates] = [
+            np.linalg.eigvalsh(matrix(Operator(each.over(own(each)), coordinates=coordinates)).numpy())
+            for each in twins(layer, seed=0)
+        ]
+    first, second = spectra["filter"]
+    np.testing.assert_allclose(second, first, rtol=0, atol=1e-9 * np.abs(first).max())
+    first, second = spectra["raw"]
+    assert abs(second[-1] / first[-1] - 1) > 0.01
+
+
+def own(objective: Objective) -> list[str]:
+    return [name for name in objective.free if name.startswith("0.") and name != "0.bias"]
+
+
+def test_pruned_entries_have_no_curvature_in_filter_coordinates():
+    objective, _ = twins("pruned Conv2d", 0)
+    objective.weight_decay = 0.1  # which pulls at them in raw coordinates
+    mask = objective.network.module[0].weight_mask.flatten()
+    part = objective.over(own(objective))
+    assert torch.equal(matrix(Operator(part, coordinates="filter")).abs().sum(1) > 0, mask > 0)
+    assert (matrix(Operator(part)).abs().sum(1) > 0).all()
+
+
+def test_assumed_filters_are_named():
+    module = nn.Sequential(nn.Linear(8, 3), Affine()).double()
+    objective = BY_NAME["tied"].objective(module)
+    assert Operator(objective, coordinates="filter").record()["assumed_filters"] == ["1.matrix"]
+    for coordinates in ("raw", "layer"):
+        assert "assumed_filters" not in Operator(objective, coordinates=coordinates).record()
+
+
+class Affine(nn.Module):
+    """A matrix of somebody's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.eye(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.matrix
 
 
 def test_scales_belong_to_the_parameters_that_are_given():

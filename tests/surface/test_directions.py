@@ -11,11 +11,14 @@ import torch
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from landscape import hessian
 from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator
-from landscape.parameters import dot, filter_norms, norm
+from landscape.objective import Objective
+from landscape.parameters import dot, filter_norms, norm, shifted
 from landscape.surface import filter_normalised, random_directions
 from landscape.surface.directions import Directions, random
 from landscape.surface.eigenvectors import from_eigenvectors
@@ -23,6 +26,7 @@ from landscape.surface.norms import NORMS, UNITS, normalised
 from landscape.surface.stored import as_arrays, from_arrays
 from tests import references
 from tests.cases import BY_NAME, CASES, random_like
+from tests.rescaled import LAYERS, NORMALISED, twins
 
 DTYPES = (torch.float64, torch.float32)
 
@@ -201,6 +205,83 @@ def test_orthogonal_on_request():
     assert line.describe()["orthogonal"] is False
 
 
+def losses(objective, directions) -> list[float]:
+    points = [((0.4, d),) for d in directions] + [((-0.7, directions[0]), (0.5, directions[1]))]
+    return [objective.value(shifted(objective.parameters, *steps)).nll for steps in points]
+
+
+SCALE_FREE = [(layer, norm) for layer in LAYERS for norm in ("filter", "weight")]
+SCALE_FREE += [(layer, norm) for layer in NORMALISED for norm in ("filter", "weight", "layer")]
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=st.sampled_from(SCALE_FREE), seed=st.integers(0, 99))
+def test_rescaled_filters_do_not_change_the_losses_along_directions(case: tuple, seed: int):
+    layer, norm = case
+    first, second = twins(layer, seed)
+    expected, found = (losses(each, random(each, norm=norm, seed=seed).vectors) for each in (first, second))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert np.ptp([first.value().nll, *expected]) > 1e-3
+
+
+@pytest.mark.parametrize("layer", ["ConvTranspose1d", "ConvTranspose2d", "grouped ConvTranspose2d"])
+def test_along_dimension_0_transposed_filters_would_change_them(layer: str):
+    found = []
+    for objective in twins(layer, 1):
+        gaussian = random(objective, norm="none").vectors
+        found.append(losses(objective, [filter_normalised(d, objective.free) for d in gaussian]))
+    assert np.abs(np.subtract(*found)).max() > 1e-3
+
+
+def test_what_is_pruned_does_not_move():
+    objective, _ = twins("pruned Conv2d", 0)
+    mask = objective.network.module[0].weight_mask
+    for name in NORMS:
+        moved = random(objective, norm=name).vectors[0]["0.weight_orig"]
+        assert bool((moved[mask == 0] == 0).all()) == (name != "paper")
+        assert torch.count_nonzero(moved) >= mask.sum()
+
+
+class Tokens(nn.Linear):
+    """A weight among parameters that act like biases and BatchNorm, and a matrix of somebody's own."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 3)
+        self.pos_embed = nn.Parameter(torch.ones(1, 4))
+        self.layer_scale = nn.Parameter(torch.ones(3, 1, 1))
+        self.matrix = nn.Parameter(torch.eye(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward((x + self.pos_embed) @ self.matrix) * self.layer_scale.flatten()
+
+    def objective(self, **options: str) -> Objective:
+        inputs = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+        return Objective(parametrizations.weight_norm(self), (inputs, torch.arange(3)), **options)
+
+
+def test_what_acts_like_biases_and_batchnorm_stays_unless_all_moves():
+    objective = Tokens().objective()
+    drawn = random(objective)
+    moved = {name for name, value in drawn.vectors[0].items() if torch.count_nonzero(value)}
+    assert moved == {"matrix", "parametrizations.weight.original1"}
+    assert drawn.describe()["assumed_filters"] == ["matrix"]
+    assert "assumed_filters" not in random(objective, norm="layer").describe()
+    every = random(objective, include_1d=True).vectors[0]
+    assert all(torch.count_nonzero(value) for value in every.values())
+    assert float(every["layer_scale"].norm()) == pytest.approx(3**0.5)
+
+
+def test_nothing_but_what_acts_like_them_is_explained():
+    objective = Tokens().objective(params="pos_embed,layer_scale,*original0,bias")
+    with pytest.raises(
+        LandscapeError, match="nor do other gains and position embeddings; choose weights too"
+    ):
+        random(objective)
+    paper = random(objective, norm="paper").vectors[0]  # as in the authors' code, by dimensions and names
+    assert torch.count_nonzero(paper["layer_scale"]) == 3
+    assert torch.count_nonzero(paper["pos_embed"]) == torch.count_nonzero(paper["bias"]) == 0
+
+
 def eigenvectors(objective, **options):
     return hessian.top_eigenvalues(Operator(objective, **options), k=3, vectors=True, seed=0)
 
@@ -235,6 +316,15 @@ def test_eigenvectors_in_filter_coordinates_leave_biases_alone():
     assert torch.equal(torch.cat([w.flatten() for w in weights]), torch.from_numpy(saved.vector.values[0]))
     assert torch.count_nonzero(directions.vectors[0]["0.bias"]) == 0
     assert directions.units == "lengths in filter coordinates"
+
+
+def test_eigenvectors_in_filter_coordinates_leave_what_acts_like_biases_alone():
+    objective = Tokens().objective(params="!matrix")
+    saved = eigenvectors(objective, coordinates="filter")
+    protocol = json.dumps({"options": {"coordinates": "filter"}})
+    (direction,) = from_eigenvectors(saved.assign_attrs(protocol=protocol), objective, ranks=[1]).vectors
+    moved = [name for name, value in direction.items() if torch.count_nonzero(value)]
+    assert moved == ["parametrizations.weight.original1"]
 
 
 def test_eigenvectors_that_do_not_fit_are_explained():

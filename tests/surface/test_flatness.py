@@ -46,7 +46,8 @@ def stand_in(loss, size: int = 3) -> SimpleNamespace:
     def value(parameters, *, draw=0):
         return SimpleNamespace(nll=float(loss(parameters["w"])))
 
-    return SimpleNamespace(parameters=weights, free=weights, dropout="off", value=value)
+    network = SimpleNamespace(module=nn.Module())
+    return SimpleNamespace(parameters=weights, free=weights, network=network, dropout="off", value=value)
 
 
 def test_a_bowl_in_closed_form():
