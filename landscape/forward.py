@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from landscape.batches import Batch
-from landscape.dropout import DropoutMode, dropout_layers, dropout_masks, passes
+from landscape.dropout import DropoutMode, Stochastic, dropout_layers, dropout_masks, passes, stochastic_parts
 from landscape.folding import Pair, foldable, folded, unseen
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision
@@ -60,7 +60,27 @@ class Forward:
         self.first = 0
         self.math_attention = False
         self.pairs: list[Pair] | None = None if batch_norm != "batch" else []
-        self._stochastic = dropout != "off" and bool(dropout_layers(module))
+        self._parts: list[Stochastic] = []  # found once, and shared by copies
+        if dropout != "off":
+            dropout_layers(module)  # refuses kinds that cannot be masked
+
+    def stochastic(self, theta: Mapping[str, Tensor], inputs: Tensor) -> Stochastic:
+        """What dropout masks act on, found once by a look at three samples.
+
+        Args:
+            theta: Every parameter of the module.
+            inputs: Prepared inputs, at least one.
+        """
+        if not self._parts:
+            few = inputs[torch.arange(3, device=inputs.device) % len(inputs)]
+            buffers = {name: value.clone() for name, value in self.buffers.items()}
+
+            def run(start: int, stop: int) -> Any:
+                return torch.func.functional_call(self.module, ({**theta, **buffers},), (few[start:stop],))
+
+            with evaluating(self.module):
+                self._parts.append(stochastic_parts(self.module, run))
+        return self._parts[0]
 
     def shifted(self, start: int) -> Forward:
         """The same for samples that begin `start` later."""
@@ -78,7 +98,7 @@ class Forward:
             draw: Which dropout masks, with `fresh` dropout.
         """
         count = passes(self.dropout)
-        if count is None or not self._stochastic:
+        if count is None or not self.stochastic(theta, inputs):
             return self._once(theta, start, inputs, draw if self.dropout == "fresh" else 0)
         each = [self._once(theta, start, inputs, n).log_softmax(1) for n in range(count)]
         return torch.stack(each).logsumexp(0) - math.log(count)
@@ -101,8 +121,9 @@ class Forward:
         self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int, *, training: bool = False
     ) -> Tensor:
         masks: AbstractContextManager = nullcontext()
-        if self._stochastic:
-            masks = dropout_masks(self.module, seed=self.seed, draw=draw, start=self.first + start)
+        if self.dropout != "off" and (parts := self.stochastic(theta, inputs)):
+            first = self.first + start
+            masks = dropout_masks(self.module, seed=self.seed, draw=draw, start=first, parts=parts)
         batch = self.batch_norm == "batch"
         buffers = {name: value.clone() for name, value in self.buffers.items()} if batch else self.buffers
         state = ({**theta, **buffers},)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from landscape.determinism import Culprit
+from landscape.objective import Objective
 from landscape.results import Check
 
 
@@ -18,6 +19,14 @@ def determinism(culprit: Culprit | None) -> Check:
             "Evaluations of the same samples agree, also in other groups.",
         )
     return Check("deterministic", False, culprit.message[0].upper() + culprit.message[1:] + ".")
+
+
+def dropout(objective: Objective) -> list[Check]:
+    """What dropout masks act on, by name; no line with dropout off."""
+    if objective.dropout == "off":
+        return []
+    parts = objective.stochastic()
+    return [Check("dropout", not parts.off, parts.sentence(objective.dropout))]
 
 
 def residuals(dataset: xr.Dataset) -> Check:

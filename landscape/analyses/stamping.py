@@ -38,9 +38,10 @@ def stamped(
         LandscapeError: If it is refused; the message names the layer to blame.
     """
     started = time.monotonic()
+    masks = trust.dropout(objective)
     culprit = require_deterministic(objective) if strict else find_culprit(objective)
     dataset = measure()
-    found = [trust.determinism(culprit), *judge(dataset)]
+    found = [trust.determinism(culprit), *masks, *judge(dataset)]
     return stamp(
         dataset,
         kind=kind,
