@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -18,7 +19,7 @@ from landscape.batches import Batch
 from landscape.dropout import DropoutMode, Stochastic, dropout_layers, dropout_masks, passes, stochastic_parts
 from landscape.folding import Pair, foldable, folded, unseen
 from landscape.network import evaluating
-from landscape.precision import evaluation_precision
+from landscape.precision import evaluation_precision, full_precision
 
 BatchNormMode = Literal["eval", "batch", "recalibrate"]
 """`eval`: stored statistics. `batch`: those of each micro-batch. `recalibrate`: estimated at each point."""
@@ -78,9 +79,17 @@ class Forward:
             def run(start: int, stop: int) -> Any:
                 return torch.func.functional_call(self.module, ({**theta, **buffers},), (few[start:stop],))
 
-            with evaluating(self.module):
+            with evaluating(self.module), full_precision(inputs.device):
                 self._parts.append(stochastic_parts(self.module, run))
         return self._parts[0]
+
+    def _acting(self, theta: Mapping[str, Tensor], inputs: Tensor) -> Stochastic:
+        """The same, with a warning at first if masks act on nothing, or not on all that they should."""
+        known = bool(self._parts)
+        parts = self.stochastic(theta, inputs)
+        if not known and (parts.off or not parts):
+            warnings.warn(parts.sentence(self.dropout), stacklevel=2)
+        return parts
 
     def shifted(self, start: int) -> Forward:
         """The same for samples that begin `start` later."""
@@ -98,7 +107,7 @@ class Forward:
             draw: Which dropout masks, with `fresh` dropout.
         """
         count = passes(self.dropout)
-        if count is None or not self.stochastic(theta, inputs):
+        if count is None or not self._acting(theta, inputs):
             return self._once(theta, start, inputs, draw if self.dropout == "fresh" else 0)
         each = [self._once(theta, start, inputs, n).log_softmax(1) for n in range(count)]
         return torch.stack(each).logsumexp(0) - math.log(count)
@@ -121,7 +130,7 @@ class Forward:
         self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int, *, training: bool = False
     ) -> Tensor:
         masks: AbstractContextManager = nullcontext()
-        if self.dropout != "off" and (parts := self.stochastic(theta, inputs)):
+        if self.dropout != "off" and (parts := self._acting(theta, inputs)):
             first = self.first + start
             masks = dropout_masks(self.module, seed=self.seed, draw=draw, start=first, parts=parts)
         batch = self.batch_norm == "batch"

@@ -80,7 +80,7 @@ def _dropout(
 
 
 def _native(draws: Draws, func: Any, input: Tensor, p: float, train: bool | None) -> Any:
-    found = _dropout(draws, func, torch.ones_like(input), p)
+    found = _dropout(draws, func, torch.ones_like(input), p, kind="native_dropout")
     return found if found is NotImplemented else (input * found, found != 0)
 
 

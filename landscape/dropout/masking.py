@@ -50,9 +50,10 @@ def dropout_masks(
                 # First in line, so that hooks that look at the layer's output see it masked.
                 hook = _masking_hook((seed, draw, order), start, rows)
                 stack.callback(layer.register_forward_hook(hook, prepend=True).remove)
+        if parts is not None:
+            stack.enter_context(switched(parts.switched))
         if parts is not None and any(not is_dropout(layer) for layer in parts.watched):
             inside = stack.enter_context(following(parts.watched))
-            stack.enter_context(switched(parts.switched))
             stack.enter_context(Calls(_Masks(module, parts, (seed, draw), start, inside)))
         yield
 

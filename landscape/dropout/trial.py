@@ -118,9 +118,10 @@ class _Notes:
             LandscapeError: Always.
         """
         if self._wanted():
-            name, layer = self._names[self._positions[id(self.inside[-1])]], type(self.inside[-1]).__name__
+            layer = self.inside[-1]
+            name = place_name(self._names[self._positions[id(layer)]], type(layer).__name__)
             raise LandscapeError(
-                f"{place_name(name, layer)} calls {kind}, whose masks landscape cannot draw; use --dropout off, "
+                f"{name} calls {kind}, whose masks landscape cannot draw; use --dropout off, "
                 "or F.dropout in the network"
             )
 
