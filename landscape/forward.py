@@ -75,9 +75,11 @@ class Forward:
         if not self._parts:
             few = inputs[torch.arange(3, device=inputs.device) % len(inputs)]
             buffers = {name: value.clone() for name, value in self.buffers.items()}
+            # Where weights are all zero, as at the start of training, nothing before them is seen to act.
+            state = ({name: _nonzero(value) for name, value in theta.items()} | buffers,)
 
             def run(start: int, stop: int) -> Any:
-                return torch.func.functional_call(self.module, ({**theta, **buffers},), (few[start:stop],))
+                return torch.func.functional_call(self.module, state, (few[start:stop],))
 
             with evaluating(self.module), full_precision(inputs.device):
                 self._parts.append(stochastic_parts(self.module, run))
@@ -87,7 +89,7 @@ class Forward:
         """The same, with a warning at first if masks act on nothing, or not on all that they should."""
         known = bool(self._parts)
         parts = self.stochastic(theta, inputs)
-        if not known and (parts.off or not parts):
+        if not known and not parts.complete:
             warnings.warn(parts.sentence(self.dropout), stacklevel=2)
         return parts
 
@@ -155,6 +157,10 @@ class Forward:
             with torch.no_grad():
                 self.pairs = foldable(self.module, look)
         return unseen(self.pairs, hooked)
+
+
+def _nonzero(value: Tensor) -> Tensor:
+    return value if not value.is_floating_point() or value.any() else torch.full_like(value, 0.1)
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:

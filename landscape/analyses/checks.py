@@ -26,7 +26,7 @@ def dropout(objective: Objective) -> list[Check]:
     if objective.dropout == "off":
         return []
     parts = objective.stochastic()
-    return [Check("dropout", not parts.off, parts.sentence(objective.dropout))]
+    return [Check("dropout", parts.complete or not parts.off, parts.sentence(objective.dropout))]
 
 
 def residuals(dataset: xr.Dataset) -> Check:

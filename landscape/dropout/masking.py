@@ -17,6 +17,7 @@ from landscape.dropout.masks import Rows, factors, rounded_down, uniforms
 from landscape.dropout.parts import Stochastic, following, positions_of, switched
 from landscape.errors import LandscapeError
 
+_HIGH = 1 - 2**-8  # a number from [0, 1) that every precision tells from 1
 _ELSEWHERE = 2**31  # first key of places that are no dropout layers, whose keys begin with 0
 
 
@@ -29,6 +30,7 @@ def dropout_masks(
     start: int = 0,
     training: bool = False,
     parts: Stochastic | None = None,
+    often: bool = False,
 ) -> Iterator[None]:
     """Around one forward pass: dropout in eval mode multiplies by masks of this seed and draw.
 
@@ -39,6 +41,7 @@ def dropout_masks(
         start: Index of the first sample of the batch, so that each sample has its own stream.
         training: Whether ordinary dropout is on too.
         parts: What masks act on; by default on dropout layers alone, samples along their first dimension.
+        often: Whether calls drop and keep something in every sample, at whatever rate, to see what it does.
 
     Hooks are removed and training flags put back on leaving, also after an error.
     """
@@ -54,7 +57,7 @@ def dropout_masks(
             stack.enter_context(switched(parts.switched))
         if parts is not None and any(not is_dropout(layer) for layer in parts.watched):
             inside = stack.enter_context(following(parts.watched))
-            stack.enter_context(Calls(_Masks(module, parts, (seed, draw), start, inside)))
+            stack.enter_context(Calls(_Masks(module, parts, (seed, draw), start, inside, often)))
         yield
 
 
@@ -80,9 +83,15 @@ class _Masks:
     """Draws the masks of calls; see `landscape.dropout.calls.Draws`."""
 
     def __init__(
-        self, module: nn.Module, parts: Stochastic, key: tuple[int, int], start: int, inside: list[nn.Module]
+        self,
+        module: nn.Module,
+        parts: Stochastic,
+        key: tuple[int, int],
+        start: int,
+        inside: list[nn.Module],
+        often: bool,
     ) -> None:
-        self._parts, self._key, self._start, self._inside = parts, key, start, inside
+        self._parts, self._key, self._start, self._inside, self._often = parts, key, start, inside, often
         self._positions = positions_of(module)
         self._masked = {place for place, _ in parts.rows}
         self._uses: Counter[int] = Counter()
@@ -91,14 +100,23 @@ class _Masks:
         found = self._next(kind)
         if found is NotImplemented:
             return found
-        factor = factors(values, shape, rate, found[0], self._start, found[1])
+        least = self._least(shape, found[1])
+        factor = factors(values, shape, max(rate, least), found[0], self._start, found[1])
         return values.mul_(factor) if inplace else values * factor
 
     def bernoulli(self, kind: str, probability: Tensor | float, into: Tensor) -> Any:
-        return self._filled(kind, into, lambda numbers: numbers.to(into.device) < probability)
+        def made(numbers: Tensor, least: float) -> Tensor:
+            likely = torch.as_tensor(probability, dtype=torch.float64, device=into.device)
+            return numbers.to(into.device) < likely.clamp(least, 1 - least)
+
+        return self._filled(kind, into, made)
 
     def uniform(self, kind: str, into: Tensor) -> Any:
-        return self._filled(kind, into, lambda numbers: rounded_down(numbers, into.dtype))
+        def made(numbers: Tensor, least: float) -> Tensor:
+            extreme = torch.where(numbers < least, 0.0, torch.where(numbers >= 1 - least, _HIGH, numbers))
+            return rounded_down(extreme, into.dtype)
+
+        return self._filled(kind, into, made)
 
     def unsupported(self, kind: str) -> None:
         """Known from the trial."""
@@ -112,7 +130,14 @@ class _Masks:
             return found
         numbers = uniforms(into.shape, found[0], self._start, found[1])
         with torch.no_grad():
-            return into.copy_(made(numbers))
+            return into.copy_(made(numbers, self._least(into.shape, found[1])))
+
+    def _least(self, shape: torch.Size, rows: Rows) -> float:
+        """Smallest probability of either outcome: 0, or one element of a sample's mask."""
+        if not self._often:
+            return 0.0
+        samples = 1 if rows.dim is None else shape[rows.dim] / rows.group
+        return min(0.5, samples / max(shape.numel(), 1))
 
     def _next(self, kind: str) -> Any:
         """Key and layout of the next mask of whoever calls; NotImplemented if it is not to be masked."""

@@ -41,6 +41,11 @@ class Stochastic:
         """Whether any mask acts."""
         return bool(self.masked)
 
+    @property
+    def complete(self) -> bool:
+        """Whether masks act on something, and on all that draws any in training mode."""
+        return bool(self.masked) and set(self.off) <= set(self.idle)
+
     def sentence(self, mode: str) -> str:
         """What dropout in this mode acts on and what stays off, for reports."""
         off = f"stays off: {_listed(self.off)}"

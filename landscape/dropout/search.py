@@ -7,15 +7,14 @@ else, if every mask can be assigned to samples, and if no sample's output depend
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
+from landscape.dropout.agreement import same, seen, together
 from landscape.dropout.calls import ATTENTION, NUMBERS
 from landscape.dropout.layers import dropout_layers, is_dropout
 from landscape.dropout.masking import dropout_masks
@@ -25,12 +24,11 @@ from landscape.dropout.parts import Place, Stochastic, positions_of, switched
 from landscape.dropout.trial import Run, Trial, own, tried, undisturbed
 from landscape.errors import LandscapeError
 
-_SAMPLES = 3
+_SAMPLES, _DRAWS = 3, 2
 _NEVER = "which never runs"
 _OTHER_MEAN = "whose mean in training mode is not what it computes in eval mode"
 _NO_ROWS = "whose masks cannot be assigned to samples"
 _MIXED = "whose masks act across samples"
-_TOLERANCE = 1e-4  # of the largest output: float32 rounding through a deep network
 
 
 def stochastic_parts(module: nn.Module, run: Run) -> Stochastic:
@@ -78,7 +76,7 @@ class _Search:
             self._off |= trial.off
         self._off |= self._plain.off
         modules = [layer for position, layer in wanted.items() if position not in self._off]
-        self._switched = self._tested(modules, self._means_agree)
+        self._switched = self._tested(modules)
 
     def lay_out(self) -> None:
         """Where the samples lie in each mask: the dimension that grows with their number."""
@@ -105,11 +103,14 @@ class _Search:
 
     def separate(self) -> None:
         """Leave off what gives a sample another output when others are evaluated with it."""
-        positions = {place for place, _ in self._rows}
-        if self._agree(self.parts()) or not self._agree(self._only(set())):
+        positions = sorted({place for place, _ in self._rows})
+        if all(is_dropout(self._modules[position]) for position in positions):
+            return  # PyTorch's own layers treat each element alone
+        if self._agree(positions) or not self._agree([]):
             return  # or the network does so without any mask
-        apart = {position for position in positions if not self._agree(self._only({position}))}
-        apart = apart if self._agree(self._only(positions - apart)) else positions
+        apart = _faulty(positions, self._agree)
+        if not self._agree([position for position in positions if position not in apart]):
+            apart = positions
         self._off |= dict.fromkeys(apart, _MIXED)
         self._rows = {place: rows for place, rows in self._rows.items() if place[0] not in apart}
         self._switched = [layer for layer in self._switched if self._positions[id(layer)] not in apart]
@@ -148,7 +149,7 @@ class _Search:
         kind = type(self._modules[position]).__name__
         return f"{kind}, {why}" if why.startswith(("which", "whose")) else why
 
-    def _only(self, positions: set[int]) -> Stochastic:
+    def _only(self, positions: Sequence[int]) -> Stochastic:
         """The parts with the masks of these modules alone, others in eval mode."""
         layers = [layer for layer in self._switched if self._positions[id(layer)] in positions]
         rows = {place: rows for place, rows in self._rows.items() if place[0] in positions}
@@ -174,41 +175,60 @@ class _Search:
         except Exception:  # of whatever kind, in the code of others
             return None
 
-    def _tested(self, layers: list[nn.Module], agree: Any) -> list[nn.Module]:
+    def _tested(self, layers: list[nn.Module]) -> list[nn.Module]:
         """Those that may be switched together."""
-        if not layers or agree(layers):
-            return layers
-        alone = [layer for layer in layers if agree([layer])]
-        passed = alone if alone and agree(alone) else []
-        for layer in layers:
-            if not any(layer is each for each in passed):
-                self._off.setdefault(self._positions[id(layer)], _OTHER_MEAN)
+        faulty = _faulty(layers, self._means_agree)
+        passed = [layer for layer in layers if not any(layer is each for each in faulty)]
+        if faulty and not self._means_agree(passed):
+            passed, faulty = [], layers
+        for layer in faulty:
+            self._off.setdefault(self._positions[id(layer)], _OTHER_MEAN)
         return passed
 
-    def _means_agree(self, layers: Iterable[nn.Module]) -> bool:
+    def _means_agree(self, layers: Sequence[nn.Module]) -> bool:
+        """Whether modules compute in training mode, every mask at its mean, what they do in eval mode."""
+
+        def run() -> Any:
+            return self._run(0, 2)
+
         try:
+            with Means():
+                plain = seen(layers, run)
             with switched(layers), Means():
-                outputs = self._run(0, 2)
+                return same(plain, seen(layers, run))
         except NoMean as error:
-            for layer in layers:
-                self._off.setdefault(self._positions[id(layer)], f"which {error}")
+            if len(layers) == 1:
+                self._off[self._positions[id(layers[0])]] = f"which {error}"
             return False
         except Exception:  # masks are numbers here that may be between 0 and 1
             return False
-        return _same(self._plain.outputs, outputs)
 
-    def _agree(self, parts: Stochastic) -> bool:
-        """Whether samples evaluated together and apart have the same outputs."""
+    def _agree(self, positions: Sequence[int]) -> bool:
+        """Whether samples evaluated together and apart see the same numbers, under these modules' masks."""
+        drawing = [self._modules[position] for position in sorted({place[0] for place in self._rows})]
+        parts = self._only(positions)
 
-        def outputs(start: int, stop: int) -> Any:
-            with dropout_masks(self._module, seed=0, start=start, parts=parts):
-                return self._run(start, stop)
+        def outputs(draw: int, start: int, stop: int) -> list[Tensor]:
+            masks = dropout_masks(self._module, seed=0, draw=draw, start=start, parts=parts, often=True)
+            with masks:
+                return seen(drawing, lambda: self._run(start, stop))
 
         try:
-            whole, *parted = (_tensors(outputs(*each)) for each in ((0, _SAMPLES), (0, 1), (1, _SAMPLES)))
-            return _same(whole, [torch.cat(pieces) for pieces in zip(*parted, strict=True)])
+            for draw in range(_DRAWS):
+                whole, *pieces = (outputs(draw, *each) for each in ((0, _SAMPLES), (0, 1), (1, _SAMPLES)))
+                if not together(whole, pieces):
+                    return False
         except Exception:  # such as that of a network that cannot take a single sample
             return False
+        return True
+
+
+def _faulty(items: list[Any], agree: Callable[[list[Any]], bool]) -> list[Any]:
+    """Those that do not agree, found by halving."""
+    if not items or agree(items):
+        return []
+    half = len(items) // 2
+    return _faulty(items[:half], agree) + _faulty(items[half:], agree) if half else items
 
 
 def _rows(two: torch.Size | None, three: torch.Size | None) -> Rows | None:
@@ -220,21 +240,3 @@ def _rows(two: torch.Size | None, three: torch.Size | None) -> Rows | None:
         return Rows(None)
     group = three[growing[0]] - two[growing[0]]
     return Rows(growing[0], group) if len(growing) == 1 and two[growing[0]] == 2 * group else None
-
-
-def _same(first: Any, second: Any) -> bool:
-    """Whether all numbers of two outputs agree but for rounding."""
-    a, b = _tensors(first), _tensors(second)
-    return len(a) == len(b) and all(_close(x.double(), y.double()) for x, y in zip(a, b, strict=True))
-
-
-def _tensors(outputs: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)]
-
-
-def _close(a: Tensor, b: Tensor) -> bool:
-    if a.shape != b.shape:
-        return False
-    finite = a[a.isfinite()].abs()
-    scale = float(finite.max()) if len(finite) else math.inf
-    return bool(((a - b).abs() <= _TOLERANCE * scale)[(a != b) & ~(a.isnan() & b.isnan())].all())

@@ -50,9 +50,13 @@ class Trial:
 
 
 def own(layer: nn.Module) -> bool:
-    """Whether a module is somebody's own, which may draw what it likes in training mode; BatchNorm is not."""
-    norm = isinstance(layer, torch.nn.modules.batchnorm._NormBase)
-    return not (norm or type(layer).__module__.startswith("torch.nn."))
+    """Whether a module is somebody's own, which may draw masks in training mode; BatchNorm is not.
+
+    Whoever marks a module with ``mc_dropout = False`` wants it in eval mode.
+    """
+    known = is_dropout(layer) or isinstance(layer, torch.nn.modules.batchnorm._NormBase)
+    known = known or type(layer).__module__.startswith("torch.nn.")
+    return not known and getattr(layer, "mc_dropout", True)
 
 
 def tried(module: nn.Module, run: Run, modules: Iterable[nn.Module], stop: int) -> Trial:
