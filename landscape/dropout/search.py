@@ -81,7 +81,8 @@ class _Search:
     def lay_out(self) -> None:
         """Where the samples lie in each mask: the dimension that grows with their number."""
         while True:
-            two, three = (tried(self._module, self._run, self._switched, count) for count in (2, 3))
+            two = tried(self._module, self._run, self._switched, 2) if self._switched else self._plain
+            three = tried(self._module, self._run, self._switched, 3)
             self._rows, unplaced = {}, set()
             for place in two.shapes.keys() | three.shapes.keys():
                 rows = _rows(two.shapes.get(place), three.shapes.get(place))
