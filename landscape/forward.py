@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -15,11 +16,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from landscape.batches import Batch, laid_out
-from landscape.dropout import DropoutMode, dropout_layers, dropout_masks, passes
+from landscape.dropout import DropoutMode, Stochastic, dropout_layers, dropout_masks, passes, stochastic_parts
 from landscape.errors import LandscapeError
 from landscape.folding import Pair, Unfoldable, foldable, folded, unseen
 from landscape.network import evaluating
-from landscape.precision import evaluation_precision
+from landscape.precision import evaluation_precision, full_precision
 from landscape.recomputation import without_recomputation
 from landscape.swapping import swapped
 
@@ -80,7 +81,39 @@ class Forward:
         self.first = 0
         self.math_attention = False
         self.road = Road()
-        self._stochastic = dropout != "off" and bool(dropout_layers(module))
+        self._parts: list[Stochastic] = []  # found once, and shared by copies
+        if dropout != "off":
+            dropout_layers(module)  # refuses kinds that cannot be masked
+
+    def stochastic(self, theta: Mapping[str, Tensor], inputs: Tensor) -> Stochastic:
+        """What dropout masks act on, found once by a look at three samples.
+
+        Args:
+            theta: Every parameter of the module.
+            inputs: Prepared inputs, at least one.
+        """
+        if not self._parts:
+            module, last = self.module, self.road.channels_last
+            few = laid_out(inputs[torch.arange(3, device=inputs.device) % len(inputs)], last)
+            # Where weights are all zero, as at the start of training, nothing before them is seen to act.
+            weights = {name: laid_out(_nonzero(value), last) for name, value in theta.items()}
+
+            def run(start: int, stop: int) -> Any:
+                buffers = {name: value.clone() for name, value in self.buffers.items()}
+                with swapped(module, weights | buffers):
+                    return module(few[start:stop].clone())
+
+            with evaluating(module), without_recomputation(), full_precision(inputs.device):
+                self._parts.append(stochastic_parts(module, run))
+        return self._parts[0]
+
+    def _acting(self, theta: Mapping[str, Tensor], inputs: Tensor) -> Stochastic:
+        """The same, with a warning at first if masks act on nothing, or not on all that they should."""
+        known = bool(self._parts)
+        parts = self.stochastic(theta, inputs)
+        if not known and not parts.complete:
+            warnings.warn(parts.sentence(self.dropout), stacklevel=2)
+        return parts
 
     def shifted(self, start: int) -> Forward:
         """The same for samples that begin `start` later."""
@@ -133,7 +166,7 @@ class Forward:
         if not self.road.looked:
             self.look(theta, inputs[:2])
         count = passes(self.dropout)
-        if count is None or not self._stochastic:
+        if count is None or not self._acting(theta, inputs):
             return self._pass(theta, start, inputs, draw if self.dropout == "fresh" else 0)
         each = [self._log_probabilities(theta, start, inputs, n) for n in range(count)]
         return torch.stack(each).logsumexp(0) - math.log(count)
@@ -195,8 +228,9 @@ class Forward:
         buffers = {name: value.clone() for name, value in self.buffers.items()} if batch else self.buffers
         state = {**{name: laid_out(value, last) for name, value in theta.items()}, **buffers}
         masks: AbstractContextManager = nullcontext()
-        if self._stochastic:
-            masks = dropout_masks(module, seed=self.seed, draw=draw, start=self.first + start)
+        if self.dropout != "off" and (parts := self._acting(theta, inputs)):
+            first = self.first + start
+            masks = dropout_masks(module, seed=self.seed, draw=draw, start=first, parts=parts)
         with ExitStack() as around:
             around.enter_context(swapped(module, state))
             around.enter_context(evaluating(module))
@@ -231,6 +265,10 @@ class Forward:
         return outputs.shape == plain.shape and torch.allclose(
             outputs, plain, rtol=0, atol=tolerance * scale, equal_nan=True
         )
+
+
+def _nonzero(value: Tensor) -> Tensor:
+    return value if not value.is_floating_point() or value.any() else torch.full_like(value, 0.1)
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:

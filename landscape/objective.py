@@ -15,7 +15,7 @@ from landscape.batches import Batch, Batches, laid_out, usual_micro_batch
 from landscape.compatibility import as_samples, expects_classes, plain_module
 from landscape.convolution import FastConvolutions
 from landscape.display import objective_html
-from landscape.dropout import DropoutMode, passes
+from landscape.dropout import DropoutMode, Stochastic, passes
 from landscape.errors import LandscapeError
 from landscape.forward import BATCH_NORM_MODES, BatchNormMode, Forward
 from landscape.graphs import GRAPHS, KEPT_BYTES, Curvature, CurvatureMatrix, Graph, Products, Share
@@ -359,6 +359,10 @@ class Objective:
                 f"the loss does not depend on the parameters that match {self.params!r}; choose others"
             )
         return Share(loss, logits, outer, dict(leaves))
+
+    def stochastic(self) -> Stochastic:
+        """What dropout masks act on in the network, whatever the mode; false if there is nothing."""
+        return self.forward.stochastic(self.parameters, next(iter(self.batches()))[1])
 
     def protocol(self) -> dict[str, Any]:
         """Everything the numbers depend on besides the parameters, ready for JSON."""

@@ -25,6 +25,14 @@ def determinism(culprit: Culprit | None) -> Check:
     return Check("deterministic", False, culprit.message[0].upper() + culprit.message[1:] + ".")
 
 
+def dropout(objective: Objective) -> list[Check]:
+    """What dropout masks act on, by name; no line with dropout off."""
+    if objective.dropout == "off":
+        return []
+    parts = objective.stochastic()
+    return [Check("dropout", parts.complete or not parts.off, parts.sentence(objective.dropout))]
+
+
 def residuals(dataset: xr.Dataset) -> Check:
     """Whether every eigenvalue has converged."""
     open_pairs = int((~dataset.converged.values).sum())

@@ -13,7 +13,6 @@ import xarray as xr
 from landscape.analyses.recipes import recipe
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol
-from landscape.dropout import dropout_layers
 from landscape.errors import LandscapeError, ResultError
 from landscape.network import Network
 from landscape.objective import Objective
@@ -125,11 +124,11 @@ def compare(
     results: Results = {}
     for position, network in enumerate(networks, 1):
         for measurement in measurements:
-            if measurement.stochastic and not dropout_layers(network.module):
-                continue
             label = measurement.label
-            say(f"[{position}/{len(networks)}] {network.name}: {label}")
             objective = measurement.settings.objective(network, loaded[label])
+            if measurement.stochastic and not objective.stochastic():
+                continue
+            say(f"[{position}/{len(networks)}] {network.name}: {label}")
             path = Path(folder) / "datasets" / network.name / f"{label}.zarr"
             results.setdefault(network.name, {})[label] = _measured(objective, measurement, path, progress)
     return results

@@ -63,7 +63,12 @@ def sound(objective: Objective, level: Level) -> list[Check]:
     culprit = objective.soundness.culprit if objective.soundness else None
     if level != "value" and culprit and not excused(culprit, objective):
         raise LandscapeError(culprit.message)
-    return [trust.determinism(culprit), *checks, *trust.belonging(objective)]
+    return [
+        trust.determinism(culprit),
+        *checks,
+        *trust.dropout(objective),
+        *trust.belonging(objective),
+    ]
 
 
 def protocol(objective: Objective, options: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import xarray as xr
 from landscape import surface
 from landscape.analyses import checks, surface_checks, surface_extras
 from landscape.analyses.stamping import stamped
-from landscape.dropout import dropout_layers
 from landscape.errors import LandscapeError
 from landscape.filters import assumptions, roles
 from landscape.objective import Objective
@@ -171,7 +170,7 @@ def _check(
         raise LandscapeError("directions that are given can be measured once; leave out --repeats")
     if repeats > 1 and masks > 1:
         raise LandscapeError("masks are compared on the same directions; choose --repeats or --masks")
-    if masks > 1 and (objective.dropout == "off" or not dropout_layers(objective.network.module)):
+    if masks > 1 and (objective.dropout == "off" or not objective.stochastic()):
         raise LandscapeError(
             "without dropout all masks are the same; add --dropout fresh or fixed, for a network that has it"
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from landscape.dropout import dropout_layers, passes
+from landscape.dropout import passes
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 
@@ -55,7 +55,7 @@ def repeats(objective: Objective, draws: int) -> int:
         raise LandscapeError(f"{draws} draws asked for; at least 1 is needed, and 2 for a variance over them")
     if draws == 1:
         return 1
-    if not dropout_layers(objective.network.module):
+    if not objective.stochastic():
         return 2
     if objective.dropout != "fresh":
         raise LandscapeError(

@@ -10,7 +10,6 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from landscape.dropout import dropout_layers
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture
 from landscape.features.layers import Layer, find_layers
@@ -55,7 +54,7 @@ def pictures(
     """
     _check(images, channels, draws, len(objective.samples))
     found = {layer.name: layer for layer in find_layers(objective.network.module, layers)}
-    varies = objective.dropout == "fresh" and bool(dropout_layers(objective.network.module))
+    varies = objective.dropout == "fresh" and bool(objective.stochastic())
     each = runs(objective, draws if varies else 1)
     maps = [[_one_pass(objective, image, run, list(found)) for run in each] for image in images]
     seen = list(maps[0][0])

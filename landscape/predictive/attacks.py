@@ -12,7 +12,7 @@ import torch.nn.functional as F
 import xarray as xr
 from torch import Tensor
 
-from landscape.dropout import dropout_layers, passes
+from landscape.dropout import passes
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.precision import full_precision
@@ -132,7 +132,7 @@ class _Victim:
         self.pixels, self._targets = pixels.to(objective.device), targets.to(objective.device)
         self.indices = objective.samples.indices
         count = passes(objective.dropout)
-        stochastic = bool(dropout_layers(objective.network.module)) if objective.dropout != "off" else False
+        stochastic = bool(objective.stochastic()) if objective.dropout != "off" else False
         # Of an ensemble, one pass at a time; the draws are those of the ensemble.
         self._single = copy.copy(objective.forward)
         self._draws = range(count) if count and stochastic else range(_GRADIENT_DRAW, _GRADIENT_DRAW + 1)

@@ -12,7 +12,6 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.calibration import Reliability, combined, reliability
-from landscape.dropout import dropout_layers
 from landscape.errors import LandscapeError
 from landscape.forward import Forward
 from landscape.objective import Objective
@@ -109,10 +108,10 @@ def ensemble(
 
 def _draws(objective: Objective, passes: int) -> list[_Member]:
     """MC dropout: one member a draw."""
-    stochastic = objective.dropout == "fresh" and dropout_layers(objective.network.module)
+    stochastic = objective.dropout == "fresh" and objective.stochastic()
     if passes > 1 and not stochastic:
         reason = (
-            "the network has no dropout layer that is on in evaluation"
+            "the network has no dropout that can be on in evaluation"
             if objective.dropout == "fresh"
             else f"the objective's dropout is {objective.dropout!r}; give it dropout='fresh'"
         )

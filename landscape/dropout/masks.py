@@ -1,0 +1,98 @@
+"""Random numbers by sample: each sample of a stream has its own, in whatever batch it is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_WORDS_PER_BLOCK = 4  # a Philox block is four 64-bit words, each used as four 16-bit numbers
+_DIGITS = {torch.float64: 53, torch.float32: 24, torch.float16: 11, torch.bfloat16: 8}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where the samples of a tensor lie.
+
+    Attributes:
+        dim: Along which dimension; None where there is one mask for all samples, as of a dropped weight.
+        group: Consecutive rows that belong to each sample, such as its windows or its heads.
+    """
+
+    dim: int | None = 0
+    group: int = 1
+
+
+def keep_mask(shape: torch.Size, rate: float, key: tuple[int, ...], start: int) -> Tensor:
+    """Boolean keep-mask; rows are the samples start, start + 1, … of the stream named by `key`.
+
+    A sample's numbers run over its positions with the channel fastest, so that the masks of maps lie in
+    memory like maps in channels_last, which halves the cost of applying them.
+
+    Args:
+        shape: (sample, channel, …).
+        rate: Probability of dropping an element, resolved to 1/65536.
+        key: Seed, draw and layer.
+        start: Index of the first sample in the stream.
+    """
+    count, *rest = shape
+    per_sample = int(np.prod(rest))
+    words = _words(key, start, count, -(-per_sample // (4 * _WORDS_PER_BLOCK)))
+    numbers = words.view(np.uint16).reshape(count, -1)[:, :per_sample]
+    channels_last = [count, *rest[1:], *rest[:1]]
+    return torch.from_numpy(numbers >= _threshold(rate)).reshape(channels_last).movedim(-1, 1 if rest else 0)
+
+
+def factors(
+    like: Tensor, shape: torch.Size, rate: float, key: tuple[int, ...], start: int, rows: Rows
+) -> Tensor:
+    """What dropout multiplies a tensor like `like` by: 0, or 1 over the share kept."""
+    if rate >= 1:
+        return like.new_zeros(shape)
+    keep = _arranged(lambda size, first: keep_mask(size, rate, key, first), shape, start, rows)
+    # The rate that the 16-bit threshold realises, so that the expectation is exact.
+    realised = 1 - int(_threshold(rate)) / 65536
+    return keep.to(like.device).to(like.dtype) / realised
+
+
+def uniforms(shape: torch.Size, key: tuple[int, ...], start: int, rows: Rows) -> Tensor:
+    """Float64 numbers from [0, 1) with 53 random digits."""
+
+    def draw(size: torch.Size, first: int) -> Tensor:
+        count, *rest = size
+        per_sample = int(np.prod(rest))
+        words = _words(key, first, count, -(-per_sample // _WORDS_PER_BLOCK))
+        numbers = (words.reshape(count, -1)[:, :per_sample] >> np.uint64(11)) * 2.0**-53
+        return torch.from_numpy(numbers).reshape(size)
+
+    return _arranged(draw, shape, start, rows)
+
+
+def rounded_down(numbers: Tensor, dtype: torch.dtype) -> Tensor:
+    """Numbers from [0, 1) in a precision in which the largest would be rounded to 1."""
+    steps = 2.0 ** _DIGITS.get(dtype, 24)
+    return ((numbers * steps).floor() / steps).to(dtype)
+
+
+def _arranged(draw: Callable[[torch.Size, int], Tensor], shape: torch.Size, start: int, rows: Rows) -> Tensor:
+    """What `draw` gives for (sample, …), laid out as the samples lie in a tensor of this shape."""
+    if rows.dim is None:
+        return draw(torch.Size([1, *shape]), 0)[0]
+    others = [size for dim, size in enumerate(shape) if dim != rows.dim]
+    count = shape[rows.dim]
+    grouped = [count] if rows.group == 1 else [count // rows.group, rows.group]
+    return draw(torch.Size([*grouped, *others]), start).reshape(count, *others).movedim(0, rows.dim)
+
+
+def _words(key: tuple[int, ...], start: int, count: int, blocks: int) -> np.ndarray:
+    """The raw numbers of `count` samples from `start` on, so many blocks each."""
+    philox_key = np.random.SeedSequence(key).generate_state(2, np.uint64)
+    stream = np.random.Philox(key=philox_key, counter=start * blocks)
+    return np.asarray(stream.random_raw(count * blocks * _WORDS_PER_BLOCK))
+
+
+def _threshold(rate: float) -> np.uint16:
+    return np.uint16(min(round(rate * 65536), 65535))  # rates that round up to 1 keep 1 element in 65536
