@@ -22,7 +22,7 @@ from landscape.folding import Pair, Unfoldable, foldable, folded, unseen
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision, full_precision
 from landscape.recomputation import without_recomputation
-from landscape.swapping import swapped
+from landscape.swapping import Slots
 
 BatchNormMode = Literal["eval", "batch", "recalibrate"]
 """`eval`: stored statistics. `batch`: those of each micro-batch. `recalibrate`: estimated at each point."""
@@ -81,6 +81,7 @@ class Forward:
         self.first = 0
         self.math_attention = False
         self.road = Road()
+        self._slots = Slots(module)
         self._parts: list[Stochastic] = []  # found once, and shared by copies
         if dropout != "off":
             dropout_layers(module)  # refuses kinds that cannot be masked
@@ -100,7 +101,7 @@ class Forward:
 
             def run(start: int, stop: int) -> Any:
                 buffers = {name: value.clone() for name, value in self.buffers.items()}
-                with swapped(module, weights | buffers):
+                with self._slots.holding(weights | buffers):
                     return module(few[start:stop].clone())
 
             with evaluating(module), without_recomputation(), full_precision(inputs.device):
@@ -232,7 +233,7 @@ class Forward:
             first = self.first + start
             masks = dropout_masks(module, seed=self.seed, draw=draw, start=first, parts=parts)
         with ExitStack() as around:
-            around.enter_context(swapped(module, state))
+            around.enter_context(self._slots.holding(state))
             around.enter_context(evaluating(module))
             around.enter_context(without_recomputation())
             around.enter_context(evaluation_precision(inputs.device, self.precision))

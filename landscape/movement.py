@@ -19,7 +19,7 @@ from landscape.network import evaluating
 from landscape.parameters import Parameters
 from landscape.recomputation import without_recomputation
 from landscape.results import Check
-from landscape.swapping import as_real, plain_tensors, swapped
+from landscape.swapping import Slots, as_real, plain_tensors
 
 if TYPE_CHECKING:
     from landscape.objective import Objective
@@ -89,7 +89,7 @@ def _swapped(module: nn.Module, moved: Mapping[str, Tensor], inputs: Tensor) -> 
     own = dict(module.named_parameters()) | dict(module.named_buffers())
     state = {name: value.detach().clone() for name, value in own.items()} | dict(moved)
     before = {name: value.clone() for name, value in moved.items()}
-    with _quietly(module), swapped(module, state):
+    with _quietly(module), Slots(module).holding(state):
         outputs = module(inputs.clone())
     for name, value in before.items():
         if not torch.equal(as_real(value), as_real(state[name])) and not value.isnan().any():
@@ -104,7 +104,7 @@ def _loaded(module: nn.Module, moved: Mapping[str, Tensor], inputs: Tensor) -> T
     with loaded(module, moved), _quietly(module):
         own = dict(module.named_parameters()) | dict(module.named_buffers())
         # The slots hold what they always do; this takes back what the pass leaves behind.
-        with swapped(module, own):
+        with Slots(module).holding(own):
             return module(inputs.clone())
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from operator import is_
 from typing import Any
 
 import torch
@@ -17,35 +18,46 @@ from torch import Tensor, nn
 
 _MACHINERY = frozenset(vars(nn.Module()))
 _DEPTH = 4  # of containers in an attribute
+_HOLDING = (Tensor, list, tuple, dict)
 
 
-@contextmanager
-def swapped(module: nn.Module, state: Mapping[str, Tensor]) -> Iterator[None]:
-    """Hold other parameters and buffers while open; every slot and attribute is put back, also after errors.
+class Slots:
+    """The layers of a module, with whatever each holds; found once for many passes.
 
-    Args:
+    Attributes:
         module: The network.
-        state: Every parameter and buffer, by the first of its names. A complex one may come as pairs of
-            reals along a last dimension of two.
-
-    Raises:
-        KeyError: If one is missing.
     """
-    layers = list(module.named_modules())
-    memory = [_Memory(layer) for _, layer in layers]
-    other: dict[int, Tensor] = {}
-    for prefix, layer in layers:
-        for slots in (layer._parameters, layer._buffers):
-            for key, tensor in slots.items():
-                if tensor is not None and id(tensor) not in other:
-                    other[id(tensor)] = as_held(state[f"{prefix}.{key}" if prefix else key], tensor)
-    try:
-        for _, layer in layers:
-            _fill(layer, other)
-        yield
-    finally:
-        for each in memory:
-            each.restore()
+
+    def __init__(self, module: nn.Module) -> None:
+        """Find the layers."""
+        self.module = module
+        self._layers = [(f"{prefix}." if prefix else "", layer) for prefix, layer in module.named_modules()]
+
+    @contextmanager
+    def holding(self, state: Mapping[str, Tensor]) -> Iterator[None]:
+        """Hold other parameters and buffers while open; all is put back, also after errors.
+
+        Args:
+            state: Every parameter and buffer, by the first of its names. A complex one may come as pairs of
+                reals along a last dimension of two.
+
+        Raises:
+            KeyError: If one is missing.
+        """
+        memory = [_Memory(layer) for _, layer in self._layers]
+        other: dict[int, Tensor] = {}
+        for prefix, layer in self._layers:
+            for slots in (layer._parameters, layer._buffers):
+                for key, tensor in slots.items():
+                    if tensor is not None and id(tensor) not in other:
+                        other[id(tensor)] = as_held(state[prefix + key], tensor)
+        try:
+            for each in memory:
+                each.fill(other)
+            yield
+        finally:
+            for each in memory:
+                each.restore()
 
 
 def as_held(value: Tensor, held: Tensor) -> Tensor:
@@ -74,19 +86,36 @@ class _Memory:
     """A layer's attributes, slots and the contents of its plain containers."""
 
     def __init__(self, layer: nn.Module) -> None:
-        self._attributes = vars(layer)
-        self._before = dict(self._attributes)
-        kept = [layer._parameters, layer._buffers, layer._modules]
-        kept += [value for _, value in _attributes(layer) if isinstance(value, dict)]
+        attributes = vars(layer)
+        self._slots: list[dict[str, Any]] = [each for each in (layer._parameters, layer._buffers) if each]
+        self._attributes, self._plain = attributes, list(_attributes(layer))
+        kept = [attributes, layer._parameters, layer._buffers, layer._modules]
+        self._lists = []
+        for _, value in self._plain:
+            if isinstance(value, dict):
+                kept.append(value)
+            elif type(value) is list:
+                self._lists.append((value, list(value)))
         self._mappings = [(mapping, dict(mapping)) for mapping in kept]
-        self._lists = [(value, list(value)) for _, value in _attributes(layer) if type(value) is list]
+
+    def fill(self, other: Mapping[int, Tensor]) -> None:
+        """Replace what the layer holds in its slots, and in its attributes as far as containers go."""
+        for held in self._slots:
+            for key, tensor in held.items():
+                if tensor is not None:
+                    held[key] = other[id(tensor)]
+        for key, value in self._plain:
+            replaced = _replaced(value, other, _DEPTH)
+            if replaced is not value:
+                self._attributes[key] = replaced
 
     def restore(self) -> None:
-        _put_back(self._attributes, self._before)
+        """Put back what was there."""
         for mapping, before in self._mappings:
-            _put_back(mapping, before)
+            if len(mapping) != len(before) or not all(map(is_, mapping.values(), before.values())):
+                _put_back(mapping, before)
         for values, items in self._lists:
-            if len(values) != len(items) or any(a is not b for a, b in zip(values, items, strict=True)):
+            if len(values) != len(items) or not all(map(is_, values, items)):
                 values[:] = items
 
 
@@ -98,23 +127,9 @@ def _put_back(mapping: MutableMapping[Any, Any], before: Mapping[Any, Any]) -> N
             mapping[key] = value
 
 
-def _fill(layer: nn.Module, other: Mapping[int, Tensor]) -> None:
-    """Replace what the layer holds in its slots, and in its attributes as far as containers go."""
-    slots: tuple[dict[str, Any], ...] = (layer._parameters, layer._buffers)
-    for held in slots:
-        for key, tensor in held.items():
-            if tensor is not None:
-                held[key] = other[id(tensor)]
-    attributes = vars(layer)
-    for key, value in list(_attributes(layer)):
-        replaced = _replaced(value, other, _DEPTH)
-        if replaced is not value:
-            attributes[key] = replaced
-
-
 def _attributes(layer: nn.Module) -> Iterator[tuple[str, Any]]:
     for key, value in vars(layer).items():
-        if key not in _MACHINERY and isinstance(value, Tensor | list | tuple | dict):
+        if key not in _MACHINERY and isinstance(value, _HOLDING):
             yield key, value
 
 
