@@ -18,6 +18,9 @@ Matvec = Callable[[Tensor], Tensor]
 
 _SMALL = 0.01
 
+RISK = 1e-3
+"""Chance of having passed over an eigenvalue at which a rank still counts as certain."""
+
 Which = Literal["largest", "smallest", "magnitude"]
 """Algebraically largest, algebraically smallest, or largest in absolute value."""
 
@@ -36,6 +39,8 @@ class Eigenpairs:
         products: Operator products used.
         symmetry_defect: Largest |u·Av − v·Au| met between orthonormal vectors; rounding alone makes it differ
             from zero for a symmetric operator.
+        risks: Bound on the chance that an eigenvalue more wanted than each one, a further copy of a repeated
+            one included, was passed over, see `landscape.linalg.ranks`; 1 where nobody looked, shape (k,).
     """
 
     eigenvalues: np.ndarray
@@ -45,6 +50,12 @@ class Eigenpairs:
     converged: np.ndarray
     products: int
     symmetry_defect: float
+    risks: np.ndarray
+
+    @property
+    def certain(self) -> np.ndarray:
+        """Whether each has converged and is of the rank it is reported at, but for a risk of 1 in 1,000."""
+        return self.converged & (self.risks <= RISK)
 
 
 def judged(
@@ -55,6 +66,7 @@ def judged(
     accuracy: np.ndarray,
     products: int,
     symmetry_defect: float,
+    risks: np.ndarray | None = None,
 ) -> Eigenpairs:
     """Eigenpairs whose residuals are known; each of at most its `accuracy` counts as converged."""
     return Eigenpairs(
@@ -65,6 +77,7 @@ def judged(
         converged=residuals <= accuracy,
         products=products,
         symmetry_defect=symmetry_defect,
+        risks=np.ones(len(values)) if risks is None else risks,
     )
 
 

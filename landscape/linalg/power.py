@@ -48,7 +48,7 @@ def power_iteration(
     space = Subspace(matvec, size, width, like)
     block, drawn = random_directions(space.vectors, width, seed), width
     while True:
-        space.clear()
+        space.truncate(0)
         space.extend(block)
         values, coefficients = space.ritz()
         wanted = order(values, "magnitude")[:k]

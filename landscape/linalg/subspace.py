@@ -94,11 +94,11 @@ class Subspace:
                 rows[: len(weights), piece] = (weights @ rows[: self.count, piece].double()).to(rows.dtype)
         self.projected = coefficients.T @ self.projected @ coefficients
 
-    def clear(self) -> None:
-        """Forget the basis, not what was learned of the operator."""
-        self.projected = np.zeros((0, 0))
+    def truncate(self, count: int) -> None:
+        """Keep the first directions only; what was learned of the operator stays."""
+        self.projected = self.projected[:count, :count]
 
-    def best(self, k: int, which: Which, tolerance: float) -> Eigenpairs:
+    def best(self, k: int, which: Which, tolerance: float, risks: np.ndarray | None = None) -> Eigenpairs:
         """The k most wanted pairs as they stand; the basis shrinks to them."""
         values, coefficients = self.ritz()
         chosen = order(values, which)[:k]
@@ -110,6 +110,7 @@ class Subspace:
             accuracy=goal(values[chosen], tolerance, self.scale, self._vectors),
             products=self.products,
             symmetry_defect=self.symmetry_defect,
+            risks=risks,
         )
 
     def _reserve(self, rows: int) -> None:
