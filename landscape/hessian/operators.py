@@ -74,6 +74,7 @@ class Operator:
             objective = objective.over(weights)
         objective, self.exact = prepared(objective, kind)
         self.objective, self.kind, self.coordinates = objective, kind, coordinates
+        self._parameters, self._draw = parameters, draw
         self._scales = {name: _scale(theta[name], coordinates) for name in objective.free}
         self._matrix: CurvatureMatrix | FiniteDifferences
         if self.exact:
@@ -81,6 +82,15 @@ class Operator:
         else:
             self._matrix = FiniteDifferences(objective, parameters, draw)
         self.size = sum(value.numel() for value in objective.free.values())
+
+    def elsewhere(self, objective: Objective) -> Operator:
+        """The same matrix of another objective over the same parameters, in its precision."""
+        theta = self._parameters
+        if theta is not None:
+            theta = {name: value.to(objective.dtype) for name, value in theta.items()}
+        return Operator(
+            objective, kind=self.kind, coordinates=self.coordinates, parameters=theta, draw=self._draw
+        )
 
     @property
     def like(self) -> Tensor:

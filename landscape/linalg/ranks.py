@@ -1,7 +1,7 @@
 """Whether an eigenvalue was passed over: a fresh random direction, outside all that is known, tells.
 
-Lanczos may pass over an eigenvalue in which its start had next to no part, and sees but one copy of a repeated
-one. What is outside the basis V of a search is judged here by the Schur complement of A − x·I,
+Lanczos may pass over an eigenvalue in which its start had next to no part, and sees but one copy of a
+repeated one. What is outside the basis V of a search is judged here by the Schur complement of A − x·I,
 
     M(x) = B + R (x − T)⁻¹ Rᵀ,
 
@@ -114,7 +114,9 @@ class _Complement:
         ranking = order(values, which)
         wanted, others = ranking[:k], ranking[k:]
         noise = max(space.symmetry_defect, closing(space.vectors) * space.scale, np.finfo(float).tiny)
-        levels = -rank_key(values[wanted], which) + space.residuals(values[wanted], vectors[:, wanted]) + noise
+        levels = (
+            -rank_key(values[wanted], which) + space.residuals(values[wanted], vectors[:, wanted]) + noise
+        )
         x, sign = levels.min(), -1.0 if which == "smallest" else 1.0
         if which == "magnitude" and len(others):
             sign = float(np.sign(values[others[0]]) or 1.0)
