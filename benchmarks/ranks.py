@@ -90,7 +90,6 @@ def ranks(seeds: int, tolerance: float, method: str = "lanczos") -> list[dict[st
 def bound_ratios(case: Any, seeds: range, *, tolerance: float, k: int = 3) -> np.ndarray:
     """Error bound over true error, shape (seed, k), of a float32 Hessian against its dense float64 one."""
     from landscape.hessian import Operator, eigenpairs
-    from landscape.linalg.eigenpairs import Which
     from tests.references import dense_reference
 
     ends: tuple[Which, ...] = ("largest", "smallest", "magnitude")

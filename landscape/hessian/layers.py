@@ -50,8 +50,8 @@ def layers(
 
     Returns:
         Dimension `layer`: `name`, `kind` (conv, dense, norm, …), `depth` in the network's order from 0 to 1,
-        `parameters`, `eigenvalue`, `residual`, `converged`, `rank_risk`, `rank_certain` (see `top_eigenvalues`),
-        `trace`, `trace_standard_error`; and `products`.
+        `parameters`, `eigenvalue`, `residual`, `converged`, `rank_risk` and `rank_certain` (see
+        `top_eigenvalues`), `trace`, `trace_standard_error`; and `products`.
     """
     run = run or in_memory()
     whole = Operator(objective, kind=kind, coordinates=coordinates, keep=keep)

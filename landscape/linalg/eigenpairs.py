@@ -107,8 +107,8 @@ def bounds(totals: np.ndarray, rounding: np.ndarray | float, gaps: np.ndarray) -
 def certain_gaps(values: np.ndarray, residuals: np.ndarray, which: Which, risks: np.ndarray) -> np.ndarray:
     """Distance from each eigenvalue to the next one, as far as certain ranks tell; 0 where they do not.
 
-    Beyond the last certain rank lies nothing but the reported values; and each of these lies within its
-    residual.
+    Beyond the last certain rank lies nothing but the reported values, all residuals together allowed for;
+    and each of these lies within its own.
     """
     certain = int((np.append(risks, 1.0) > RISK).argmax())
     gaps = np.zeros(len(values))
@@ -116,7 +116,7 @@ def certain_gaps(values: np.ndarray, residuals: np.ndarray, which: Which, risks:
         keys = -rank_key(values, which)
         between = np.abs(values[:, None] - values) - residuals
         np.fill_diagonal(between, np.inf)
-        rest = keys - (keys + residuals)[:certain].min()
+        rest = keys - keys[:certain].min() - np.linalg.norm(residuals)
         gaps = np.maximum(np.minimum(between.min(1), rest), 0)
     return gaps
 

@@ -7,8 +7,8 @@ repeated one. What is outside the basis V of a search is judged here by the Schu
 
 with T the projection of A on V, B that on the rest, and R their coupling: A has as many eigenvalues above x
 as T, and none was passed over, if and only if M(x) has none there (Haynsworth's inertia theorem). The wanted
-Ritz pairs count as decoupled, which moves no eigenvalue by more than their residuals. Lanczos on M(x) from a
-random direction w then bounds its largest eigenvalue from above: the share γ of w in the eigenvector obeys
+Ritz pairs count as decoupled, which moves no eigenvalue by more than their residuals together. Lanczos on
+M(x) from a random direction w then bounds its largest eigenvalue from above: the share γ of w in the eigenvector obeys
 γ² Σᵢ pᵢ(λ)² ≤ 1, with pᵢ the Lanczos polynomials, and |γ| is that small by chance with a known probability
 only (Van Dorsselaer, Hochstenbach & van der Vorst 2000, SIAM J. Matrix Anal. Appl. 22(3)).
 """
@@ -46,13 +46,10 @@ class Verdict:
     Attributes:
         risks: Chance that an eigenvalue beyond each reported one was passed over and not seen, shape (k,).
         missed: Whether one was seen.
-        level: What no eigenvalue but those reported lies beyond where the last rank is certain: that rank's
-            sort key, with its residual.
     """
 
     risks: np.ndarray
     missed: bool
-    level: float
 
 
 def confirm(space: Subspace, k: int, which: Which, *, products: int, seed: int, drawn: int) -> Verdict:
@@ -69,9 +66,9 @@ def confirm(space: Subspace, k: int, which: Which, *, products: int, seed: int, 
         drawn: Streams under that seed that were used before.
     """
     outside = space.size - space.count
-    complement = _Complement.of(space, k, which)
     if not outside:
-        return Verdict(np.zeros(k), False, complement.levels[-1])
+        return Verdict(np.zeros(k), False)
+    complement = _Complement.of(space, k, which)
     direction = random_directions(space.vectors, 1, seed, drawn)
     risks, missed = np.ones(k), False
     for _ in range(min(products, outside)):
@@ -81,7 +78,7 @@ def confirm(space: Subspace, k: int, which: Which, *, products: int, seed: int, 
         risks, missed = complement.judge(space, float(coupling.sum()), outside)
         if missed or (risks <= RISK).all() or not len(direction):
             break
-    return Verdict(risks, missed, complement.levels[-1])
+    return Verdict(risks, missed)
 
 
 @dataclass
@@ -114,9 +111,7 @@ class _Complement:
         ranking = order(values, which)
         wanted, others = ranking[:k], ranking[k:]
         noise = max(space.symmetry_defect, closing(space.vectors) * space.scale, np.finfo(float).tiny)
-        levels = (
-            -rank_key(values[wanted], which) + space.residuals(values[wanted], vectors[:, wanted]) + noise
-        )
+        levels = noise - rank_key(values[wanted], which)
         x, sign = levels.min(), -1.0 if which == "smallest" else 1.0
         if which == "magnitude" and len(others):
             sign = float(np.sign(values[others[0]]) or 1.0)

@@ -112,8 +112,6 @@ def test_the_complement_counts_the_eigenvalues_beyond_a_level(which: str):
         columns.append(inner(rest, complement.image(space)[None])[:, 0])
     found = np.stack(columns, 1)
 
-    values, vectors = space.ritz()
-    del values, vectors
     space.truncate(known)
     values, vectors = space.ritz()
     keys = {"largest": -values, "smallest": values, "magnitude": -np.abs(values)}[which]
