@@ -8,9 +8,9 @@ repeated one. What is outside the basis V of a search is judged here by the Schu
 with T the projection of A on V, B that on the rest, and R their coupling: A has as many eigenvalues above x
 as T, and none was passed over, if and only if M(x) has none there (Haynsworth's inertia theorem). The wanted
 Ritz pairs count as decoupled, which moves no eigenvalue by more than their residuals together. Lanczos on
-M(x) from a random direction w then bounds its largest eigenvalue from above: the share γ of w in the eigenvector obeys
-γ² Σᵢ pᵢ(λ)² ≤ 1, with pᵢ the Lanczos polynomials, and |γ| is that small by chance with a known probability
-only (Van Dorsselaer, Hochstenbach & van der Vorst 2000, SIAM J. Matrix Anal. Appl. 22(3)).
+M(x) from a random direction w then bounds its largest eigenvalue from above: the share γ of w in the
+eigenvector obeys γ² Σᵢ pᵢ(λ)² ≤ 1, with pᵢ the Lanczos polynomials, and |γ| is that small by chance with a
+known probability only (Van Dorsselaer, Hochstenbach & van der Vorst 2000, SIAM J. Matrix Anal. Appl. 22(3)).
 """
 
 from __future__ import annotations
