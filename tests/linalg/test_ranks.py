@@ -53,10 +53,10 @@ def test_copies_of_both_signs_are_found():
 
 def test_power_iteration_is_confirmed_too():
     diagonal = torch.from_numpy(DOUBLE)
-    pairs = power_iteration(lambda v: diagonal * v, len(diagonal), 3, tolerance=1e-2)
-    np.testing.assert_allclose(pairs.eigenvalues, [30, 17, 4], rtol=1e-2)
+    pairs = power_iteration(lambda v: diagonal * v, len(diagonal), 2, tolerance=1e-2)
+    np.testing.assert_allclose(pairs.eigenvalues, [30, 17], rtol=1e-2)
     assert pairs.certain.all()
-    blind = power_iteration(lambda v: diagonal * v, len(diagonal), 3, tolerance=1e-2, confirm=0)
+    blind = power_iteration(lambda v: diagonal * v, len(diagonal), 2, tolerance=1e-2, confirm=0)
     assert not blind.certain.any()
     np.testing.assert_array_equal(blind.eigenvalues, pairs.eigenvalues)
 
