@@ -16,14 +16,14 @@ from tests.cases import BY_NAME
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-7])
 def test_no_error_is_beyond_its_bound(name: str, tolerance: float):
     """The symmetry defect alone falls short of the errors here, which are those of rounded weights."""
-    ratios = bound_ratios(BY_NAME[name], range(3), tolerance=tolerance, k=2)
+    ratios = bound_ratios(BY_NAME[name], range(3), tolerance=tolerance)
     assert (ratios >= 1).all()
-    assert np.median(ratios[:, 0]) <= 3
+    assert np.median(ratios[:, 0]) <= 3  # the first pair is converged down to its rounding, the last is not
 
 
 def test_the_defect_alone_would_not_do():
     operator = Operator(BY_NAME["mlp"].objective(dtype=torch.float32))
-    blind = eigenpairs(operator, 1, tolerance=1e-3, rounding=0)
+    blind = eigenpairs(operator, 3, tolerance=1e-3, rounding=0)
     measured = rounding_measured(operator, blind)
     assert measured.error_bounds[0] > 1.5 * blind.error_bounds[0]
     np.testing.assert_array_equal(measured.eigenvalues, blind.eigenvalues)

@@ -157,7 +157,7 @@ def test_gaps_are_known_beyond_certain_ranks_only():
     np.testing.assert_allclose(every, [2.9, 0.5 - together, 0])
 
 
-@pytest.mark.parametrize("name", ["gaps of 1 %", "double fifth", "triple", "negative side"])
+@pytest.mark.parametrize("name", ["gaps of 1 %", "double fourth", "triple", "clustered top"])
 def test_what_is_called_certain_is_not_mistaken(name: str):
     """A small version of `benchmarks.ranks`."""
     before, usual = (
