@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from torch import nn
@@ -62,7 +64,7 @@ def layers(
     def compute(index: int) -> Item:
         block = whole.objective.over([name for name in free if layer_of(name) == names[index]])
         operator = Operator(block, kind=kind, coordinates=coordinates, keep=keep)
-        options = {"max_products": max_products, "confirm": confirm, "rounding": 0}
+        options: dict[str, Any] = {"max_products": max_products, "confirm": confirm, "rounding": 0}
         pairs = eigenpairs(operator, 1, tolerance=tolerance, seed=seed, **options)
         return {
             "eigenvalue": pairs.eigenvalues[0],
