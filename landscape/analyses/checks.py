@@ -7,11 +7,15 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.determinism import Culprit
+from landscape.linalg.eigenpairs import RISK
 from landscape.objective import Objective
 from landscape.results import Check
 
 ROUNDING = 3e-5
 """Share of a loss that the fast and the plain way may differ by, in float32."""
+
+LOOKED = 0.5
+"""Risk above which the search for what was passed over counts as having told nothing."""
 
 
 def determinism(culprit: Culprit | None) -> Check:
@@ -50,6 +54,25 @@ def residuals(dataset: xr.Dataset) -> Check:
         f"{open_pairs} of {total} eigenvalues did not converge (largest residual {worst:.1e} of the largest "
         "eigenvalue); allow more --max-products or a larger --tolerance.",
     )
+
+
+def ranks(dataset: xr.Dataset) -> Check:
+    """Whether it is known that no eigenvalue was passed over."""
+    certain, risks = dataset.rank_certain.values, dataset.rank_risk.values
+    if certain.all():
+        return Check(
+            "ranks",
+            True,
+            "Every rank is certain: no eigenvalue was passed over, further copies of repeated ones included "
+            f"(at a risk of {RISK:g}).",
+        )
+    text = (
+        f"{int(certain.sum())} of {certain.size} ranks are certain; for the others, that no eigenvalue was "
+        f"passed over is known at a risk of up to {risks[~certain].max():.2g}"
+    )
+    if risks[~certain].max() <= LOOKED:
+        return Check("ranks", True, f"{text}; more --confirm lowers it.")
+    return Check("ranks", False, f"{text}, which tells nothing; allow more --confirm.")
 
 
 def finite(what: str, values: np.ndarray) -> Check:

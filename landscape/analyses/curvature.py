@@ -30,6 +30,7 @@ def eigenvalues(
     coordinates: hessian.Coordinates = "raw",
     tolerance: float = 1e-3,
     max_products: int = 0,
+    confirm: int | None = None,
     block: int = 1,
     basis: int = 0,
     vectors: bool = False,
@@ -48,7 +49,7 @@ def eigenvalues(
         "block": block,
         "basis": basis,
         "seed": objective.seed,
-    }
+    } | _asked(confirm)
     operator = _operator(objective, kind, coordinates, keep)
 
     def measure() -> xr.Dataset:
@@ -61,7 +62,7 @@ def eigenvalues(
         operator.objective,
         operator.record() | search,
         measure,
-        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), checks.residuals(dataset)],
+        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), *_found(dataset, method)],
         strict=True,
     )
 
@@ -78,6 +79,7 @@ def spectrum(
     coordinates: hessian.Coordinates = "raw",
     tolerance: float = 1e-2,
     max_products: int = 0,
+    confirm: int | None = None,
     progress: Progress = silent,
     run: Runner | None = None,
 ) -> xr.Dataset:
@@ -93,7 +95,7 @@ def spectrum(
         "tolerance": tolerance,
         "max_products": max_products,
         "seed": objective.seed,
-    }
+    } | _asked(confirm)
     operator = _operator(objective, kind, coordinates, 0)
     return stamped(
         "spectrum",
@@ -102,7 +104,7 @@ def spectrum(
         lambda: hessian.max_eigenvalue_spectrum(
             operator.objective, run=run or in_memory(progress), **options
         ),
-        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), checks.residuals(dataset)],
+        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), *_found(dataset, method)],
         strict=True,
     )
 
@@ -175,6 +177,7 @@ def layers(
     coordinates: hessian.Coordinates = "raw",
     tolerance: float = 1e-2,
     max_products: int = 0,
+    confirm: int | None = None,
     keep: int = KEPT_BYTES,
     progress: Progress = silent,
     run: Runner | None = None,
@@ -187,16 +190,27 @@ def layers(
         "tolerance": tolerance,
         "max_products": max_products,
         "seed": objective.seed,
-    }
+    } | _asked(confirm)
     operator = _operator(objective, kind, coordinates, 0)
     return stamped(
         "layers",
         operator.objective,
         options | operator.record(),
         lambda: hessian.layers(operator.objective, keep=keep, run=run or in_memory(progress), **options),
-        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), checks.residuals(dataset)],
+        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), *_found(dataset)],
         strict=True,
     )
+
+
+def _found(dataset: xr.Dataset, method: hessian.Method = "lanczos") -> list[Check]:
+    """Of eigenvalues; what PyHessian passes over, it alone knows."""
+    found = [checks.residuals(dataset)]
+    return found if method == "pyhessian" else [*found, checks.ranks(dataset)]
+
+
+def _asked(confirm: int | None) -> dict[str, Any]:
+    """What confirming the ranks may take, where it is not the usual."""
+    return {} if confirm is None else {"confirm": confirm}
 
 
 def _operator(objective: Objective, kind: Curvature, coordinates: hessian.Coordinates, keep: int) -> Operator:

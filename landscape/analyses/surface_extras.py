@@ -67,7 +67,7 @@ def _ends(objective: Objective, draw: int, tolerance: float) -> Item:
     """Both ends of the spectrum at the objective's own parameters."""
     if not math.isfinite(objective.value(draw=draw).nll):
         return _NOTHING
-    options = {"tolerance": tolerance, "seed": objective.seed, "draw": draw}
+    options = {"tolerance": tolerance, "seed": objective.seed, "draw": draw, "confirm": 0, "rounding": 0}
     largest, smallest = (
         hessian.eigenpairs(objective, 1, which=which, **options)  # type: ignore[arg-type]
         for which in ("largest", "smallest")

@@ -35,6 +35,7 @@ def measure(request: Request, objective: Objective, path: Path, options: dict[st
         which=options["which"],
         tolerance=1e-3 if options["tolerance"] is None else options["tolerance"],
         max_products=options["max_products"],
+        confirm=options["confirm"],
         vectors=options["vectors"],
         basis=basis,
         keep=keep,
@@ -59,7 +60,9 @@ def measure(request: Request, objective: Objective, path: Path, options: dict[st
 def _asked(options: dict[str, Any], shared: dict[str, Any], keep: int) -> dict[str, dict[str, Any]]:
     """Options of each further analysis that was asked for, by kind of result."""
     asked: dict[str, dict[str, Any]] = {}
-    search = {"max_products": options["max_products"]}
+    search: dict[str, Any] = {"max_products": options["max_products"]}
+    if options["confirm"] is not None:
+        search["confirm"] = options["confirm"]
     if options["tolerance"] is not None:
         search["tolerance"] = options["tolerance"]
     if options["spectrum"]:
@@ -107,6 +110,8 @@ def _eigenvalues(dataset: xr.Dataset, which: str) -> Part:
         "residuals": dataset.residual.values[order].tolist(),
         "error_bounds": dataset.error_bound.values[order].tolist(),
         "converged": dataset.converged.values[order].tolist(),
+        "rank_risks": dataset.rank_risk.values[order].tolist(),
+        "rank_certain": dataset.rank_certain.values[order].tolist(),
         "hvps": int(dataset.products),
     }
     if which == "smallest":

@@ -54,6 +54,12 @@ _OPTIONS = (
     click.option(
         "--max-products", type=click.IntRange(min=0), default=0, help="Products allowed; 0 chooses."
     ),
+    click.option(
+        "--confirm",
+        type=click.IntRange(min=0),
+        help="Products that may look for eigenvalues passed over; by default a tenth of those of the search, "
+        "up to four tenths at a --tolerance of 0.01.",
+    ),
     click.option("--vectors", is_flag=True, help="Save the eigenvectors too."),
     click.option(
         "--trace", "trace_probes", type=click.IntRange(min=2), metavar="PROBES", help="Also the trace."

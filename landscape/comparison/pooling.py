@@ -38,6 +38,8 @@ _DROPPED = ("log_probability",)
 Reduce = Callable[[np.ndarray], Any]
 _REDUCE: dict[str, Reduce] = {
     "converged": lambda values: values.all(0),
+    "rank_certain": lambda values: values.all(0),
+    "rank_risk": lambda values: values.max(0),
     "residual": lambda values: values.max(0),
     "error_bound": lambda values: values.max(0),
     "products": lambda values: values.sum(0),

@@ -13,6 +13,7 @@ from torch import Tensor
 from landscape.errors import LandscapeError
 from landscape.hessian.crosscheck import pyhessian_eigenpairs
 from landscape.hessian.operators import Operator, as_operator
+from landscape.hessian.rounding import rounding_measured
 from landscape.linalg import Eigenpairs, Which, lanczos, power_iteration
 from landscape.objective import Objective
 from landscape.precision import full_precision
@@ -34,6 +35,8 @@ def eigenpairs(
     basis: int = 0,
     seed: int = 0,
     draw: int = 0,
+    confirm: int | None = None,
+    rounding: int | None = None,
     progress: Progress = silent,
 ) -> Eigenpairs:
     """Eigenpairs of a curvature matrix of the total loss over the free parameters.
@@ -50,6 +53,8 @@ def eigenpairs(
         block: Directions that Lanczos takes at once; more than one finds repeated eigenvalues.
         seed: Of the start vectors.
         draw: Which dropout masks, with an objective of `fresh` dropout.
+        confirm: Products that may be spent on whether an eigenvalue was passed over, see `landscape.linalg`.
+        rounding: Eigenvectors whose rounding is measured in float64 for the error bounds; None takes all.
         progress: Counts the products; how many there will be is not known beforehand.
 
     Raises:
@@ -65,12 +70,16 @@ def eigenpairs(
     options: dict[str, Any] = {"tolerance": tolerance, "seed": seed}
     with full_precision(operator.like.device):  # for the solvers' own arithmetic
         if method == "pyhessian":
-            return pyhessian_eigenpairs(operator, k, max_products=max_products, **options)
-        matvec, options["like"] = _counted(operator, progress), operator.like
+            pairs = pyhessian_eigenpairs(operator, k, max_products=max_products, **options)
+            return rounding_measured(operator, pairs, vectors=rounding)
+        matvec = _counted(operator, progress)
+        options |= {"like": operator.like, "confirm": confirm}
         if method == "power":
-            return power_iteration(matvec, operator.size, k, max_products=max_products or 200 * k, **options)
-        options |= {"block": block, "basis": basis, "max_products": max_products or 200}
-        return lanczos(matvec, operator.size, k, which=which, **options)
+            pairs = power_iteration(matvec, operator.size, k, max_products=max_products or 200 * k, **options)
+        else:
+            options |= {"block": block, "basis": basis, "max_products": max_products or 200}
+            pairs = lanczos(matvec, operator.size, k, which=which, **options)
+        return rounding_measured(operator, pairs, vectors=rounding)
 
 
 def top_eigenvalues(
@@ -85,9 +94,11 @@ def top_eigenvalues(
         **options: As in `eigenpairs`.
 
     Returns:
-        Dimension `rank`: `eigenvalue`, `residual` (‖Hv − λv‖), `error_bound` (the residual plus the
-        operator's own rounding: some eigenvalue lies within it) and `converged`; `products` counts products.
-        With `vectors`, `vector` with dimensions `rank`, `parameter`, the free parameters flattened in order.
+        Dimension `rank`: `eigenvalue`, `residual` (‖Hv − λv‖), `error_bound` (some eigenvalue lies within it,
+        the rounding of the products included), `converged`, `rank_risk` (bound on the chance that an
+        eigenvalue, a copy of a repeated one included, was passed over before it) and `rank_certain`
+        (converged, at a risk of 1 in 1,000 at most); `products` counts products. With `vectors`, `vector`
+        with dimensions `rank`, `parameter`, the free parameters flattened in order.
     """
     operator = as_operator(source, draw=options.pop("draw", 0))
     pairs = eigenpairs(operator, k, **options)
@@ -95,8 +106,10 @@ def top_eigenvalues(
         {
             "eigenvalue": ("rank", pairs.eigenvalues, {"long_name": "Hessian eigenvalue"}),
             "residual": ("rank", pairs.residuals, {"long_name": "‖Hv − λv‖"}),
-            "error_bound": ("rank", pairs.error_bounds, {"long_name": "residual + symmetry defect"}),
+            "error_bound": ("rank", pairs.error_bounds, {"long_name": "error bound, rounding included"}),
             "converged": ("rank", pairs.converged),
+            "rank_risk": ("rank", pairs.risks, {"long_name": "risk that an eigenvalue was passed over"}),
+            "rank_certain": ("rank", pairs.certain),
             "products": ((), pairs.products, {"long_name": "products with the matrix"}),
         },
         coords={"rank": np.arange(1, k + 1)},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from torch import nn
@@ -29,6 +31,7 @@ def layers(
     probes: int = 32,
     tolerance: float = 1e-2,
     max_products: int = 0,
+    confirm: int | None = None,
     keep: int = KEPT_BYTES,
     seed: int = 0,
     run: Runner | None = None,
@@ -42,13 +45,15 @@ def layers(
         probes: Of the traces, which come from products of the whole matrix, all layers at once.
         tolerance: Residual that counts as converged, as a share of the eigenvalue.
         max_products: Products allowed for each layer's eigenvalue; 0 chooses.
+        confirm: Products of these that confirming the ranks may take, see `landscape.linalg.lanczos`.
         keep: Bytes that graphs may take between products.
         seed: Of start vectors and probes.
         run: Runs layers and probes; in memory by default.
 
     Returns:
         Dimension `layer`: `name`, `kind` (conv, dense, norm, …), `depth` in the network's order from 0 to 1,
-        `parameters`, `eigenvalue`, `residual`, `converged`, `trace`, `trace_standard_error`; and `products`.
+        `parameters`, `eigenvalue`, `residual`, `converged`, `rank_risk` and `rank_certain` (see
+        `top_eigenvalues`), `trace`, `trace_standard_error`; and `products`.
     """
     run = run or in_memory()
     whole = Operator(objective, kind=kind, coordinates=coordinates, keep=keep)
@@ -59,11 +64,14 @@ def layers(
     def compute(index: int) -> Item:
         block = whole.objective.over([name for name in free if layer_of(name) == names[index]])
         operator = Operator(block, kind=kind, coordinates=coordinates, keep=keep)
-        pairs = eigenpairs(operator, 1, tolerance=tolerance, max_products=max_products, seed=seed)
+        options: dict[str, Any] = {"max_products": max_products, "confirm": confirm, "rounding": 0}
+        pairs = eigenpairs(operator, 1, tolerance=tolerance, seed=seed, **options)
         return {
             "eigenvalue": pairs.eigenvalues[0],
             "residual": pairs.residuals[0],
             "converged": pairs.converged[0],
+            "rank_risk": pairs.risks[0],
+            "rank_certain": pairs.certain[0],
             "products": np.array(pairs.products),
         }
 

@@ -76,6 +76,7 @@ class Operator:
             objective = objective.over(weights)
         objective, self.exact = prepared(objective, kind)
         self.objective, self.kind, self.coordinates = objective, kind, coordinates
+        self._parameters, self._draw = parameters, draw
         self._scales = {}
         if coordinates != "raw":
             for name in objective.free:
@@ -87,6 +88,15 @@ class Operator:
         else:
             self._matrix = FiniteDifferences(objective, parameters, draw)
         self.size = sum(value.numel() for value in objective.free.values())
+
+    def elsewhere(self, objective: Objective) -> Operator:
+        """The same matrix of another objective over the same parameters, in its precision."""
+        theta = self._parameters
+        if theta is not None:
+            theta = {name: value.to(objective.dtype) for name, value in theta.items()}
+        return Operator(
+            objective, kind=self.kind, coordinates=self.coordinates, parameters=theta, draw=self._draw
+        )
 
     @property
     def like(self) -> Tensor:

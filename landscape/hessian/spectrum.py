@@ -35,6 +35,7 @@ def max_eigenvalue_spectrum(
     coordinates: Coordinates = "raw",
     tolerance: float = 1e-2,
     max_products: int = 0,
+    confirm: int | None = None,
     seed: int = 0,
     run: Runner | None = None,
 ) -> xr.Dataset:
@@ -54,12 +55,13 @@ def max_eigenvalue_spectrum(
         coordinates: See `Operator`.
         tolerance: Residual that counts as converged, as a share of the eigenvalue.
         max_products: Products allowed for each mini-batch; 0 chooses.
+        confirm: Products of these that confirming the ranks may take, see `landscape.linalg.lanczos`.
         seed: Of the start vectors.
         run: Runs the mini-batches; in memory by default.
 
     Returns:
-        Dimensions `batch`, `rank`: `eigenvalue`, `residual`, `converged`; and the statistics of
-        `summary_statistics`.
+        Dimensions `batch`, `rank`: `eigenvalue`, `residual`, `error_bound`, `converged`, `rank_risk` and
+        `rank_certain` (see `top_eigenvalues`); and the statistics of `summary_statistics`.
 
     Raises:
         LandscapeError: If the samples do not give that many mini-batches.
@@ -77,13 +79,17 @@ def max_eigenvalue_spectrum(
             which=which,
             tolerance=tolerance,
             max_products=max_products,
+            confirm=confirm,
             seed=seed + index,
+            rounding=1,
         )
         return {
             "eigenvalue": pairs.eigenvalues,
             "residual": pairs.residuals,
             "error_bound": pairs.error_bounds,
             "converged": pairs.converged,
+            "rank_risk": pairs.risks,
+            "rank_certain": pairs.certain,
             "products": np.array(pairs.products),
         }
 

@@ -18,6 +18,9 @@ Matvec = Callable[[Tensor], Tensor]
 
 _SMALL = 0.01
 
+RISK = 1e-3
+"""Chance of having passed over an eigenvalue at which a rank still counts as certain."""
+
 Which = Literal["largest", "smallest", "magnitude"]
 """Algebraically largest, algebraically smallest, or largest in absolute value."""
 
@@ -30,12 +33,15 @@ class Eigenpairs:
         eigenvalues: In the order asked for, float64, shape (k,).
         vectors: Unit eigenvectors as rows, shape (k, n).
         residuals: ‖A v − λ v‖ of each pair, from products with the operator itself, shape (k,).
-        error_bounds: Residual plus symmetry defect, shape (k,): some eigenvalue of A lies this close to λ,
-            the operator's own rounding included.
+        error_bounds: Some eigenvalue of A lies this close to λ, shape (k,): residual plus symmetry defect, or
+            with a known gap to the next eigenvalue what Temple's inequality makes of them, see `bounds`.
         converged: Whether the residual is at most what `goal` asks for, shape (k,).
         products: Operator products used.
         symmetry_defect: Largest |u·Av − v·Au| met between orthonormal vectors; rounding alone makes it differ
             from zero for a symmetric operator.
+        risks: Bound on the chance that an eigenvalue more wanted than each one, a further copy of a repeated
+            one included, was passed over, see `landscape.linalg.ranks`; 1 where nobody looked, shape (k,).
+        gaps: No other eigenvalue lies closer to each one, but for that risk; 0 where that is not known.
     """
 
     eigenvalues: np.ndarray
@@ -45,6 +51,13 @@ class Eigenpairs:
     converged: np.ndarray
     products: int
     symmetry_defect: float
+    risks: np.ndarray
+    gaps: np.ndarray
+
+    @property
+    def certain(self) -> np.ndarray:
+        """Whether each has converged and is of the rank it is reported at, but for a risk of 1 in 1,000."""
+        return self.converged & (self.risks <= RISK)
 
 
 def judged(
@@ -55,17 +68,57 @@ def judged(
     accuracy: np.ndarray,
     products: int,
     symmetry_defect: float,
+    risks: np.ndarray | None = None,
+    gaps: np.ndarray | None = None,
 ) -> Eigenpairs:
     """Eigenpairs whose residuals are known; each of at most its `accuracy` counts as converged."""
+    risks = np.ones(len(values)) if risks is None else risks
+    gaps = np.zeros(len(values)) if gaps is None else gaps
+    unit = torch.finfo(vectors.dtype).eps * np.abs(values)  # vectors are of unit length but for this
     return Eigenpairs(
         eigenvalues=values,
         vectors=vectors,
         residuals=residuals,
-        error_bounds=residuals + symmetry_defect,
+        error_bounds=bounds(residuals + symmetry_defect, symmetry_defect + unit, gaps),
         converged=residuals <= accuracy,
         products=products,
         symmetry_defect=symmetry_defect,
+        risks=risks,
+        gaps=gaps,
     )
+
+
+def bounds(totals: np.ndarray, rounding: np.ndarray | float, gaps: np.ndarray) -> np.ndarray:
+    """How far each eigenvalue may be off.
+
+    By the residual theorem no farther than the residual; of the Rayleigh quotient, where no other eigenvalue
+    lies within the gap, no farther than residual² / gap (Temple; Parlett 1998, section 10.5). Rounding moves
+    the quotient itself.
+
+    Args:
+        totals: Residuals, rounding included, shape (k,).
+        rounding: By how much the quotient is off, ‖A v − fl(A v)‖ at most and what the vectors' lengths add.
+        gaps: Distance to the next eigenvalue, or 0 where it is not known, shape (k,).
+    """
+    second = np.divide(totals**2, gaps, out=np.full(len(totals), np.inf), where=gaps > totals)
+    return np.minimum(totals, rounding + second)
+
+
+def certain_gaps(values: np.ndarray, residuals: np.ndarray, which: Which, risks: np.ndarray) -> np.ndarray:
+    """Distance from each eigenvalue to the next one, as far as certain ranks tell; 0 where they do not.
+
+    Beyond the last certain rank lies nothing but the reported values, all residuals together allowed for;
+    and each of these lies within its own.
+    """
+    certain = int((np.append(risks, 1.0) > RISK).argmax())
+    gaps = np.zeros(len(values))
+    if certain:
+        keys = -rank_key(values, which)
+        between = np.abs(values[:, None] - values) - residuals
+        np.fill_diagonal(between, np.inf)
+        rest = keys - keys[:certain].min() - np.linalg.norm(residuals)
+        gaps = np.maximum(np.minimum(between.min(1), rest), 0)
+    return gaps
 
 
 def certify(

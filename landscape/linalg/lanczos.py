@@ -11,6 +11,8 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, check_request, goal, order, rank_key
+from landscape.linalg.ranks import Verdict, allowance
+from landscape.linalg.ranks import confirm as look
 from landscape.linalg.subspace import Subspace
 from landscape.linalg.vectors import closing, normalised, orthonormal, random_directions, template
 
@@ -30,6 +32,7 @@ def lanczos(
     seed: int = 0,
     like: Tensor | None = None,
     start: Tensor | None = None,
+    confirm: int | None = None,
 ) -> Eigenpairs:
     """K extreme eigenpairs of a symmetric operator.
 
@@ -37,9 +40,10 @@ def lanczos(
     A full basis is compressed to its best Ritz vectors, which costs no product. A pair's residual follows
     from the projection; before it counts as converged it is confirmed on the stored images.
 
-    A Krylov space from b directions holds at most b of each eigenspace: more of a repeated eigenvalue are
-    found only where the space closes first, as it does for low-rank operators, and the search goes on outside
-    it. Ask for a larger `block` where eigenvalues may repeat.
+    A Krylov space from b directions holds at most b of each eigenspace, and may pass over an eigenvalue in
+    which they had next to no part. Pairs that have converged are therefore confirmed: a fresh random
+    direction outside the basis looks for what was passed over (`landscape.linalg.ranks`). What it sees joins
+    the search, which goes on; what it cannot exclude within its products is said, rank by rank.
 
     Args:
         matvec: The operator.
@@ -54,7 +58,10 @@ def lanczos(
         seed: Of the start vectors.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
         start: Directions to start from, shape (b, n), such as the eigenvectors of a similar operator. Random
-            ones make up the number to `block`; an eigenvector orthogonal to all of them can be missed.
+            ones make up the number to `block`; an eigenvector orthogonal to all of them can be missed, unless
+            it is confirmed that none was.
+        confirm: Products that confirming the ranks may take, of those allowed. By default a tenth of those of
+            the search, up to four tenths with a tolerance looser than 0.0025.
 
     Raises:
         LandscapeError: If k, the tolerance, the number of products, the block, the basis or the start is out
@@ -75,7 +82,17 @@ def lanczos(
             space.images[-len(newest) :], space.vectors, closing(like) * space.scale
         )
         state = search.state(coupling, tolerance)
-        if state == "found" or space.count == size or space.products == max_products:
+        if state == "found":
+            verdict = _confirmed(search, tolerance, max_products - space.products, confirm, seed, drawn)
+            if not verdict.missed:
+                return space.best(k, which, tolerance, verdict.risks)
+            drawn += 1
+            candidates = torch.cat([ahead, space.images[-1:]])
+            ahead, _ = orthonormal(candidates, space.vectors, closing(like) * space.scale)
+            state = "open" if len(ahead) else "closed"
+        if space.count == size:
+            return space.best(k, which, tolerance, np.zeros(k))
+        if space.products == max_products:
             return space.best(k, which, tolerance)
         if state == "closed":
             search.close(begun_at_random=drawn > 0, whole=not len(ahead))
@@ -86,6 +103,22 @@ def lanczos(
         if state == "closed":
             ahead = random_directions(space.vectors, room, seed, drawn)
             drawn += room
+
+
+def _confirmed(
+    search: _Search, tolerance: float, spare: int, asked: int | None, seed: int, drawn: int
+) -> Verdict:
+    """Whether something was passed over; if so, what showed it has joined the basis."""
+    space = search.space
+    allowed = min(allowance(space.products, tolerance, asked), spare, space.size - space.count)
+    if space.count + allowed > space.capacity and not search.closed:
+        search.compress()  # where spaces have closed, it would not keep pairs that lie across them
+    found = space.count
+    allowed = min(allowed, space.capacity - found)
+    verdict = look(space, search.k, search.which, products=allowed, seed=seed, drawn=drawn)
+    if not verdict.missed:
+        space.truncate(found)
+    return verdict
 
 
 @dataclass

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, goal, judged, multiply, order
+from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, certain_gaps, goal, judged, multiply, order
 from landscape.linalg.vectors import inner, normalised, pieces
 
 
@@ -94,22 +94,25 @@ class Subspace:
                 rows[: len(weights), piece] = (weights @ rows[: self.count, piece].double()).to(rows.dtype)
         self.projected = coefficients.T @ self.projected @ coefficients
 
-    def clear(self) -> None:
-        """Forget the basis, not what was learned of the operator."""
-        self.projected = np.zeros((0, 0))
+    def truncate(self, count: int) -> None:
+        """Keep the first directions only; what was learned of the operator stays."""
+        self.projected = self.projected[:count, :count]
 
-    def best(self, k: int, which: Which, tolerance: float) -> Eigenpairs:
-        """The k most wanted pairs as they stand; the basis shrinks to them."""
+    def best(self, k: int, which: Which, tolerance: float, risks: np.ndarray | None = None) -> Eigenpairs:
+        """The k most wanted pairs as they stand, with the risk of each rank; the basis shrinks to them."""
         values, coefficients = self.ritz()
         chosen = order(values, which)[:k]
         self.rotate(coefficients[:, chosen])
+        residuals = self.residuals(values[chosen], np.eye(k))
         return judged(
             values[chosen],
             normalised(self.vectors),
-            self.residuals(values[chosen], np.eye(k)),
+            residuals,
             accuracy=goal(values[chosen], tolerance, self.scale, self._vectors),
             products=self.products,
             symmetry_defect=self.symmetry_defect,
+            risks=risks,
+            gaps=None if risks is None else certain_gaps(values[chosen], residuals, which, risks),
         )
 
     def _reserve(self, rows: int) -> None:

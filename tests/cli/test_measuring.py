@@ -71,7 +71,16 @@ def test_evaluate_agrees_with_the_published_network(run, shared_data):
 
 def test_hessian(run, checkpoint):
     found = run("hessian", checkpoint, *DEMO, "--top-k", "3", "--json").json
-    own = {"loss", "eigenvalues", "residuals", "error_bounds", "converged", "hvps"}
+    own = {
+        "loss",
+        "eigenvalues",
+        "residuals",
+        "error_bounds",
+        "converged",
+        "rank_risks",
+        "rank_certain",
+        "hvps",
+    }
     dataset = assert_common(found, "hessian", checkpoint, own)
     assert found["eigenvalues"] == dataset.eigenvalue.values.tolist()
     assert found["eigenvalues"] == sorted(found["eigenvalues"], reverse=True)
@@ -95,7 +104,17 @@ def test_hessian_spectrum(run, checkpoint):
         "hessian", checkpoint, *DEMO, "--top-k", "1", "--spectrum", "--spectrum-batch", "16",
         "--spectrum-k", "2", "--out", "out/eigen.zarr", "--json",
     ).json  # fmt: skip
-    own = {"loss", "eigenvalues", "residuals", "error_bounds", "converged", "hvps", "spectrum"}
+    own = {
+        "loss",
+        "eigenvalues",
+        "residuals",
+        "error_bounds",
+        "converged",
+        "rank_risks",
+        "rank_certain",
+        "hvps",
+        "spectrum",
+    }
     assert_common(found, "hessian", checkpoint, own)
     assert found["result"] == "out/eigen.zarr"
     spectrum = found["spectrum"]

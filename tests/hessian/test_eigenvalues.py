@@ -112,9 +112,8 @@ def test_an_eigenvalue_lies_within_every_error_bound(seed, products, which, dtyp
         case.objective(dtype=dtype), 3, which=which, tolerance=1e-4, max_products=products, seed=seed
     )
     distances = np.abs(result.eigenvalue.values[:, None] - exact).min(1)
-    rounding = 1e-6 * np.abs(exact).max() if dtype is torch.float32 else 1e-12
-    assert (distances <= result.error_bound.values + rounding).all()
-    assert (result.error_bound >= result.residual).all()
+    dense = 1e-12  # what the dense solver's own rounding may be
+    assert (distances <= result.error_bound.values + dense).all()
     assert int(result.products) <= products
     largest = np.abs(exact).max()
     assert (result.residual.values[result.converged.values] <= 1.001e-4 * largest).all()
@@ -177,7 +176,8 @@ def test_the_dataset_names_what_it_holds():
     result = top_eigenvalues(BY_NAME["conv"].objective(), 2)
     assert result.sizes == {"rank": 2}
     assert result["rank"].values.tolist() == [1, 2]
-    assert set(result.data_vars) == {"eigenvalue", "residual", "error_bound", "converged", "products"}
+    judged = {"residual", "error_bound", "converged", "rank_risk", "rank_certain"}
+    assert set(result.data_vars) == {"eigenvalue", "products"} | judged
     assert result.converged.dtype == bool
     assert result.eigenvalue.dtype == np.float64
     assert int(result.products) > 2

@@ -65,7 +65,7 @@ def test_the_scale_outlives_the_directions_that_showed_it():
     assert space.scale == pytest.approx(-values[0])
     defect = space.symmetry_defect
     assert space.best(2, "largest", 0.5).converged.all()
-    space.clear()
+    space.truncate(0)
     assert (space.count, space.products) == (0, 18)
     assert space.symmetry_defect == defect > 0
     assert space.scale == pytest.approx(-values[0])
