@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Literal
 
 from landscape.compatibility import look_like_probabilities, require_compatible
-from landscape.derivatives import gradient_check, product_check
+from landscape.gradcheck import gradient_check, product_check
 from landscape.determinism import Culprit, excused, find_culprit
 from landscape.errors import LandscapeError
 from landscape.losses import cross_entropy
