@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.batches import Batch, Batches, usual_micro_batch
-from landscape.convolution import FastConvolutions
+from landscape.derivatives import TwiceDifferentiable
 from landscape.display import objective_html
 from landscape.dropout import DropoutMode, passes
 from landscape.errors import LandscapeError
@@ -269,9 +269,10 @@ class Objective:
             leaves = {name: theta[name].detach().requires_grad_() for name in self.free}
 
         def outer(logits: Tensor) -> Tensor:
-            return self.loss(logits, targets).sum() / len(self.samples)
+            with TwiceDifferentiable():
+                return self.loss(logits, targets).sum() / len(self.samples)
 
-        with FastConvolutions():
+        with TwiceDifferentiable():
             logits = self.forward({**theta, **leaves}, start, inputs, draw)
         loss = outer(logits)
         if not loss.requires_grad:
