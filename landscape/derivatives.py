@@ -7,8 +7,8 @@ and fused attention (see `landscape.forward`); those of weight normalisation and
 `linear_cross_entropy` are computed without an error, and wrong. What is left, `ctc_loss`, `segment_reduce`
 and functions that users wrote, takes finite differences, see `landscape.hessian.fallback`.
 
-Values stay those of PyTorch's own kernel, to the last bit (chunks aside); derivatives of every order are those
-of a formula for the same function.
+Values stay those of PyTorch's own kernel, to the last bit (chunks aside); derivatives of every order are
+those of a formula for the same function.
 """
 
 from __future__ import annotations
