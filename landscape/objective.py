@@ -38,6 +38,7 @@ class Objective:
         free: Those that derivatives are taken with respect to.
         forward: The network under the protocol's modes.
         exact_products: Whether second derivatives exist; None as long as nobody has tried.
+        product_error: What is known of the error of products where they do not.
     """
 
     _repr_html_ = objective_html
@@ -118,6 +119,7 @@ class Objective:
             precision=precision,
         )
         self.exact_products: bool | None = None
+        self.product_error: Any = None
         self._prepared: Batches | None = None
 
     def subset(self, start: int, stop: int) -> Objective:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -65,12 +66,15 @@ def eigenpairs(
     options: dict[str, Any] = {"tolerance": tolerance, "seed": seed}
     with full_precision(operator.like.device):  # for the solvers' own arithmetic
         if method == "pyhessian":
-            return pyhessian_eigenpairs(operator, k, max_products=max_products, **options)
-        matvec, options["like"] = _counted(operator, progress), operator.like
-        if method == "power":
-            return power_iteration(matvec, operator.size, k, max_products=max_products or 200 * k, **options)
-        options |= {"block": block, "basis": basis, "max_products": max_products or 200}
-        return lanczos(matvec, operator.size, k, which=which, **options)
+            pairs = pyhessian_eigenpairs(operator, k, max_products=max_products, **options)
+        elif method == "power":
+            options |= {"like": operator.like, "max_products": max_products or 200 * k}
+            pairs = power_iteration(_counted(operator, progress), operator.size, k, **options)
+        else:
+            options |= {"block": block, "basis": basis, "max_products": max_products or 200}
+            options |= {"which": which, "like": operator.like}
+            pairs = lanczos(_counted(operator, progress), operator.size, k, **options)
+    return replace(pairs, error_bounds=pairs.error_bounds + operator.product_error)
 
 
 def top_eigenvalues(
@@ -86,7 +90,8 @@ def top_eigenvalues(
 
     Returns:
         Dimension `rank`: `eigenvalue`, `residual` (‖Hv − λv‖), `error_bound` (the residual plus the
-        operator's own rounding: some eigenvalue lies within it) and `converged`; `products` counts products.
+        operator's own rounding, and the error of products that are finite differences: some eigenvalue lies
+        within it) and `converged`; `products` counts products.
         With `vectors`, `vector` with dimensions `rank`, `parameter`, the free parameters flattened in order.
     """
     operator = as_operator(source, draw=options.pop("draw", 0))
