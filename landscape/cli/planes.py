@@ -28,7 +28,7 @@ TOLERANCE = click.option(
     default=0.0,
     show_default=True,
     help="Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
-    "three times as wide to each side. 0 takes every sample.",
+    "four times as wide to each side. 0 takes every sample.",
 )
 BATCH_NORM = click.option(
     "--batch-norm",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-_OLD = 3.0
+_OLD = 4.0
 """Errors in an interval, of results that do not say."""
 
 

@@ -116,7 +116,7 @@ def test_what_leaves_samples_out_says_how_far_it_may_be_off():
     check = judged(objective, mesh, part)["tolerance"]
     assert check.passed
     assert check.message.startswith("1 point leaves samples out: the standard error is at most 4 % of the")
-    assert "Within 3 standard errors, 12 %, lies" in check.message
+    assert "Within 4 standard errors, 16 %, lies" in check.message
 
 
 def test_a_grid_without_a_centre_is_judged_at_its_first_point():
