@@ -28,6 +28,7 @@ from landscape.data import load
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.samples import Samples
+from landscape.surface.points import WITHIN
 
 SPAN = 0.5
 MACS = 40.8e6
@@ -128,7 +129,7 @@ def row(case: str, peer: str, theirs: float, mine: float, target: float, **more:
 
 
 def sampled(network: Network, samples: Samples) -> dict[str, Any]:
-    """A whole 21×21 plane with a tolerance, and how often the exact value lies within two stated errors."""
+    """A whole 21×21 plane with a tolerance, and how often the exact value lies in the 95 % interval."""
     objective = surface.tuned(Objective(network, samples))
     directions = surface.random(objective)
     grid = (surface.axis(SPAN, 21),) * 2
@@ -140,10 +141,10 @@ def sampled(network: Network, samples: Samples) -> dict[str, Any]:
     for index in np.random.default_rng(0).choice(np.arange(9, 441), 40, replace=False):
         cell = found[0].nll.values[mesh.order[index]], found[0].sampling_error.values[mesh.order[index]]
         exact = objective.value(mesh.weights(mesh.order[index])).nll
-        inside.append(abs(cell[0] - exact) <= 2 * cell[1])
+        inside.append(abs(cell[0] - exact) <= WITHIN * cell[1])
     return {
         "mine": spent,
-        "within_two_errors": float(np.mean(inside)),
+        "within_interval": float(np.mean(inside)),
         "mean_samples": float(found[0].samples.mean()),
     }
 

@@ -14,20 +14,12 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.nn.modules.utils import _pair
-from torch.overrides import TorchFunctionMode
 
 _Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
 
 
-class FastConvolutions(TorchFunctionMode):
-    """While open, `torch.conv2d` builds graphs that can be differentiated twice at full speed."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Replace two-dimensional convolutions; pass everything else on."""
-        return (_conv2d if func is torch.conv2d else func)(*args, **(kwargs or {}))
-
-
-def _conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
+def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
+    """`torch.conv2d`, differentiable any number of times at full speed."""
     if isinstance(padding, str) or input.dim() != 4 or input.is_complex():
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     geometry = (_pair(stride), _pair(padding), _pair(dilation), groups)

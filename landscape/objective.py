@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from landscape.batches import Batch, Batches, laid_out, usual_micro_batch
 from landscape.compatibility import as_samples, expects_classes, plain_module
-from landscape.convolution import FastConvolutions
+from landscape.derivatives import TwiceDifferentiable
 from landscape.display import objective_html
 from landscape.dropout import DropoutMode, Stochastic, passes
 from landscape.errors import LandscapeError
@@ -58,6 +58,7 @@ class Objective:
         forward: The network under the protocol's modes.
         soundness: What has been checked; None for copies that the checks themselves use.
         exact_products: Whether second derivatives exist; None as long as nobody has tried.
+        product_error: What is known of the error of products where they do not.
     """
 
     _repr_html_ = objective_html
@@ -142,6 +143,7 @@ class Objective:
         )
         self.soundness: Soundness | None = Soundness()
         self.exact_products: bool | None = None
+        self.product_error: Any = None
         self._prepared: Batches | None = None
 
     def checked(self, level: Level, *, report: bool = False) -> list[Check]:
@@ -346,12 +348,13 @@ class Objective:
         theta = self._at(parameters)
 
         def outer(logits: Tensor) -> Tensor:
-            return self.losses(logits, targets).sum() / len(self.samples)
+            with TwiceDifferentiable():
+                return self.losses(logits, targets).sum() / len(self.samples)
 
         with differentiable():
             if leaves is None:
                 leaves = {name: theta[name].detach().requires_grad_() for name in self.free}
-            with FastConvolutions():
+            with TwiceDifferentiable():
                 logits = self.forward({**theta, **leaves}, start, inputs, draw)
             loss = outer(logits)
         if not loss.requires_grad:

@@ -6,9 +6,9 @@ import warnings
 from typing import TYPE_CHECKING, Literal
 
 from landscape.compatibility import look_like_probabilities, require_compatible
-from landscape.gradcheck import gradient_check, product_check
 from landscape.determinism import Culprit, excused, find_culprit
 from landscape.errors import LandscapeError
+from landscape.gradcheck import gradient_check, product_check
 from landscape.losses import cross_entropy
 from landscape.movement import movement
 from landscape.results import Check

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from landscape.convolution import FastConvolutions
+from landscape.derivatives import TwiceDifferentiable
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -77,7 +77,7 @@ def derivatives(geometry: Geometry, layout: torch.memory_format, orders: int) ->
 @both_layouts
 def test_three_orders_of_derivatives_equal_torchs(geometry: Geometry, layout: torch.memory_format):
     expected = derivatives(geometry, layout, orders=3)
-    with FastConvolutions():
+    with TwiceDifferentiable():
         actual = derivatives(geometry, layout, orders=3)
     assert "_Convolution" in actual[0].grad_fn.name()
     for ours, theirs in zip(actual, expected, strict=True):
@@ -88,7 +88,7 @@ def test_three_orders_of_derivatives_equal_torchs(geometry: Geometry, layout: to
 @every_geometry
 def test_derivatives_are_those_of_finite_differences(geometry: Geometry):
     tensors = geometry.tensors()
-    with FastConvolutions():
+    with TwiceDifferentiable():
         assert gradcheck(geometry, tensors, fast_mode=True)
         assert gradgradcheck(geometry, tensors, fast_mode=True)
 
@@ -98,7 +98,7 @@ def test_every_entry_of_the_derivatives(name: str):
     """The full Jacobians, where a random projection might miss something."""
     small = GEOMETRIES[name]
     tensors = small.tensors(torch.channels_last)
-    with FastConvolutions():
+    with TwiceDifferentiable():
         assert gradcheck(small, tensors)
         assert gradgradcheck(small, tensors)
 
@@ -114,7 +114,7 @@ def test_derivatives_of_some_of_the_tensors(layout: torch.memory_format, chosen:
         if detached:
             tensors = [t if i in chosen else t.detach() for i, t in enumerate(tensors)]
         asked = [tensors[i] for i in chosen]
-        with FastConvolutions() if fast else torch.enable_grad():
+        with TwiceDifferentiable() if fast else torch.enable_grad():
             scalar = geometry(*tensors).pow(3).sum()
             first = torch.autograd.grad(scalar, asked, create_graph=True)
             again = torch.autograd.grad(sum(g.square().sum() for g in first), asked)
@@ -142,7 +142,7 @@ class Calls(TorchDispatchMode):
 def test_what_is_not_asked_for_is_not_computed():
     geometry = GEOMETRIES["padded"]
     x, w, b = geometry.tensors()
-    with FastConvolutions():
+    with TwiceDifferentiable():
         y = geometry(x * 1, w * 1, b).pow(2).sum()
         with Calls() as calls:
             (by_w,) = torch.autograd.grad(y, w, create_graph=True)
@@ -161,7 +161,7 @@ def test_what_is_not_asked_for_is_not_computed():
 def test_bias_gradient_sums_over_samples_and_pixels():
     geometry = GEOMETRIES["padded"]
     tensors = geometry.tensors()
-    with FastConvolutions():
+    with TwiceDifferentiable():
         y = geometry(*tensors)
     (gradient,) = torch.autograd.grad(y.sum(), tensors[2])
     assert torch.equal(gradient, torch.full((4,), float(y[:, 0].numel()), dtype=torch.float64))
@@ -172,7 +172,7 @@ def test_results_keep_the_layout_of_their_tensors(layout: torch.memory_format):
     """Or every product would convert feature maps back and forth."""
     geometry = GEOMETRIES["padded"]
     x, w, _ = geometry.tensors(layout)
-    with FastConvolutions():
+    with TwiceDifferentiable():
         y = geometry(x, w.contiguous())
         by_x, by_w = torch.autograd.grad(y.pow(2).sum(), [x, w])
     for tensor in (y, by_x, by_w):
@@ -182,7 +182,7 @@ def test_results_keep_the_layout_of_their_tensors(layout: torch.memory_format):
 def test_float32_layers_and_calls_by_name():
     torch_conv = nn.Conv2d(3, 4, 3, padding=1, groups=1)
     x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
-    with FastConvolutions():
+    with TwiceDifferentiable():
         ours = torch_conv(x)
         named = torch.conv2d(input=x, weight=torch_conv.weight, bias=torch_conv.bias, padding=(1, 1))
     assert "_Convolution" in ours.grad_fn.name()
@@ -204,16 +204,16 @@ def test_other_convolutions_go_the_usual_way():
         "no convolution": lambda: F.linear(x, w[0, 0].new_ones(5, 6)),
     }
     for name, call in expected.items():
-        with FastConvolutions():
+        with TwiceDifferentiable():
             ours = call()
         assert "_Convolution" not in ours.grad_fn.name(), name
         assert torch.equal(ours, call()), name
-        with FastConvolutions():
+        with TwiceDifferentiable():
             assert torch.autograd.grad(ours.abs().sum(), x)[0].isfinite().all(), name
 
 
 def test_nothing_is_replaced_afterwards():
     x, w, b = GEOMETRIES["plain"].tensors()
-    with pytest.raises(RuntimeError), FastConvolutions():
+    with pytest.raises(RuntimeError), TwiceDifferentiable():
         F.conv2d(x, w[:, :1], b)
     assert "_Convolution" not in F.conv2d(x, w, b).grad_fn.name()

@@ -13,11 +13,15 @@ from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.graphs import KEPT_BYTES, Curvature
 from landscape.hessian import Operator
+from landscape.hessian.differences import ErrorBound
 from landscape.linalg import Which
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
 from landscape.results import Check
 from landscape.work import Runner, in_memory
+
+_LARGE = 0.01
+"""Error of finite differences, as a share of the largest product, that is worth a look."""
 
 
 def eigenvalues(
@@ -55,7 +59,8 @@ def eigenvalues(
     def measure() -> xr.Dataset:
         dataset = hessian.top_eigenvalues(operator, vectors=vectors, progress=progress, **search)
         loss = operator.objective.value()
-        return dataset.assign(loss=((), loss.total, {"long_name": "loss + L2", "units": "nats"}))
+        dataset = dataset.assign(loss=((), loss.total, {"long_name": "loss + L2", "units": "nats"}))
+        return _with_error(operator, dataset)
 
     return stamped(
         "eigenvalues",
@@ -97,12 +102,13 @@ def spectrum(
         "seed": objective.seed,
     } | _asked(confirm)
     operator = _operator(objective, kind, coordinates, 0)
+    run = _noting(operator, run or in_memory(progress))
     return stamped(
         "spectrum",
         operator.objective,
         options | operator.record(),
-        lambda: hessian.max_eigenvalue_spectrum(
-            operator.objective, run=run or in_memory(progress), **options
+        lambda: _with_error(
+            operator, hessian.max_eigenvalue_spectrum(operator.objective, run=run, **options)
         ),
         lambda dataset: [*_exactness(operator), checks.loss(operator.objective), *_found(dataset, method)],
         strict=True,
@@ -123,11 +129,12 @@ def trace(
     """Trace, whole and by layer, see `landscape.hessian.trace`."""
     operator = _operator(objective, kind, coordinates, keep)
     options: dict[str, Any] = {"probes": probes, "estimator": estimator, "seed": objective.seed}
+    run = _noting(operator, run or in_memory(progress))
     return stamped(
         "trace",
         operator.objective,
         operator.record() | options,
-        lambda: hessian.trace(operator, run=run or in_memory(progress), **options),
+        lambda: _with_error(operator, hessian.trace(operator, run=run, **options)),
         lambda dataset: [*_exactness(operator), checks.loss(operator.objective), _spread(dataset)],
         strict=True,
     )
@@ -148,7 +155,7 @@ def density(
     """Spectral density, see `landscape.hessian.density`; its first moment is checked against the trace."""
     operator = _operator(objective, kind, coordinates, keep)
     options: dict[str, Any] = {"probes": probes, "steps": steps, "width": width, "seed": objective.seed}
-    run = run or in_memory(progress)
+    run = _noting(operator, run or in_memory(progress))
 
     def judge(dataset: xr.Dataset) -> list[Check]:
         other = hessian.trace(operator, probes=max(probes, 8), seed=objective.seed + 1, run=run)
@@ -163,7 +170,7 @@ def density(
         "density",
         operator.objective,
         operator.record() | options,
-        lambda: hessian.density(operator, run=run, **options),
+        lambda: _with_error(operator, hessian.density(operator, run=run, **options)),
         judge,
         strict=True,
     )
@@ -192,11 +199,12 @@ def layers(
         "seed": objective.seed,
     } | _asked(confirm)
     operator = _operator(objective, kind, coordinates, 0)
+    run = _noting(operator, run or in_memory(progress))
     return stamped(
         "layers",
         operator.objective,
         options | operator.record(),
-        lambda: hessian.layers(operator.objective, keep=keep, run=run or in_memory(progress), **options),
+        lambda: _with_error(operator, hessian.layers(operator.objective, keep=keep, run=run, **options)),
         lambda dataset: [*_exactness(operator), checks.loss(operator.objective), *_found(dataset)],
         strict=True,
     )
@@ -217,18 +225,22 @@ def _operator(objective: Objective, kind: Curvature, coordinates: hessian.Coordi
     return Operator(objective, kind=kind, coordinates=coordinates, keep=keep)
 
 
+def _noting(operator: Operator, run: Runner) -> Runner:
+    return run if operator.exact else operator.objective.product_error.noting(run)
+
+
+def _with_error(operator: Operator, dataset: xr.Dataset) -> xr.Dataset:
+    """With the error bound of the products, where these are finite differences."""
+    if operator.exact:
+        return dataset
+    words = {"long_name": "error bound of products, as a share of the largest", "units": "1"}
+    return dataset.assign(product_error=((), operator.objective.product_error.relative, words))
+
+
 def _exactness(operator: Operator) -> list[Check]:
     """A line only where something is to be said."""
     if not operator.exact:
-        return [
-            Check(
-                "exact products",
-                False,
-                "The network holds a layer without a second derivative: products are central finite "
-                "differences of the gradient, good to some parts in ten thousand in float32, but off by tens "
-                "of percent at the kinks of ReLU; --dtype float64 is ten thousand times closer.",
-            )
-        ]
+        return [_differences(operator.objective.product_error)]
     if operator.objective.forward.math_attention:
         return [
             Check(
@@ -238,6 +250,19 @@ def _exactness(operator: Operator) -> list[Check]:
             )
         ]
     return []
+
+
+def _differences(bound: ErrorBound) -> Check:
+    text = (
+        "The network holds a layer without a second derivative: products are central finite differences of "
+        f"the gradient, with an error of at most {bound.relative:.1e} of the largest product"
+    )
+    if bound.blind:
+        more = "its rounding asks for steps at which kinks of ReLU count as curvature, beyond this bound"
+        return Check("exact products", False, f"{text}; {more}. Let every layer run in float64.")
+    if bound.relative <= _LARGE:
+        return Check("exact products", True, f"{text}.")
+    return Check("exact products", False, f"{text}, which is large; take --dtype float64 or fewer samples.")
 
 
 def _spread(dataset: xr.Dataset) -> Check:

@@ -10,7 +10,7 @@ import xarray as xr
 from landscape.analyses import checks
 from landscape.forward import batch_norms
 from landscape.objective import Objective
-from landscape.results import Check
+from landscape.results import Check, centre, left_out
 from landscape.surface import Directions, Mesh
 
 
@@ -18,10 +18,11 @@ def trust(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> list[Check]:
     """Everything there is to say of a surface."""
     measured = dataset.nll.values[dataset.done.values]
     found = [checks.finite("surface", measured), *_completeness(dataset)]
-    if bool(_middle(mesh, dataset).done):
+    if bool(_judged(mesh, dataset).done):
         found += [_centre(objective, mesh, dataset), _sampling(mesh, dataset)]
     if "repeat" not in dataset.dims or bool(dataset.done.all()):
         found.append(_spread(dataset))
+    found += _left_out(dataset)
     found += [*_statistics(objective, mesh.directions), *_eigenvectors(mesh.directions)]
     return [*found, *_precision(dataset), *_curvature(dataset)]
 
@@ -36,20 +37,33 @@ def directions_enough(dataset: xr.Dataset) -> Check:
     return Check("directions", False, f"{text} That is wider than the value; take more directions.")
 
 
-def _middle(mesh: Mesh, dataset: xr.Dataset) -> xr.Dataset:
-    """The point in the middle of the (first) grid."""
+def _place(mesh: Mesh, dataset: xr.Dataset) -> tuple[int, ...]:
+    """The centre, or the point that comes first where the grid has none."""
+    found = centre(dataset)
+    return mesh.order[0] if found is None else tuple(found[name] for name in mesh.dims)
+
+
+def _judged(mesh: Mesh, dataset: xr.Dataset) -> xr.Dataset:
+    """That point of the (first) grid."""
     first = dataset.isel({name: 0 for name in ("repeat", "mask") if name in dataset.dims})
-    return first.isel(dict(zip(mesh.dims, mesh.order[0], strict=True)))
+    return first.isel(dict(zip(mesh.dims, _place(mesh, dataset), strict=True)))
+
+
+def _named(mesh: Mesh, dataset: xr.Dataset) -> str:
+    if centre(dataset) is not None:
+        return "centre"
+    where = ", ".join(f"{value:.3g}" for value in mesh.coordinates(_place(mesh, dataset)))
+    return f"point at ({where})"
 
 
 def _centre(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> Check:
-    """The grid's middle point against an evaluation of its own: the plain way, in other micro-batches."""
-    middle, place = _middle(mesh, dataset), mesh.order[0]
-    measured, error = float(middle.nll), float(middle.sampling_error)
+    """The centre against an evaluation of its own: the plain way, in other micro-batches."""
+    point, place = _judged(mesh, dataset), _place(mesh, dataset)
+    measured, error = float(point.nll), float(point.sampling_error)
     expected = checks.plainly(objective).value(mesh.weights(place), draw=mesh.draw(place)).nll
     room = checks.ROUNDING * abs(expected) + 1e-7 + 4 * error
     same = measured == expected or abs(measured - expected) <= room
-    text = f"The surface's centre is {measured:.6f}, the evaluated loss {expected:.6f}."
+    text = f"The surface's {_named(mesh, dataset)} is {measured:.6f}, the evaluated loss {expected:.6f}."
     if same:
         return Check("centre", True, text)
     return Check(
@@ -69,12 +83,25 @@ def _completeness(dataset: xr.Dataset) -> list[Check]:
 
 
 def _sampling(mesh: Mesh, dataset: xr.Dataset) -> Check:
-    middle = _middle(mesh, dataset)
-    value, error, samples = float(middle.nll), float(middle.standard_error), int(middle.samples)
-    text = f"{samples} samples give the centre's NLL as {value:.4f} ± {error:.4f} (one standard error)."
+    point, name = _judged(mesh, dataset), _named(mesh, dataset)
+    value, error, samples = float(point.nll), float(point.standard_error), int(point.samples)
+    text = f"{samples} samples give the {name}'s NLL as {value:.4f} ± {error:.4f} (one standard error)."
     if math.isfinite(error) and error <= 0.5 * abs(value):
         return Check("sampling", True, text)
     return Check("sampling", False, f"{text} That is more than half of it; take more --samples.")
+
+
+def _left_out(dataset: xr.Dataset) -> list[Check]:
+    part = left_out(dataset)
+    if part is None:
+        return []
+    which = "1 point leaves" if part.points == 1 else f"{part.points} points leave"
+    text = (
+        f"{which} samples out: the standard error is at most {100 * part.error:.2g} % of "
+        f"the NLL. Within {part.errors:g} standard errors, {100 * part.interval:.2g} %, lies the NLL of all "
+        "samples at 95 % of the points or more, in 95 % of runs or more."
+    )
+    return [Check("tolerance", True, text)]
 
 
 def _spread(dataset: xr.Dataset) -> Check:
@@ -93,13 +120,13 @@ def _spread(dataset: xr.Dataset) -> Check:
 
 
 def border_rises(dataset: xr.Dataset) -> np.ndarray:
-    """Mean NLL of the outermost points minus that of the middle one, shape (repeat,); NaN if one is NaN."""
+    """Mean NLL of the outermost points minus that of the centre, shape (repeat,); NaN if one is NaN."""
     dims = [name for name in ("y", "x") if name in dataset.dims]
     inner = {name: slice(1, -1) for name in dims}
-    middle = {name: dataset.sizes[name] // 2 for name in dims}
     total = dataset.nll.sum(dims, skipna=False) - dataset.nll.isel(inner).sum(dims, skipna=False)
     count = math.prod(dataset.sizes[name] for name in dims) - math.prod(dataset.sizes[n] - 2 for n in dims)
-    return (total / count - dataset.nll.isel(middle)).values
+    place = centre(dataset)
+    return (total / count - (math.nan if place is None else dataset.nll.isel(place))).values
 
 
 def _statistics(objective: Objective, directions: Directions) -> list[Check]:

@@ -53,7 +53,8 @@ def plane(
         include_1d: Whether biases and BatchNorm move too.
         repeats: Independent random directions or pairs; more than one adds a dimension `repeat`.
         masks: Draws of the dropout masks on the same directions; more than one adds a dimension `mask`.
-        tolerance: Share of its value that the error of a point may reach; 0 takes every sample.
+        tolerance: Share of its value that the standard error of a point may reach, see
+            `landscape.surface.plane.surface`; 0 takes every sample.
         curvature: Whether to find the Hessian's largest and smallest eigenvalue at each point.
         tune: Whether a short measurement chooses the micro-batch.
         directions: Given ones instead of random ones.

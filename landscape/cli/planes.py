@@ -27,7 +27,8 @@ TOLERANCE = click.option(
     type=float,
     default=0.0,
     show_default=True,
-    help="Share of its value that a point's error may reach; 0 takes every sample.",
+    help="Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
+    "four times as wide to each side. 0 takes every sample.",
 )
 BATCH_NORM = click.option(
     "--batch-norm",
@@ -87,9 +88,11 @@ def summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     """The JSON of a surface, and what people read."""
     import numpy as np
 
+    from landscape.results import at_centre
+
     one = dataset.isel({name: 0 for name in ("repeat", "mask") if name in dataset.dims})
     dims = [name for name in ("y", "x") if name in one.dims]
-    middle = one.isel({name: one.sizes[name] // 2 for name in dims})
+    middle = at_centre(one)
     finite = one.nll.where(np.isfinite(one.nll))
 
     def place(position: dict) -> dict[str, float]:
@@ -99,17 +102,20 @@ def summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     # A surface without any finite cell has neither: both are null then.
     extremes = bool(np.isfinite(one.nll).any())
     values: dict[str, Any] = {
-        "center": {name: float(middle[name]) for name in ("nll", "l2", "accuracy") if name in middle},
+        "center": None
+        if middle is None
+        else {name: float(middle[name]) for name in ("nll", "l2", "accuracy") if name in middle},
         "minimum": place(finite.argmin(dims)) if extremes else None,
         "maximum": place(finite.argmax(dims)) if extremes else None,
         "not_finite": int((~np.isfinite(dataset.nll) & dataset.done).sum()),
         "not_computed": int((~dataset.done).sum()),
         "span": float(one.x.values[-1]),
     }
-    right = values["center"].get("accuracy")
-    lines = [
-        f"centre   NLL {values['center']['nll']:.6f}" + ("" if right is None else f", accuracy {right:.4f}")
-    ]
+    lines = []
+    if values["center"]:
+        right = values["center"].get("accuracy")
+        shown = "" if right is None else f", accuracy {right:.4f}"
+        lines.append(f"centre   NLL {values['center']['nll']:.6f}{shown}")
     for name in ("minimum", "maximum"):
         if values[name]:
             where = ", ".join(f"{values[name][axis]:+.3g}" for axis in dims[::-1])
@@ -117,10 +123,22 @@ def summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     size = "×".join(str(one.sizes[name]) for name in dims)
     left = f", {values['not_computed']} not computed" if values["not_computed"] else ""
     lines.append(f"{size} points, {values['not_finite']} not finite{left}")
-    for more, said in (_roughness(one), _convexity(dataset), _precision(dataset)):
+    for more, said in (_sampling(dataset), _roughness(one), _convexity(dataset), _precision(dataset)):
         values |= more
         lines += said
     return values, lines
+
+
+def _sampling(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
+    """What leaving samples out costs, as shares of the NLL; nothing where none was left out."""
+    from landscape.results import left_out
+
+    found = left_out(dataset)
+    if found is None:
+        return {}, []
+    text = f"samples left out: standard error {100 * found.error:.2g} % of the NLL at most, "
+    text += f"95 % interval ± {100 * found.interval:.2g} %"
+    return {"sampling": {"standard_error": found.error, "interval": found.interval}}, [text]
 
 
 def _roughness(one: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
@@ -187,7 +205,6 @@ def _finer(objective: Objective, place: Path, options: dict[str, Any]) -> xr.Dat
     from landscape import results
     from landscape.analyses.settings import network_record
     from landscape.analyses.stamping import protocol
-    from landscape.comparison.conditions import INCIDENTAL
     from landscape.errors import ResultError
     from landscape.results import attribute
 
@@ -201,7 +218,7 @@ def _finer(objective: Objective, place: Path, options: dict[str, Any]) -> xr.Dat
     apart = results.differences(wanted, attribute(found, "protocol"))
     record = network_record(objective.network)
     same = all(attribute(found, "network")[name] == record[name] for name in ("sha256", "surgery"))
-    alike = all(name.startswith((*INCIDENTAL, "options.repeats")) for name in apart)
+    alike = all(name == "options.repeats" or results.incidental(name) for name in apart)
     return found if same and alike and record["sha256"] else None
 
 

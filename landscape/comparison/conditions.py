@@ -7,13 +7,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from landscape.errors import ResultError
-from landscape.results import attribute, differences
-
-INCIDENTAL = (
-    *("micro_batch", "attention", "device", "options.directions"),
-    *("options.assumed_filters", "options.disputed_filters"),  # names that only one network may have
-)
-"""What may differ in a protocol without the numbers meaning anything else."""
+from landscape.results import attribute, differences, incidental
 
 
 def apart(datasets: Sequence[xr.Dataset]) -> list[str]:
@@ -24,7 +18,7 @@ def apart(datasets: Sequence[xr.Dataset]) -> list[str]:
     """
     first, *others = (attribute(dataset, "protocol") for dataset in datasets)
     found = dict.fromkeys(name for other in others for name in differences(first, other))
-    return [name for name in found if not name.startswith(INCIDENTAL)]
+    return [name for name in found if not incidental(name)]
 
 
 def require_alike(what: str, labels: Sequence[str], datasets: Sequence[xr.Dataset]) -> None:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 
 from landscape.comparison.seeds import members
-from landscape.results import attribute
+from landscape.results import at_centre, attribute
 
 Kinds = Mapping[str, xr.Dataset]
 """Name of the result → dataset, of one network."""
@@ -78,13 +77,9 @@ def train_nll(kinds: Kinds) -> Number | None:
     surface = kinds.get("surface")
     if surface is None or (attribute(surface, "protocol").get("data") or {}).get("split") != "train":
         return None
-    if any(name in surface.dims for name in ("repeat", "mask")):
-        surface = surface.isel({name: 0 for name in ("repeat", "mask") if name in surface.dims})
-    axes = [axis for axis in ("y", "x") if axis in surface.dims]
-    place = {axis: int(np.abs(surface[axis].values).argmin()) for axis in axes}
-    if any(abs(float(surface[axis][index])) > 1e-9 for axis, index in place.items()):
+    centre = at_centre(surface)
+    if centre is None:
         return None
-    centre = surface.isel(place)
     error = float(centre["standard_error"]) if "standard_error" in centre else math.nan
     return Number(float(centre["nll"]), error if math.isfinite(error) else None)
 

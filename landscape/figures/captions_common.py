@@ -9,10 +9,9 @@ import xarray as xr
 
 from landscape.comparison import members
 from landscape.figures.reductions import option
-from landscape.results import attribute, differences
+from landscape.results import attribute, differences, incidental
 
 Results = Mapping[str, xr.Dataset]
-_IRRELEVANT = ("micro_batch",)  # follows from the memory of the machine and does not define the result
 
 
 def values(entries: Sequence[Mapping[str, Any]], key: str) -> str:
@@ -43,7 +42,7 @@ def protocol_differences(results: Results) -> list[str]:
     """Entries of the protocol that are not the same for all networks, nested ones joined by dots."""
     first, *others = protocols(results)
     mixed = {entry for other in others for entry in differences(first, other)}
-    return sorted(entry for entry in mixed if entry not in _IRRELEVANT)
+    return sorted(entry for entry in mixed if not incidental(entry))
 
 
 def sizes(results: Results, dimension: str) -> str:

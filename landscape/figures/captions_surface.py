@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 
 from landscape.figures.captions_common import Results, by_name, joined, protocol_differences, protocols
-from landscape.figures.grids import QUANTITIES, cells, first, is_plane, profile, repeats
+from landscape.figures.grids import QUANTITIES, cells, is_plane, profile, repeats
 from landscape.figures.reductions import option
 from landscape.figures.scales import Scale, plain_number, scale
 from landscape.figures.units import LENGTH
 from landscape.figures.units import axis as axis_of
+from landscape.results import at_centre, left_out
 
 _NORMS = {
     "filter": "each filter of a direction scaled to the norm of that filter of the weights (Li et al. 2018)",
@@ -182,18 +183,14 @@ def _dropout(results: Results) -> str:
 
 
 def _error(results: Results, quantity: str) -> str:
-    """Standard error over samples at the point nearest to the origin, where it is known."""
+    """Standard error over samples at the centre, where it is known."""
     if quantity not in ("nll", "total"):
         return ""
     found = {}
     for name, dataset in results.items():
-        if "standard_error" in dataset:
-            middle = {
-                axis: int(np.abs(dataset[axis].values).argmin())
-                for axis in ("y", "x")
-                if axis in dataset.dims
-            }
-            error = float(np.mean(first(dataset)["standard_error"].isel(middle).values))
+        point = at_centre(dataset)
+        if point is not None and "standard_error" in point:
+            error = float(point["standard_error"])
             if np.isfinite(error):
                 found[name] = plain_number(float(f"{error:.2g}"))
     return f"Standard error of the NLL over samples at w: {by_name(found)}." if found else ""
@@ -208,9 +205,9 @@ def _samples(results: Results) -> str:
         count = count[done & np.isfinite(count)] if count.size else count
         if count.size and count.min() < count.max():
             found[name] = f"{count.min():,.0f} to {count.max():,.0f}"
-            if "sampling_error" in dataset:
-                share = dataset["sampling_error"] / dataset["nll"].where(np.isfinite(dataset["nll"]))
-                found[name] += f", whose error is at most {100 * float(share.max()):.2g} % of the NLL"
+            if (part := left_out(dataset)) is not None:
+                found[name] += f", whose standard error is at most {100 * part.error:.2g} % of the NLL"
+                found[name] += f" (95 % interval ± {100 * part.interval:.2g} %)"
     return f"Samples a point: {by_name(found)}." if found else ""
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from landscape.figures.grids import cells, first
 from landscape.figures.scales import plain_number
-from landscape.results import attribute
+from landscape.results import at_centre, attribute
 
 
 def scalar(dataset: xr.Dataset, name: str) -> float | None:
@@ -58,11 +58,11 @@ def extremes(surface: xr.Dataset) -> dict[str, dict[str, float]]:
 
 
 def centre_nll(surface: xr.Dataset) -> float | None:
-    """NLL at x = y = 0, the trained weights; None if the grid has no such cell or it is not finite."""
-    grid = cells(surface)
-    i, j = int(np.argmin(np.abs(grid.x))), int(np.argmin(np.abs(grid.y)))
-    at_centre = max(abs(grid.x[i]), abs(grid.y[j])) <= 1e-9 * np.ptp(grid.x)
-    return float(grid.values[j, i]) if at_centre and grid.finite[j, i] else None
+    """NLL at the centre; None if the grid has none (`landscape.results.centre`) or it is not finite."""
+    point = at_centre(surface)
+    if point is None or ("done" in point and not bool(point["done"])):
+        return None
+    return scalar(point, "nll")
 
 
 def border_rise(surface: xr.Dataset) -> dict[str, float]:
@@ -91,8 +91,7 @@ def border_rise(surface: xr.Dataset) -> dict[str, float]:
     }
     if "standard_error" in surface:
         errors = first(surface)["standard_error"].transpose("y", "x").values
-        at_centre = errors[np.argmin(np.abs(grid.y)), np.argmin(np.abs(grid.x))]
-        total = float(np.mean(errors[kept]) + at_centre)
+        total = float(np.mean(errors[kept])) + float(at_centre(surface)["standard_error"])
         if np.isfinite(total):
             found["standard_error"] = total
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -71,15 +72,18 @@ def eigenpairs(
     with full_precision(operator.like.device):  # for the solvers' own arithmetic
         if method == "pyhessian":
             pairs = pyhessian_eigenpairs(operator, k, max_products=max_products, **options)
-            return rounding_measured(operator, pairs, vectors=rounding)
-        matvec = _counted(operator, progress)
-        options |= {"like": operator.like, "confirm": confirm}
-        if method == "power":
-            pairs = power_iteration(matvec, operator.size, k, max_products=max_products or 200 * k, **options)
+            pairs = rounding_measured(operator, pairs, vectors=rounding)
         else:
-            options |= {"block": block, "basis": basis, "max_products": max_products or 200}
-            pairs = lanczos(matvec, operator.size, k, which=which, **options)
-        return rounding_measured(operator, pairs, vectors=rounding)
+            matvec = _counted(operator, progress)
+            options |= {"like": operator.like, "confirm": confirm}
+            if method == "power":
+                options |= {"max_products": max_products or 200 * k}
+                pairs = power_iteration(matvec, operator.size, k, **options)
+            else:
+                options |= {"block": block, "basis": basis, "max_products": max_products or 200}
+                pairs = lanczos(matvec, operator.size, k, which=which, **options)
+            pairs = rounding_measured(operator, pairs, vectors=rounding)
+    return replace(pairs, error_bounds=pairs.error_bounds + operator.product_error)
 
 
 def top_eigenvalues(
@@ -94,11 +98,12 @@ def top_eigenvalues(
         **options: As in `eigenpairs`.
 
     Returns:
-        Dimension `rank`: `eigenvalue`, `residual` (‖Hv − λv‖), `error_bound` (some eigenvalue lies within it,
-        the rounding of the products included), `converged`, `rank_risk` (bound on the chance that an
-        eigenvalue, a copy of a repeated one included, was passed over before it) and `rank_certain`
-        (converged, at a risk of 1 in 1,000 at most); `products` counts products. With `vectors`, `vector`
-        with dimensions `rank`, `parameter`, the free parameters flattened in order.
+        Dimension `rank`: `eigenvalue`, `residual` (‖Hv − λv‖), `error_bound` (some eigenvalue lies within it;
+        the rounding of the products and the error of those that are finite differences included),
+        `converged`, `rank_risk` (bound on the chance that an eigenvalue, a copy of a repeated one included,
+        was passed over before it) and `rank_certain` (converged, at a risk of 1 in 1,000 at most); `products`
+        counts products. With `vectors`, `vector` with dimensions `rank`, `parameter`, the free parameters
+        flattened in order.
     """
     operator = as_operator(source, draw=options.pop("draw", 0))
     pairs = eigenpairs(operator, k, **options)

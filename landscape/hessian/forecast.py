@@ -12,6 +12,7 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.graphs import KEPT_BYTES, Curvature
+from landscape.hessian.differences import GRADIENTS, precise
 from landscape.hessian.fallback import prepared
 from landscape.hessian.operators import Operator
 from landscape.objective import Objective
@@ -58,9 +59,9 @@ def forecast(operator: Operator, *, keep: int = KEPT_BYTES) -> Forecast:
     micro_batches = -(-len(objective.samples) // size)
     vector_bytes = operator.size * objective.dtype.itemsize
     if not operator.exact:
-        part = objective.subset(0, size)
+        part, _ = precise(objective.subset(0, size))
         seconds = _seconds(lambda: part.gradient(), part.device)
-        return Forecast(0, 0, vector_bytes, 0.0, 2 * micro_batches * seconds)  # two gradients a product
+        return Forecast(0, 0, vector_bytes, 0.0, GRADIENTS * micro_batches * seconds)
     fresh, again, graph = _timed(objective, operator.kind, size)
     kept = min(micro_batches, keep // max(graph, 1))
     return Forecast(

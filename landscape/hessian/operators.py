@@ -11,7 +11,8 @@ from torch import Tensor
 from landscape.errors import LandscapeError
 from landscape.filters import assumptions, role_of, roles, with_filters
 from landscape.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
-from landscape.hessian.fallback import FiniteDifferences, prepared
+from landscape.hessian.differences import FiniteDifferences
+from landscape.hessian.fallback import prepared
 from landscape.objective import Objective
 from landscape.parameters import Parameters, flatten, unflatten
 
@@ -109,6 +110,14 @@ class Operator:
         if self.coordinates != "raw":
             product = {name: self._scales[name] * part for name, part in product.items()}
         return flatten(product)
+
+    @property
+    def product_error(self) -> float:
+        """Largest error ‖D v − A v‖/‖v‖ of the products so far in these coordinates; 0 if they are exact."""
+        if isinstance(self._matrix, CurvatureMatrix):
+            return 0.0
+        # Both the vector and the product are scaled.
+        return self._matrix.bound.error * max(float(scale.max()) for scale in self._scales.values()) ** 2
 
     def direction(self, vector: Tensor) -> Parameters:
         """A vector of these coordinates as a direction in the network's weights (D v)."""

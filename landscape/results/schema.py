@@ -107,6 +107,24 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+_INCIDENTAL = (
+    *("micro_batch", "layout", "attention", "device", "options.directions"),
+    *("options.assumed_filters", "options.disputed_filters"),  # names that only one network may have
+)
+
+
+def incidental(entry: str) -> bool:
+    """Whether an entry of the protocol may differ without the numbers meaning anything else.
+
+    The micro-batch and the kernel of attention follow from the machine, the network and the analysis; what
+    random directions are made of, two networks cannot share.
+
+    Args:
+        entry: Its name, nested ones joined by dots, as `differences` gives it.
+    """
+    return any(entry == each or entry.startswith(f"{each}.") for each in _INCIDENTAL)
+
+
 def differences(first: dict[str, Any], second: dict[str, Any], prefix: str = "") -> list[str]:
     """Names of the entries in which two protocols differ, nested ones joined by dots."""
     found = []

@@ -18,7 +18,7 @@ from landscape.progress import Progress, silent
 from landscape.surface.directions import Directions
 from landscape.surface.grid import axis
 from landscape.surface.mesh import Mesh, Place
-from landscape.surface.points import point
+from landscape.surface.points import WITHIN, point
 from landscape.work import Item, Runner, in_memory
 
 ANCHORS = 9
@@ -30,7 +30,11 @@ SHARE = 16
 _QUANTITIES = {
     "nll": {"long_name": "negative log-likelihood", "units": "nats"},
     "standard_error": {"long_name": "standard error of the NLL over samples", "units": "nats"},
-    "sampling_error": {"long_name": "error of the NLL from leaving samples out", "units": "nats"},
+    "sampling_error": {
+        "long_name": "standard error of the NLL from leaving samples out",
+        "units": "nats",
+        "errors_in_95_interval": WITHIN,
+    },
     "l2": {"long_name": "½ · weight decay · ‖w‖²", "units": "nats"},
     "accuracy": {"long_name": "accuracy"},
     "ece": {"long_name": "expected calibration error, 10 bins"},
@@ -87,8 +91,8 @@ def surface(
         objective: The loss.
         directions: One or two, and where they start.
         grid: Coordinates along x, and along y for a plane.
-        tolerance: Share of its value that the error of a point may reach; samples are then taken from one
-            random order until it is. 0 takes every sample everywhere.
+        tolerance: Share of its value that the standard error of a point may reach; samples are then taken
+            from one random order until it is. 0 takes every sample everywhere.
         anchors: Whether points with a tolerance lean on a few that are evaluated whole, see
             `landscape.surface.points`.
         seed: Of that random order.

@@ -109,6 +109,27 @@ def test_too_few_samples_for_the_centre(error: float, passed: bool):
     assert ("take more --samples" in check.message) is not passed
 
 
+def test_what_leaves_samples_out_says_how_far_it_may_be_off():
+    objective, mesh, dataset = measured()
+    assert "tolerance" not in judged(objective, mesh, dataset)
+    part = changed(dataset, "sampling_error", 0.04 * float(dataset.nll.sel(x=0.3, y=0)), x=0.3, y=0)
+    check = judged(objective, mesh, part)["tolerance"]
+    assert check.passed
+    assert check.message.startswith("1 point leaves samples out: the standard error is at most 4 % of the")
+    assert "Within 4 standard errors, 16 %, lies" in check.message
+
+
+def test_a_grid_without_a_centre_is_judged_at_its_first_point():
+    case = BY_NAME["mlp"]
+    objective = case.objective()
+    directions = surface.random(objective)
+    axes = (np.array([-0.2, 0.1, 0.4]), np.array([-0.2, 0.0, 0.2]))
+    mesh, dataset = Mesh(objective, directions, axes), surface.surface(objective, directions, axes)
+    found = judged(objective, mesh, dataset)
+    assert found["centre"].passed
+    assert found["centre"].message.startswith("The surface's point at (0.1, 0) is")
+
+
 def repeated(*heights: float) -> xr.Dataset:
     """Flat planes of NLL 1 in the middle, and 1 plus a height on the border."""
     nll = np.ones((len(heights), 3, 5))

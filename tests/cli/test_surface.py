@@ -246,8 +246,11 @@ def test_curvature(run, checkpoint):
 
 def test_tolerance(run, checkpoint):
     options = ("--samples", 400, "--batch-size", 100, "--tolerance", "0.2", "--line")
-    _, dataset = measured(run, checkpoint, *options)
+    found, dataset = measured(run, checkpoint, *options)
     assert dataset.samples.values.tolist() == [200, 400, 200]
+    share = float((dataset.sampling_error / dataset.nll).max())
+    assert found["sampling"] == pytest.approx({"standard_error": share, "interval": 4 * share})
+    assert checks(found)["tolerance"]
     assert float(dataset.sampling_error.sel(x=0)) == 0
     assert (dataset.sampling_error <= 0.2 * dataset.nll).all()
 

@@ -44,7 +44,8 @@ def test_samples_that_vary_are_said_with_what_is_left_out():
     dataset["samples"][0, 0] = 200
     assert "Samples a point: 200 to 1,000." in figures.caption("contours", dataset)
     dataset = dataset.assign(sampling_error=0.04 * dataset["nll"])
-    assert "200 to 1,000, whose error is at most 4 % of the NLL" in figures.caption("contours", dataset)
+    said = "200 to 1,000, whose standard error is at most 4 % of the NLL (95 % interval ± 16 %)."
+    assert said in figures.caption("contours", dataset)
 
 
 def test_fresh_masks_are_said_to_roughen():

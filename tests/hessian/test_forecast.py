@@ -71,10 +71,10 @@ def test_times_of_micro_batches_are_added(monkeypatch: pytest.MonkeyPatch):
     assert sizes == [2, 2, 5]
 
 
-def test_finite_differences_take_two_gradients(monkeypatch: pytest.MonkeyPatch):
+def test_finite_differences_take_four_gradients(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ROOM, "_seconds", lambda work, device: work() and 0.5)
     cost = forecast(Operator(ONCE.objective()))
-    assert cost == Forecast(0, 0, cost.vector_bytes, 0.0, 2 * 3 * 0.5)
+    assert cost == Forecast(0, 0, cost.vector_bytes, 0.0, 4 * 3 * 0.5)
 
 
 # A limit

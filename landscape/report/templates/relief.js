@@ -113,8 +113,8 @@ function fewer(ticks, most) {
 
 /** Where the trained weights lie on an axis; -1 if it does not hold them. */
 function zeroOf(values) {
-  const step = Math.abs(values[1] - values[0]);
-  return values.findIndex((value) => Math.abs(value) < 1e-6 * step);
+  const extent = Math.max(...values) - Math.min(...values);
+  return values.findIndex((value) => Math.abs(value) <= 1e-9 * extent);
 }
 
 function polyline(context, points) {
