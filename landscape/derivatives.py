@@ -192,8 +192,12 @@ def _without_cudnn(function: Callable) -> Callable:
     """A recurrent layer on PyTorch's own kernel; cuDNN's has no derivative in eval mode, nor a second one."""
 
     def run(*args: Any, **keywords: Any) -> Any:
-        with torch.backends.cudnn.flags(enabled=False):
+        # Not cudnn.flags(…), which reads a setting that our own full precision makes ambiguous.
+        before, torch.backends.cudnn.enabled = torch.backends.cudnn.enabled, False
+        try:
             return function(*args, **keywords)
+        finally:
+            torch.backends.cudnn.enabled = before
 
     return run
 
