@@ -93,6 +93,8 @@ class Forward:
             theta: Every parameter of the module.
             inputs: Prepared inputs, at least one.
         """
+        if not self.road.looked:
+            self.look(theta, inputs[:2])
         if not self._parts:
             module, last = self.module, self.road.channels_last
             few = laid_out(inputs[torch.arange(3, device=inputs.device) % len(inputs)], last)
@@ -138,18 +140,18 @@ class Forward:
         Raises:
             LandscapeError: If the network returns anything but one tensor.
         """
-        self.road.looked = True
+        road, bare = self.road, copy.copy(self)
+        road.looked, bare.dropout = True, "off"
         with torch.no_grad():
             given = inputs.clone()
-            plain = self.plain()._pass(theta, 0, given, 0, protect=False)
-            self.road.writes = not torch.equal(given, inputs)
-            self.road.channels_last = any(
-                each.dim() == 4 for each in (inputs, *theta.values())
-            ) and self._agrees(plain, theta, inputs)
+            plain = bare.plain()._pass(theta, 0, given, 0, protect=False)
+            road.writes = not torch.equal(given, inputs)
+            images = any(each.dim() == 4 for each in (inputs, *theta.values()))
+            road.channels_last = images and bare._agrees(plain, theta, inputs)
             if self.batch_norm != "batch":
-                self.road.pairs = foldable(self.module, lambda: self._pass(theta, 0, inputs, 0))
-                if self.road.pairs and not self._agrees(plain, theta, inputs):
-                    self.road.pairs = []
+                road.pairs = foldable(self.module, lambda: bare._pass(theta, 0, inputs, 0))
+                if road.pairs and not bare._agrees(plain, theta, inputs):
+                    road.pairs = []
 
     def __call__(self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int) -> Tensor:
         """Outputs (batch, …); with `ensemble:N` dropout the log of the mean probability of N passes.
