@@ -93,9 +93,18 @@ def _torchvision(name: str, size: int, layers: dict[str, int], place: str, **opt
     return Foreign(f"torchvision-{name}", build, size, layers, (place, 1), sample=sample)
 
 
-def _own(name: str, build: Callable[[], nn.Module], size: int, layers: dict[str, int], place: str) -> Foreign:
+def _own(
+    name: str,
+    build: Callable[[], nn.Module],
+    size: int,
+    layers: dict[str, int],
+    place: str,
+    *,
+    extra: int = 0,
+    sample: bool = True,
+) -> Foreign:
     """One of torchvision's classes at a size that its functions do not offer."""
-    return Foreign(f"torchvision-{name}", build, size, layers, (place, 1), sample=True)
+    return Foreign(f"torchvision-{name}", build, size, layers, (place, 1), extra, sample)
 
 
 def _timm(
@@ -152,7 +161,7 @@ def _maxvit() -> nn.Module:
 
 NETWORKS = [
     _torchvision("resnet18", 32, {"layer1.0": 1, "layer2.1": 1}, "layer2", sample=True),
-    _own("wide_resnet", _wide_resnet, 32, {"maxpool": 1, "layer2.0": 1}, "layer1"),
+    _own("wide_resnet", _wide_resnet, 32, {"maxpool": 1, "layer2.0": 1}, "layer1", sample=False),
     _own("resnext", _resnext, 32, {"layer1.0": 1, "layer3.0": 1}, "layer2.0"),
     _own(
         "densenet",
@@ -161,7 +170,7 @@ NETWORKS = [
         {"features.pool0": 1, "features.denseblock2.denselayer3": 1},
         "features.transition1",
     ),
-    _own("vgg11_bn", _vgg, 32, {"features.3": 1, "features.10": 1}, "features.6"),
+    _own("vgg11_bn", _vgg, 32, {"features.3": 1, "features.10": 1}, "features.6", sample=False),
     _torchvision(
         "googlenet", 64, {"inception3a": 1, "inception4e": 1}, "inception3b", init_weights=False, sample=True
     ),
@@ -186,6 +195,7 @@ NETWORKS = [
         32,
         {"encoder.layers.encoder_layer_0": -1, "encoder.layers.encoder_layer_2.mlp": -1},
         "conv_proj",
+        extra=1,
     ),
     _own(
         "maxvit",
@@ -264,7 +274,14 @@ NETWORKS = [
         extra=1,
         img_size=64,
     ),
-    _timm("levit_128s", 64, {"stages.0.blocks.0": -1, "stages.1.blocks.2.attn": -1}, "stem", img_size=64),
+    _timm(
+        "levit_128s",
+        64,
+        {"stages.0.blocks.0": -1, "stages.1.blocks.2.attn": -1},
+        "stem",
+        sample=True,
+        img_size=64,
+    ),
     _timm(
         "efficientformerv2_s0", 64, {"stages.0.blocks.0": 1, "stages.2.blocks.3": 1}, "stages.1", img_size=64
     ),

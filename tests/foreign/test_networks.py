@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 import landscape as ls
 from tests.foreign.networks import NETWORKS, Foreign
@@ -60,10 +61,22 @@ def state(module: nn.Module) -> dict[str, Any]:
         "gradients": [name for name, value in slots.items() if value.grad is not None],
         "training": {name: part.training for name, part in parts.items()},
         "classes": {name: type(part) for name, part in parts.items()},
-        "attributes": {name: sorted(vars(part)) for name, part in parts.items()},
+        "attributes": {name: attributes(part) for name, part in parts.items()},
         "hooks": {
             f"{name}:{hook}": len(getattr(part, hook) or ()) for name, part in parts.items() for hook in hooks
         },
+    }
+
+
+def attributes(part: nn.Module) -> dict[str, list[Any]]:
+    """What a module keeps in attributes of its own, in lists and dicts too: some keep tensors there."""
+    return {
+        key: [
+            float(leaf.double().sum()) if isinstance(leaf, Tensor) else type(leaf)
+            for leaf in tree_leaves(value)
+        ]
+        for key, value in vars(part).items()
+        if key not in vars(nn.Module())
     }
 
 
@@ -109,7 +122,7 @@ def test_what_if(case: Case):
     name, channel = case.foreign.place
     smoothed = ls.zoo.smoothed(ls.Network(case.module), name, kernel=3)
     blurred = case.plain.blurred(name, channel)
-    assert blurred != pytest.approx(case.plain.value(), rel=1e-3)
+    assert blurred != pytest.approx(case.plain.value(), rel=5e-4)
     value = ls.Objective(smoothed, case.foreign.data(), micro_batch=4).value().nll
     assert value == pytest.approx(blurred, rel=1e-4)
 
