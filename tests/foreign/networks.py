@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import landscape as ls
 from tests.foreign.libraries import models, timm
 
 CLASSES = 10
@@ -28,6 +29,8 @@ class Foreign:
         place: The same for the submodule behind which blur is put in.
         extra: Tokens in front that belong to no place of the image.
         sample: Whether it is in the sample that every change is tested with.
+        double: Whether float32 is too coarse for it: untrained, with BatchNorm in dozens of layers, it makes
+            a thousand times as much of rounding.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Foreign:
     place: tuple[str, int]
     extra: int = 0
     sample: bool = False
+    double: bool = False
 
     def module(self) -> nn.Module:
         """The network with seeded weights, in training mode but for its first child."""
@@ -46,6 +50,15 @@ class Foreign:
         module.train()
         next(module.children()).eval()
         return module
+
+    def objective(self, network: nn.Module | ls.Network, dtype: torch.dtype | None = None) -> ls.Objective:
+        """The loss over all samples, in micro-batches of 4 and 2."""
+        return ls.Objective(
+            network,
+            self.data(),
+            micro_batch=4,
+            dtype=dtype or (torch.float64 if self.double else torch.float32),
+        )
 
     def data(self) -> tuple[Tensor, Tensor]:
         """Images of shape (sample, 3, size, size), and their classes."""
@@ -85,12 +98,12 @@ def _settle(norm: nn.Module, args: tuple[Tensor, ...]) -> None:
 
 
 def _torchvision(name: str, size: int, layers: dict[str, int], place: str, **options: Any) -> Foreign:
-    sample = options.pop("sample", False)
+    flags = {name: options.pop(name, False) for name in ("sample", "double")}
 
     def build() -> nn.Module:
         return getattr(models, name)(weights=None, num_classes=CLASSES, **options)
 
-    return Foreign(f"torchvision-{name}", build, size, layers, (place, 1), sample=sample)
+    return Foreign(f"torchvision-{name}", build, size, layers, (place, 1), **flags)
 
 
 def _own(
@@ -171,14 +184,12 @@ NETWORKS = [
         "features.transition1",
     ),
     _own("vgg11_bn", _vgg, 32, {"features.3": 1, "features.10": 1}, "features.6", sample=False),
-    _torchvision(
-        "googlenet", 64, {"inception3a": 1, "inception4e": 1}, "inception3b", init_weights=False, sample=True
-    ),
+    _torchvision("googlenet", 64, {"inception3a": 1, "inception4e": 1}, "inception3b", init_weights=False),
     _torchvision("inception_v3", 96, {"Mixed_5b": 1, "Mixed_6e": 1}, "Mixed_5d", init_weights=False),
     _torchvision("mobilenet_v2", 32, {"features.2": 1, "features.9": 1}, "features.3", sample=True),
     _torchvision("mobilenet_v3_small", 32, {"features.1": 1, "features.6": 1}, "features.3", sample=True),
-    _torchvision("mnasnet0_5", 32, {"layers.7": 1, "layers.9.2": 1}, "layers.8"),
-    _torchvision("efficientnet_b0", 32, {"features.1.0": 1, "features.3.1": 1}, "features.2"),
+    _torchvision("mnasnet0_5", 32, {"layers.7": 1, "layers.9.2": 1}, "layers.8", double=True),
+    _torchvision("efficientnet_b0", 32, {"features.1.0": 1, "features.3.1": 1}, "features.2", double=True),
     _torchvision("shufflenet_v2_x0_5", 32, {"maxpool": 1, "stage3.3": 1}, "stage2", sample=True),
     _torchvision("squeezenet1_1", 64, {"features.3": 1, "features.10": 1}, "features.4"),
     _torchvision(
@@ -186,6 +197,7 @@ NETWORKS = [
         32,
         {"trunk_output.block1": 1, "trunk_output.block3.block3-3": 1},
         "trunk_output.block2",
+        double=True,
     ),
     _torchvision("convnext_tiny", 32, {"features.1.0": 1, "features.5.2": 1}, "features.3"),
     _own("swin", _swin, 64, {"features.1.0": -1, "features.3.0.mlp": -1}, "features.0.0"),
@@ -272,6 +284,7 @@ NETWORKS = [
         {"serial_blocks1.1": -1, "serial_blocks3.1": -1},
         "patch_embed2.proj",
         extra=1,
+        sample=True,
         img_size=64,
     ),
     _timm(
@@ -310,4 +323,5 @@ NETWORKS = [
     ),
 ]
 """Networks of both libraries: residual, dense, inverted, re-parametrised, normaliser-free, gated, shuffled,
-windowed; with class, distillation and register tokens, with the channel last, with gradient checkpoints."""
+windowed; with class, distillation and register tokens, with the channel last, with gradient checkpoints, with
+modules under several names, with caches of computed weights."""

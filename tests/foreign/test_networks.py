@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -41,7 +39,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     foreign: Foreign = request.param
     module = foreign.module()
     plain, before = Plain(foreign, module), state(module)
-    return Case(foreign, module, ls.Objective(module, foreign.data(), micro_batch=4), plain, before)
+    return Case(foreign, module, foreign.objective(module), plain, before)
 
 
 def state(module: nn.Module) -> dict[str, Any]:
@@ -89,13 +87,18 @@ def distance(actual: Mapping[str, Tensor], expected: Named) -> float:
     return (error / size) ** 0.5
 
 
+def test_value(case: Case):
+    assert case.objective.value().nll == pytest.approx(case.plain.value(), rel=1e-4)
+
+
 def test_derivatives(case: Case):
     generator = torch.Generator().manual_seed(2)
     vector = {n: torch.randn(p.shape, generator=generator) for n, p in case.module.named_parameters()}
     gradient, product = case.plain.derivatives(vector)
-    assert case.objective.value().nll == pytest.approx(case.plain.value(), rel=1e-4)
-    assert distance(case.objective.gradient(), gradient) < 1e-4
-    assert distance(case.objective.hvp(vector), product) < 1e-4
+    # In float32 rounding decides on which side of its kink a ReLU is, and what a pooling layer picks.
+    objective = case.foreign.objective(case.module, torch.float64)
+    assert distance(objective.gradient(), gradient) < 1e-6
+    assert distance(objective.hvp({n: v.double() for n, v in vector.items()}), product) < 1e-6
 
 
 def test_surface(case: Case):
@@ -123,8 +126,7 @@ def test_what_if(case: Case):
     smoothed = ls.zoo.smoothed(ls.Network(case.module), name, kernel=3)
     blurred = case.plain.blurred(name, channel)
     assert blurred != pytest.approx(case.plain.value(), rel=5e-4)
-    value = ls.Objective(smoothed, case.foreign.data(), micro_batch=4).value().nll
-    assert value == pytest.approx(blurred, rel=1e-4)
+    assert case.foreign.objective(smoothed).value().nll == pytest.approx(blurred, rel=1e-4)
 
 
 def test_network_is_unchanged(case: Case):
@@ -134,7 +136,4 @@ def test_network_is_unchanged(case: Case):
     for name, value in before.pop("values").items():
         assert torch.equal(values[name], value), name
     assert after == before
-    images, classes = case.foreign.data()
-    with torch.no_grad():
-        logits = copy.deepcopy(case.module).eval()(images)
-    assert float(F.cross_entropy(logits, classes)) == pytest.approx(case.plain.value(), rel=1e-4)
+    assert Plain(case.foreign, case.module).value() == case.plain.value()
