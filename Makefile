@@ -1,4 +1,5 @@
-# Two commands do everything: `make demo` and `make test`. Both set .venv up first, and only once.
+# Two commands do everything: `make demo` and `make test`. Both set .venv up first, and only once; `make full`
+# tests networks by other people too, all of them instead of a sample.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -7,13 +8,20 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # On a CPU each worker gets one thread: spinning threads of two processes slow each other down.
 WORKERS ?= auto
 
-.PHONY: demo test docs install lint types imports suite clean
+# torchvision and timm, which nothing but these tests needs, live beside .venv and see what is in it.
+ZOO    := .venv-zoo
+PACKAGES := 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
+.PHONY: demo test full docs install lint types imports suite networks clean
 
 demo: $(VENV)/.installed
 	$(BIN)/landscape demo --out landscape-out/demo
 
 test: $(VENV)/.installed-test
-	@$(MAKE) --no-print-directory lint types imports suite
+	@$(MAKE) --no-print-directory lint types imports suite networks
+
+full: $(VENV)/.installed-test
+	@$(MAKE) --no-print-directory lint types imports suite networks SAMPLE=
 
 docs: $(VENV)/.installed-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -33,6 +41,11 @@ imports:
 suite:
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS)
 
+# One group of tests a network, so that each is built once.
+SAMPLE ?= -m 'not full'
+networks: $(ZOO)/.installed
+	OMP_NUM_THREADS=1 $(ZOO)/bin/python -m pytest -n $(WORKERS) --dist loadgroup tests/foreign $(SAMPLE)
+
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("landscape needs Python 3.11 or newer; try make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
@@ -46,5 +59,12 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install --constraint constraints.txt --editable '.[test,corruptions,notebooks,docs]'
 	@touch $@
 
+$(ZOO)/.installed: tests/foreign/requirements.txt $(VENV)/.installed-test
+	@echo "installing into $(ZOO) (once)"
+	$(BIN)/python -m venv --without-pip $(ZOO)
+	$(BIN)/python -c $(PACKAGES) > $$($(ZOO)/bin/python -c $(PACKAGES))/core.pth
+	$(PIP) --python $(ZOO)/bin/python install --no-deps --requirement $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) landscape-out build dist *.egg-info
+	rm -rf $(VENV) $(ZOO) landscape-out build dist *.egg-info

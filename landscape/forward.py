@@ -42,12 +42,14 @@ class Road:
         channels_last: Whether images and convolutions are laid out with the channels last.
         pairs: Convolutions with the BatchNorm that is folded into them.
         writes: Whether the network changes its inputs in place; it is given copies in any case.
+        math_attention: Whether attention runs on its plain kernel, which can be differentiated twice.
     """
 
     looked: bool = False
     channels_last: bool = True
     pairs: list[Pair] = field(default_factory=list)
     writes: bool = False
+    math_attention: bool = False
 
 
 class Forward:
@@ -60,7 +62,6 @@ class Forward:
         seed: Of the dropout masks.
         batch_norm: BatchNorm mode.
         first: Index of the first sample, for its masks.
-        math_attention: Whether attention runs on its plain kernel, which can be differentiated twice.
         precision: `full`, or `bfloat16` or `tf32` for passes without derivatives.
         road: How passes are run.
     """
@@ -79,7 +80,6 @@ class Forward:
         self.module, self.buffers = module, buffers
         self.dropout, self.seed, self.batch_norm, self.precision = dropout, seed, batch_norm, precision
         self.first = 0
-        self.math_attention = False
         self.road = Road()
         self._slots = Slots(module)
         self._parts: list[Stochastic] = []  # found once, and shared by copies
@@ -118,6 +118,11 @@ class Forward:
             warnings.warn(parts.sentence(self.dropout), stacklevel=2)
         return parts
 
+    @property
+    def math_attention(self) -> bool:
+        """Whether attention runs on its plain kernel, which can be differentiated twice."""
+        return self.road.math_attention
+
     def shifted(self, start: int) -> Forward:
         """The same for samples that begin `start` later."""
         other = copy.copy(self)
@@ -127,7 +132,7 @@ class Forward:
     def plain(self) -> Forward:
         """The same, run as the network is written: nothing folded, everything contiguous."""
         other = copy.copy(self)
-        other.road = Road(looked=True, channels_last=False)
+        other.road = Road(looked=True, channels_last=False, math_attention=self.road.math_attention)
         return other
 
     def look(self, theta: Mapping[str, Tensor], inputs: Tensor) -> None:
@@ -239,7 +244,7 @@ class Forward:
             around.enter_context(evaluating(module))
             around.enter_context(without_recomputation())
             around.enter_context(evaluation_precision(inputs.device, self.precision))
-            if self.math_attention:
+            if self.road.math_attention:
                 around.enter_context(sdpa_kernel(SDPBackend.MATH))
             around.enter_context(_batch_statistics(module, batch or training))
             around.enter_context(folded([] if training else self._pairs()))

@@ -89,7 +89,12 @@ def _gradient(state: Soundness, objective: Objective) -> list[Check]:
 
 
 def _product(state: Soundness, objective: Objective) -> list[Check]:
-    found = product_check(objective)
+    found, road = product_check(objective), objective.forward.road
+    if found is None and not road.math_attention:
+        # Fused attention has no second derivative; the plain kernel computes the same function.
+        road.math_attention = True
+        found = product_check(objective)
+        road.math_attention = found is not None
     return [found] if found else []
 
 

@@ -45,15 +45,15 @@ def prepared(objective: Objective, kind: Curvature) -> tuple[Objective, bool]:
 
 
 def _probed(objective: Objective, kind: Curvature) -> Objective:
-    usual, plain = copy.copy(objective), copy.copy(objective)
-    plain.forward = copy.copy(plain.forward)
-    plain.forward.math_attention = True
-    for candidate in (usual, plain):
-        candidate.exact_products = _differentiable(candidate, kind)
-        if candidate.exact_products:
-            return candidate
-    usual.product_error = ErrorBound()
-    return usual
+    probed, road = copy.copy(objective), objective.forward.road
+    for math_attention in dict.fromkeys((road.math_attention, True)):
+        road.math_attention = math_attention
+        probed.exact_products = _differentiable(probed, kind)
+        if probed.exact_products:
+            return probed
+    road.math_attention = False
+    probed.product_error = ErrorBound()
+    return probed
 
 
 def _differentiable(objective: Objective, kind: Curvature) -> bool:
