@@ -22,7 +22,7 @@ WITHIN = 4.0
 
 Points of a surface share the order of their samples and are off together, and sampling stops where the error
 happens to look small. In the simulation of `benchmarks/tolerance.py`, at least 95 % of the points lie within
-so many errors in at least 95 % of runs; within two, in 45 to 65 % of them.
+so many errors in at least 95 % of runs; within two, in 56 to 71 % of them.
 """
 
 
