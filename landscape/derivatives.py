@@ -129,7 +129,7 @@ def _embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None,
         return total if mode == "sum" else total / torch.bincount(bag, minlength=count).clamp(min=1)[:, None]
 
     def values(weight: Tensor, *scales: Tensor) -> Tensor:
-        given = {"per_sample_weights": scales[0]} if scales else {}
+        given: dict[str, Any] = {"per_sample_weights": scales[0]} if scales else {}
         return F.embedding_bag(input, weight, offsets, **options, **given)
 
     return _Rewritten.apply(values, formula, weight, *([] if scales is None else [scales]))
@@ -152,7 +152,7 @@ def _multi_margin_loss(
         each = (short if weight is None else weight[classes] * short).mean(1)
         return _reduced(each.reshape(x.shape[:-1]), size_average, reduce, reduction)
 
-    options = {"p": p, "margin": margin, "weight": weight, "reduction": reduction}
+    options: dict[str, Any] = {"p": p, "margin": margin, "weight": weight, "reduction": reduction}
     options |= {"size_average": size_average, "reduce": reduce}
     return _Rewritten.apply(lambda x: F.multi_margin_loss(x, target, **options), formula, input)
 
@@ -173,7 +173,7 @@ def _multilabel_margin_loss(
         each = (short * (listed[:, :, None] * ~right[:, None, :])).sum((1, 2)) / rows.shape[1]
         return _reduced(each.reshape(x.shape[:-1]), size_average, reduce, reduction)
 
-    options = {"size_average": size_average, "reduce": reduce, "reduction": reduction}
+    options: dict[str, Any] = {"size_average": size_average, "reduce": reduce, "reduction": reduction}
     return _Rewritten.apply(lambda x: F.multilabel_margin_loss(x, target, **options), formula, input)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +46,7 @@ def sample_losses(loss: SampleLoss, outputs: Tensor, targets: Tensor) -> Tensor:
         LandscapeError: If the loss gives anything but one number per sample.
     """
     if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
-        loss = type(loss)(**_options(loss) | {"weight": loss.weight.to(outputs)})
+        loss = type(loss)(**{**_options(loss), "weight": loss.weight.to(outputs)})
     losses = loss(outputs, targets)
     if isinstance(losses, Tensor) and losses.shape == (len(targets),):
         return losses
@@ -79,7 +80,7 @@ def sample_weights(loss: SampleLoss, targets: Tensor) -> Tensor | None:
     return torch.where(counted, weight[targets.clamp(min=0, max=len(weight) - 1)], 0.0)
 
 
-def _options(loss: nn.Module) -> dict[str, object]:
+def _options(loss: nn.Module) -> dict[str, Any]:
     names = ("ignore_index", "reduction", "label_smoothing")
     return {name: getattr(loss, name) for name in names if hasattr(loss, name)}
 

@@ -53,7 +53,7 @@ class Soundness:
 
     def found(self) -> list[Check]:
         """All checks so far."""
-        return [check for level in _CHECKS for check in self.checks.get(level, [])]
+        return [check for checks in self.checks.values() for check in checks]
 
 
 def _expected(culprit: Culprit, objective: Objective) -> bool:

@@ -40,7 +40,7 @@ def dropout_layers(module: nn.Module, *, training: bool = False) -> dict[str, nn
                 f"layer '{name}' is {type(layer).__name__}, whose masks landscape cannot draw; "
                 "use --dropout off, or nn.Dropout in the network"
             )
-        active = is_dropout(layer) and layer.p > 0  # type: ignore[operator]
+        active = is_dropout(layer) and layer.p > 0
         if active and (training or getattr(layer, "mc_dropout", True)):
             found[name] = layer
     return found

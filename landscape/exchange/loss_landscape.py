@@ -210,8 +210,8 @@ def _put(
     file: h5py.File, split: str, loss: xr.DataArray, accuracy: xr.DataArray | None, done: ArrayLike
 ) -> None:
     file[f"{split}_loss"] = np.where(done, loss, NOT_COMPUTED)
-    known = accuracy is not None
-    file[f"{split}_acc"] = np.where(done, 100 * accuracy if known else NOT_COMPUTED, NOT_COMPUTED)
+    shares = NOT_COMPUTED if accuracy is None else 100 * accuracy
+    file[f"{split}_acc"] = np.where(done, shares, NOT_COMPUTED)
 
 
 def _tensors(file: h5py.File, name: str) -> list[np.ndarray]:

@@ -77,11 +77,11 @@ def border_rise(surface: xr.Dataset) -> dict[str, float]:
         many of them are `not_finite` or not computed; empty without a finite centre and ring.
     """
     grid = cells(surface)
-    centre = centre_nll(surface)
+    centre, point = centre_nll(surface), at_centre(surface)
     ring = np.ones(grid.values.shape, dtype=bool)
     ring[1:-1, 1:-1] = False
     kept = ring & grid.finite
-    if centre is None or not kept.any():
+    if centre is None or point is None or not kept.any():
         return {}
     found: dict[str, float] = {
         "radius": float(max(np.abs(grid.x).max(), np.abs(grid.y).max())),
@@ -91,7 +91,7 @@ def border_rise(surface: xr.Dataset) -> dict[str, float]:
     }
     if "standard_error" in surface:
         errors = first(surface)["standard_error"].transpose("y", "x").values
-        total = float(np.mean(errors[kept])) + float(at_centre(surface)["standard_error"])
+        total = float(np.mean(errors[kept])) + float(point["standard_error"])
         if np.isfinite(total):
             found["standard_error"] = total
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -184,7 +183,7 @@ def precise(
 
     Else the objective itself, and False.
     """
-    twin = objective if objective.dtype is torch.float64 else in_float64(objective)
+    twin = objective if objective.dtype is torch.float64 else objective.in_precision(torch.float64)
     narrowed = _Narrowed()
     try:
         with narrowed:
@@ -214,19 +213,6 @@ class _Narrowed(TorchDispatchMode):
         narrow = {torch.float32, torch.float16, torch.bfloat16}
         self.found = self.found or (torch.float64 in given and bool(made & narrow))
         return result
-
-
-def in_float64(objective: Objective) -> Objective:
-    """The same objective in double precision."""
-    twin = copy.copy(objective)
-    twin.dtype, twin._prepared = torch.float64, None
-    twin.parameters = {name: _cast(value, torch.float64) for name, value in objective.parameters.items()}
-    twin.free = {name: twin.parameters[name] for name in objective.free}
-    twin.forward = copy.copy(objective.forward)
-    twin.forward.buffers = {
-        name: _cast(value, torch.float64) for name, value in objective.forward.buffers.items()
-    }
-    return twin
 
 
 def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
