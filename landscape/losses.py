@@ -27,8 +27,11 @@ def squared_error(logits: Tensor, targets: Tensor) -> Tensor:
     return (logits - wanted).square().mean(1)
 
 
-LOSSES = {"nll": cross_entropy, "mse": squared_error}
-"""By the names of the command line."""
+LOSSES = {
+    **{"cross_entropy": cross_entropy, "squared_error": squared_error},
+    **{"nll": cross_entropy, "mse": squared_error},
+}
+"""By name; `nll`, which is also the name of the quantity that cross-entropy measures, and `mse` are short."""
 
 
 def loss_name(loss: SampleLoss) -> str:

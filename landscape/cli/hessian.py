@@ -45,7 +45,13 @@ _OPTIONS = (
         show_default=True,
         help="Raw weights, or weights in units of their filter's or layer's norm.",
     ),
-    click.option("--loss", type=click.Choice(["nll", "mse"]), default="nll", show_default=True),
+    click.option(
+        "--loss",
+        type=click.Choice(["cross_entropy", "squared_error", "nll", "mse"]),
+        default="cross_entropy",
+        show_default=True,
+        help="Loss of each sample; nll and mse are short for them.",
+    ),
     click.option(
         "--tolerance",
         type=float,
