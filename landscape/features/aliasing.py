@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.features.blocks import first, has_stride, is_smoothing, single_layers, stride
+from landscape.zoo.recognition import first, has_stride, is_smoothing, single_layers, stride
 from landscape.features.capture import capture
 from landscape.features.fourier import half_frequencies, half_power
 from landscape.features.passes import check_count, count_micro_batches, micro_batches, runs

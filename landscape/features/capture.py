@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from landscape.features.layers import Layer, find_layers, listed, unknown
+from landscape.zoo.places import Layer, find_layers, listed, unknown
 
 __all__ = ["Layer", "Receive", "as_map", "capture", "find_layers", "listed"]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture
-from landscape.features.layers import Layer, find_layers
+from landscape.zoo.places import Layer, find_layers
 from landscape.features.measurement import no_map
 from landscape.features.passes import check_count, count_micro_batches, micro_batches, runs
 from landscape.features.variance import Groups

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture
-from landscape.features.layers import find_layers, listed
+from landscape.zoo.places import find_layers, listed
 from landscape.features.passes import Run, check_count, count_micro_batches, micro_batches, repeats, runs
 from landscape.features.statistics import LayerStatistics
 from landscape.features.tables import dataset

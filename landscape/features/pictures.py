@@ -13,7 +13,7 @@ from torch import Tensor
 from landscape.dropout import dropout_layers
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture
-from landscape.features.layers import Layer, find_layers
+from landscape.zoo.places import Layer, find_layers
 from landscape.features.measurement import no_map
 from landscape.features.passes import Run, micro_batches, runs
 from landscape.objective import Objective

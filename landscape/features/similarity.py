@@ -13,7 +13,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture
-from landscape.features.layers import find_layers, listed
+from landscape.zoo.places import find_layers, listed
 from landscape.features.predictions import settled
 from landscape.forward import Forward
 from landscape.objective import Objective

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from landscape.features.fourier import SMALL, frequencies, radial_frequencies
-from landscape.features.layers import Layer
+from landscape.zoo.places import Layer
 from landscape.features.statistics import QUANTITIES, SPECTRA, LayerStatistics
 
 ATTRIBUTES = {

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
 from landscape.errors import LandscapeError
-from landscape.features.blocks import Kind, is_smoothing, recognised, stages
+from landscape.layout import Seen
 from landscape.zoo.blocks import ResidualBlock
 from landscape.zoo.layers import Smooth
 from landscape.zoo.networks import VGG, CifarResNet, ResNet
+from landscape.zoo.recognition import Kind, is_smoothing, recognised
+from landscape.zoo.stages import children_stages, parent_stages, watched_stages
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Layer:
 
     Attributes:
         name: Name of the submodule whose output it is.
-        kind: What it is, see `landscape.features.blocks.Kind`.
+        kind: What it is, see `landscape.zoo.recognition.Kind`.
         stage: The stage it belongs to, from 1; 0 before the first one.
     """
 
@@ -31,31 +33,38 @@ class Layer:
     stage: int
 
 
-def find_layers(module: nn.Module, patterns: str | Sequence[str] | None = None) -> list[Layer]:
+def find_layers(
+    module: nn.Module,
+    patterns: str | Sequence[str] | None = None,
+    seen: Mapping[str, Seen] | None = None,
+) -> list[Layer]:
     """Layers worth looking at, in the order in which the network holds them.
 
     Networks of the zoo offer the stem (after its activation where it has one), every residual block or VGG
     stage, and every smoothing layer; the map *before* a smoothing layer is that of the layer in front of it.
     Other networks offer their residual and transformer blocks, attention and MLP halves apart, with the stem
     and the smoothing and subsampling layers between blocks, recognised by what they hold, see
-    `landscape.features.blocks`. Where no block is recognised, the top-level children are offered, with those
-    that are an `nn.Sequential` opened one level; each of these `nn.Sequential` begins a stage.
+    `landscape.zoo.recognition`. Where no block is recognised, the top-level children are offered, with those
+    that are an `nn.Sequential` opened one level. What a stage is says `landscape.zoo.stages`.
 
     Args:
         module: The network.
         patterns: Names or shell-style patterns of submodules (``layer3.*``), as a sequence or joined by
             commas, instead of the layers that the network offers by itself.
+        seen: What a forward pass did, see `landscape.layout.watch`; without it stages are told by how the
+            network is written.
 
     Raises:
         LandscapeError: If a pattern matches no submodule, or nothing is chosen.
     """
     submodules = dict(module.named_modules())
     names = [name for name in submodules if name]
-    kinds, stage = _known(module)
+    kinds, offered = known_layers(module)
+    stage = _stages(module, kinds, offered, seen)
     if patterns is not None:
         chosen = _matching(names, listed(patterns))
     else:
-        chosen = list(kinds) if "block" in kinds.values() else _opened_children(module)
+        chosen = offered
     if not chosen:
         raise LandscapeError(
             f"no layer of {type(module).__name__} is chosen; give names or patterns of its submodules, "
@@ -76,15 +85,27 @@ def unknown(name: str, names: list[str]) -> LandscapeError:
     return LandscapeError(f"no layer is named {name!r}; this network has {', '.join(close)}, …")
 
 
-def _known(module: nn.Module) -> tuple[dict[str, Kind], dict[str, int]]:
-    """Kinds by name of what the network is known to hold, and the stage of every submodule."""
+def known_layers(module: nn.Module) -> tuple[dict[str, Kind], list[str]]:
+    """Kinds by name of what a network is known to hold, and the names of the layers that it offers."""
     kinds = _zoo_kinds(module)
     if "block" not in kinds.values():
-        found = recognised(module)
-        if found:
-            return found, stages(module, [name for name, kind in found.items() if kind == "block"])
-    top = _top_stages(module)
-    return kinds, {name: top[name.partition(".")[0]] for name, _ in module.named_modules() if name}
+        kinds = recognised(module) or kinds
+    return kinds, list(kinds) if "block" in kinds.values() else _opened_children(module)
+
+
+def is_ours(module: nn.Module) -> bool:
+    """Whether a network is the zoo's, whose stages its configuration names."""
+    return isinstance(module, CifarResNet | ResNet | VGG)
+
+
+def _stages(
+    module: nn.Module, kinds: dict[str, Kind], offered: list[str], seen: Mapping[str, Seen] | None
+) -> dict[str, int]:
+    """The stage of every submodule."""
+    blocks = [name for name, kind in kinds.items() if kind == "block"]
+    ours = is_ours(module)
+    written = parent_stages(module, blocks) if blocks and not ours else children_stages(module, _stem(module))
+    return written if ours or seen is None else written | watched_stages(seen, blocks or offered)
 
 
 def _matching(names: list[str], patterns: list[str]) -> list[str]:
@@ -131,14 +152,3 @@ def _opened_children(module: nn.Module) -> list[str]:
         opened = isinstance(child, nn.Sequential)
         names += [f"{name}.{inner}" for inner, _ in child.named_children()] if opened else [name]
     return names
-
-
-def _top_stages(module: nn.Module) -> dict[str, int]:
-    """Stage of each top-level child: a stage begins with each `nn.Sequential` but the stem and smoothing."""
-    found, stage = {}, 0
-    for name, child in module.named_children():
-        smoothing = isinstance(child, nn.Sequential) and all(is_smoothing(part) for part in child)
-        if isinstance(child, nn.Sequential) and not smoothing and name != _stem(module):
-            stage += 1
-        found[name] = stage
-    return found

@@ -1,0 +1,170 @@
+"""A tensor of a known layout as the feature map that it holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from landscape.layout.axes import SPACE, Axis, Factor, Layout, roles, size
+
+
+@dataclass(frozen=True)
+class MapLayout:
+    """How a tensor holds a feature map.
+
+    Attributes:
+        layout: What its dimensions stand for, without parts that are no map.
+        narrow: Dimension, first index and length of what is the map, where other tokens stand beside it.
+        height: Of the map.
+        width: The same.
+    """
+
+    layout: Layout
+    narrow: tuple[tuple[int, int, int], ...]
+    height: int
+    width: int
+
+    def to_map(self, tensor: Tensor) -> Tensor | None:
+        """The map of shape (sample, channel, height, width), None if the tensor is of another shape.
+
+        A tensor that is one already comes back as it is.
+        """
+        if tensor.dim() != len(self.layout):
+            return None
+        for dim, start, length in self.narrow:
+            if start + length > tensor.shape[dim]:
+                return None
+            tensor = tensor.narrow(dim, start, length)
+        sizes = _sizes(self.layout, tensor.shape)
+        if sizes is None:
+            return None
+        if _is_canonical(self.layout):
+            return tensor
+        factors = _labelled(self.layout)
+        order = sorted(range(len(factors)), key=lambda i: _rank(factors[i], i))
+        samples = math.prod(s for s, f in zip(sizes, factors, strict=True) if f.role == "sample")
+        parts = tensor.reshape(sizes).permute(order)
+        maps = parts.reshape(samples, -1, self.height, self.width)
+        shifts = [_shift(factors, role) for role in SPACE]
+        return maps.roll([-shift for shift in shifts], (2, 3)) if any(shifts) else maps
+
+    def from_map(self, maps: Tensor, like: Tensor) -> Tensor:
+        """A map in the layout of a tensor `like`, which keeps what stands beside the map.
+
+        Rows and columns of the map have to be as many as the tensor holds.
+        """
+        whole = like
+        for dim, start, length in self.narrow:
+            like = like.narrow(dim, start, length)
+        if _is_canonical(self.layout):
+            inner = maps
+        else:
+            factors, sizes = _labelled(self.layout), _sizes(self.layout, like.shape) or []
+            order = sorted(range(len(factors)), key=lambda i: _rank(factors[i], i))
+            shifts = [_shift(factors, role) for role in SPACE]
+            maps = maps.roll(shifts, (2, 3)) if any(shifts) else maps
+            back = sorted(range(len(order)), key=order.__getitem__)
+            inner = maps.reshape([sizes[i] for i in order]).permute(back).reshape(like.shape)
+        if not self.narrow:
+            return inner
+        ((dim, start, _),) = self.narrow
+        return whole.slice_scatter(inner, dim, start, start + inner.shape[dim])
+
+    @property
+    def movable(self) -> bool:
+        """Whether the map may change its size within the tensor: rows and columns are dimensions alone."""
+        return not self.narrow and all(len(axis) <= 1 for axis in self.layout)
+
+
+def map_layout(layout: Layout) -> MapLayout | None:
+    """How a tensor of this layout holds one feature map of every sample; None if it holds none."""
+    axes: list[Axis] = []
+    narrow: list[tuple[int, int, int]] = []
+    for dim, axis in enumerate(layout):
+        if roles(axis) == ("joined",):
+            found = _map_part(axis[0])
+            if found is None:
+                return None
+            start, axis = found
+            narrow.append((dim, start, size(axis)))
+        axes.append(axis)
+    factors = [factor for axis in axes for factor in axis]
+    if any(factor.role in ("other", "joined") for factor in factors) or len(narrow) > 1:
+        return None
+    if sum(factor.role == "sample" for factor in factors) != 1:
+        return None
+    spatial, empty = [axis for axis in axes if set(roles(axis)) & set(SPACE)], sum(not axis for axis in axes)
+    if spatial and all("channel" in roles(axis) for axis in spatial):
+        return None  # flattened to features
+    ends = [_extent(factors, role) for role in SPACE]
+    # A map may be one pixel high or wide, but only where it has dimensions to say so.
+    if None in ends or ends.count(1) > (empty if len(axes) == 4 else 0):
+        return None
+    return MapLayout(tuple(axes), tuple(narrow), *ends)  # type: ignore[arg-type]
+
+
+def _map_part(whole: Factor) -> tuple[int, Axis] | None:
+    """First index and axis of the only part that holds rows and columns."""
+    start, found = 0, []
+    for part in whole.parts:
+        if any(factor.role in SPACE for factor in part):
+            found.append((start, part))
+        start += size(part)
+    return found[0] if len(found) == 1 else None
+
+
+def _extent(factors: Sequence[Factor], role: str) -> int | None:
+    """How many rows or columns a map has; None if it has two kinds of them, as attention's weights have."""
+    own = sorted((f for f in factors if f.role == role), key=lambda f: -f.stride)
+    for outer, inner in zip(own, own[1:], strict=False):
+        if outer.stride < inner.stride * inner.size or outer.shift != inner.shift:
+            return None
+    return size(tuple(own))
+
+
+def _is_canonical(layout: Layout) -> bool:
+    """Whether it is (sample, channel, row, column), with one factor each or, of size one, none."""
+    expected = (("sample",), ("channel",), ("row",), ("column",))
+    if len(layout) != 4 or any(factor.shift for axis in layout for factor in axis):
+        return False
+    return all(roles(axis) in (want, ()) for axis, want in zip(layout, expected, strict=True))
+
+
+def _labelled(layout: Layout) -> list[Factor]:
+    return [factor for axis in layout for factor in axis]
+
+
+def _sizes(layout: Layout, shape: Sequence[int]) -> list[int] | None:
+    """Sizes of all factors in a tensor of this shape, whose samples may be more or fewer; None if unfit."""
+    found: list[int] = []
+    for axis, count in zip(layout, shape, strict=True):
+        fixed = size(tuple(factor for factor in axis if factor.role != "sample"))
+        samples = count // fixed
+        if samples * fixed != count or (samples != 1 and "sample" not in roles(axis)):
+            return None
+        found += [samples if factor.role == "sample" else factor.size for factor in axis]
+    return found
+
+
+def _rank(factor: Factor, position: int) -> tuple[int, float, int]:
+    order = ("sample", "channel", "row", "column").index(factor.role)
+    return order, -float(factor.stride) if factor.role in SPACE else 0.0, position
+
+
+def _shift(factors: Sequence[Factor], role: str) -> int:
+    own = [factor for factor in factors if factor.role == role]
+    finest = min((factor.stride for factor in own), default=1)
+    return round(own[0].shift / finest) if own else 0
+
+
+def grown(found: MapLayout, height: int, width: int) -> MapLayout:
+    """The same for a map of another size; only where `movable`."""
+    sizes = {"row": height, "column": width}
+    layout = tuple(
+        tuple(replace(f, size=sizes[f.role]) if f.role in SPACE else f for f in axis)
+        for axis in found.layout
+    )
+    return MapLayout(layout, (), height, width)
