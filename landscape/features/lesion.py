@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.zoo.places import Layer, find_layers
+from landscape.features.layers import Layer, find_layers
 from landscape.features.predictions import Predicted, joined, mean, predicted, summary
 from landscape.objective import Objective
 from landscape.progress import Progress, silent

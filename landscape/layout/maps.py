@@ -79,8 +79,13 @@ class MapLayout:
         return not self.narrow and all(len(axis) <= 1 for axis in self.layout)
 
 
-def map_layout(layout: Layout) -> MapLayout | None:
-    """How a tensor of this layout holds one feature map of every sample; None if it holds none."""
+def map_layout(layout: Layout, *, one_sample: bool = False) -> MapLayout | None:
+    """How a tensor of this layout holds one feature map of every sample; None if it holds none.
+
+    Args:
+        layout: What its dimensions stand for.
+        one_sample: Whether there is a single sample, which no factor then counts.
+    """
     axes: list[Axis] = []
     narrow: list[tuple[int, int, int]] = []
     for dim, axis in enumerate(layout):
@@ -94,7 +99,7 @@ def map_layout(layout: Layout) -> MapLayout | None:
     factors = [factor for axis in axes for factor in axis]
     if any(factor.role in ("other", "joined") for factor in factors) or len(narrow) > 1:
         return None
-    if sum(factor.role == "sample" for factor in factors) != 1:
+    if sum(factor.role == "sample" for factor in factors) != (not one_sample):
         return None
     spatial, empty = [axis for axis in axes if set(roles(axis)) & set(SPACE)], sum(not axis for axis in axes)
     if spatial and all("channel" in roles(axis) for axis in spatial):

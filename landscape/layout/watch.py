@@ -42,15 +42,14 @@ class Seen:
     def reason(self) -> str:
         """Why its output cannot be measured as a feature map; empty if it can."""
         if not self.runs:
-            return "it did not run"
+            return "did not run on the samples watched"
         if self.runs > 1:
-            return f"it runs {self.runs} times in a forward pass"
+            return f"runs {self.runs} times in a forward pass"
         if not self.shape:
-            return "its output is no tensor"
-        if self.gives is None:
-            words = "×".join(map(str, self.shape))
-            return f"no rows and columns of a map could be followed to its output of shape {words}"
-        return ""
+            return "gives no tensor"
+        if len(self.shape) < 3:
+            return "gives no feature map but one value a feature"
+        return "" if self.gives else "no rows and columns of a map could be followed to its output"
 
 
 def watch(module: nn.Module, run: Callable[[], object]) -> dict[str, Seen]:
