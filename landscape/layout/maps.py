@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -54,24 +54,36 @@ class MapLayout:
     def from_map(self, maps: Tensor, like: Tensor) -> Tensor:
         """A map in the layout of a tensor `like`, which keeps what stands beside the map.
 
-        Rows and columns of the map have to be as many as the tensor holds.
+        Where the layout is `movable` the map may have grown; elsewhere it has the size it had.
         """
-        whole = like
+        if self.canonical:
+            return maps
+        whole, (height, width) = like, maps.shape[2:]
         for dim, start, length in self.narrow:
             like = like.narrow(dim, start, length)
-        if _is_canonical(self.layout):
-            inner = maps
-        else:
-            factors, sizes = _labelled(self.layout), _sizes(self.layout, like.shape) or []
-            order = sorted(range(len(factors)), key=lambda i: _rank(factors[i], i))
-            shifts = [_shift(factors, role) for role in SPACE]
-            maps = maps.roll(shifts, (2, 3)) if any(shifts) else maps
-            back = sorted(range(len(order)), key=order.__getitem__)
-            inner = maps.reshape([sizes[i] for i in order]).permute(back).reshape(like.shape)
-        if not self.narrow:
-            return inner
-        ((dim, start, _),) = self.narrow
-        return whole.slice_scatter(inner, dim, start, start + inner.shape[dim])
+        factors, axes = _labelled(self.layout), self.layout
+        sizes = _sizes(axes, like.shape) or []
+        if self.movable:
+            grown = {"row": height, "column": width}
+            sizes = [grown.get(f.role, s) for f, s in zip(factors, sizes, strict=True)]
+        shifts = [_shift(factors, role) for role in SPACE]
+        maps = maps.roll(shifts, (2, 3)) if any(shifts) else maps
+        order = sorted(range(len(factors)), key=lambda i: _rank(factors[i], i))
+        back = sorted(range(len(order)), key=order.__getitem__)
+        parts = maps.reshape([sizes[i] for i in order]).permute(back)
+        inner, first = [], 0
+        for axis in axes:
+            inner.append(math.prod(sizes[first : first + len(axis)]))
+            first += len(axis)
+        found = parts.reshape(inner)
+        for dim, start, length in self.narrow:
+            found = whole.slice_scatter(found, dim, start, start + length)
+        return found
+
+    @property
+    def canonical(self) -> bool:
+        """Whether the tensor is the map, of shape (sample, channel, height, width)."""
+        return not self.narrow and _is_canonical(self.layout)
 
     @property
     def movable(self) -> bool:
@@ -163,13 +175,3 @@ def _shift(factors: Sequence[Factor], role: str) -> int:
     own = [factor for factor in factors if factor.role == role]
     finest = min((factor.stride for factor in own), default=1)
     return round(own[0].shift / finest) if own else 0
-
-
-def grown(found: MapLayout, height: int, width: int) -> MapLayout:
-    """The same for a map of another size; only where `movable`."""
-    sizes = {"row": height, "column": width}
-    layout = tuple(
-        tuple(replace(f, size=sizes[f.role]) if f.role in SPACE else f for f in axis)
-        for axis in found.layout
-    )
-    return MapLayout(layout, (), height, width)

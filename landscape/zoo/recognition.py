@@ -45,6 +45,23 @@ def recognised(module: nn.Module) -> dict[str, Kind]:
     return {name: kinds[name] for name, _ in module.named_modules() if name in kinds}
 
 
+def units(module: nn.Module) -> list[str]:
+    """Parts with weights whose class stands at least twice among the children of one module; the outermost."""
+    found: list[str] = []
+    for name, part in module.named_modules():
+        if any(name.startswith(f"{outer}.") for outer in found):
+            continue
+        children = [(key, child) for key, child in part.named_children() if _is_unit(child)]
+        count = Counter(type(child) for _, child in children)
+        found += [f"{name}.{key}".lstrip(".") for key, child in children if count[type(child)] > 1]
+    return found
+
+
+def _is_unit(part: nn.Module) -> bool:
+    built = type(part) not in _CONTAINERS and next(part.children(), None) is not None
+    return built and weights(part) > 0
+
+
 def is_smoothing(part: nn.Module) -> bool:
     """Whether a module smooths: the zoo's, one called so, or an average over neighbours at stride 1."""
     if isinstance(part, nn.AvgPool2d):

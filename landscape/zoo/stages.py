@@ -3,7 +3,8 @@
 A stage is a run of blocks between two spatial reductions: a block begins one if its map is at least 1.5 times
 lower or narrower than that of the block before it, in the order in which a forward pass runs them. Its end is
 its last block, or the largest module that ends with this block: the whole `layer1`, say, rather than
-`layer1.1`. Where nothing is recognised as a block, every layer counts as one.
+`layer1.1`. Where nothing is recognised as a block, parts of one class side by side count as blocks, or else
+every single layer does.
 
 That is the one definition. The zoo's networks have their stages by name, and without a forward pass, how the
 others are written stands for it: a run of blocks under one parent, or a top-level `nn.Sequential`.
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from torch import nn
 
 from landscape.layout import Seen
-from landscape.zoo.recognition import is_smoothing, weights
+from landscape.zoo.recognition import is_smoothing, units, weights
 
 SHRINKS = 1.5
 """From one map to the next, so that a crop without padding is no reduction."""
@@ -47,10 +48,11 @@ def stage_ends(module: nn.Module, seen: Mapping[str, Seen], blocks: Sequence[str
     Args:
         module: The network.
         seen: What each submodule did in a forward pass.
-        blocks: Names of the blocks that are recognised; if there are none, single layers stand for them.
+        blocks: Names of the blocks that are recognised; other parts stand for them if there are none.
     """
     parts = dict(module.named_modules())
-    candidates = list(blocks) or [name for name in parts if _is_leaf(parts[name])]
+    blocks = list(blocks) or units(module)
+    candidates = blocks or [name for name in parts if _is_leaf(parts[name])]
     candidates = [name for name in candidates if not behind_head(module, seen, name)]
     if not blocks:
         candidates = [name for name in candidates if seen[name].size != (1, 1)]
