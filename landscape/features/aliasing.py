@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,6 @@ import xarray as xr
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.zoo.recognition import first, has_stride, is_smoothing, single_layers, stride
-from landscape.zoo.stages import SHRINKS
 from landscape.features.capture import capture
 from landscape.features.fourier import half_frequencies, half_power
 from landscape.features.passes import OddLayer, check_count, count_micro_batches, micro_batches, runs
@@ -24,6 +23,8 @@ from landscape.features.variance import centred
 from landscape.layout import MapLayout, follow_inputs
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
+from landscape.zoo.recognition import first, has_stride, is_smoothing, single_layers, stride
+from landscape.zoo.stages import SHRINKS
 
 _ATTRIBUTES = {
     "factor": {"long_name": "factor of the subsampling", "units": "1"},
@@ -86,23 +87,30 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
     Raises:
         LandscapeError: If nothing subsamples, or no layer that does runs exactly once a pass.
     """
-    places, reads = _places(objective)
+    watch = _watched(objective)
+    places = list({place.layer: place for place in watch.places.values()}.values())
     if not places:
         raise LandscapeError(
             "no layer of this network subsamples a map: no convolution or pooling layer has a stride"
         )
-    odd: dict[str, str] = {}
+    odd = {
+        place.layer: f"runs {watch.runs[place.layer]} times in a forward pass"
+        for place in places
+        if watch.runs[place.layer] > 1
+    }
+    if len(odd) == len(places):
+        raise OddLayer(places[0].layer, odd[places[0].layer])
     while True:
         kept = [place for place in places if place.layer not in odd]
         try:
-            found = _measured(objective, kept, reads, progress)
+            found = _measured(objective, kept, watch.reads, progress)
             break
         except OddLayer as error:
             if len(kept) == 1 or error.layer not in {place.layer for place in kept}:
                 raise
             odd[error.layer] = error.reason
     texts = [f"{layer}, which subsamples, is not measured: it {reason}" for layer, reason in odd.items()]
-    return _dataset(kept, *found).assign_attrs(warnings=texts)
+    return _dataset(kept, *found).assign_attrs(warnings=texts, left_out=len(texts))
 
 
 def _measured(
@@ -216,6 +224,7 @@ class _Watch:
     def __init__(self, strides: Strides) -> None:
         self.places: dict[int, Place] = {}
         self.reads: dict[str, MapLayout] = {}
+        self.runs: Counter[str] = Counter()
         self._strides = strides
         self._kernels: dict[int, int] = {}
         self._smoothed: dict[int, str] = {}  # maps that come from a smoothing layer, and from which
@@ -231,6 +240,7 @@ class _Watch:
             return
         self._held += [given, output]
         self.reads[name] = reads
+        self.runs[name] += 1
         front, factor = self._smoothed.get(id(given), ""), _factor(part, reads, gives)
         if factor > 1 or (own and max(gives.height, gives.width) > 1):
             kernel = first(getattr(part, "kernel_size", 0))
@@ -244,8 +254,8 @@ class _Watch:
             self._smoothed[id(output)] = front
 
 
-def _places(objective: Objective) -> tuple[list[Place], dict[str, MapLayout]]:
-    """Watch two samples pass the network; also where the maps are in what single layers read."""
+def _watched(objective: Objective) -> _Watch:
+    """Two samples passing the network."""
     strides, module = Strides(), objective.network.module
     watch = _Watch(strides)
     (run,) = runs(objective)
@@ -268,7 +278,7 @@ def _places(objective: Objective) -> tuple[list[Place], dict[str, MapLayout]]:
     finally:
         for handle in handles:
             handle.remove()
-    return list(watch.places.values()), watch.reads
+    return watch
 
 
 def _factor(part: nn.Module, reads: MapLayout, gives: MapLayout) -> int:

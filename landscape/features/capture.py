@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from landscape.layout import Follow, MapLayout, first_tensor, follow_inputs
 from landscape.features.layers import Layer, find_layers, listed, unknown
+from landscape.layout import Follow, MapLayout, first_tensor, follow_inputs
 
 __all__ = ["Layer", "Receive", "capture", "find_layers", "listed"]
 

@@ -89,6 +89,7 @@ def similarity(
             "batch_size": batch_size,
             "batches": len(terms),
             "warnings": [text for side in sides for text in side.chosen.warnings()],
+            "left_out": sum(len(side.chosen.left_out) for side in sides),
         },
     )
 

@@ -63,7 +63,12 @@ def _at_stride_one(name: str, args: Any) -> tuple[Any, int]:
     if name == "convolution":
         given, weight, stride, transposed, groups = args[0], args[1], args[3], args[6], args[8]
         depthwise = weight.dim() == 4 and weight.shape[1] == 1 and weight.shape[0] == groups == given.shape[1]
-        if depthwise and not transposed and max(stride) > 1 and torch.equal(weight, weight[:1].expand_as(weight)):
+        if (
+            depthwise
+            and not transposed
+            and max(stride) > 1
+            and torch.equal(weight, weight[:1].expand_as(weight))
+        ):
             return (*args[:3], [1] * len(stride), *args[4:]), max(stride)
     if name == "avg_pool2d":
         kernel, stride = args[1], (args[2] if len(args) > 2 else None) or args[1]

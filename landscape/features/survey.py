@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 from landscape.errors import LandscapeError
+from landscape.features.layers import Layer, find_layers, listed
 from landscape.features.passes import OddLayer, micro_batches, refuse_ensemble
 from landscape.layout import MapLayout, Seen, watch
 from landscape.objective import Objective
-from landscape.features.layers import Layer, find_layers, listed
 
 Result = TypeVar("Result")
 
@@ -50,9 +50,14 @@ class Survey:
                 self.missing[odd.layer] = odd.reason
                 del self.layers[odd.layer], self.layouts[odd.layer]
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Those missing of which a map could be expected, with the reason."""
+        return {name: reason for name, reason in self.missing.items() if name not in self.quiet}
+
     def warnings(self) -> list[str]:
         """A sentence on the layers that were found but are not measured; none if there are none."""
-        loud = {name: reason for name, reason in self.missing.items() if name not in self.quiet}
+        loud = self.left_out
         if not loud:
             return []
         reasons: dict[str, list[str]] = {}
@@ -63,10 +68,11 @@ class Survey:
         return [f"{len(loud)} of {total} layers found are not measured: {groups}"]
 
     @property
-    def attributes(self) -> dict[str, list[str]]:
-        """What a result says of it: `warnings`, and `not_measured`, a name and a reason each."""
+    def attributes(self) -> dict[str, Any]:
+        """What a result says of it: `warnings`, `left_out` (how many), and `not_measured` (name and reason)."""
         return {
             "warnings": self.warnings(),
+            "left_out": len(self.left_out),
             "not_measured": [f"{name}: {reason}" for name, reason in self.missing.items()],
         }
 

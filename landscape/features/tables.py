@@ -11,8 +11,8 @@ import xarray as xr
 
 from landscape.features.fourier import SMALL, frequencies, radial_frequencies
 from landscape.features.layers import Layer
-from landscape.zoo.stages import SHRINKS
 from landscape.features.statistics import QUANTITIES, SPECTRA, LayerStatistics
+from landscape.zoo.stages import SHRINKS
 
 ATTRIBUTES = {
     "kind": {"long_name": "kind of layer: stem, block, attention, mlp, smoothing or subsampling"},

@@ -28,12 +28,12 @@ class Follow(TorchDispatchMode):
         super().__init__()
         # By place in memory: wrappers of one tensor have one, and whatever reuses it comes by here first.
         self._layouts: dict[tuple[Any, ...], Layout] = {}
-        self._one_sample = False
+        self._samples = 0
 
     def begin(self, inputs: Tensor) -> None:
         """Say that this tensor is the network's input: images, or of other dimensions samples first."""
         names = {4: _IMAGES, 5: _VOLUMES}.get(inputs.dim(), ("sample", *["other"] * (inputs.dim() - 1)))
-        self._one_sample = inputs.shape[0] == 1
+        self._samples = inputs.shape[0]
         self.mark(inputs, tuple(map(single, names, inputs.shape)))  # type: ignore[arg-type]
 
     def mark(self, tensor: Tensor, layout: Layout) -> None:
@@ -47,7 +47,7 @@ class Follow(TorchDispatchMode):
     def map_layout(self, value: Any) -> MapLayout | None:
         """How a tensor holds a feature map, None if it holds none or none that could be followed."""
         layout = self.layout(value)
-        return None if layout is None else map_layout(layout, one_sample=self._one_sample)
+        return None if layout is None else map_layout(layout, one_sample=self._samples == 1)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operator and note the layout of what it gave."""
@@ -69,9 +69,12 @@ class Follow(TorchDispatchMode):
 
     def _of(self, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         try:
-            return output_layouts(self.layout, func, args, kwargs, out)
+            found = output_layouts(self.layout, func, args, kwargs, out)
         except (IndexError, ValueError, TypeError, KeyError):  # called in a way that no rule foresaw
             return None
+        if _anchors(func) and found[0] == single("other", self._samples):
+            found = (single("sample", self._samples), *found[1:])  # which is what dimension 0 of it is
+        return found
 
 
 def _fits(layout: Layout | None, output: Tensor) -> bool:

@@ -27,10 +27,14 @@ class MapLayout:
     height: int
     width: int
 
-    def to_map(self, tensor: Tensor) -> Tensor | None:
+    def to_map(self, tensor: Tensor, *, any_size: bool = False) -> Tensor | None:
         """The map of shape (sample, channel, height, width), None if the tensor is of another shape.
 
         A tensor that is one already comes back as it is.
+
+        Args:
+            tensor: Of this layout.
+            any_size: Whether maps of another height and width do as well, where the layout is `movable`.
         """
         if tensor.dim() != len(self.layout):
             return None
@@ -38,16 +42,13 @@ class MapLayout:
             if start + length > tensor.shape[dim]:
                 return None
             tensor = tensor.narrow(dim, start, length)
-        sizes = _sizes(self.layout, tensor.shape)
-        if sizes is None:
-            return None
-        if _is_canonical(self.layout):
-            return tensor
+        sizes = _sizes(self.layout, tensor.shape, free=any_size and self.movable)
+        if sizes is None or self.canonical:
+            return None if sizes is None else tensor
         factors = _labelled(self.layout)
-        order = sorted(range(len(factors)), key=lambda i: _rank(factors[i], i))
-        samples = math.prod(s for s, f in zip(sizes, factors, strict=True) if f.role == "sample")
+        order = _order(factors)
         parts = tensor.reshape(sizes).permute(order)
-        maps = parts.reshape(samples, -1, self.height, self.width)
+        maps = parts.reshape([_total(factors, sizes, role) for role in ("sample", "channel", *SPACE)])
         shifts = [_shift(factors, role) for role in SPACE]
         return maps.roll([-shift for shift in shifts], (2, 3)) if any(shifts) else maps
 
@@ -58,21 +59,20 @@ class MapLayout:
         """
         if self.canonical:
             return maps
-        whole, (height, width) = like, maps.shape[2:]
+        whole, factors = like, _labelled(self.layout)
         for dim, start, length in self.narrow:
             like = like.narrow(dim, start, length)
-        factors, axes = _labelled(self.layout), self.layout
-        sizes = _sizes(axes, like.shape) or []
+        sizes = _sizes(self.layout, like.shape, free=self.movable) or []
         if self.movable:
-            grown = {"row": height, "column": width}
+            grown = dict(zip(SPACE, maps.shape[2:], strict=True))
             sizes = [grown.get(f.role, s) for f, s in zip(factors, sizes, strict=True)]
         shifts = [_shift(factors, role) for role in SPACE]
         maps = maps.roll(shifts, (2, 3)) if any(shifts) else maps
-        order = sorted(range(len(factors)), key=lambda i: _rank(factors[i], i))
+        order = _order(factors)
         back = sorted(range(len(order)), key=order.__getitem__)
         parts = maps.reshape([sizes[i] for i in order]).permute(back)
         inner, first = [], 0
-        for axis in axes:
+        for axis in self.layout:
             inner.append(math.prod(sizes[first : first + len(axis)]))
             first += len(axis)
         found = parts.reshape(inner)
@@ -154,16 +154,31 @@ def _labelled(layout: Layout) -> list[Factor]:
     return [factor for axis in layout for factor in axis]
 
 
-def _sizes(layout: Layout, shape: Sequence[int]) -> list[int] | None:
-    """Sizes of all factors in a tensor of this shape, whose samples may be more or fewer; None if unfit."""
+def _sizes(layout: Layout, shape: Sequence[int], *, free: bool = False) -> list[int] | None:
+    """Sizes of all factors in a tensor of this shape, whose samples may be more or fewer; None if unfit.
+
+    Where it is `free`, so may rows and columns that are dimensions alone.
+    """
     found: list[int] = []
     for axis, count in zip(layout, shape, strict=True):
+        if free and len(axis) == 1 and axis[0].role in SPACE:
+            found.append(count)
+            continue
         fixed = size(tuple(factor for factor in axis if factor.role != "sample"))
         samples = count // fixed
         if samples * fixed != count or (samples != 1 and "sample" not in roles(axis)):
             return None
         found += [samples if factor.role == "sample" else factor.size for factor in axis]
     return found
+
+
+def _total(factors: Sequence[Factor], sizes: Sequence[int], role: str) -> int:
+    return math.prod(s for s, f in zip(sizes, factors, strict=True) if f.role == role)
+
+
+def _order(factors: Sequence[Factor]) -> list[int]:
+    """Positions of the factors of samples, channels, rows and columns, coarser ones first."""
+    return sorted(range(len(factors)), key=lambda i: _rank(factors[i], i))
 
 
 def _rank(factor: Factor, position: int) -> tuple[int, float, int]:

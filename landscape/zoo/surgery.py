@@ -17,7 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.layout import MapLayout, Seen, watch
 from landscape.zoo.blocks import PreactivationBlock
 from landscape.zoo.config import KERNELS, PROBS, Smoothing
-from landscape.zoo.layers import BoxBlur, GlobalPoolHead, MLPHead, Smooth
+from landscape.zoo.layers import BoxBlur, Smooth
 from landscape.zoo.places import is_ours, known_layers
 from landscape.zoo.stages import behind_head, stage_ends
 
@@ -150,7 +150,7 @@ class InsertedSmooth(Smooth):
     def forward(self, z: Tensor) -> Tensor:
         """(batch, channel, h, w) or another layout of it → the same, or one pixel larger for the box."""
         if self.layout is not None and isinstance(z, Tensor):
-            maps = self.layout.to_map(z)
+            maps = self.layout.to_map(z, any_size=True)
             if maps is None:
                 raise LandscapeError(
                     f"{self.place!r} gave an output of shape {tuple(z.shape)}, laid out otherwise than the one "

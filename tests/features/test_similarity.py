@@ -161,8 +161,13 @@ def test_one_mini_batch_has_no_standard_error():
     assert np.isfinite(result.cka).all()
     assert np.isnan(result.cka_standard_error).all()
     assert result.attrs == {
-        "network_a": "network", "network_b": "network", "batch_size": 64, "batches": 1, "warnings": []
-    }  # fmt: skip
+        "network_a": "network",
+        "network_b": "network",
+        "batch_size": 64,
+        "batches": 1,
+        "warnings": [],
+        "left_out": 0,
+    }
 
 
 def test_features_that_do_not_vary_have_none():
