@@ -79,9 +79,9 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
 
     Returns:
         Dimension `layer` (coordinate: name of the subsampling layer, in the order of execution): `factor`,
-        `smoothing` (name of the smoothing layer in front, of the layer itself if it blurs, or empty), `height`
-        and `width` of the map, `after` (share of the map that is subsampled), `before` (of the map that enters
-        the smoothing layer; NaN without one), each with its standard error over samples. Attribute
+        `smoothing` (name of the smoothing layer in front, of the layer itself if it blurs, or empty),
+        `height` and `width` of the map, `after` (share of the map that is subsampled), `before` (of the map
+        that enters the smoothing layer; NaN without one), each with its standard error over samples. Attribute
         `warnings`, sentences on layers that are left out.
 
     Raises:
@@ -231,7 +231,7 @@ class _Watch:
         self._held: list[Any] = []
 
     def note(self, name: str, part: nn.Module, given: Any, output: Any, *, single: bool) -> None:
-        """Take in that a layer ran, which counts if it is a single one or subsamples by a filter of its own."""
+        """Take in that a layer ran, which counts if it is a single one or subsamples by its own filter."""
         if not all(isinstance(value, Tensor) for value in (given, output)):
             return
         own = self._strides.of(given, output)

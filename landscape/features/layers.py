@@ -1,4 +1,4 @@
-"""The layers that a network offers to be looked at; how they are found is the zoo's, which smooths them too."""
+"""The layers that a network offers to be looked at; finding them is the zoo's, which smooths them too."""
 
 from landscape.zoo.places import Layer, find_layers, listed, unknown
 

@@ -86,8 +86,8 @@ class OddLayer(LandscapeError):
 
     def __init__(self, layer: str, reason: str) -> None:
         super().__init__(
-            f"layer {layer!r} {reason}; choose a layer that runs exactly once in a forward pass, on images of "
-            "one size"
+            f"layer {layer!r} {reason}; choose a layer that runs exactly once in a forward pass, on "
+            "images of one size"
         )
         self.layer, self.reason = layer, reason
 

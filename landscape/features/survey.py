@@ -69,7 +69,7 @@ class Survey:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What a result says of it: `warnings`, `left_out` (how many), and `not_measured` (name and reason)."""
+        """What a result says: `warnings`, `left_out` (how many) and `not_measured` (name and reason)."""
         return {
             "warnings": self.warnings(),
             "left_out": len(self.left_out),

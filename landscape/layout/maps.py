@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -136,7 +137,7 @@ def _map_part(whole: Factor) -> tuple[int, Axis] | None:
 def _extent(factors: Sequence[Factor], role: str) -> int | None:
     """How many rows or columns a map has; None if it has two kinds of them, as attention's weights have."""
     own = sorted((f for f in factors if f.role == role), key=lambda f: -f.stride)
-    for outer, inner in zip(own, own[1:], strict=False):
+    for outer, inner in pairwise(own):
         if outer.stride < inner.stride * inner.size or outer.shift != inner.shift:
             return None
     return size(tuple(own))

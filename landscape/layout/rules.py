@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import torch
@@ -12,15 +11,12 @@ from torch import Tensor
 
 from landscape.layout.axes import (
     SPACE,
-    Axis,
-    Factor,
     Layout,
     combined,
     contracted,
     joined,
     known,
     lost,
-    merged,
     reshaped,
     resized,
     roles,
@@ -28,9 +24,7 @@ from landscape.layout.axes import (
     size,
     sliced,
 )
-
-Look = Callable[[Any], Layout | None]
-"""The layout of a tensor, None for weights and whatever else does not come from the input."""
+from landscape.layout.patches import Look, col2im, im2col, unfold
 
 Rule = Callable[[Look, tuple[Any, ...], dict[str, Any], Any], "Layout | list[Layout]"]
 """Layout of the output, or of each of several, from the arguments of an operator and what it gave."""
@@ -227,52 +221,6 @@ def _embedding(look: Look, args: Any, kwargs: Any, out: Any) -> Layout:
     return (*(look(args[1]) or lost(out.shape[:-1])), single("channel", out.shape[-1]))
 
 
-def _unfold(look: Look, args: Any, kwargs: Any, out: Any) -> Layout:
-    layout = list(look(args[0]) or ())
-    dim, length, step = args[1:4]
-    axis = layout[dim]
-    if length == step and len(axis) == 1 and axis[0].role in SPACE and size(axis) % step == 0:
-        layout[dim], inner = _halves(axis[0], size(axis) // step)
-        return (*layout, inner)
-    layout[dim] = resized(axis, out.shape[dim])
-    return (*layout, single("other", length))
-
-
-def _halves(factor: Factor, outer: int) -> tuple[Axis, Axis]:
-    found = reshaped(((factor,),), (outer, factor.size // outer))
-    return found[0], found[1]
-
-
-def _im2col(look: Look, args: Any, kwargs: Any, out: Any) -> Layout:
-    """Patches as features: their grid is what is left of rows and columns, in one axis."""
-    layout = look(args[0]) or lost(args[0].shape)
-    kernel, dilation, padding, stride = args[1:5]
-    places: list[Factor] = []
-    inner: list[Factor] = []
-    for i, axis in enumerate(layout[-2:]):
-        count = (size(axis) + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
-        if len(axis) != 1 or axis[0].role not in SPACE:
-            return lost(out.shape)
-        if stride[i] == kernel[i] and not padding[i] and size(axis) == count * kernel[i]:
-            outer, within = _halves(axis[0], count)
-            places, inner = [*places, *outer], [*inner, *within]
-        else:
-            places = [*places, *resized(axis, count)]
-    whole = len(inner) == sum(k > 1 for k in kernel)
-    features = (*layout[1], *inner) if whole else single("channel", out.shape[1])
-    found = (layout[0], merged(features), merged(tuple(places)))
-    return found if _shape(found) == tuple(out.shape) else lost(out.shape)
-
-
-def _col2im(look: Look, args: Any, kwargs: Any, out: Any) -> Layout:
-    layout = look(args[0]) or lost(args[0].shape)
-    places = [
-        (Factor(role, count, stride=Fraction(1)),) if count > 1 else ()
-        for role, count in zip(SPACE, out.shape[-2:], strict=True)
-    ]
-    return (layout[0], single("channel", out.shape[1]), *places)
-
-
 def _shape(layout: Layout) -> tuple[int, ...]:
     return tuple(map(size, layout))
 
@@ -290,8 +238,9 @@ def _flat(args: Any) -> list[Any]:
 
 _NAMES: dict[Rule, str] = {
     _same: (
-        "alias clone contiguous detach _to_copy lift_fresh _softmax _safe_softmax _log_softmax native_layer_norm "
-        "native_group_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training "
+        "alias clone contiguous detach _to_copy lift_fresh _softmax _safe_softmax _log_softmax "
+        "native_layer_norm native_group_norm native_batch_norm _native_batch_norm_legit "
+        "_native_batch_norm_legit_no_training "
         "_batch_norm_with_update _batch_norm_no_update cudnn_batch_norm miopen_batch_norm _fused_rms_norm "
         "native_dropout cumsum channel_shuffle native_channel_shuffle _prelu_kernel gelu hardswish "
         "hardsigmoid hardtanh silu mish elu leaky_relu softplus _native_multi_head_attention "
@@ -328,9 +277,9 @@ _NAMES: dict[Rule, str] = {
         "_scaled_dot_product_fused_attention_overrideable"
     ),
     _embedding: "embedding",
-    _unfold: "unfold",
-    _im2col: "im2col",
-    _col2im: "col2im",
+    unfold: "unfold",
+    im2col: "im2col",
+    col2im: "col2im",
 }
 
 RULES: dict[str, Rule] = {name: rule for rule, names in _NAMES.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""What every submodule did in one forward pass: how often it ran, in which order, and where its map stands."""
+"""What every submodule did in one forward pass: how often it ran, when, and where its map stands."""
 
 from __future__ import annotations
 

@@ -61,10 +61,7 @@ def find_layers(
     names = [name for name in submodules if name]
     kinds, offered = known_layers(module)
     stage = _stages(module, kinds, offered, seen)
-    if patterns is not None:
-        chosen = _matching(names, listed(patterns))
-    else:
-        chosen = offered
+    chosen = offered if patterns is None else _matching(names, listed(patterns))
     if not chosen:
         raise LandscapeError(
             f"no layer of {type(module).__name__} is chosen; give names or patterns of its submodules, "

@@ -31,7 +31,8 @@ def recognised(module: nn.Module) -> dict[str, Kind]:
     another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, or `linear2` behind `linear1`). A *residual
     block* holds a convolution and at least one more layer with weights, and its class stands at least twice
     among the children of one module, or in several containers, or it lies in a container beside others that
-    hold such; one that holds such siblings itself is a stage. The *stem* is the last module in front of the first block.
+    hold such; one that holds such siblings itself is a stage. The *stem* is the last module in front of the
+    first block.
     """
     kinds = _transformer_blocks(module)
     kinds |= _residual_blocks(module, set(kinds))
@@ -46,7 +47,7 @@ def recognised(module: nn.Module) -> dict[str, Kind]:
 
 
 def units(module: nn.Module) -> list[str]:
-    """Parts with weights whose class stands at least twice among the children of one module; the outermost."""
+    """Outermost parts with weights whose class stands at least twice among one module's children."""
     found: list[str] = []
     for name, part in module.named_modules():
         if any(name.startswith(f"{outer}.") for outer in found):

@@ -10,14 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.layout import MapLayout, Seen, watch
 from landscape.zoo.blocks import PreactivationBlock
 from landscape.zoo.config import KERNELS, PROBS, Smoothing
-from landscape.zoo.layers import BoxBlur, Smooth
+from landscape.zoo.insertion import InsertedSmooth, check_open, is_smoothed, no_map, put
 from landscape.zoo.places import is_ours, known_layers
 from landscape.zoo.stages import behind_head, stage_ends
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:  # a sibling of the zoo, which does without it
 _BLURS = {len(kernel): kernel for kernel in KERNELS}
 _BLUR_NAMES = {1: "", 2: "blur", 3: "blur3", 5: "blur5"}
 _PROB_NAMES = {"none": "", "tanh": "prob", "relu6": "relu6", "scale": "scale"}
-_CHILD = "smoothing"
 
 SURGERIES: dict[str, tuple[int, str]] = {
     "-".join(filter(None, (prob_name, blur_name))): (kernel, prob)
@@ -54,8 +52,8 @@ def smoothed(
     zoo's networks the default places are the slots of their own smoothing layers, ``smooth1`` and so on,
     where the layer goes by the name it has in a network trained with it, ``smooth1.0``. Others are found
     under the place's name, ``layer1.smoothing``. Smoothing is over rows and columns, wherever these stand in
-    the place's output: maps with the channel last and tokens keep their layout, class tokens and the like stay
-    as they are. No place may hold the head, the last layer with weights, or lie behind it.
+    the place's output: maps with the channel last and tokens keep their layout, other tokens stay as
+    they are. No place may hold the head, the last layer with weights, or lie behind it.
 
     Args:
         network: The trained network; it stays as it is.
@@ -66,7 +64,7 @@ def smoothed(
             and keep its size; 1 is no blur.
         activation: Before the blur: `none`, `tanh` (Prob, ReLU(τ·tanh(z/τ)) with τ = 10), `relu6`, or `scale`
             (z/τ with τ = 5).
-        example: Images in [0, 1], shape (sample, channel, height, width), to see where its maps are and to try
+        example: Images in [0, 1], shape (sample, channel, height, width), to see where maps are and to try
             the new network on; without them, networks that are not the zoo's are watched on grey images of
             usual sizes.
 
@@ -75,8 +73,8 @@ def smoothed(
 
     Raises:
         LandscapeError: If a place does not exist, holds smoothing already, is a container that cannot be
-            extended, gives no map that can be followed, or holds or follows the head; kernel or activation are
-            unknown or nothing; or the new network fails on the example.
+            extended, gives no map that can be followed, or holds or follows the head; kernel or activation
+            are unknown or nothing; or the new network fails on the example.
     """
     if isinstance(network, nn.Module):
         raise LandscapeError("smoothed() takes a Network; wrap the module as landscape.Network(module)")
@@ -84,11 +82,11 @@ def smoothed(
     module = copy.deepcopy(network.module)
     named = None if at is None else _matching(module, at)
     for place in named or ():
-        _check_open(module, place)
+        check_open(module, place)
     seen = None if is_ours(module) else _watched(network, module, example)
     places = _stage_ends(module, seen) if named is None else named
     for place in places:
-        _put(module, place, smoothing, None if seen is None else _layout(module, seen, place, kernel))
+        put(module, place, smoothing, None if seen is None else _layout(module, seen, place, kernel))
     where = ",".join(places)
     made = replace(
         network,
@@ -135,55 +133,6 @@ def operated(network: Network, text: str, *, example: Tensor | None = None) -> N
     return smoothed(network, places, kernel=kernel, activation=activation, example=example)
 
 
-class InsertedSmooth(Smooth):
-    """A smoothing layer without parameters or buffers, for maps of any number of channels in any layout."""
-
-    def __init__(self, place: str, smoothing: Smoothing, layout: MapLayout | None = None) -> None:
-        """Say where the map stands in what is smoothed; None is (batch, channel, height, width)."""
-        super().__init__(0, replace(smoothing, kernel=(1,)))
-        self.place, self.layout = place, layout
-        if smoothing.kernel == (1, 1):
-            self.blur = BoxBlur()
-        elif smoothing.kernel != (1,):
-            self.blur = _BinomialBlur(smoothing.kernel)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """(batch, channel, h, w) or another layout of it → the same, or one pixel larger for the box."""
-        if self.layout is not None and isinstance(z, Tensor):
-            maps = self.layout.to_map(z, any_size=True)
-            if maps is None:
-                raise LandscapeError(
-                    f"{self.place!r} gave an output of shape {tuple(z.shape)}, laid out otherwise than the one "
-                    "that was watched; put the smoothing in with an example of these images"
-                )
-            return self.layout.from_map(super().forward(maps), z)
-        if not isinstance(z, Tensor) or z.dim() != 4:
-            found = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else f"a {type(z).__name__}"
-            raise _no_map(self.place, found)
-        return super().forward(z)
-
-
-class _BinomialBlur(nn.Module):
-    """`Blur` with its kernel made at each call, so that the state dict does not hold it."""
-
-    def __init__(self, kernel: tuple[int, ...]) -> None:
-        super().__init__()
-        self.kernel = kernel
-
-    def forward(self, z: Tensor) -> Tensor:
-        k = torch.tensor(self.kernel, dtype=z.dtype, device=z.device) / sum(self.kernel)
-        square = torch.outer(k, k).expand(z.shape[1], 1, -1, -1)
-        return F.conv2d(z, square, padding=len(self.kernel) // 2, groups=z.shape[1])
-
-    def extra_repr(self) -> str:
-        return f"{self.kernel}"
-
-
-def _smooth_output(module: nn.Module, _args: Any, output: Any) -> Any:
-    """Forward hook; it looks the layer up, so that copies and unpickled modules run their own."""
-    return getattr(module, _CHILD)(output)
-
-
 def _smoothing(kernel: int, activation: str) -> tuple[Smoothing, str]:
     """The smoothing layer and the name of its kind."""
     if kernel not in _BLURS:
@@ -223,7 +172,7 @@ def _stage_ends(module: nn.Module, seen: dict[str, Seen] | None) -> list[str]:
         ends = stage_ends(module, seen, [name for name, kind in kinds.items() if kind == "block"])
     else:
         ends = []
-    ends = [name for name in ends if not _is_smoothed(module.get_submodule(name))]
+    ends = [name for name in ends if not is_smoothed(module.get_submodule(name))]
     if not ends:
         raise LandscapeError(
             f"{type(module).__name__} has no stage that ends without smoothing; name the places, such as "
@@ -263,18 +212,18 @@ def _layout(module: nn.Module, seen: dict[str, Seen], place: str, kernel: int) -
     """Where the map stands in a place's output; None where the layout is the usual one."""
     if place not in seen:
         raise LandscapeError(
-            f"{type(module).__name__} does not run on grey images of {', '.join(map(str, _SIZES))} pixels, so "
-            f"that nobody can tell where the maps of {place!r} are; pass an example of its images"
+            f"{type(module).__name__} does not run on grey images of {', '.join(map(str, _SIZES))} pixels, "
+            f"so that nobody can tell where the maps of {place!r} are; pass an example of its images"
         )
     one = seen[place]
     if one.runs != 1:
         raise _not_once(place, one.runs)
     if one.gives is None:
-        raise _no_map(place, f"shape {one.shape}" if one.shape else "no tensor", one.reason)
+        raise no_map(place, f"shape {one.shape}" if one.shape else "no tensor", one.reason)
     if behind_head(module, seen, place):
         raise LandscapeError(
-            f"{place!r} gives the network's own scores: it holds or follows the last layer with weights; choose "
-            "a place in front of the head"
+            f"{place!r} gives the network's own scores: it holds or follows the last layer with weights; "
+            "choose a place in front of the head"
         )
     if kernel == 2 and not one.gives.movable:
         raise LandscapeError(
@@ -282,49 +231,6 @@ def _layout(module: nn.Module, seen: dict[str, Seen], place: str, kernel: int) -
             "choose a kernel of 3 or 5, as in blur3"
         )
     return None if one.gives.canonical else one.gives
-
-
-def _no_map(place: str, found: str, reason: str = "") -> LandscapeError:
-    return LandscapeError(
-        f"{place!r} cannot be smoothed: it outputs {found}, not a map of shape (batch, channel, height, width)"
-        f"{f' ({reason})' if reason else ''}; choose a place before the head"
-    )
-
-
-def _runs_its_children(part: nn.Module) -> bool:
-    return isinstance(part, nn.Sequential) and type(part).forward is nn.Sequential.forward
-
-
-def _is_smoothed(part: nn.Module) -> bool:
-    return _CHILD in vars(part) or any(isinstance(child, Smooth) for child in part.children())
-
-
-def _check_open(module: nn.Module, place: str) -> None:
-    part = module.get_submodule(place)
-    if _is_smoothed(part):
-        raise LandscapeError(f"{place!r} ends with smoothing already; choose another place")
-    if isinstance(part, _LISTS) and not _runs_its_children(part):
-        raise LandscapeError(
-            f"{place!r} is a {type(part).__name__}, which runs or lists its children in its own way; choose "
-            "the last layer inside it"
-        )
-
-
-_LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-
-
-def _put(module: nn.Module, place: str, smoothing: Smoothing, layout: MapLayout | None) -> None:
-    part = module.get_submodule(place)
-    layer = InsertedSmooth(place, smoothing, layout)
-    layer.train(part.training)
-    if _runs_its_children(part):
-        part.add_module(_CHILD if any(True for _ in part.children()) else "0", layer)
-        return
-    if isinstance(part, _LISTS):
-        vars(part)[_CHILD] = layer  # as a child, it would be run among the others
-    else:
-        part.add_module(_CHILD, layer)
-    part.register_forward_hook(_smooth_output)
 
 
 def _try(network: Network, example: Tensor) -> None:

@@ -157,7 +157,7 @@ def test_no_hook_survives_an_error():
 
 
 class BlurPool(nn.Module):
-    """In the styles of timm (padding as a function), antialiased-cnns (as a layer) and kornia (samples first)."""
+    """As timm (padding as a function), antialiased-cnns (as a layer) and kornia (samples first) do it."""
 
     def __init__(self, style: str, channels: int = 2) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks in the styles of others, tiny: windows, folds, extra tokens, channels last, convolutional heads."""
+"""Tiny networks in the styles of others: windows, folds, extra tokens, channels last, other heads."""
 
 from __future__ import annotations
 

@@ -105,7 +105,8 @@ def test_what_cannot_be_followed_is_listed_not_guessed():
     result = measure(objective(module))
     assert list(result.layer.values) == ["0", "2"]
     assert result.attrs["warnings"][0] == (
-        "1 of 5 layers found are not measured: 1 (no rows and columns of a map could be followed to its output)"
+        "1 of 5 layers found are not measured: 1 "
+        "(no rows and columns of a map could be followed to its output)"
     )
 
 
