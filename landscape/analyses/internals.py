@@ -39,7 +39,7 @@ def aliasing(objective: Objective, *, progress: Progress = silent) -> xr.Dataset
         objective,
         {},
         lambda: features.aliasing(objective, progress=progress),
-        lambda found: [checks.finite("shares of power", found.after.values)],
+        lambda found: [checks.finite("shares of power", found.after.values), *_left_out(found)],
     )
 
 
@@ -55,7 +55,7 @@ def covariance(
         lambda: features.covariance(
             objective, layers or None, window=window, seed=objective.seed, progress=progress
         ),
-        lambda found: [],
+        _left_out,
     )
 
 
@@ -80,7 +80,7 @@ def pictures(
         objective,
         options,
         lambda: features.pictures(objective, images, layers=layers or None, channels=channels, draws=draws),
-        lambda found: [],
+        _left_out,
     )
 
 
@@ -129,7 +129,7 @@ def similarity(
         lambda: features.similarity(
             objective, other, layers=layers or None, batch_size=batch_size, progress=progress
         ),
-        lambda found: [checks.finite("similarities", found.cka.values)],
+        lambda found: [checks.finite("similarities", found.cka.values), *_left_out(found)],
     )
 
 
@@ -144,9 +144,14 @@ def lesion(objective: Objective, *, blocks: Sequence[str] = (), progress: Progre
     )
 
 
+def _left_out(dataset: xr.Dataset) -> list[Check]:
+    """What the measurement itself warns of, such as layers that it could not measure."""
+    return [Check("maps", False, text) for text in dataset.attrs.get("warnings", ())]
+
+
 def _warnings(dataset: xr.Dataset) -> list[Check]:
     """What the measurement itself warns of, and whether smoothing lowered the model's uncertainty."""
-    found = [Check("maps", False, text) for text in dataset.attrs.get("warnings", ())]
+    found = _left_out(dataset)
     if dataset.attrs.get("draws", 1) < 2 or not bool((dataset.kind == "smoothing").any()):
         return found
     effect = features.smoothing_effect(dataset)

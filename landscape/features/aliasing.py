@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +14,17 @@ import xarray as xr
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.features.blocks import first, has_stride, is_smoothing, single_layers, stride
 from landscape.features.capture import capture
 from landscape.features.fourier import half_frequencies, half_power
-from landscape.features.passes import check_count, count_micro_batches, micro_batches, runs
+from landscape.features.passes import OddLayer, check_count, count_micro_batches, micro_batches, runs
 from landscape.features.statistics import Running
+from landscape.features.strides import Strides
 from landscape.features.variance import centred
+from landscape.layout import MapLayout, follow_inputs
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
+from landscape.zoo.recognition import first, has_stride, is_smoothing, single_layers, stride
+from landscape.zoo.stages import SHRINKS
 
 _ATTRIBUTES = {
     "factor": {"long_name": "factor of the subsampling", "units": "1"},
@@ -30,8 +35,6 @@ _ATTRIBUTES = {
     "after": {"long_name": "power above the new Nyquist frequency, where subsampled", "units": "1"},
 }
 
-_SHRINKS = 1.5  # from input to output, of layers that have no stride to tell
-
 
 @dataclass(frozen=True)
 class Place:
@@ -41,13 +44,15 @@ class Place:
         layer: The layer that reads the map and subsamples it; of several that read the same map, such as a
             block's first convolution and its shortcut, the one with the widest kernel.
         factor: By how much.
-        smoothing: The smoothing layer in front, between which and this one only norms and activations run;
-            empty if there is none.
+        smoothing: The smoothing layer in front, between which and this one only norms and activations run, or
+            the layer itself if it blurs before it subsamples; empty if there is none.
+        own: Whether the layer subsamples what its own fixed filter gives.
     """
 
     layer: str
     factor: int
     smoothing: str = ""
+    own: bool = False
 
 
 def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
@@ -58,8 +63,15 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
     takes maps as periodic, so that a step between opposite edges counts as high frequencies.
 
     Subsampling layers are found by watching two samples pass: convolutions and pooling layers with a stride,
-    and other single layers whose output is smaller than their input; global pooling does not count, nor does
-    what a network calls as a plain function. Dropout that is `fresh` uses draw 0.
+    and other single layers whose map is smaller than the one they read, wherever it stands in their tensors
+    (`landscape.layout`); global pooling does not count, nor does what a network calls as a plain function.
+    Dropout that is `fresh` uses draw 0.
+
+    Where a layer's stride follows a fixed filter of its own — blur pooling, which is a depthwise convolution
+    with one filter for all channels, and average pooling — what it really subsamples is the output that this
+    filter gives at stride one, and the share is taken of that; `before` is then of the map that enters the
+    filter. Convolutions whose filters are learned, and maximum pooling, are judged by the map that they read:
+    what they make of its high frequencies is theirs to learn.
 
     Args:
         objective: Network and samples.
@@ -67,18 +79,44 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
 
     Returns:
         Dimension `layer` (coordinate: name of the subsampling layer, in the order of execution): `factor`,
-        `smoothing` (name of the smoothing layer in front, or empty), `height` and `width` of the map, `after`
-        (share of the map that is subsampled), `before` (of the map that enters the smoothing layer; NaN
-        without one), each with its standard error over samples.
+        `smoothing` (name of the smoothing layer in front, of the layer itself if it blurs, or empty),
+        `height` and `width` of the map, `after` (share of the map that is subsampled), `before` (of the map
+        that enters the smoothing layer; NaN without one), each with its standard error over samples.
+        Attribute `warnings`: sentences on layers that are left out.
 
     Raises:
-        LandscapeError: If nothing subsamples, or a layer runs more than once a pass.
+        LandscapeError: If nothing subsamples, or no layer that does runs exactly once a pass.
     """
-    places = _places(objective)
+    watch = _watched(objective)
+    places = list({place.layer: place for place in watch.places.values()}.values())
     if not places:
         raise LandscapeError(
             "no layer of this network subsamples a map: no convolution or pooling layer has a stride"
         )
+    odd = {
+        place.layer: f"runs {watch.runs[place.layer]} times in a forward pass"
+        for place in places
+        if watch.runs[place.layer] > 1
+    }
+    if len(odd) == len(places):
+        raise OddLayer(places[0].layer, odd[places[0].layer])
+    while True:
+        kept = [place for place in places if place.layer not in odd]
+        try:
+            found = _measured(objective, kept, watch.reads, progress)
+            break
+        except OddLayer as error:
+            if len(kept) == 1 or error.layer not in {place.layer for place in kept}:
+                raise
+            odd[error.layer] = error.reason
+    texts = [f"{layer}, which subsamples, is not measured: it {reason}" for layer, reason in odd.items()]
+    return _dataset(kept, *found).assign_attrs(warnings=texts, left_out=len(texts))
+
+
+def _measured(
+    objective: Objective, places: list[Place], reads: dict[str, MapLayout], progress: Progress
+) -> tuple[dict[str, dict[str, Running]], dict[str, tuple[int, int]]]:
+    """Shares by layer, and the sizes of the maps that are subsampled."""
     shares: dict[str, dict[str, Running]] = {
         place.layer: {"before": Running(), "after": Running()} for place in places
     }
@@ -87,22 +125,53 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
     before = {place.smoothing: [p for p in places if p.smoothing == place.smoothing] for place in places}
     before.pop("", None)
 
+    def subsampled(name: str, maps: Tensor) -> None:
+        sizes[name] = (maps.shape[2], maps.shape[3])
+        shares[name]["after"].add(aliased_share(maps, after[name].factor))
+
     def receive(name: str, maps: Tensor) -> None:
         for place in before.get(name, []):
             shares[place.layer]["before"].add(aliased_share(maps, place.factor))
-        if name in after:
-            sizes[name] = (maps.shape[2], maps.shape[3])
-            shares[name]["after"].add(aliased_share(maps, after[name].factor))
+        if name in after and not after[name].own:
+            subsampled(name, maps)
 
     names = {**after, **before}
+    module, own = objective.network.module, [place.layer for place in places if place.own]
     (run,) = runs(objective)
     total = count_micro_batches(objective)
     for start, inputs in progress(micro_batches(objective), "aliasing", total):
-        with capture(objective.network.module, names, receive, inputs=True):
+        with capture(module, names, receive, inputs=True, layouts=reads), _own(module, own, subsampled):
             run(start, inputs)
     for place in places:
         check_count(place.layer, shares[place.layer]["after"].count, len(objective.samples))
-    return _dataset(places, shares, sizes)
+    return shares, sizes
+
+
+@contextmanager
+def _own(module: nn.Module, names: list[str], receive: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """While open, what these layers' own filters give at stride one is handed over."""
+    if not names:
+        yield
+        return
+    strides = Strides()
+    handles = follow_inputs(module, strides)
+
+    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def after(_part: nn.Module, args: Any, output: Any) -> None:
+            found = strides.of(args[0], output)
+            if found is not None:
+                receive(name, found[0])
+
+        return after
+
+    try:
+        for name in names:
+            handles.append(module.get_submodule(name).register_forward_hook(hook(name)))
+        with strides:
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def aliased_share(maps: Tensor, factor: int) -> Tensor:
@@ -150,24 +219,34 @@ def _described(name: str) -> dict[str, str]:
 
 
 class _Watch:
-    """Follows maps through single layers during one pass; holding them keeps their identities their own."""
+    """Follows maps through layers during one pass; holding them keeps their identities their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, strides: Strides) -> None:
         self.places: dict[int, Place] = {}
+        self.reads: dict[str, MapLayout] = {}
+        self.runs: Counter[str] = Counter()
+        self._strides = strides
         self._kernels: dict[int, int] = {}
         self._smoothed: dict[int, str] = {}  # maps that come from a smoothing layer, and from which
         self._held: list[Any] = []
 
-    def note(self, name: str, part: nn.Module, given: Any, output: Any) -> None:
-        """Take in that a layer ran."""
-        if not all(isinstance(value, Tensor) and value.dim() == 4 for value in (given, output)):
+    def note(self, name: str, part: nn.Module, given: Any, output: Any, *, single: bool) -> None:
+        """Take in that a layer ran, which counts if it is a single one or subsamples by its own filter."""
+        if not all(isinstance(value, Tensor) for value in (given, output)):
+            return
+        own = self._strides.of(given, output)
+        reads, gives = (self._strides.map_layout(value) for value in (given, output))
+        if reads is None or gives is None or not (own or single):
             return
         self._held += [given, output]
-        front, factor = self._smoothed.get(id(given), ""), _factor(part, given, output)
-        if factor > 1:
+        self.reads[name] = reads
+        self.runs[name] += 1
+        front, factor = self._smoothed.get(id(given), ""), _factor(part, reads, gives)
+        if factor > 1 or (own and max(gives.height, gives.width) > 1):
             kernel = first(getattr(part, "kernel_size", 0))
             if kernel > self._kernels.get(id(given), -1):
-                self.places[id(given)] = Place(name, factor, front)
+                place = Place(name, own[1], front or name, own=True) if own else Place(name, factor, front)
+                self.places[id(given)] = place
                 self._kernels[id(given)] = kernel
         elif is_smoothing(part):
             self._smoothed[id(output)] = name
@@ -175,33 +254,41 @@ class _Watch:
             self._smoothed[id(output)] = front
 
 
-def _places(objective: Objective) -> list[Place]:
-    """Watch two samples pass the network."""
-    watch, handles = _Watch(), []
+def _watched(objective: Objective) -> _Watch:
+    """Two samples passing the network."""
+    strides, module = Strides(), objective.network.module
+    watch = _Watch(strides)
     (run,) = runs(objective)
+    handles = follow_inputs(module, strides)
 
     def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda part, args, output: watch.note(name, part, args[0] if args else None, output)
+        def after(part: nn.Module, args: Any, output: Any) -> None:
+            watch.note(name, part, args[0] if args else None, output, single=name in singles)
 
+        return after
+
+    singles = dict(single_layers(module))
     try:
-        for name, part in single_layers(objective.network.module):
-            handles.append(part.register_forward_hook(hook(name)))
+        for name, part in module.named_modules():
+            if name in singles or (name and not any(True for _ in part.parameters())):
+                handles.append(part.register_forward_hook(hook(name)))
         start, inputs = next(micro_batches(objective))
-        run(start, inputs[:2])
+        with strides:
+            run(start, inputs[:2])
     finally:
         for handle in handles:
             handle.remove()
-    return list(watch.places.values())
+    return watch
 
 
-def _factor(part: nn.Module, given: Tensor, output: Tensor) -> int:
+def _factor(part: nn.Module, reads: MapLayout, gives: MapLayout) -> int:
     """Factor by which a layer subsamples, 1 if it does not; global pooling does not."""
-    if max(output.shape[2:]) == 1:
+    if max(gives.height, gives.width) == 1:
         return 1
     if has_stride(part):
         return stride(part)
-    ratio = max(given.shape[i] / output.shape[i] for i in (2, 3))
-    return round(ratio) if ratio >= _SHRINKS else 1
+    ratio = max(reads.height / gives.height, reads.width / gives.width)
+    return round(ratio) if ratio >= SHRINKS else 1
 
 
 def _passes_on(part: nn.Module, given: Tensor, output: Tensor) -> bool:

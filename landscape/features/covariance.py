@@ -13,9 +13,9 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture
-from landscape.features.layers import Layer, find_layers
-from landscape.features.measurement import no_map
+from landscape.features.layers import Layer
 from landscape.features.passes import check_count, count_micro_batches, micro_batches, runs
+from landscape.features.survey import Survey, survey
 from landscape.features.variance import Groups
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
@@ -65,13 +65,19 @@ def covariance(
     """
     if window < 0:
         raise LandscapeError(f"the window is {window} points; choose 0 or a positive number")
-    found = {layer.name: layer for layer in find_layers(objective.network.module, layers)}
-    tables = []
-    for source in SOURCES:
-        inputs = _noise(objective, seed) if source == "noise" else micro_batches(objective)
-        bar = progress(inputs, f"covariance, {source}", count_micro_batches(objective))
-        tables.append(_one_source(objective, list(found), window, bar))
-    return _dataset([found[name] for name in tables[0]], tables, window, seed)
+    chosen = survey(objective, layers)
+
+    def both() -> list[dict[str, _Window]]:
+        tables = []
+        for source in SOURCES:
+            inputs = _noise(objective, seed) if source == "noise" else micro_batches(objective)
+            bar = progress(inputs, f"covariance, {source}", count_micro_batches(objective))
+            tables.append(_one_source(objective, chosen, window, bar))
+        return tables
+
+    tables = chosen.measured(both)
+    found = _dataset([chosen.layers[name] for name in tables[0]], tables, window, seed)
+    return found.assign_attrs(chosen.attributes)
 
 
 class _Sums(NamedTuple):
@@ -161,7 +167,7 @@ def _noise(objective: Objective, seed: int) -> Iterator[tuple[int, Tensor]]:
 
 
 def _one_source(
-    objective: Objective, names: list[str], window: int, inputs: Iterable[tuple[int, Tensor]]
+    objective: Objective, chosen: Survey, window: int, inputs: Iterable[tuple[int, Tensor]]
 ) -> dict[str, _Window]:
     (run,) = runs(objective)
     samples = len(objective.samples)
@@ -171,12 +177,10 @@ def _one_source(
         seen.setdefault(name, _Window(samples, window)).add(maps)
 
     for start, batch in inputs:
-        with capture(objective.network.module, names, receive):
+        with capture(objective.network.module, chosen.layers, receive, layouts=chosen.layouts):
             run(start, batch)
-    if not seen:
-        raise no_map("the layers chosen output")
-    for name, found in seen.items():
-        check_count(name, found.count, samples)
+    for name in chosen.layers:
+        check_count(name, seen[name].count if name in seen else 0, samples)
     return seen
 
 

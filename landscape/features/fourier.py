@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.errors import LandscapeError
 from landscape.features.variance import Centred
 
 SMALL = 8
@@ -49,66 +48,71 @@ def half_power(maps: Tensor) -> Tensor:
     return parts[..., 0] + parts[..., 1]
 
 
-def half_diagonal(logs: Tensor) -> Tensor:
+def half_diagonal(logs: Tensor, width: int | None = None) -> Tensor:
     """The diagonal of a spectrum from zero frequency upwards; `frequencies` says where.
 
     The authors shift the spectrum by h/2 and keep ``diag[h//2:]``; that is the diagonal of the unshifted one
-    at 0 … ⌈h/2⌉ − 1, which is read off directly (Park & Kim 2022b, Fig. 2).
+    at 0 … ⌈h/2⌉ − 1, which is read off directly (Park & Kim 2022b, Fig. 2). Of an oblong map it is where both
+    directions have the same frequency: the frequencies are those of the shorter side, and where they fall
+    between two of the longer side, the log amplitude is interpolated linearly between these.
 
     Args:
-        logs: From `log_amplitudes`, shape (sample, size, size // 2 + 1).
+        logs: From `log_amplitudes`, shape (sample, height, width // 2 + 1).
+        width: Of the map; None is its height.
 
     Returns:
-        Shape (sample, ⌈size/2⌉).
+        Shape (sample, ⌈min(height, width)/2⌉).
     """
-    return logs.diagonal(dim1=1, dim2=2)[:, : (logs.shape[1] + 1) // 2]
+    height = logs.shape[1]
+    width = width or height
+    side = min(height, width)
+    if height == width:
+        return logs.diagonal(dim1=1, dim2=2)[:, : (side + 1) // 2]
+    index = torch.arange((side + 1) // 2, device=logs.device)
+    along = index.double() * (max(height, width) / side)
+    low = along.floor().long()
+    # Along the longer side there is always a next frequency: the highest one is that of the shorter side.
+    ends = (logs[:, index, each] if width > height else logs[:, each, index] for each in (low, low + 1))
+    below, above = ends
+    return below + (above - below) * (along - low)
 
 
-def check_square(height: int, width: int) -> None:
-    """Refuse maps whose diagonal has two frequencies at each point.
+def frequencies(height: int, width: int | None = None) -> np.ndarray:
+    """Frequencies of `half_diagonal`, in units of π: 2i/n for i = 0 … ⌈n/2⌉ − 1, n the shorter side.
 
-    Raises:
-        LandscapeError: If the sides differ.
+    The last one is 1 − 2/n for an even n and 1 − 1/n for an odd one.
     """
-    if height != width:
-        raise LandscapeError(
-            f"the Fourier analysis reads the diagonal of square feature maps, but these are "
-            f"{height}×{width}; crop or resize the images to a square"
-        )
+    side = min(height, width or height)
+    return 2 * np.arange((side + 1) // 2) / side
 
 
-def frequencies(size: int) -> np.ndarray:
-    """Frequencies of `half_diagonal` for maps of this size, in units of π: 2i/size for i = 0 … ⌈size/2⌉ − 1.
-
-    The last one is 1 − 2/size for an even size and 1 − 1/size for an odd one.
-    """
-    return 2 * np.arange((size + 1) // 2) / size
-
-
-def radial_average(logs: Tensor) -> Tensor:
+def radial_average(logs: Tensor, width: int | None = None) -> Tensor:
     """Mean over all frequencies of each ring around zero; `radial_frequencies` says where the rings are.
 
-    A ring holds the frequencies (k, m) whose distance from zero rounds to its number.
+    A ring holds the frequencies whose distance from zero, in those of the shorter side, rounds to its number.
 
     Args:
-        logs: From `log_amplitudes`, shape (sample, size, size // 2 + 1).
+        logs: From `log_amplitudes`, shape (sample, height, width // 2 + 1).
+        width: Of the map; None is its height.
 
     Returns:
         Shape (sample, ring).
     """
-    return logs.flatten(1) @ _rings(logs.shape[1]).to(logs.device)
+    return logs.flatten(1) @ _rings(logs.shape[1], width or logs.shape[1]).to(logs.device)
 
 
-def radial_frequencies(size: int) -> np.ndarray:
-    """Centres of the rings for maps of this size, in units of π: 2i/size, as far as the corners."""
-    return 2 * np.arange(_rings(size).shape[1]) / size
+def radial_frequencies(height: int, width: int | None = None) -> np.ndarray:
+    """Centres of the rings, in units of π: 2i/n as far as the corners, n the shorter side."""
+    width = width or height
+    return 2 * np.arange(_rings(height, width).shape[1]) / min(height, width)
 
 
 @functools.lru_cache(maxsize=32)
-def _rings(size: int) -> Tensor:
+def _rings(height: int, width: int) -> Tensor:
     """Weights of the half spectrum's frequencies in the mean of each ring, shape (frequency, ring)."""
-    k, twice = half_frequencies(size, size)
-    ring = np.rint(np.hypot(*k)).astype(int).ravel()
+    (k, m), twice = half_frequencies(height, width)
+    side = min(height, width)
+    ring = np.rint(np.hypot(k * (side / height), m * (side / width))).astype(int).ravel()
     weights = np.zeros((ring.size, ring.max() + 1))
     weights[np.arange(ring.size), ring] = twice.ravel()
     return torch.from_numpy(weights / weights.sum(0))

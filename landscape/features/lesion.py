@@ -11,9 +11,12 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from landscape.dropout import passes
 from landscape.errors import LandscapeError
 from landscape.features.layers import Layer, find_layers
 from landscape.features.predictions import Predicted, joined, mean, predicted, summary
+from landscape.features.survey import watched
+from landscape.layout import Seen
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
 from landscape.zoo.blocks import ConvBlock, PreactivationBlock, ResidualBlock
@@ -126,7 +129,7 @@ def _shortcut(block: nn.Module, z: Tensor) -> Tensor:
 def _removable(objective: Objective, blocks: str | Sequence[str] | None) -> list[Layer]:
     """The layers to remove, in the network's order."""
     module = objective.network.module
-    layers = _offered(module) if blocks is None else find_layers(module, blocks)
+    layers = _offered(objective) if blocks is None else find_layers(module, blocks, _seen(objective))
     shapes = _shapes(objective, [layer.name for layer in layers if not _has_shortcut(module, layer)])
     unfit = {name: pair for name, pair in shapes.items() if pair[0] is None or pair[0] != pair[1]}
     if unfit and blocks is not None:
@@ -148,15 +151,21 @@ def _has_shortcut(module: nn.Module, layer: Layer) -> bool:
     return layer.kind in _HALVES or isinstance(module.get_submodule(layer.name), ResidualBlock)
 
 
-def _offered(module: nn.Module) -> list[Layer]:
+def _offered(objective: Objective) -> list[Layer]:
     """Blocks that the network offers by itself, but for single layers."""
+    module = objective.network.module
     found = {layer.name for layer in _default(module) if layer.kind == "block"}
     names = [
         name
         for name, part in module.named_modules()
         if (name in found and next(part.children(), None) is not None) or isinstance(part, ConvBlock)
     ]
-    return find_layers(module, names) if names else []
+    return find_layers(module, names, _seen(objective)) if names else []
+
+
+def _seen(objective: Objective) -> dict[str, Seen] | None:
+    """What a pass does, for the stages; passes of an ensemble cannot be told apart."""
+    return None if passes(objective.dropout) is not None else watched(objective)
 
 
 def _default(module: nn.Module) -> list[Layer]:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 import xarray as xr
 from torch import Tensor
 
-from landscape.errors import LandscapeError
 from landscape.features.capture import capture
-from landscape.features.layers import find_layers, listed
 from landscape.features.passes import Run, check_count, count_micro_batches, micro_batches, repeats, runs
 from landscape.features.statistics import LayerStatistics
+from landscape.features.survey import Survey, survey
 from landscape.features.tables import dataset
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
@@ -48,32 +47,38 @@ def measure(
         at `radial_frequency_pi`. Standard errors are over samples, those of the sample variance over groups
         of consecutive samples; `…_change_standard_error` is that of the paired difference from the layer
         before. Layers with fewer frequencies than others are padded with NaN. The variance of maps of one
-        pixel is NaN, and so is `high_frequency` where zero is the only frequency. Attributes: `draws`, and
-        `warnings`, sentences.
+        pixel is NaN, and so is `high_frequency` where zero is the only frequency. Of oblong maps, frequencies
+        are those of the shorter side, see `landscape.features.fourier`. Attributes: `draws`, `warnings`,
+        sentences, and `not_measured`, the layers found that are left out, with the reason.
 
     Raises:
-        LandscapeError: If a layer does not exist, outputs no map or runs more than once a pass, maps are not
-            square, or draws are asked for and dropout is not `fresh`.
+        LandscapeError: If a layer does not exist, one that is asked for by name or all of them give no map or
+            run more than once a pass, or draws are asked for and dropout is not `fresh`.
     """
-    module = objective.network.module
-    found = {layer.name: layer for layer in find_layers(module, layers)}
     each = runs(objective, repeats(objective, draws))
+    chosen = survey(objective, layers)
+    seen, size = chosen.measured(lambda: _measured(objective, each, chosen, progress))
+    found = dataset([chosen.layers[name] for name in seen], list(seen.values()), size, len(each))
+    return found.assign_attrs(
+        chosen.attributes | {"warnings": [*chosen.warnings(), *found.attrs["warnings"]]}
+    )
+
+
+def _measured(
+    objective: Objective, each: Sequence[Run], chosen: Survey, progress: Progress
+) -> tuple[dict[str, LayerStatistics], tuple[int, int]]:
+    """Statistics by layer, in the order of execution, and the size of the network's inputs."""
     seen: dict[str, LayerStatistics] = {}
     batches = count_micro_batches(objective)
     for start, inputs in progress(micro_batches(objective), "features", batches):
-        _micro_batch(objective, each, list(found), seen, (start, inputs))
-    if not seen:
-        raise no_map("the layers chosen output")
-    for name in listed(layers or ""):
-        if name in found and name not in seen:
-            raise no_map(f"layer {name!r} outputs")
-    return dataset([found[name] for name in seen], list(seen.values()), inputs.shape[-1], len(each))
+        _micro_batch(objective, each, chosen, seen, (start, inputs))
+    return seen, (inputs.shape[-2], inputs.shape[-1])
 
 
 def _micro_batch(
     objective: Objective,
     each: Sequence[Run],
-    names: Sequence[str],
+    chosen: Survey,
     seen: dict[str, LayerStatistics],
     batch: tuple[int, Tensor],
 ) -> None:
@@ -89,17 +94,10 @@ def _micro_batch(
 
     receivers: list[Callable[[str, Tensor], None]] = [look, *[repeat] * (len(each) - 1)]
     for run, receive in zip(each, receivers, strict=True):
-        with capture(objective.network.module, names, receive):
+        with capture(objective.network.module, chosen.layers, receive, layouts=chosen.layouts):
             run(start, inputs)
     before = None
-    for name, statistics in seen.items():
-        check_count(name, statistics.pending, len(inputs))
+    for name in chosen.layers:
+        check_count(name, seen[name].pending if name in seen else 0, len(inputs))
+    for statistics in seen.values():
         before = statistics.finish(before)
-
-
-def no_map(who: str) -> LandscapeError:
-    """The error for layers without feature maps."""
-    return LandscapeError(
-        f"{who} no feature map of shape (batch, channel, height, width), nor tokens of one; choose layers "
-        "before the head, such as the residual blocks"
-    )

@@ -36,13 +36,22 @@ def runs(objective: Objective, draws: int = 1) -> list[Run]:
     Raises:
         LandscapeError: If dropout is an ensemble, whose passes cannot be told apart.
     """
+    refuse_ensemble(objective)
+    objective.checked("value", report=True)
+    return [_run(objective, draw) for draw in range(draws)]
+
+
+def refuse_ensemble(objective: Objective) -> None:
+    """Refuse dropout whose passes cannot be told apart.
+
+    Raises:
+        LandscapeError: If dropout is an ensemble.
+    """
     if passes(objective.dropout) is not None:
         raise LandscapeError(
             f"dropout is {objective.dropout}, which runs each layer several times a pass; look at layers "
             "with dropout off, fixed or fresh"
         )
-    objective.checked("value", report=True)
-    return [_run(objective, draw) for draw in range(draws)]
 
 
 def repeats(objective: Objective, draws: int) -> int:
@@ -65,17 +74,30 @@ def repeats(objective: Objective, draws: int) -> int:
     return draws
 
 
+class OddLayer(LandscapeError):
+    """A layer that does not give one map of every sample.
+
+    Attributes:
+        layer: Its name.
+        reason: What it does instead.
+    """
+
+    def __init__(self, layer: str, reason: str) -> None:
+        super().__init__(
+            f"layer {layer!r} {reason}; choose a layer that runs exactly once in a forward pass, on "
+            "images of one size"
+        )
+        self.layer, self.reason = layer, reason
+
+
 def check_count(layer: str, maps: int, samples: int) -> None:
-    """Refuse a layer that runs more than once a pass, whose maps cannot be told apart.
+    """Refuse a layer whose maps cannot be told apart.
 
     Raises:
-        LandscapeError: If it gave another number of maps than there are samples.
+        OddLayer: If it gave another number of maps than there are samples.
     """
     if maps != samples:
-        raise LandscapeError(
-            f"layer {layer!r} gave {maps} maps for {samples} samples; choose a layer that runs exactly once "
-            "in a forward pass"
-        )
+        raise OddLayer(layer, f"gave {maps} maps for {samples} samples")
 
 
 def _run(objective: Objective, draw: int) -> Run:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture
-from landscape.features.layers import Layer, find_layers
-from landscape.features.measurement import no_map
-from landscape.features.passes import Run, micro_batches, runs
+from landscape.features.layers import Layer
+from landscape.features.passes import Run, check_count, micro_batches, runs
+from landscape.features.survey import Survey, survey
 from landscape.objective import Objective
 
 _ATTRIBUTES = {
@@ -53,18 +53,19 @@ def pictures(
         LandscapeError: If an image, a layer or every channel does not exist, or nothing is asked for.
     """
     _check(images, channels, draws, len(objective.samples))
-    found = {layer.name: layer for layer in find_layers(objective.network.module, layers)}
     varies = objective.dropout == "fresh" and bool(objective.stochastic())
     each = runs(objective, draws if varies else 1)
-    maps = [[_one_pass(objective, image, run, list(found)) for run in each] for image in images]
-    seen = list(maps[0][0])
-    if not seen:
-        raise no_map("the layers chosen output")
+    chosen = survey(objective, layers)
+    maps = chosen.measured(
+        lambda: [[_one_pass(objective, image, run, chosen) for run in each] for image in images]
+    )
+    found, seen = chosen.layers, list(maps[0][0])
     _check_channels(maps[0][0], channels)
     table = np.stack([[[_padded(draw, name, channels) for draw in row] for name in seen] for row in maps])
     inputs = torch.cat([objective.samples.batch(image, image + 1)[0] for image in images])
     dataset = _dataset(table, inputs.double().cpu().numpy(), [found[name] for name in seen], maps[0][0])
     dataset = dataset.assign_coords(image=list(images), channel=list(channels))
+    dataset = dataset.assign_attrs(chosen.attributes)
     return dataset.isel(image=0) if len(images) == 1 else dataset
 
 
@@ -87,7 +88,7 @@ def _check_channels(maps: dict[str, Tensor], channels: Sequence[int]) -> None:
         )
 
 
-def _one_pass(objective: Objective, image: int, run: Run, names: list[str]) -> dict[str, Tensor]:
+def _one_pass(objective: Objective, image: int, run: Run, chosen: Survey) -> dict[str, Tensor]:
     """Maps of one image by layer, shape (channel, height, width)."""
     maps: dict[str, Tensor] = {}
 
@@ -95,8 +96,10 @@ def _one_pass(objective: Objective, image: int, run: Run, names: list[str]) -> d
         maps[name] = found[0].double().cpu().clone()  # layers that work in place overwrite it
 
     for _, inputs in micro_batches(objective.subset(image, image + 1)):
-        with capture(objective.network.module, names, keep):
+        with capture(objective.network.module, chosen.layers, keep, layouts=chosen.layouts):
             run(image, inputs)
+    for name in chosen.layers:
+        check_count(name, int(name in maps), 1)
     return maps
 
 

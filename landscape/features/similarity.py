@@ -13,8 +13,9 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture
-from landscape.features.layers import find_layers, listed
+from landscape.features.passes import OddLayer, check_count
 from landscape.features.predictions import settled
+from landscape.features.survey import survey
 from landscape.forward import Forward
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
@@ -53,7 +54,8 @@ def similarity(
     Returns:
         Dimensions `layer_a` and `layer_b` (coordinates: names of submodules, in the order of execution):
         `cka` and `cka_standard_error`, the jackknife over mini-batches, NaN with a single one. Features that
-        do not vary have CKA NaN. Attributes `network_a`, `network_b`, `batch_size` and `batches`.
+        do not vary have CKA NaN. Attributes `network_a`, `network_b`, `batch_size`, `batches` and `warnings`,
+        sentences on layers that are left out.
 
     Raises:
         LandscapeError: If the samples differ or are fewer than four a mini-batch, or a layer outputs no map
@@ -65,10 +67,7 @@ def similarity(
     sides = [_Side(first, layers)]
     if second is not None:
         sides.append(_Side(second, layers if second_layers is None else second_layers))
-    terms = [
-        _terms([side.grams(start, stop) for side in sides])
-        for start, stop in progress(list(pairwise(edges)), "similarity", len(edges) - 1)
-    ]
+    terms = _all_terms(sides, edges, progress)
     cka, error = _jackknifed([np.stack(part) for part in zip(*terms, strict=True)])
     other = second or first
     return xr.Dataset(
@@ -89,8 +88,26 @@ def similarity(
             "network_b": other.network.name,
             "batch_size": batch_size,
             "batches": len(terms),
+            "warnings": [text for side in sides for text in side.chosen.warnings()],
+            "left_out": sum(len(side.chosen.left_out) for side in sides),
         },
     )
+
+
+def _all_terms(
+    sides: list[_Side], edges: list[int], progress: Progress
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Terms of every mini-batch, anew for every layer that turns out not to give one map of each sample."""
+
+    def work(side: int = 0) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        if side < len(sides):
+            return sides[side].chosen.measured(lambda: work(side + 1))
+        return [
+            _terms([each.grams(start, stop) for each in sides])
+            for start, stop in progress(list(pairwise(edges)), "similarity", len(edges) - 1)
+        ]
+
+    return work()
 
 
 def centred_gram(features: Tensor) -> Tensor:
@@ -119,22 +136,25 @@ class _Side:
 
     def __init__(self, objective: Objective, layers: str | Sequence[str] | None) -> None:
         self._objective = objective
-        self._chosen = [layer.name for layer in find_layers(objective.network.module, layers)]
-        self._demanded = set(self._chosen) & set(listed(layers or ""))
         self._forward: Forward | None = None
+        self.chosen = survey(objective, layers)
         self.names: list[str] = []
 
     def grams(self, start: int, stop: int) -> Tensor:
         """Shape (layer, sample²), on the CPU, of the samples start … stop − 1."""
-        objective = self._objective
+        objective, chosen = self._objective, self.chosen
         if self._forward is None:
             self._forward = settled(objective)
         collected = _Collected(stop - start)
-        with capture(objective.network.module, self._chosen, collected.receive), torch.no_grad():
+        with (
+            capture(objective.network.module, chosen.layers, collected.receive, layouts=chosen.layouts),
+            torch.no_grad(),
+        ):
             for offset, inputs, _ in objective.subset(start, stop).batches():
                 self._forward(objective.parameters, start + offset, inputs, 0)
-        collected.check(self._demanded)
-        self.names = self.names or list(collected.grams)
+        for name in chosen.layers:
+            check_count(name, collected.count(name), stop - start)
+        self.names = [name for name in collected.grams if name in chosen.layers]
         return torch.stack([collected.grams[name].flatten() for name in self.names])
 
 
@@ -148,22 +168,15 @@ class _Collected:
 
     def receive(self, name: str, maps: Tensor) -> None:
         if name in self.grams:
-            raise LandscapeError(
-                f"layer {name!r} runs more than once a pass; choose others, and no ensemble of dropout masks"
-            )
+            raise OddLayer(name, "runs more than once in a forward pass")
         parts = self._parts.setdefault(name, [])
         parts.append(maps.detach().flatten(1).to(torch.float64, copy=True))
         if sum(map(len, parts)) >= self._samples:
             self.grams[name] = centred_gram(torch.cat(self._parts.pop(name))).cpu()
 
-    def check(self, demanded: set[str]) -> None:
-        missing = demanded - set(self.grams)
-        if missing or not self.grams:
-            who = f"layer {min(missing)!r} outputs" if missing else "the layers chosen output"
-            raise LandscapeError(
-                f"{who} no feature map of shape (batch, channel, height, width); choose layers "
-                "before the head"
-            )
+    def count(self, name: str) -> int:
+        """Samples that a layer has given."""
+        return self._samples if name in self.grams else sum(map(len, self._parts.get(name, [])))
 
 
 def _edges(samples: int, batch_size: int) -> list[int]:

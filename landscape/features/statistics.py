@@ -10,7 +10,6 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.features.fourier import (
-    check_square,
     half_diagonal,
     highest,
     log_amplitudes,
@@ -110,10 +109,9 @@ class LayerStatistics:
         """Take in maps of shape (sample, channel, height, width), the first of so many draws.
 
         Raises:
-            LandscapeError: If their shape differs from that of earlier ones, or they are not square.
+            LandscapeError: If their shape differs from that of earlier ones.
         """
         if self.shape is None:
-            check_square(*maps.shape[2:])
             self.shape = maps.shape[1:]
         if maps.shape[1:] != self.shape:
             raise LandscapeError(
@@ -144,7 +142,8 @@ class LayerStatistics:
             `QUANTITIES` of each sample, shape (sample, 6).
         """
         logs, mean, deviation = (torch.cat(each) for each in zip(*self._parts, strict=True))
-        diagonal, radial = half_diagonal(logs), radial_average(logs)
+        width = self.shape[2] if self.shape else 0
+        diagonal, radial = half_diagonal(logs, width), radial_average(logs, width)
         delta = diagonal - diagonal[:, :1]
         over_space = torch.stack([mean.double().mean(1), deviation.square().mean(1), deviation.mean(1)], 1)
         over_draws = self._draws.value() if self._draws else torch.full_like(over_space[:, :2], math.nan)

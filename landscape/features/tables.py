@@ -12,6 +12,7 @@ import xarray as xr
 from landscape.features.fourier import SMALL, frequencies, radial_frequencies
 from landscape.features.layers import Layer
 from landscape.features.statistics import QUANTITIES, SPECTRA, LayerStatistics
+from landscape.zoo.stages import SHRINKS
 
 ATTRIBUTES = {
     "kind": {"long_name": "kind of layer: stem, block, attention, mlp, smoothing or subsampling"},
@@ -38,16 +39,16 @@ ATTRIBUTES = {
     "high_frequency": {"long_name": "Δ log amplitude at the highest frequency", "units": "nat"},
 }
 
-_SHRINKS = 1.5  # from one layer to the next, so that a crop without padding does not count as subsampling
 
-
-def dataset(layers: list[Layer], statistics: list[LayerStatistics], size: int, draws: int) -> xr.Dataset:
+def dataset(
+    layers: list[Layer], statistics: list[LayerStatistics], size: tuple[int, int], draws: int
+) -> xr.Dataset:
     """The dataset that `landscape.features.measure` describes.
 
     Args:
         layers: In the order of execution.
         statistics: Of each of them.
-        size: Width of the network's input.
+        size: Height and width of the network's input.
         draws: Passes that ran.
     """
     shapes = np.array([s.shape for s in statistics])
@@ -56,15 +57,17 @@ def dataset(layers: list[Layer], statistics: list[LayerStatistics], size: int, d
         "stage": np.array([layer.stage for layer in layers]),
         "depth": np.arange(len(layers)) / max(1, len(layers) - 1),
     } | dict(zip(("channels", "height", "width"), shapes.T, strict=True))
-    before = np.array([size, *columns["width"][:-1]])
-    columns["subsampling"] = before >= _SHRINKS * columns["width"]
+    columns["subsampling"] = np.zeros(len(layers), dtype=bool)
+    for name, first in zip(("height", "width"), size, strict=True):
+        before = np.array([first, *columns[name][:-1]])
+        columns["subsampling"] |= before >= SHRINKS * columns[name]
     columns["small"] = np.minimum(columns["height"], columns["width"]) < SMALL
     names = np.array([layer.name for layer in layers], dtype=object)
     return xr.Dataset(
         {name: ("layer", values, described(name)) for name, values in columns.items()}
         | {name: ("layer", np.array(v), described(name)) for name, v in _per_sample(statistics).items()}
         | {name: ("layer", np.array(v), described(name)) for name, v in _over_samples(statistics).items()}
-        | _spectra(statistics, columns["height"]),
+        | _spectra(statistics, list(zip(columns["height"], columns["width"], strict=True))),
         coords={"layer": names},
         attrs={"draws": draws, "warnings": _warnings(names[columns["small"]], columns["height"])},
     )
@@ -110,10 +113,10 @@ def _error(groups: np.ndarray) -> float:
     return float(groups.std(ddof=1) / math.sqrt(len(groups))) if len(groups) > 1 else math.nan
 
 
-def _spectra(statistics: Sequence[LayerStatistics], sizes: np.ndarray) -> dict[str, Any]:
+def _spectra(statistics: Sequence[LayerStatistics], sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
     found = {
-        "frequency_pi": ("frequency", [frequencies(size) for size in sizes]),
-        "radial_frequency_pi": ("radius", [radial_frequencies(size) for size in sizes]),
+        "frequency_pi": ("frequency", [frequencies(*size) for size in sizes]),
+        "radial_frequency_pi": ("radius", [radial_frequencies(*size) for size in sizes]),
     }
     for name in SPECTRA:
         dimension = "radius" if name.startswith("radial") else "frequency"

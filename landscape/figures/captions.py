@@ -44,7 +44,15 @@ def caption(figure: str, datasets: Datasets | Frames, **options: Any) -> str:
     else:
         results = named(datasets, kind)  # type: ignore[arg-type]
         text = write(results, **options)
-    return " ".join(part for part in (text, seeds_phrase(results), protocol_phrase(results)) if part)
+    parts = (text, left_out(results), seeds_phrase(results), protocol_phrase(results))
+    return " ".join(part for part in parts if part)
+
+
+def left_out(results: Results) -> str:
+    """How many layers of each network were found but could not be measured; the results list them."""
+    counts = {name: int(dataset.attrs.get("left_out", 0)) for name, dataset in results.items()}
+    found = [f"{count} of {name}" for name, count in counts.items() if count]
+    return f"Layers found but not measured, as the results say: {', '.join(found)}." if found else ""
 
 
 def protocol_phrase(results: Results) -> str:

@@ -10,14 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
+from landscape.layout import MapLayout, Seen, watch
 from landscape.zoo.blocks import PreactivationBlock
 from landscape.zoo.config import KERNELS, PROBS, Smoothing
-from landscape.zoo.layers import BoxBlur, GlobalPoolHead, MLPHead, Smooth
-from landscape.zoo.networks import VGG, CifarResNet, ResNet
+from landscape.zoo.insertion import InsertedSmooth, check_open, is_smoothed, no_map, put
+from landscape.zoo.places import is_ours, known_layers
+from landscape.zoo.stages import behind_head, stage_ends
 
 if TYPE_CHECKING:  # a sibling of the zoo, which does without it
     from landscape.network import Network
@@ -25,7 +26,6 @@ if TYPE_CHECKING:  # a sibling of the zoo, which does without it
 _BLURS = {len(kernel): kernel for kernel in KERNELS}
 _BLUR_NAMES = {1: "", 2: "blur", 3: "blur3", 5: "blur5"}
 _PROB_NAMES = {"none": "", "tanh": "prob", "relu6": "relu6", "scale": "scale"}
-_CHILD = "smoothing"
 
 SURGERIES: dict[str, tuple[int, str]] = {
     "-".join(filter(None, (prob_name, blur_name))): (kernel, prob)
@@ -51,34 +51,42 @@ def smoothed(
     last part; on any other, it is a child named ``smoothing`` that a forward hook runs on the output. In the
     zoo's networks the default places are the slots of their own smoothing layers, ``smooth1`` and so on,
     where the layer goes by the name it has in a network trained with it, ``smooth1.0``. Others are found
-    under the place's name, ``layer1.smoothing``.
+    under the place's name, ``layer1.smoothing``. Smoothing is over rows and columns, wherever these stand in
+    the place's output: maps with the channel last and tokens keep their layout, other tokens stay as
+    they are. No place may hold the head, the last layer with weights, or lie behind it.
 
     Args:
         network: The trained network; it stays as it is.
         at: Names or shell-style patterns of submodules behind whose output to smooth, as a sequence or joined
             by commas. By default the ends of stages: for the zoo's networks the paper's placement, for others
-            every top-level `nn.Sequential` but heads.
+            see `landscape.zoo.stages`.
         kernel: Size of the blur: 2 is the paper's box, which grows the map by a pixel; 3 and 5 are binomial
             and keep its size; 1 is no blur.
         activation: Before the blur: `none`, `tanh` (Prob, ReLU(τ·tanh(z/τ)) with τ = 10), `relu6`, or `scale`
             (z/τ with τ = 5).
-        example: Images in [0, 1], shape (sample, channel, height, width), to try the new network on at once;
-            without them a place that does not fit is found when the network first runs.
+        example: Images in [0, 1], shape (sample, channel, height, width), to see where maps are and to try
+            the new network on; without them, networks that are not the zoo's are watched on grey images of
+            usual sizes.
 
     Returns:
         The new network. Its name, architecture and notes say what was done.
 
     Raises:
-        LandscapeError: If a place does not exist, holds smoothing already or is a container that cannot be
-            extended, kernel or activation are unknown or nothing, or the new network fails on the example.
+        LandscapeError: If a place does not exist, holds smoothing already, is a container that cannot be
+            extended, gives no map that can be followed, or holds or follows the head; kernel or activation
+            are unknown or nothing; or the new network fails on the example.
     """
     if isinstance(network, nn.Module):
         raise LandscapeError("smoothed() takes a Network; wrap the module as landscape.Network(module)")
     smoothing, kind = _smoothing(kernel, activation)
     module = copy.deepcopy(network.module)
-    places = _stage_ends(module) if at is None else _matching(module, at)
+    named = None if at is None else _matching(module, at)
+    for place in named or ():
+        check_open(module, place)
+    seen = None if is_ours(module) else _watched(network, module, example)
+    places = _stage_ends(module, seen) if named is None else named
     for place in places:
-        _put(module, place, smoothing)
+        put(module, place, smoothing, None if seen is None else _layout(module, seen, place, kernel))
     where = ",".join(places)
     made = replace(
         network,
@@ -125,49 +133,6 @@ def operated(network: Network, text: str, *, example: Tensor | None = None) -> N
     return smoothed(network, places, kernel=kernel, activation=activation, example=example)
 
 
-class InsertedSmooth(Smooth):
-    """A smoothing layer without parameters or buffers, for maps of any number of channels."""
-
-    def __init__(self, place: str, smoothing: Smoothing) -> None:
-        super().__init__(0, replace(smoothing, kernel=(1,)))
-        self.place = place
-        if smoothing.kernel == (1, 1):
-            self.blur = BoxBlur()
-        elif smoothing.kernel != (1,):
-            self.blur = _BinomialBlur(smoothing.kernel)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """(batch, channel, h, w) → the same, or one pixel larger for the box."""
-        if not isinstance(z, Tensor) or z.dim() != 4:
-            found = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else f"a {type(z).__name__}"
-            raise LandscapeError(
-                f"{self.place!r} cannot be smoothed: it outputs {found}, not a map of shape (batch, channel, "
-                "height, width); choose a place before the head"
-            )
-        return super().forward(z)
-
-
-class _BinomialBlur(nn.Module):
-    """`Blur` with its kernel made at each call, so that the state dict does not hold it."""
-
-    def __init__(self, kernel: tuple[int, ...]) -> None:
-        super().__init__()
-        self.kernel = kernel
-
-    def forward(self, z: Tensor) -> Tensor:
-        k = torch.tensor(self.kernel, dtype=z.dtype, device=z.device) / sum(self.kernel)
-        square = torch.outer(k, k).expand(z.shape[1], 1, -1, -1)
-        return F.conv2d(z, square, padding=len(self.kernel) // 2, groups=z.shape[1])
-
-    def extra_repr(self) -> str:
-        return f"{self.kernel}"
-
-
-def _smooth_output(module: nn.Module, _args: Any, output: Any) -> Any:
-    """Forward hook; it looks the layer up, so that copies and unpickled modules run their own."""
-    return module.get_submodule(_CHILD)(output)
-
-
 def _smoothing(kernel: int, activation: str) -> tuple[Smoothing, str]:
     """The smoothing layer and the name of its kind."""
     if kernel not in _BLURS:
@@ -195,20 +160,19 @@ def _matching(module: nn.Module, at: str | Sequence[str]) -> list[str]:
     return [name for name in names if name in chosen]
 
 
-def _stage_ends(module: nn.Module) -> list[str]:
+def _stage_ends(module: nn.Module, seen: dict[str, Seen] | None) -> list[str]:
     """The default places, those without smoothing."""
-    stages = [name for name, child in module.named_children() if _runs_its_children(child)]
-    if isinstance(module, CifarResNet | ResNet | VGG):
-        stages = [name for name in stages if name.startswith("smooth")]
+    kinds, _ = known_layers(module)
+    if seen is None:
+        ends = [name for name, child in module.named_children() if name.startswith("smooth")]
         preactivation = any(isinstance(part, PreactivationBlock) for part in module.modules())
         # Behind the last pre-activation stage, BatchNorm and an activation follow anyway.
-        stages = stages[:-1] if preactivation else stages
-    heads = (nn.Linear, nn.Flatten, GlobalPoolHead, MLPHead)
-    ends = [
-        name
-        for name in stages
-        if not any(isinstance(part, (*heads, Smooth)) for part in module.get_submodule(name).children())
-    ]
+        ends = ends[:-1] if preactivation else ends
+    elif seen:
+        ends = stage_ends(module, seen, [name for name, kind in kinds.items() if kind == "block"])
+    else:
+        ends = []
+    ends = [name for name in ends if not is_smoothed(module.get_submodule(name))]
     if not ends:
         raise LandscapeError(
             f"{type(module).__name__} has no stage that ends without smoothing; name the places, such as "
@@ -217,26 +181,56 @@ def _stage_ends(module: nn.Module) -> list[str]:
     return ends
 
 
-def _runs_its_children(part: nn.Module) -> bool:
-    return isinstance(part, nn.Sequential) and type(part).forward is nn.Sequential.forward
+def _watched(network: Network, module: nn.Module, example: Tensor | None) -> dict[str, Seen]:
+    """What each submodule does with two images, or with grey ones of the first usual size that fits."""
+    module = copy.deepcopy(module).eval()
+    images = [] if example is None else [example[:2] if len(example) > 1 else example.repeat(2, 1, 1, 1)]
+    if example is None:
+        first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+        channels = first.in_channels if first else 3
+        images = [torch.full((2, channels, size, size), 0.5) for size in _SIZES]
+    for each in images:
+        try:
+            return watch(module, lambda each=each: _run(network, module, each))
+        except _FAILURES as error:
+            if example is not None:
+                raise _does_not_run(network, error) from error
+    return {}
 
 
-def _put(module: nn.Module, place: str, smoothing: Smoothing) -> None:
-    part = module.get_submodule(place)
-    if hasattr(part, _CHILD) or any(isinstance(child, Smooth) for child in part.children()):
-        raise LandscapeError(f"{place!r} ends with smoothing already; choose another place")
-    layer = InsertedSmooth(place, smoothing)
-    layer.train(part.training)
-    if _runs_its_children(part):
-        part.add_module(_CHILD if any(True for _ in part.children()) else "0", layer)
-    elif isinstance(part, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+_SIZES = (64, 32, 224, 256, 299, 28)
+_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
+
+
+def _run(network: Network, module: nn.Module, images: Tensor) -> None:
+    like = next((p for p in module.parameters() if p.is_floating_point()), images)
+    with torch.no_grad():
+        module(network.prepare(images).to(like.device, like.dtype))
+
+
+def _layout(module: nn.Module, seen: dict[str, Seen], place: str, kernel: int) -> MapLayout | None:
+    """Where the map stands in a place's output; None where the layout is the usual one."""
+    if place not in seen:
         raise LandscapeError(
-            f"{place!r} is a {type(part).__name__}, which runs or lists its children in its own way; choose "
-            "the last layer inside it"
+            f"{type(module).__name__} does not run on grey images of {', '.join(map(str, _SIZES))} pixels, "
+            f"so that nobody can tell where the maps of {place!r} are; pass an example of its images"
         )
-    else:
-        part.add_module(_CHILD, layer)
-        part.register_forward_hook(_smooth_output)
+    one = seen[place]
+    if one.runs != 1:
+        raise _not_once(place, one.runs)
+    if one.gives is None:
+        raise no_map(place, f"shape {one.shape}" if one.shape else "no tensor", one.reason)
+    if behind_head(module, seen, place):
+        raise LandscapeError(
+            f"{place!r} gives the network's own scores: it holds or follows the last layer with weights; "
+            "choose a place in front of the head"
+        )
+    if kernel == 2 and not one.gives.movable:
+        raise LandscapeError(
+            f"{place!r} holds its map as tokens or in windows, which a box of 2 would make a pixel larger; "
+            "choose a kernel of 3 or 5, as in blur3"
+        )
+    return None if one.gives.canonical else one.gives
 
 
 def _try(network: Network, example: Tensor) -> None:
@@ -254,16 +248,24 @@ def _try(network: Network, example: Tensor) -> None:
 
     for layer in layers:
         layer.register_forward_hook(count)
-    like = next((p for p in module.parameters() if p.is_floating_point()), example)
     try:
-        with torch.no_grad():
-            module(network.prepare(example).to(like.device, like.dtype))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise LandscapeError(
-            f"{network.name} does not run: {reason}; a kernel of 3 or 5 keeps the size of maps, a place at "
-            "the end of a stage disturbs no shortcut"
-        ) from error
+        _run(network, module, example)
+    except _FAILURES as error:
+        raise _does_not_run(network, error) from error
     for place, number in runs.items():
         if number != 1:
-            raise LandscapeError(f"{place!r} runs {number} times a pass; choose a place that runs once")
+            raise _not_once(place, number)
+
+
+def _not_once(place: str, runs: int) -> LandscapeError:
+    return LandscapeError(f"{place!r} runs {runs} times a pass; choose a place that runs once")
+
+
+def _does_not_run(network: Network, error: Exception) -> LandscapeError:
+    if isinstance(error, LandscapeError):
+        return error
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return LandscapeError(
+        f"{network.name} does not run: {reason}; a kernel of 3 or 5 keeps the size of maps, a place at "
+        "the end of a stage disturbs no shortcut"
+    )

@@ -45,7 +45,7 @@ def test_a_plane_is_the_surface_along_the_first_random_directions():
     assert options == expected
     assert found.attrs["kind"] == "surface"
     assert passed(found) == dict.fromkeys(
-        ("deterministic", "centre", "finite", "sampling", "directions"), True
+        ("deterministic", "movement", "centre", "finite", "sampling", "directions"), True
     )
 
 
@@ -253,7 +253,7 @@ def test_flatness_is_stamped_and_judged():
     expected = surface.flatness(objective, repeats=4, norm="layer", seed=3)
     np.testing.assert_array_equal(found.loss.values, expected.loss.values)
     assert attribute(found, "protocol")["options"]["seed"] == 3
-    assert set(passed(found)) == {"deterministic", "finite", "directions"}
+    assert set(passed(found)) == {"deterministic", "movement", "finite", "directions"}
 
 
 REFUSED = [

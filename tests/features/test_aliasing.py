@@ -16,6 +16,7 @@ from landscape.features.aliasing import aliased_share
 from landscape.objective import Objective
 from landscape.zoo import build, parse
 from tests.features.test_blocks import TorchvisionStyle
+from tests.layout.networks import Permute
 
 
 def objective(module: nn.Module, count: int = 6, size: int = 16, **options) -> Objective:
@@ -153,3 +154,100 @@ def test_no_hook_survives_an_error():
     with pytest.raises(ValueError, match="on purpose"):
         aliasing(objective(module))
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
+class BlurPool(nn.Module):
+    """As timm (padding as a function), antialiased-cnns (as a layer) and kornia (samples first) do it."""
+
+    def __init__(self, style: str, channels: int = 2) -> None:
+        super().__init__()
+        k = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64) / 4
+        self.register_buffer("filt", torch.outer(k, k)[None, None].repeat(channels, 1, 1, 1))
+        self.style = style
+        if style == "layer":
+            self.pad = nn.ReflectionPad2d(1)
+
+    def blurred(self, x: Tensor, stride: int = 1) -> Tensor:
+        if self.style == "samples":
+            flat = nn.functional.pad(x.flatten(0, 1)[:, None], (1, 1, 1, 1), "reflect")
+            return nn.functional.conv2d(flat, self.filt[:1], stride=stride).view(
+                *x.shape[:2], x.shape[2] // stride, x.shape[3] // stride
+            )
+        padded = self.pad(x) if self.style == "layer" else nn.functional.pad(x, (1, 1, 1, 1), "reflect")
+        return nn.functional.conv2d(padded, self.filt, stride=stride, groups=x.shape[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.style == "sliced":
+            return self.blurred(x)[:, :, ::2, ::2]
+        return self.blurred(x, 2)
+
+
+class Downsample(BlurPool):
+    """The same by a name that does not say what it does."""
+
+
+@pytest.mark.parametrize("kind", [BlurPool, Downsample])
+@pytest.mark.parametrize("style", ["function", "layer", "samples", "sliced"])
+def test_blur_pooling_is_judged_by_what_its_stride_drops(style: str, kind: type):
+    pool = kind(style)
+    module = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.ReLU(), pool, nn.Conv2d(2, 2, 3), nn.Flatten())
+    module.double()
+    given = objective(module)
+    result = aliasing(given)
+    assert list(result.layer.values) == ["2"]
+    with torch.no_grad():
+        entering = module[1](module[0](given.samples.inputs))
+        expected = paper_share(entering.numpy(), 2), paper_share(pool.blurred(entering).numpy(), 2)
+    for name, shares in zip(("before", "after"), expected, strict=True):
+        assert result[name].item() == pytest.approx(shares.mean(), rel=1e-9)
+    assert result.after.item() < result.before.item() / 2
+    assert result.factor.item() == 2
+
+
+def test_average_pooling_is_a_fixed_filter_and_a_learned_depthwise_convolution_is_none():
+    pool = nn.AvgPool2d(2)
+    depthwise = nn.Conv2d(2, 2, 3, 2, 1, groups=2)
+    module = nn.Sequential(nn.Conv2d(3, 2, 1), pool, depthwise, nn.Flatten()).double()
+    given = objective(module)
+    result = aliasing(given)
+    with torch.no_grad():
+        first = module[0](given.samples.inputs)
+        averaged = nn.functional.avg_pool2d(first, 2, 1)
+    expected = [paper_share(z.numpy(), 2).mean() for z in (averaged, pool(first).detach())]
+    np.testing.assert_allclose(result.after, expected, rtol=1e-9)
+    assert list(result.smoothing.values) == ["1", ""]
+
+
+def test_nothing_subsamples_within_blocks_with_the_channel_last():
+    module = nn.Sequential(
+        nn.Conv2d(3, 12, 4, 4),
+        nn.Conv2d(12, 12, 3, padding=1, groups=12),
+        Permute(0, 2, 3, 1),
+        nn.LayerNorm(12),
+        nn.Linear(12, 48),
+        nn.GELU(),
+        nn.Linear(48, 12),
+        Permute(0, 3, 1, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+    result = aliasing(objective(module, size=64))
+    assert list(result.layer.values) == ["0"]
+    assert list(result.factor.values) == [4]
+    assert (result.height.item(), result.width.item()) == (64, 64)
+
+
+def test_a_subsampling_layer_that_runs_twice_is_listed():
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.pool = nn.Conv2d(3, 3, 2, 2), nn.MaxPool2d(2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.pool(self.pool(self.first(x))).flatten(1)
+
+    result = aliasing(objective(Twice()))
+    assert list(result.layer.values) == ["first"]
+    assert result.attrs["warnings"] == [
+        "pool, which subsamples, is not measured: it runs 2 times in a forward pass"
+    ]

@@ -189,9 +189,18 @@ class Twice(nn.Module):
         return self.dense(self.relu(self.conv(self.relu(x))).mean((2, 3)))
 
 
-def test_a_layer_that_runs_twice_is_refused():
-    with pytest.raises(LandscapeError, match="'relu' gave 12 maps for 6 samples"):
-        measure(objective(Twice()))
+def test_a_layer_that_runs_twice_is_left_out_with_a_reason():
+    result = measure(objective(Twice()))
+    assert list(result.layer.values) == ["conv"]
+    assert result.attrs["warnings"][0] == (
+        "1 of 3 layers found are not measured: relu (runs 2 times in a forward pass)"
+    )
+    assert result.attrs["not_measured"] == [
+        "relu: runs 2 times in a forward pass",
+        "dense: gives no feature map but one value a feature",
+    ]
+    with pytest.raises(LandscapeError, match="layer 'relu' runs 2 times in a forward pass; choose"):
+        measure(objective(Twice()), "relu")
 
 
 @pytest.mark.parametrize("layers", ["linear", ["relu", "linear"]])
@@ -202,9 +211,14 @@ def test_a_layer_without_a_map_is_refused(layers: str | list[str]):
 
 def test_no_hook_survives_an_error():
     module = build(parse("cifar-resnet20:width=4"))
-    rectangular = torch.zeros(2, 3, 8, 12), torch.zeros(2, dtype=torch.int64)
-    with pytest.raises(LandscapeError, match="8×12"):
-        measure(Objective(module, rectangular))
+
+    def broken(*_: object) -> None:
+        raise ValueError("on purpose")
+
+    handle = module.layer3.register_forward_hook(broken)
+    with pytest.raises(ValueError, match="on purpose"):
+        measure(objective(module))
+    handle.remove()
     assert not any(part._forward_hooks for part in module.modules())
 
 

@@ -160,7 +160,14 @@ def test_one_mini_batch_has_no_standard_error():
     result = similarity(objective(), layers=LAYERS)
     assert np.isfinite(result.cka).all()
     assert np.isnan(result.cka_standard_error).all()
-    assert result.attrs == {"network_a": "network", "network_b": "network", "batch_size": 64, "batches": 1}
+    assert result.attrs == {
+        "network_a": "network",
+        "network_b": "network",
+        "batch_size": 64,
+        "batches": 1,
+        "warnings": [],
+        "left_out": 0,
+    }
 
 
 def test_features_that_do_not_vary_have_none():
@@ -196,6 +203,6 @@ def test_a_layer_without_a_map_is_refused(layers):
 
 def test_a_layer_that_runs_twice_is_refused():
     module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
-    with pytest.raises(LandscapeError, match="'relu' runs more than once a pass"):
+    with pytest.raises(LandscapeError, match="ensemble:2, which runs each layer several times"):
         similarity(objective(module, dropout="ensemble:2"), layers="relu")
     assert not any(part._forward_hooks for part in module.modules())

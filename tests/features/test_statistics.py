@@ -186,9 +186,36 @@ def test_draws_that_agree_have_no_variance_at_all():
     assert (found.value() == 0).all()
 
 
-def test_maps_that_are_not_square_are_refused():
-    with pytest.raises(LandscapeError, match=r"4×6.*square"):
-        LayerStatistics(1).look(maps(1, 1, 4, 6))
+@pytest.mark.parametrize(("height", "width"), [(8, 16), (24, 8), (6, 10)])
+def test_a_wave_in_an_oblong_map_is_at_its_own_frequency(height: int, width: int):
+    """At the same frequency π/2·k in both directions, where the shorter side has one."""
+    side = min(height, width)
+    i = side // 4 if height % side == width % side == 0 else 0
+    y, x = (torch.arange(n, dtype=torch.float64) / side for n in (height, width))
+    z = 1 + torch.cos(2 * math.pi * i * (y[:, None] + x))[None, None] if i else maps(1, 1, height, width) + 5
+    diagonal = half_diagonal(log_amplitudes(centred(z)), width)[0]
+    assert len(frequencies(height, width)) == len(diagonal) == (side + 1) // 2
+    if i:
+        assert int(diagonal[1:].argmax()) + 1 == i
+        assert frequencies(height, width)[i] == 2 * i / side
+        assert diagonal[i] == pytest.approx(math.log(height * width / 2), abs=1e-6)
+    else:
+        expected = np.log(np.abs(np.fft.fft2(z[0, 0].numpy())) + 1e-6)
+        along = np.arange((side + 1) // 2) * max(height, width) / side
+        low, k = np.floor(along).astype(int), np.arange((side + 1) // 2)
+        below, above = (expected[k, each] if width > height else expected[each, k] for each in (low, low + 1))
+        np.testing.assert_allclose(diagonal, below + (above - below) * (along - low), rtol=1e-9)
+
+
+def test_rings_of_oblong_maps_are_round_in_frequency():
+    logs = log_amplitudes(centred(maps(2, 2, 8, 20)))
+    found, centres = radial_average(logs, 20), radial_frequencies(8, 20)
+    k, m = np.meshgrid(np.fft.fftfreq(8), np.fft.fftfreq(20), indexing="ij")
+    ring = np.rint(8 * np.hypot(k, m)).astype(int)
+    whole = np.log(np.abs(np.fft.fft2(maps(2, 2, 8, 20).numpy())) + 1e-6).mean(1)
+    np.testing.assert_allclose(centres, 2 * np.arange(ring.max() + 1) / 8)
+    for i in range(ring.max() + 1):
+        np.testing.assert_allclose(found[:, i], whole[:, ring == i].mean(1), rtol=1e-9)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 10])

@@ -30,8 +30,9 @@ def recognised(module: nn.Module) -> dict[str, Kind]:
     A *transformer block* has children of which one is an attention (`nn.MultiheadAttention`, or named so) and
     another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, or `linear2` behind `linear1`). A *residual
     block* holds a convolution and at least one more layer with weights, and its class stands at least twice
-    among the children of one module, or in several containers; one that holds such siblings itself is a
-    stage. The *stem* is the last module in front of the first block.
+    among the children of one module, or in several containers, or it lies in a container beside others that
+    hold such; one that holds such siblings itself is a stage. The *stem* is the last module in front of the
+    first block.
     """
     kinds = _transformer_blocks(module)
     kinds |= _residual_blocks(module, set(kinds))
@@ -45,22 +46,21 @@ def recognised(module: nn.Module) -> dict[str, Kind]:
     return {name: kinds[name] for name, _ in module.named_modules() if name in kinds}
 
 
-def stages(module: nn.Module, blocks: list[str]) -> dict[str, int]:
-    """The stage of every submodule: a run of blocks under one parent, from 1; 0 in front of the first.
-
-    What holds blocks belongs to the stage of the last one.
-    """
-    found: dict[str, int] = {}
-    stage, parent = 0, None
-    for name, _ in module.named_modules():
-        if name in blocks and name.rpartition(".")[0] != parent:
-            stage, parent = stage + 1, name.rpartition(".")[0]
-        found[name] = stage
-    last = {name: found[name] for name in blocks}
-    for name in found:
-        held = [stage for block, stage in last.items() if block.startswith(f"{name}.")]
-        found[name] = max([found[name], *held])
+def units(module: nn.Module) -> list[str]:
+    """Outermost parts with weights whose class stands at least twice among one module's children."""
+    found: list[str] = []
+    for name, part in module.named_modules():
+        if any(name.startswith(f"{outer}.") for outer in found):
+            continue
+        children = [(key, child) for key, child in part.named_children() if _is_unit(child)]
+        count = Counter(type(child) for _, child in children)
+        found += [f"{name}.{key}".lstrip(".") for key, child in children if count[type(child)] > 1]
     return found
+
+
+def _is_unit(part: nn.Module) -> bool:
+    built = type(part) not in _CONTAINERS and next(part.children(), None) is not None
+    return built and weights(part) > 0
 
 
 def is_smoothing(part: nn.Module) -> bool:
@@ -68,7 +68,7 @@ def is_smoothing(part: nn.Module) -> bool:
     if isinstance(part, nn.AvgPool2d):
         return first(part.stride) == 1 and first(part.kernel_size) > 1
     called = _SMOOTHING.search(type(part).__name__) is not None
-    return isinstance(part, Smooth) or (called and not isinstance(part, _CONTAINERS) and not _weights(part))
+    return isinstance(part, Smooth) or (called and not isinstance(part, _CONTAINERS) and not weights(part))
 
 
 def stride(part: nn.Module) -> int:
@@ -108,7 +108,7 @@ def _transformer_blocks(module: nn.Module) -> dict[str, Kind]:
 
 def _halves(part: nn.Module) -> tuple[str, str]:
     """Names of the attention and of the MLP among a module's children, empty where there is none."""
-    children = {name: child for name, child in part.named_children() if _weights(child)}
+    children = {name: child for name, child in part.named_children() if weights(child)}
     attention = [
         name
         for name, child in children.items()
@@ -123,6 +123,7 @@ def _halves(part: nn.Module) -> tuple[str, str]:
 def _residual_blocks(module: nn.Module, taken: set[str]) -> dict[str, Kind]:
     """Residual blocks outside of the modules already taken and of those that hold them."""
     repeated = _repeated(module)
+    beside = _beside(module, repeated)
     kinds: dict[str, Kind] = {}
 
     def descend(part: nn.Module, prefix: str) -> None:
@@ -131,7 +132,8 @@ def _residual_blocks(module: nn.Module, taken: set[str]) -> dict[str, Kind]:
             if full in taken:
                 continue
             holds_taken = any(other.startswith(f"{full}.") for other in taken)
-            if _is_block(child) and type(child) in repeated and not holds_taken and not _is_stage(child):
+            fits = type(child) in repeated or child in beside
+            if fits and _is_block(child) and not holds_taken and not _is_stage(child):
                 kinds[full] = "block"
             else:
                 descend(child, f"{full}.")
@@ -140,11 +142,22 @@ def _residual_blocks(module: nn.Module, taken: set[str]) -> dict[str, Kind]:
     return kinds
 
 
+def _beside(module: nn.Module, repeated: set[type]) -> set[nn.Module]:
+    """What could be blocks of a class of their own, in a container beside others that hold blocks."""
+    found: set[nn.Module] = set()
+    for parent in module.modules():
+        inner = [child for child in parent.children() if type(parent) in _CONTAINERS]
+        rows = [list(child.children()) for child in inner if type(child) in _CONTAINERS]
+        if any(type(part) in repeated for row in rows for part in row):
+            found.update(part for row in rows for part in row if _is_block(part))
+    return found
+
+
 def _is_block(part: nn.Module) -> bool:
     """Whether a module could be a residual block: a convolution and one more layer with weights."""
     if type(part) in _CONTAINERS:
         return False
-    return _weights(part) > 1 and any(isinstance(layer, _CONVOLUTIONS) for layer in part.modules())
+    return weights(part) > 1 and any(isinstance(layer, _CONVOLUTIONS) for layer in part.modules())
 
 
 def _is_stage(part: nn.Module) -> bool:
@@ -199,7 +212,8 @@ def _between(module: nn.Module, blocks: list[str]) -> dict[str, Kind]:
     return kinds
 
 
-def _weights(part: nn.Module) -> int:
+def weights(part: nn.Module) -> int:
+    """Convolutions and dense layers that a module holds or is."""
     return sum(isinstance(layer, _WEIGHTS) for layer in part.modules())
 
 
