@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.intervals import student
 from landscape.comparison.rows import ROWS
 from landscape.errors import ResultError
+from landscape.intervals import student
 from landscape.results import plain
 
 MEANS = (

@@ -48,7 +48,7 @@ def verdicts(results: Results, *, mix: bool = False, seed: int = 0) -> list[Verd
     Args:
         results: Network name → kind → dataset.
         mix: Whether networks measured under different protocols may be compared.
-        seed: Of the bootstrap.
+        seed: Of the resampling.
 
     Raises:
         ResultError: If a pair was measured under different protocols, and `mix` does not allow it, or seeds
@@ -106,6 +106,6 @@ def _verdict(pair: Pair, quantity: Quantity, change: Change) -> Verdict:
     means = f"{change.baseline:.4g} → {change.variant:.4g}".replace("-", "−")
     who = f"{pair.factor} ({' → '.join(pair.labels)})"
     text = f"{who}: {quantity.name} {means}{unit}, change {change.in_words}: {verdict}."
-    if change.needed:
-        text += f" A change of that size would take about {change.needed} {change.over} to tell."
+    if change.effort:
+        text += f" {change.effort}"
     return Verdict(pair, quantity, change, verdict, text)

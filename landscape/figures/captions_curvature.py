@@ -22,7 +22,7 @@ def spectrum(results: Results, *, log: bool | None = None) -> str:
         {
             name: f"Student's interval over {seeds(dataset)}"
             if seeds(dataset)
-            else "bootstrap interval over mini-batches"
+            else "interval over mini-batches"
             for name, dataset in results.items()
         }
     )
