@@ -23,7 +23,7 @@ from PIL import Image
 
 from landscape import family, figures
 from landscape.comparison import Verdict, correlations, effects, pooled, theory, verdicts
-from landscape.comparison.claims import OTHER, PAIRED, Finding, findings
+from landscape.comparison.claims import OPEN, OTHER, PAIRED, Finding, findings
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
 from landscape.comparison.identity import groups, record_of
@@ -194,6 +194,16 @@ def alarms(results: Results, quantity: str) -> str:
     return f"{sum(told)} of {len(told)}"
 
 
+def taken_back(found: list[Finding]) -> str:
+    """Comparisons whose interval excludes no change, but which cannot be told once corrected."""
+    lost = [
+        f"{each.claim.quantity} of {each.where} ({signed(each.change)}, p = {each.adjusted:.2g})"
+        for each in found
+        if each.change.distinguishable and each.verdict == OPEN
+    ]
+    return "; ".join(lost) or "none"
+
+
 def _rate(kinds: Mapping[str, xr.Dataset]) -> float:
     return float(record_of(kinds)["config"].get("dropout") or 0)
 
@@ -244,6 +254,7 @@ def page(results: Results) -> str:
         means=means(merged),
         seeds=seeds(merged),
         tally=tally(found),
+        taken_back=taken_back(found),
         averaging=slope(theory.averaging(family_alone)),
         sharpness=slope(theory.sharpness(family_alone)),
         rank=partial(rank, correlations(merged)),
