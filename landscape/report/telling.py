@@ -85,7 +85,7 @@ class Telling:
         if chosen and all(sides):
             try:
                 require_alike(chosen.kind, (first.name, second.name), [*sides[0], *sides[1]])
-                change = change_between(chosen, *sides)
+                change = change_between(chosen, sides[0], sides[1])
             except ResultError:
                 change = None
             if change is not None:
