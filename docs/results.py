@@ -20,6 +20,7 @@ import xarray as xr
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy.stats import spearmanr
 
 from landscape import family, figures
 from landscape.comparison import Verdict, correlations, effects, pooled, theory, verdicts
@@ -178,8 +179,10 @@ def rank(dataset: xr.Dataset, first: str, second: str) -> str:
 def within(results: Results, dropout: bool, first: str, second: str) -> str:
     """A rank correlation over single networks with MC dropout, or over those without."""
     own = {name: kinds for name, kinds in results.items() if bool(_rate(kinds)) == dropout}
-    pair = correlations(own).sel(quantity_a=first, quantity_b=second)
-    return f"ρ = {float(pair.correlation):+.2f} over {int(pair.networks)} networks".replace("-", "−")
+    table = values(own)
+    shared = [name for name in table[first] if name in table[second]]
+    rho = spearmanr(*([table[which][name] for name in shared] for which in (first, second))).statistic
+    return f"ρ = {rho:+.2f} over {len(shared)} networks".replace("-", "−")
 
 
 def alarms(results: Results, quantity: str) -> str:
@@ -237,7 +240,7 @@ def slope(found: Slope | None) -> str:
     return text.replace("-", "−")
 
 
-def page(results: Results) -> str:
+def page(results: Results, correlated: xr.Dataset) -> str:
     """The page's text."""
     family_alone = unaltered(results)
     merged = pooled(usual(family_alone))
@@ -257,7 +260,7 @@ def page(results: Results) -> str:
         taken_back=taken_back(found),
         averaging=slope(theory.averaging(family_alone)),
         sharpness=slope(theory.sharpness(family_alone)),
-        rank=partial(rank, correlations(merged)),
+        rank=partial(rank, correlated),
         alone=spoken([], verdicts(first), first)["say"],
         averaged=lambda factor, name: signed(next(effects.of_averages(family_alone, factor, name))[1]),
         within=partial(within, usual(family_alone)),
@@ -266,24 +269,24 @@ def page(results: Results) -> str:
     )
 
 
-def pictures(results: Results) -> dict[str, Figure]:
+def pictures(results: Results, correlated: xr.Dataset) -> dict[str, Figure]:
     """The pictures by name."""
-    merged = pooled(usual(unaltered(results)))
     changes = verdicts(usual(unaltered(results)))
     return {
         "overview": figures.overview(changes),
         "chain": figures.chain(changes),
         "conditions": figures.conditions(conditional(results)),
-        "correlations": figures.correlations(correlations(merged), width=figures.TWO_COLUMN * 0.8),
+        "correlations": figures.correlations(correlated, width=figures.TWO_COLUMN * 0.8),
     }
 
 
 def main() -> None:
     """Write page and pictures."""
     results = family.measured()
-    PAGE.write_text(page(results), encoding="utf-8")
+    correlated = correlations(pooled(usual(unaltered(results))))  # slow: by permutation
+    PAGE.write_text(page(results, correlated), encoding="utf-8")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for name, figure in pictures(results).items():
+    for name, figure in pictures(results, correlated).items():
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=DPI)
         Image.open(stream).convert("RGB").save(PICTURES / f"{name}.webp", quality=80, method=6)
