@@ -269,8 +269,10 @@ def page(results: Results, correlated: xr.Dataset) -> str:
     )
 
 
-def pictures(results: Results, correlated: xr.Dataset) -> dict[str, Figure]:
-    """The pictures by name."""
+def pictures(results: Results, correlated: xr.Dataset | None = None) -> dict[str, Figure]:
+    """The pictures by name; rank correlations are computed unless they are at hand."""
+    if correlated is None:
+        correlated = correlations(pooled(usual(unaltered(results))))
     changes = verdicts(usual(unaltered(results)))
     return {
         "overview": figures.overview(changes),
