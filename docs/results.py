@@ -20,10 +20,11 @@ import xarray as xr
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy.stats import spearmanr
 
 from landscape import family, figures
 from landscape.comparison import Verdict, correlations, effects, pooled, theory, verdicts
-from landscape.comparison.claims import OTHER, PAIRED, Finding, findings
+from landscape.comparison.claims import OPEN, OTHER, PAIRED, Finding, findings
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
 from landscape.comparison.identity import groups, record_of
@@ -178,8 +179,10 @@ def rank(dataset: xr.Dataset, first: str, second: str) -> str:
 def within(results: Results, dropout: bool, first: str, second: str) -> str:
     """A rank correlation over single networks with MC dropout, or over those without."""
     own = {name: kinds for name, kinds in results.items() if bool(_rate(kinds)) == dropout}
-    pair = correlations(own).sel(quantity_a=first, quantity_b=second)
-    return f"ρ = {float(pair.correlation):+.2f} over {int(pair.networks)} networks".replace("-", "−")
+    table = values(own)
+    shared = [name for name in table[first] if name in table[second]]
+    rho = spearmanr(*([table[which][name] for name in shared] for which in (first, second))).statistic
+    return f"ρ = {rho:+.2f} over {len(shared)} networks".replace("-", "−")
 
 
 def alarms(results: Results, quantity: str) -> str:
@@ -192,6 +195,16 @@ def alarms(results: Results, quantity: str) -> str:
             values = [each[1] for each in sides if each is not None]
             told.append(paired(*values, over=measure.items).distinguishable)
     return f"{sum(told)} of {len(told)}"
+
+
+def taken_back(found: list[Finding]) -> str:
+    """Comparisons whose interval excludes no change, but which cannot be told once corrected."""
+    lost = [
+        f"{each.claim.quantity} of {each.where} ({signed(each.change)}, p = {each.adjusted:.2g})"
+        for each in found
+        if each.change.distinguishable and each.verdict == OPEN
+    ]
+    return "; ".join(lost) or "none"
 
 
 def _rate(kinds: Mapping[str, xr.Dataset]) -> float:
@@ -227,7 +240,7 @@ def slope(found: Slope | None) -> str:
     return text.replace("-", "−")
 
 
-def page(results: Results) -> str:
+def page(results: Results, correlated: xr.Dataset) -> str:
     """The page's text."""
     family_alone = unaltered(results)
     merged = pooled(usual(family_alone))
@@ -244,9 +257,10 @@ def page(results: Results) -> str:
         means=means(merged),
         seeds=seeds(merged),
         tally=tally(found),
+        taken_back=taken_back(found),
         averaging=slope(theory.averaging(family_alone)),
         sharpness=slope(theory.sharpness(family_alone)),
-        rank=partial(rank, correlations(merged)),
+        rank=partial(rank, correlated),
         alone=spoken([], verdicts(first), first)["say"],
         averaged=lambda factor, name: signed(next(effects.of_averages(family_alone, factor, name))[1]),
         within=partial(within, usual(family_alone)),
@@ -255,24 +269,26 @@ def page(results: Results) -> str:
     )
 
 
-def pictures(results: Results) -> dict[str, Figure]:
-    """The pictures by name."""
-    merged = pooled(usual(unaltered(results)))
+def pictures(results: Results, correlated: xr.Dataset | None = None) -> dict[str, Figure]:
+    """The pictures by name; rank correlations are computed unless they are at hand."""
+    if correlated is None:
+        correlated = correlations(pooled(usual(unaltered(results))))
     changes = verdicts(usual(unaltered(results)))
     return {
         "overview": figures.overview(changes),
         "chain": figures.chain(changes),
         "conditions": figures.conditions(conditional(results)),
-        "correlations": figures.correlations(correlations(merged), width=figures.TWO_COLUMN * 0.8),
+        "correlations": figures.correlations(correlated, width=figures.TWO_COLUMN * 0.8),
     }
 
 
 def main() -> None:
     """Write page and pictures."""
     results = family.measured()
-    PAGE.write_text(page(results), encoding="utf-8")
+    correlated = correlations(pooled(usual(unaltered(results))))  # slow: by permutation
+    PAGE.write_text(page(results, correlated), encoding="utf-8")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for name, figure in pictures(results).items():
+    for name, figure in pictures(results, correlated).items():
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=DPI)
         Image.open(stream).convert("RGB").save(PICTURES / f"{name}.webp", quality=80, method=6)

@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from landscape.debiasing import Debiased, debiased
 from landscape.errors import LandscapeError
 
 
@@ -44,6 +46,15 @@ class Reliability:
     def error(self) -> Tensor:
         """Expected calibration error, shape (…); NaN where a confidence is."""
         return self.gaps.abs().sum(-1) / self._total()
+
+    def debiased_error(self) -> Debiased:
+        """Expected calibration error without its bias, with its 95 % interval; NaN where a confidence is."""
+        count, confidence, hits = (
+            values.double().where((self.unknown == 0)[..., None], math.nan).cpu().numpy()
+            for values in (self.count, self.confidence, self.hits)
+        )
+        filled = np.maximum(count, 1)
+        return debiased(count, confidence / filled, hits / filled)
 
     def signed_error(self) -> Tensor:
         """Σ over bins of share · (mean confidence − accuracy), shape (…): positive means overconfident.

@@ -14,6 +14,7 @@ from landscape.analyses.stamping import stamped
 from landscape.graphs import KEPT_BYTES, Curvature
 from landscape.hessian import Operator
 from landscape.hessian.differences import ErrorBound
+from landscape.intervals import from_error
 from landscape.linalg import Which
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
@@ -22,6 +23,7 @@ from landscape.work import Runner, in_memory
 
 _LARGE = 0.01
 """Error of finite differences, as a share of the largest product, that is worth a look."""
+_RARE = 6e-5  # as far out as four standard errors of a normal distribution
 
 
 def eigenvalues(
@@ -267,7 +269,8 @@ def _differences(bound: ErrorBound) -> Check:
 
 def _spread(dataset: xr.Dataset) -> Check:
     value, error = float(dataset.trace), float(dataset.trace_standard_error)
-    text = f"The trace is {value:.5g} ± {error:.2g} (one standard error)."
+    ends = f"{float(dataset.trace_low):.5g} to {float(dataset.trace_high):.5g}"
+    text = f"The trace is {value:.5g} ± {error:.2g} (one standard error; 95 % interval {ends})."
     if error <= 0.1 * abs(value):
         return Check("trace", True, text)
     return Check("trace", False, f"{text} That is more than a tenth of it; take more probes.")
@@ -288,7 +291,8 @@ def _moment(dataset: xr.Dataset, other: xr.Dataset) -> Check:
     if not math.isfinite(error):
         return Check("moment", True, f"{text}; one probe has no standard error to compare them by.")
     off = abs(ours - theirs) / error if error else math.inf * (ours != theirs)
-    if math.isnan(off) or off <= 4:
+    fewer = min(dataset.sizes["probe"], int(other.products))  # degrees of freedom are at least these less one
+    if math.isnan(off) or from_error(off, 1.0, fewer - 1).p_value >= _RARE:
         return Check("moment", True, f"{text}, {0 if math.isnan(off) else off:.1f} standard errors apart.")
     return Check(
         "moment", False, f"{text}, {off:.1f} standard errors apart; take more steps or --dtype float64."

@@ -146,21 +146,26 @@ def _spectrum(dataset: xr.Dataset) -> Part:
 def _trace(dataset: xr.Dataset) -> Part:
     value, error = float(dataset.trace), float(dataset.trace_standard_error)
     options = attribute(dataset, "protocol")["options"]
-    values = {"value": value, "standard_error": error, "probes": options["probes"]}
-    return values, [f"trace {value:.5g} ± {error:.2g} (one standard error, {options['probes']} probes)"]
+    ends = [float(dataset.trace_low), float(dataset.trace_high)]
+    values = {"value": value, "standard_error": error, "interval": ends, "probes": options["probes"]}
+    return values, [
+        f"trace {value:.5g} ± {error:.2g} (one standard error, {options['probes']} probes), "
+        f"95 % interval {ends[0]:.5g} to {ends[1]:.5g}"
+    ]
 
 
 def _density(dataset: xr.Dataset) -> Part:
     value, error = float(dataset.trace), float(dataset.trace_standard_error)
+    interval = [float(dataset.trace_low), float(dataset.trace_high)]
     nodes = dataset.node.values[dataset.weight.values > 0]
     values = {
-        "trace": {"value": value, "standard_error": error},
+        "trace": {"value": value, "standard_error": error, "interval": interval},
         "smallest": float(nodes.min()),
         "largest": float(nodes.max()),
         "width": float(dataset.width),
     }
     ends = f"density from {nodes.min():.4g} to {nodes.max():.4g}"
-    return values, [f"{ends}, first moment a trace of {value:.5g} ± {error:.2g}"]
+    return values, [f"{ends}, first moment a trace of {value:.5g} ± {error:.2g} (one standard error)"]
 
 
 def _layers(dataset: xr.Dataset) -> Part:

@@ -163,6 +163,9 @@ def _evaluation(dataset: xr.Dataset, bins: int) -> parts.Summary:
         for name, stored in _MEANS.items()
         if f"{stored}_standard_error" in dataset
     }
+    if "ece_debiased" in dataset:
+        values["ece_debiased"] = float(dataset.ece_debiased)
+        values["ece_interval"] = [float(dataset.ece_debiased_low), float(dataset.ece_debiased_high)]
     values |= {"samples": dataset.sizes["sample"], "standard_error": error}
     rows = (
         ("accuracy", "accuracy", ""),
@@ -181,6 +184,12 @@ def _evaluation(dataset: xr.Dataset, bins: int) -> parts.Summary:
         for label, name, unit in rows
         if values[name] is not None
     ]
+    if "ece_debiased" in values:
+        low, high = values["ece_interval"]
+        at = next(place for place, line in enumerate(lines) if line.startswith("ECE"))
+        lines.insert(
+            at + 1, f"{'debiased':<11}{values['ece_debiased']:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+        )
     return values, [*lines, f"over {values['samples']} samples; ± is one standard error"]
 
 

@@ -89,7 +89,7 @@ def _conditions(results: Results, mix: bool, out: str | None) -> Answer:
         figures.save(figures.conditions(found), Path(out) / "conditions")
         write_text(Path(out) / "conditions.txt", caption(found) + "\n")
     rows = [{"condition": each.condition, **record(each.verdict)} for each in found]
-    return rows, [f"{each.condition}: {each.verdict.sentence}" for each in found]
+    return rows, [f"{each.condition} (exploratory): {each.verdict.sentence}" for each in found]
 
 
 def _claims(results: Results, mix: bool) -> Answer:
@@ -108,6 +108,9 @@ def _claims(results: Results, mix: bool) -> Answer:
             "high": each.change.high,
             "over": each.change.over,
             "count": each.change.count,
+            "p_value": each.change.p_value,
+            "adjusted": each.adjusted,
+            "family": each.family,
             "verdict": each.verdict,
         }
         for each in found
@@ -145,6 +148,9 @@ def record(verdict: Any) -> dict[str, Any]:
         "over": change.over,
         "count": change.count,
         "needed": change.needed,
+        "p_value": change.p_value,
+        "adjusted": verdict.adjusted,
+        "family": verdict.family,
         "verdict": verdict.verdict,
         "sentence": verdict.sentence,
     }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from landscape.comparison import effects
 from landscape.comparison.identity import Results, record_of
 from landscape.comparison.intervals import Change
-from landscape.comparison.verdicts import Verdict, verdicts
+from landscape.comparison.multiplicity import corrected
+from landscape.comparison.verdicts import Verdict, told, verdicts
 
 AGREES, CONTRADICTS, OPEN = "agrees", "contradicts", "cannot tell"
+_AVERAGES, _OTHERS = "means of passes", "other claims"
+"""Blocks of the comparisons that are no verdicts."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,16 @@ class Finding:
         where: Which networks.
         change: By how much, with its interval.
         verdict: `agrees`, `contradicts` or `cannot tell`.
+        family: What it was corrected with, as in `Verdict`; comparisons that are no verdicts have their own.
+        adjusted: Its p-value, corrected for the others of its family.
     """
 
     claim: Claim
     where: str
     change: Change
     verdict: str
+    family: str = ""
+    adjusted: float = math.nan
 
     @property
     def sentence(self) -> str:
@@ -146,32 +154,37 @@ def findings(results: Results, *, mix: bool = False) -> list[Finding]:
         ResultError: As `landscape.comparison.verdicts`.
     """
     changes = verdicts(results, mix=mix)
-    found = [
-        Finding(claim, where, change, _verdict(claim, change))
-        for claim in PAIRED
-        for where, change in _paired(claim, results, changes, mix)
-    ]
+    found = [_finding(claim, *each) for claim in PAIRED for each in _paired(claim, results, changes, mix)]
     for claim, measured in OTHER:
-        for where, change in measured(results, mix):
-            found.append(Finding(claim, where, change, _verdict(claim, change)))
+        found += [_finding(claim, *each, _OTHERS) for each in measured(results, mix)]
+    families = [each.family for each in found]
+    for family in (_AVERAGES, _OTHERS):
+        places = [place for place, each in enumerate(families) if each == family]
+        values = corrected([family] * len(places), [found[place].change.p_value for place in places])
+        for place, value in zip(places, values, strict=True):
+            found[place] = _finding(
+                found[place].claim, found[place].where, found[place].change, family, value
+            )
     return found
+
+
+def _finding(claim: Claim, where: str, change: Change, family: str, adjusted: float = math.nan) -> Finding:
+    verdict = OPEN
+    if told(change, adjusted):
+        verdict = AGREES if change.value * claim.sign > 0 else CONTRADICTS
+    return Finding(claim, where, change, verdict, family, adjusted)
 
 
 def _paired(
     claim: Claim, results: Results, changes: Sequence[Verdict], mix: bool
-) -> Iterator[effects.Effect]:
+) -> Iterator[tuple[str, Change, str, float]]:
     """Changes of one factor; of predictions with MC dropout, those of the means of passes where measured."""
     means = list(effects.of_averages(results, claim.factor, claim.averaged, mix)) if claim.averaged else []
     for each in changes:
         if each.pair.factor == claim.factor and each.quantity.name == claim.quantity:
             rate = record_of(results[each.pair.variant[0]])["config"].get("dropout")
             if not (rate and means):
-                where = " → ".join(each.pair.labels)
-                yield where + (f", MC dropout {rate:g}" if rate else ""), each.change
-    yield from means
-
-
-def _verdict(claim: Claim, change: Change) -> str:
-    if not change.distinguishable:
-        return OPEN
-    return AGREES if change.value * claim.sign > 0 else CONTRADICTS
+                where = " → ".join(each.pair.labels) + (f", MC dropout {rate:g}" if rate else "")
+                yield where, each.change, each.family, each.adjusted
+    for where, change in means:
+        yield where, change, _AVERAGES, math.nan

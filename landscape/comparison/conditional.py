@@ -59,11 +59,12 @@ def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[C
     The reference is the usual measurement of the networks trained as most of them were. Others differ in what
     was measured (`MEASURED`), in the unit (divided by the training NLL, multiplied by the squared norm of the
     weights, both per network), in how both networks of a pair were trained, or in training and one of those.
+    All of it is exploratory: each change is judged by its own interval.
 
     Args:
         results: Network name → name of the result → dataset.
         mix: Whether networks measured under different protocols may be compared.
-        seed: Of the bootstrap.
+        seed: Of the resampling.
 
     Raises:
         ResultError: As `verdicts`.
@@ -71,7 +72,7 @@ def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[C
     most = _most(results)
     found = []
     for words, view in _views(results):
-        for verdict in verdicts(view, mix=mix, seed=seed):
+        for verdict in verdicts(view, mix=mix, seed=seed, exploratory=True):
             record = attribute(next(iter(view[verdict.pair.variant[0]].values())), "network")
             other = _in_words(_training(record), most)
             dropout = float(record["config"].get("dropout") or 0)

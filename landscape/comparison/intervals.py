@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-RESAMPLES = 4000
-FEW, MANY = 10, 2000
-LEVEL = 0.95
+from landscape import intervals
+from landscape.intervals import Interval, student
+
+__all__ = ["Change", "over_seeds", "paired", "student", "unpaired"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Change:
         high: Upper end.
         over: What the interval is over: `seeds`, or the items that both networks share.
         count: How many of them.
+        p_value: Two-sided, of no change; NaN if it is not known.
+        reason: Why there is no interval, in words, such as `too few events`.
     """
 
     baseline: float
@@ -33,6 +35,8 @@ class Change:
     high: float
     over: str
     count: int
+    p_value: float = math.nan
+    reason: str = ""
 
     @property
     def value(self) -> float:
@@ -41,31 +45,38 @@ class Change:
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the interval excludes no change."""
+        """Whether the interval, by itself, excludes no change."""
         return self.low > 0 or self.high < 0
 
     @property
     def in_words(self) -> str:
         """The change, its interval where there is one, and what that is over."""
         if not math.isfinite(self.low):
-            return f"{self.value:+.3g}, without an interval".replace("-", "−")
+            why = f": {self.reason}" if self.reason else ""
+            return f"{self.value:+.3g}, without an interval{why}".replace("-", "−")
         numbers = f"{self.value:+.3g} [{self.low:+.3g}, {self.high:+.3g}]".replace("-", "−")
         return f"{numbers} over {self.count} {self.over}"
 
     @property
     def needed(self) -> int | None:
         """About how many seeds or items would tell a change of this size; None if it is told, or zero."""
-        half = (self.high - self.low) / 2
-        if self.distinguishable or not math.isfinite(half) or not self.value:
-            return None
-        return max(math.ceil(self.count * (half / abs(self.value)) ** 2), self.count + 1)
+        return intervals.needed(self.value, (self.low, self.high), self.count)
+
+    @property
+    def effort(self) -> str:
+        """A sentence on what a change of this size would take to tell; empty if it is told, or zero."""
+        needed, most = self.needed, intervals.most(self.count)
+        if needed is None:
+            return ""
+        if needed > most:
+            return f"To tell a change of that size takes more than {most:,} {self.over}: treat as no effect."
+        return f"A change of that size would take about {needed:,} {self.over} to tell."
 
 
 def paired(baseline: np.ndarray, variant: np.ndarray, *, over: str, seed: int = 0) -> Change:
     """Of two networks measured on the same items: the interval of the mean difference over them.
 
-    A BCa bootstrap (Efron 1987); Student's interval under ten items, where that is far too narrow, and from
-    2,000 on, where they agree and a bootstrap takes gigabytes.
+    Of the kind that `landscape.intervals.of_mean` chooses by their number.
 
     Args:
         baseline: One value for each item, shape (item,).
@@ -73,25 +84,8 @@ def paired(baseline: np.ndarray, variant: np.ndarray, *, over: str, seed: int = 
         over: What the items are.
         seed: Of the resampling.
     """
-    difference = variant - baseline
-    low, high = _interval(difference, seed)
-    return Change(float(baseline.mean()), float(variant.mean()), low, high, over, len(difference))
-
-
-def _interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
-    """Of a mean; NaN where nothing can be said."""
-    if len(difference) < 2 or not np.isfinite(difference).all():
-        return math.nan, math.nan
-    if not np.ptp(difference):
-        return float(difference[0]), float(difference[0])
-    if not FEW <= len(difference) < MANY:
-        found = stats.ttest_1samp(difference, 0.0).confidence_interval(LEVEL)
-        return float(found.low), float(found.high)
-    rng = np.random.default_rng(seed)
-    found = stats.bootstrap(
-        (difference,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa", rng=rng
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    found = intervals.of_mean(variant - baseline, seed=seed)
+    return _change(float(baseline.mean()), float(variant.mean()), found, over, len(baseline))
 
 
 def unpaired(
@@ -106,9 +100,8 @@ def unpaired(
         over: What the errors are over.
         count: How many.
     """
-    half = float(stats.norm.ppf(0.5 + LEVEL / 2)) * math.hypot(*errors)
-    change = variant - baseline
-    return Change(baseline, variant, change - half, change + half, over, count)
+    found = intervals.from_error(variant - baseline, math.hypot(*errors))
+    return _change(baseline, variant, found, over, count)
 
 
 def over_seeds(baseline: Sequence[float], variant: Sequence[float]) -> Change:
@@ -121,29 +114,9 @@ def over_seeds(baseline: Sequence[float], variant: Sequence[float]) -> Change:
         variant: Likewise; the seeds need not match.
     """
     a, b = np.asarray(baseline, float), np.asarray(variant, float)
-    first, second = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-    half = 0.0
-    if first + second:
-        freedom = (first + second) ** 2 / (first**2 / (len(a) - 1) + second**2 / (len(b) - 1))
-        half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * math.sqrt(first + second))
-    change = float(b.mean() - a.mean())
-    return Change(
-        float(a.mean()), float(b.mean()), change - half, change + half, "seeds", min(len(a), len(b))
-    )
+    found = intervals.welch(a, b)
+    return _change(float(a.mean()), float(b.mean()), found, "seeds", min(len(a), len(b)))
 
 
-def student(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over seeds, its standard error, and the ends of its 95 % interval (Student 1908).
-
-    Args:
-        values: Shape (seed, …).
-
-    Returns:
-        Each of shape (…); errors and ends are NaN for a single seed, and where a value is not finite.
-    """
-    count = len(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = values.mean(0)
-        error = values.std(0, ddof=1) / math.sqrt(count) if count > 1 else np.full(values.shape[1:], math.nan)
-        half = float(stats.t.ppf(0.5 + LEVEL / 2, max(count - 1, 1))) * error
-        return np.asarray(centre), np.asarray(error), np.asarray(centre - half), np.asarray(centre + half)
+def _change(baseline: float, variant: float, found: Interval, over: str, count: int) -> Change:
+    return Change(baseline, variant, found.low, found.high, over, count, found.p_value, found.reason)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.intervals import student
 from landscape.comparison.rows import ROWS
 from landscape.errors import ResultError
+from landscape.intervals import student
 from landscape.results import plain
 
 MEANS = (
@@ -30,6 +30,7 @@ MEANS = (
 """Kinds whose numbers are averaged; what is neither here nor in `ROWS` is a picture of one network."""
 
 _ERROR = "_standard_error"
+_ENDS = ("_low", "_high")
 _FORM = ("depth", "frequency_pi", "radial_frequency_pi", "step_size", "components", "bin_lower", "bin_upper")
 """Numbers that are not measured: they are the same, or the results do not belong together."""
 _DROPPED = ("log_probability",)
@@ -77,9 +78,10 @@ def together(datasets: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset, str]:
 def mean(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """The mean over seeds of every variable, with standard errors over seeds.
 
-    `X_standard_error` becomes sd/√n of X over n seeds, and `X_change_standard_error` that of the change of X
-    from the layer before. Counts of bins are added, and what is known of a bin is weighted by them. What is
-    not finite for one seed is not finite in the mean.
+    `X_standard_error` becomes sd/√n of X over n seeds, `X_low` and `X_high` the ends of Student's interval,
+    and `X_change_standard_error` the error of the change of X from the layer before. Counts of bins are
+    added, and what is known of a bin is weighted by them. What is not finite for one seed is not finite in
+    the mean.
 
     Args:
         parts: Of one form.
@@ -90,7 +92,10 @@ def mean(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     first = parts[0]
     found = {}
     for name in map(str, first.data_vars):
-        values = _error(name, parts) if name.endswith(_ERROR) else _value(name, parts)
+        if name.endswith(_ERROR):
+            values = _error(name, parts)
+        else:
+            values = _end(name, parts) if name.endswith(_ENDS) else _value(name, parts)
         if values is not None:
             about = first[name].attrs
             if name.endswith(_ERROR):
@@ -134,6 +139,15 @@ def _error(name: str, parts: Sequence[xr.Dataset]) -> np.ndarray | None:
         deviation = np.nansum((values - _average(values)) ** 2, 0)
         return np.sqrt(deviation / np.where(count > 1, (count - 1.0) * count, np.nan))
     return student(values)[1]
+
+
+def _end(name: str, parts: Sequence[xr.Dataset]) -> np.ndarray | None:
+    """An end of Student's interval over seeds; None if what it is of is not there."""
+    of, _, end = name.rpartition("_")
+    if of not in parts[0]:
+        return None
+    _, _, low, high = student(_stack(of, parts).astype(float))
+    return low if end == "low" else high
 
 
 def _weighted(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -44,6 +44,19 @@ def sharpest(dataset: xr.Dataset) -> Values:
     return np.arange(values.size), values.values.astype(float)
 
 
+def positive(dataset: xr.Dataset) -> Values:
+    """One value for each mini-batch whose mean is the APE, and whose spread is that of a ratio estimator.
+
+    Where each mini-batch has one eigenvalue, and it is positive, the values are the eigenvalues themselves.
+    """
+    values = dataset["eigenvalue"].transpose("batch", "rank").values.astype(float)
+    sums, counts = np.where(values > 0, values, 0.0).sum(1), (values > 0).sum(1)
+    if not counts.sum():
+        return np.arange(len(values)), np.full(len(values), np.nan)
+    mean = sums.sum() / counts.sum()
+    return np.arange(len(values)), mean + (sums - mean * counts) / counts.mean()
+
+
 def largest_ensemble(kinds: Mapping[str, xr.Dataset]) -> xr.Dataset | None:
     """Of the results of a network the ensemble of the most predictions; None without one."""
     ensembles = [each for each in kinds.values() if each.attrs.get("kind") == "ensemble"]
@@ -121,3 +134,6 @@ QUANTITIES: tuple[Quantity, ...] = (
 The eigenvalue is that of each mini-batch; feature maps are those at the ends of stages, and their high
 frequencies Δ log amplitude at the highest frequency.
 """
+
+APE = Quantity("mean positive eigenvalue (APE)", "spectrum", "", "mini-batches", *_FLAT, positive)
+"""Not one of the chain: of one eigenvalue a mini-batch, all positive, it is the largest one again."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.intervals import student
+from landscape.intervals import student
 
 SEED = "seed"
 """Coordinate along the rows: the name of the network that each is of."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from landscape.comparison.seeds import members
+from landscape.debiasing import debiased
 from landscape.results import at_centre, attribute
 
 Kinds = Mapping[str, xr.Dataset]
@@ -22,10 +23,12 @@ class Number:
     Attributes:
         value: As it is printed, shares in per cent.
         error: Its standard error in the same unit; None if it is not known.
+        ends: Of its 95 % interval, where that is not ± two standard errors.
     """
 
     value: float
     error: float | None = None
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Scores:
         nll: In nats.
         accuracy: In per cent.
         ece: In per cent.
+        debiased: The same without the part that noise alone gives it; None if that is not known.
         samples: How many, and of what; empty if that is not recorded.
         over: What the standard errors are over, such as `samples` or `3 seeds`.
     """
@@ -45,6 +49,7 @@ class Scores:
     nll: Number
     accuracy: Number
     ece: Number
+    debiased: Number | None
     samples: str
     over: str
 
@@ -65,9 +70,26 @@ def scores(kinds: Kinds) -> Scores | None:
         number(dataset, name, factor) for name, factor in zip(names, (1, 100, 100), strict=True)
     )
     seeds = members(dataset)
-    return Scores(
-        averaged, nll, accuracy, ece, _samples(dataset), f"{len(seeds)} seeds" if seeds else "samples"
-    )
+    over = f"{len(seeds)} seeds" if seeds else "samples"
+    value, low, high = debiased_ece(dataset)
+    debiased = None if value is None else Number(100 * value, ends=(100 * low, 100 * high))
+    return Scores(averaged, nll, accuracy, ece, debiased, _samples(dataset), over)
+
+
+def debiased_ece(dataset: xr.Dataset) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Debiased ECE and the ends of its interval, as stored or from the bins of confidence; else None.
+
+    From the bins, of one network: those of several seeds hold the predictions of all of them.
+    """
+    names = [f"ece_debiased{end}" for end in ("", "_low", "_high")]
+    if all(name in dataset for name in names):
+        found = [float(dataset[name]) for name in names]
+    elif "bin_count" in dataset and not members(dataset):
+        binned = debiased(*(dataset[f"bin_{name}"].values for name in ("count", "confidence", "accuracy")))
+        found = [float(each) for each in (binned.value, binned.low, binned.high)]
+    else:
+        return None, None, None
+    return (found[0], found[1], found[2]) if all(map(math.isfinite, found)) else (None, None, None)
 
 
 def train_nll(kinds: Kinds) -> Number | None:

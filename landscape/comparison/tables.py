@@ -17,6 +17,7 @@ NEEDS = ("ensemble", "evaluation")
 """Results that a row can be read from."""
 PAPER = "P1"
 """What the paper is called in the heading of its own numbers."""
+DEBIASED = "ECE debiased (%)"
 PUT_IN = ", put in"
 """Ending of the label of a network that smoothing was put into after training."""
 
@@ -140,22 +141,35 @@ def _table(
         if each is not None
     )
     heading = f"{PAPER}{f' ({facts.network})' if facts.network else ''}: {what}"
-    columns = ("row", "network", "N", *(("train NLL",) if train else ()), "NLL", "accuracy (%)", "ECE (%)")
-    note = _note({label: each for label, each in found.items() if each}, train)
+    columns = (
+        "row",
+        "network",
+        "N",
+        *(("train NLL",) if train else ()),
+        "NLL",
+        "accuracy (%)",
+        "ECE (%)",
+        DEBIASED,
+    )
+    note = _note({label: each for label, each in found.items() if each}, train, "ECE" in what)
     return Table((*columns, heading), rows, played, note)
 
 
 def _cells(found: Scores, kinds: Kinds, train: bool) -> tuple[Cell, ...]:
     middle: tuple[Cell, ...] = (train_nll(kinds),) if train else ()
-    return (str(found.averaged), *middle, found.nll, found.accuracy, found.ece)
+    return (str(found.averaged), *middle, found.nll, found.accuracy, found.ece, found.debiased)
 
 
-def _note(found: Mapping[str, Scores], train: bool) -> str:
+def _note(found: Mapping[str, Scores], train: bool, published: bool) -> str:
     errors = ", ".join(dict.fromkeys(each.over for each in found.values()))
     parts = [
         f"Intervals: ± two standard errors over {errors}." if errors else "",
         "N: predictions averaged, of MC dropout under so many masks.",
-        "ECE: mean absolute difference between accuracy and confidence over bins of confidence.",
+        "ECE: mean absolute difference between accuracy and confidence over bins of confidence; debiased: "
+        "without the part that noise alone gives it, in brackets its 95 % interval.",
+        "In the authors' own ECE predictions of confidence exactly 1 fall out of the sums; here they count."
+        if published
+        else "",
         "Train NLL: on training images, one pass." if train else "",
         _samples(found),
         f"{PAPER}: the numbers that Park & Kim (2022a) published, of other networks, data and training, so "

@@ -10,8 +10,8 @@ from scipy import stats
 
 from landscape.comparison.claims import AGREES, CONTRADICTS, OPEN
 from landscape.comparison.identity import Results
-from landscape.comparison.intervals import student
 from landscape.comparison.quantities import largest_ensemble, sharpest
+from landscape.intervals import from_error, student
 
 _EXPONENT = "nll_variance_exponent"
 
@@ -63,8 +63,8 @@ def averaging(results: Results) -> Slope | None:
     values = np.array([float(attrs[_EXPONENT]) for attrs in found.values()])
     value, _, low, high = map(float, student(values))
     if len(values) == 1:
-        half = float(stats.norm.ppf(0.975)) * float(next(iter(found.values()))[f"{_EXPONENT}_standard_error"])
-        low, high = value - half, value + half
+        known = from_error(value, float(next(iter(found.values()))[f"{_EXPONENT}_standard_error"]))
+        low, high = known.low, known.high
     return Slope(value, low, high, -1.0, tuple(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,11 @@ import xarray as xr
 from landscape.comparison.conditions import require_alike
 from landscape.comparison.identity import Results, record_of
 from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
+from landscape.comparison.multiplicity import EXPLORATORY, corrected, family_of, in_words
 from landscape.comparison.pairs import Pair, comparable, pairs
 from landscape.comparison.quantities import ERROR, QUANTITIES, Quantity
 from landscape.errors import ResultError
+from landscape.intervals import distinguishable
 from landscape.results import attribute
 
 SAME = "not distinguishable"
@@ -29,6 +32,8 @@ class Verdict:
         change: By how much, with its interval.
         verdict: `flatter`, `sharper`, `better`, …, or `not distinguishable`.
         sentence: All of it in words, with what would be needed where nothing can be told.
+        family: What it was corrected with: `primary`, a block of comparisons, or `exploratory`.
+        adjusted: Its p-value, corrected for the others of its family; NaN if it is not known.
     """
 
     pair: Pair
@@ -36,19 +41,27 @@ class Verdict:
     change: Change
     verdict: str
     sentence: str
+    family: str = ""
+    adjusted: float = math.nan
 
 
-def verdicts(results: Results, *, mix: bool = False, seed: int = 0) -> list[Verdict]:
+def verdicts(
+    results: Results, *, mix: bool = False, seed: int = 0, exploratory: bool = False
+) -> list[Verdict]:
     """Every pair's change in every quantity that both have.
 
     With several seeds on both sides the interval is Welch's over seeds. With one, it is a paired interval
     over the mini-batches, directions or samples that two networks share, of one seed where there are such,
     and says nothing of other seeds; the pair of the verdict is then these two.
 
+    Verdicts are corrected for how many there are (`landscape.comparison.multiplicity`): largest Hessian
+    eigenvalue and NLL of all pairs are the primary family, the others secondary, block by block.
+
     Args:
         results: Network name → kind → dataset.
         mix: Whether networks measured under different protocols may be compared.
-        seed: Of the bootstrap.
+        seed: Of the resampling.
+        exploratory: Whether each is judged by itself, as the cells of the map of conditions are.
 
     Raises:
         ResultError: If a pair was measured under different protocols, and `mix` does not allow it, or seeds
@@ -57,7 +70,7 @@ def verdicts(results: Results, *, mix: bool = False, seed: int = 0) -> list[Verd
     merged = [name for name, kinds in results.items() if kinds and record_of(kinds).get("seeds")]
     if merged:
         raise ResultError(f"verdicts need each seed by itself, but {', '.join(merged)} were pooled")
-    found = []
+    found: list[tuple[Pair, Quantity, Change]] = []
     for pair in pairs(results):
         for quantity in QUANTITIES:
             chosen = comparable(pair, results, quantity.kind)
@@ -68,16 +81,29 @@ def verdicts(results: Results, *, mix: bool = False, seed: int = 0) -> list[Verd
             )
             if not mix:
                 require_alike(quantity.kind, chosen.labels, [*baseline, *variant])
-            change = _change(quantity, baseline, variant, seed)
+            change = change_between(quantity, baseline, variant, seed)
             if change is not None:
-                found.append(_verdict(chosen, quantity, change))
-    return found
+                found.append((chosen, quantity, change))
+    families = [EXPLORATORY if exploratory else family_of(quantity) for _, quantity, _ in found]
+    adjusted = corrected(families, [change.p_value for _, _, change in found])
+    return [
+        _verdict(*each, family, value, families.count(family))
+        for each, family, value in zip(found, families, adjusted, strict=True)
+    ]
 
 
-def _change(
-    quantity: Quantity, baseline: Sequence[xr.Dataset], variant: Sequence[xr.Dataset], seed: int
+def told(change: Change, adjusted: float) -> bool:
+    """Whether a change can be told from none, given its corrected p-value; without one, by its interval."""
+    return distinguishable(adjusted) if math.isfinite(adjusted) else change.distinguishable
+
+
+def change_between(
+    quantity: Quantity, baseline: Sequence[xr.Dataset], variant: Sequence[xr.Dataset], seed: int = 0
 ) -> Change | None:
-    """None where numbers are missing, not finite or all zero, or the items are not the same."""
+    """Of one quantity between two networks, each with its seeds, by the rule that all comparisons share.
+
+    None where numbers are missing, not finite or all zero, or the items are not the same.
+    """
     read = [[quantity.read(dataset) for dataset in side] for side in (baseline, variant)]
     if any(each is None or not np.isfinite(each[1]).all() for side in read for each in side):
         return None
@@ -99,13 +125,17 @@ def _change(
     return paired(first, second, over=quantity.items, seed=seed)
 
 
-def _verdict(pair: Pair, quantity: Quantity, change: Change) -> Verdict:
-    told = change.distinguishable
-    verdict = (quantity.lower if change.value < 0 else quantity.higher) if told else SAME
+def _verdict(
+    pair: Pair, quantity: Quantity, change: Change, family: str, adjusted: float, count: int
+) -> Verdict:
+    known = told(change, adjusted)
+    verdict = (quantity.lower if change.value < 0 else quantity.higher) if known else SAME
     unit = f" {quantity.unit}" if quantity.unit else ""
     means = f"{change.baseline:.4g} → {change.variant:.4g}".replace("-", "−")
     who = f"{pair.factor} ({' → '.join(pair.labels)})"
     text = f"{who}: {quantity.name} {means}{unit}, change {change.in_words}: {verdict}."
-    if change.needed:
-        text += f" A change of that size would take about {change.needed} {change.over} to tell."
-    return Verdict(pair, quantity, change, verdict, text)
+    if change.distinguishable and not known:
+        text += f" By itself the interval excludes no change; {in_words(family, count)}, p = {adjusted:.2g}."
+    if change.effort:
+        text += f" {change.effort}"
+    return Verdict(pair, quantity, change, verdict, text, family, adjusted)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
+import xarray as xr
 
 from landscape.comparison import members
 from landscape.figures.captions_common import Results, grouped, options, protocols, seeds, sizes, values
@@ -22,7 +25,7 @@ def spectrum(results: Results, *, log: bool | None = None) -> str:
         {
             name: f"Student's interval over {seeds(dataset)}"
             if seeds(dataset)
-            else "bootstrap interval over mini-batches"
+            else "interval over mini-batches"
             for name, dataset in results.items()
         }
     )
@@ -51,10 +54,10 @@ def density(results: Results, *, log: bool = True) -> str:
         f"Density of all eigenvalues of the {_operator(results)} matrix of the mean loss"
         f"{_coordinates(results)} ({_loss(results)}), by stochastic Lanczos quadrature: "
         f"{sizes(results, 'probe')} random probes of {sizes(results, 'step')} steps, each node broadened "
-        f"by a Gaussian of width {width}. The area under a curve is one. Bands are ± two standard errors "
-        f"over probes{cut}.{edge} Ticks are the nodes of all probes: where these coincide, an eigenvalue "
-        "stands apart. Trace: mean eigenvalue times the number of parameters, ± two standard errors over "
-        f"probes.{lone}{_not_finite(results, 'density')}"
+        f"by a Gaussian of width {width}. The area under a curve is one. Bands are Student's 95 % "
+        f"intervals over probes{cut}.{edge} Ticks are the nodes of all probes: where these coincide, an "
+        "eigenvalue stands apart. Trace: mean eigenvalue times the number of parameters, with the same "
+        f"interval.{lone}{_not_finite(results, 'density')}"
     )
 
 
@@ -69,9 +72,14 @@ def layers(results: Results) -> str:
     return (
         f"Curvature by layer: top eigenvalue and trace of each layer's own block of the {_operator(results)} "
         f"matrix of the mean loss{_coordinates(results)} ({_loss(results)}), all other layers held fixed. "
-        f"Traces are stochastic estimates{source}, bars ± two standard errors.{small}{shaded}"
+        f"Traces are stochastic estimates{source}, bars {_bars(drawn)}.{small}{shaded}"
         f"{_not_converged(results, ' (open markers)')}{_not_finite(results, 'eigenvalue', 'trace')}"
     )
+
+
+def _bars(drawn: Iterable[xr.Dataset]) -> str:
+    known = all(option(dataset, "probes") for dataset in drawn)
+    return "Student's 95 % intervals" if known else "± two standard errors"
 
 
 def _batches(results: Results) -> str:

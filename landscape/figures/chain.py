@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from landscape.comparison import Verdict
+from landscape.comparison.multiplicity import in_words
 from landscape.comparison.quantities import QUANTITIES
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
@@ -229,7 +230,15 @@ def caption(found: Sequence[Verdict]) -> str:
             "quality of predictions.",
             f"Factors: {said}.",
             f"Intervals are 95 %, over {', '.join(over)}.",
+            _corrections(found),
             "Other seeds were not measured: the intervals are those of these networks." if alone else "",
             "As the papers expect: less of everything, except for a higher accuracy.",
         )
     ).replace("  ", " ")
+
+
+def _corrections(found: Sequence[Verdict]) -> str:
+    """How verdicts are corrected for their number; empty where that is not recorded."""
+    families = [verdict.family for verdict in found if verdict.family]
+    words = [in_words(family, families.count(family)) for family in dict.fromkeys(families)]
+    return f"What can be told is {'; '.join(words)}." if words else ""

@@ -22,7 +22,7 @@ def conditions(found: Sequence[Conditioned], *, width: float | None = None) -> F
     """The change in per cent of two measures of the landscape, by condition and factor.
 
     One condition at a time: changes under two at once are left to text and tables. Blue: flatter, as the
-    papers expect of all factors; hatched orange: sharper; grey: not distinguishable.
+    papers expect of all factors; hatched orange: sharper; grey: not distinguishable. Cells are exploratory.
 
     Args:
         found: Of `landscape.comparison.conditional`.
@@ -90,5 +90,6 @@ def caption(found: Sequence[Conditioned]) -> str:
         "the NLL along random filter-normalised directions, from baseline to variant, in per cent of the "
         f"baseline. The row “{REFERENCE}” is the usual measurement; each other one differs from it in what "
         "it says. Bold on a tint: the 95 % interval excludes no change; hatched: sharper. Intervals are over "
-        f"{', '.join(over)}. Nothing corrects for the number of comparisons. {said}."
+        f"{', '.join(over)}. "
+        f"Cells are exploratory: each by itself, not corrected for how many there are. {said}."
     )

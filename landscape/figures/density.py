@@ -15,6 +15,7 @@ from landscape.figures import style
 from landscape.figures.inputs import Datasets, named
 from landscape.figures.reductions import estimate
 from landscape.figures.scales import limits
+from landscape.intervals import quantile
 
 FLOOR = 0.1
 """Lower limit of a logarithmic axis, in heights of one eigenvalue: few probes may give it less than that."""
@@ -28,7 +29,7 @@ def density(
     looks: Mapping[str, style.Look] | None = None,
     log: bool = True,
 ) -> Figure:
-    """Density of all eigenvalues, bands of ± two standard errors, and every quadrature node as a tick below.
+    """Density of all eigenvalues with bands of Student's interval, and each quadrature node as a tick below.
 
     A logarithmic axis begins just below the height of a single eigenvalue, so that outlying ones are seen and
     the tails of the broadening are not. A short line at the right edge has that height.
@@ -71,7 +72,7 @@ def density(
 
 
 def entry(name: str, dataset: xr.Dataset) -> str:
-    """Legend entry: the name with the trace ± two standard errors, as far as stored."""
+    """Legend entry: the name with the trace and its interval, as far as stored."""
     trace = estimate(dataset, "trace")
     return f"{style.short(name)}: trace {trace}" if trace else style.short(name)
 
@@ -118,8 +119,9 @@ def _curve(axis: Axes, dataset: xr.Dataset, look: style.Look, name: str, floor: 
         markevery=peaks(values, 0.01 * values.max() if floor is None else floor).tolist(),
         label=name,
     )
-    if np.isfinite(error).any():  # a single probe tells no error
-        low, high = (np.maximum(values + 2 * sign * error, floor or 0) for sign in (-1, 1))
+    half = quantile(dataset.sizes["probe"]) * error
+    if np.isfinite(half).any():  # a single probe tells no error
+        low, high = (np.maximum(values + sign * half, floor or 0) for sign in (-1, 1))
         axis.fill_between(places, low, high, color=look.colour, alpha=0.2, linewidth=0)
     if floor is not None:
         height, across = single_height(dataset), axis.get_yaxis_transform()

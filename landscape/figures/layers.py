@@ -15,8 +15,9 @@ from matplotlib.lines import Line2D
 from landscape.figures import style
 from landscape.figures.depth import shade_stages
 from landscape.figures.inputs import Datasets, named
-from landscape.figures.reductions import stage_boundaries
+from landscape.figures.reductions import option, stage_boundaries
 from landscape.figures.scales import is_wide, log_ticks, plain_number
+from landscape.intervals import quantile
 
 DECADE = 10.0
 """Values that span more than this factor have a logarithmic axis."""
@@ -33,7 +34,8 @@ def layers(
 ) -> Figure:
     """Top eigenvalue and trace of each layer's block over normalised depth, one line a network.
 
-    Bars on the traces are ± two standard errors, and eigenvalues that did not converge have open markers.
+    Bars on the traces are Student's 95 % intervals over probes; eigenvalues that did not converge have open
+    markers.
     Values over more than a decade have a logarithmic axis, linear around zero if some are not positive.
     Normalisation layers, which lie between the others and are far flatter, are small markers off the line.
 
@@ -150,11 +152,12 @@ def _line(axis: Axes, dataset: xr.Dataset, variable: str, look: style.Look, name
 
 
 def _bars(dataset: xr.Dataset, variable: str) -> np.ndarray:
-    """Two standard errors, NaN where there are none, shape (layer,)."""
+    """Half of Student's interval over probes, NaN where there is none, shape (layer,)."""
     error = f"{variable}_standard_error"
     if error not in dataset:
         return np.full(dataset.sizes["layer"], np.nan)
-    return 2 * dataset[error].values.astype(float)
+    probes = option(dataset, "probes")
+    return (quantile(int(probes)) if probes else 2) * dataset[error].values.astype(float)
 
 
 def linear_within(values: np.ndarray, bars: np.ndarray) -> float | None:
@@ -162,7 +165,7 @@ def linear_within(values: np.ndarray, bars: np.ndarray) -> float | None:
 
     Args:
         values: Finite values, shape (N,).
-        bars: Two standard errors each, shape (M,); may be empty. Under the typical one a logarithm would
+        bars: Half an interval each, shape (M,); may be empty. Under the typical one a logarithm would
             spread noise over decades.
 
     Returns:

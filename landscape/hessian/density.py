@@ -7,6 +7,7 @@ import xarray as xr
 
 from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator, as_operator
+from landscape.intervals import quantile
 from landscape.linalg import lanczos_quadrature, moments, spectral_density, substream
 from landscape.objective import Objective
 from landscape.precision import full_precision
@@ -42,7 +43,8 @@ def density(
     Returns:
         Dimension `point`: `eigenvalue`, `density` (which integrates to 1), `standard_error` over probes;
         dimensions `probe`, `step`: `node`, `weight`, the quadrature itself; and `trace`, n times the first
-        moment, `trace_standard_error`, `parameters` (n), `width`, `products`.
+        moment, `trace_standard_error` with Student's 95 % interval, `trace_low` and `trace_high`,
+        `parameters` (n), `width`, `products`.
 
     Raises:
         LandscapeError: If a number is out of range.
@@ -71,6 +73,7 @@ def density(
     grid = np.linspace(used.min() - 6 * width, used.max() + 6 * width, points)
     values, errors = spectral_density(nodes, weights, grid, width)
     first, error = moments(nodes, weights, 1)
+    half = quantile(probes) * error
     return xr.Dataset(
         {
             "eigenvalue": ("point", grid, {"long_name": "Hessian eigenvalue"}),
@@ -80,6 +83,8 @@ def density(
             "weight": (("probe", "step"), weights),
             "trace": ((), operator.size * first, {"long_name": "n times the first moment"}),
             "trace_standard_error": ((), operator.size * error),
+            "trace_low": ((), operator.size * (first - half)),
+            "trace_high": ((), operator.size * (first + half)),
             "parameters": ((), operator.size),
             "width": ((), width, {"long_name": "standard deviation of the broadening"}),
             "products": ((), probes * steps, {"long_name": "products with the matrix"}),

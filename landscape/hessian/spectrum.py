@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.stats import bootstrap
 
 from landscape.errors import LandscapeError
 from landscape.graphs import Curvature
 from landscape.hessian.eigenvalues import Method, eigenpairs
 from landscape.hessian.fallback import prepared
 from landscape.hessian.operators import Coordinates, Operator
+from landscape.intervals import of_ratio, of_share
 from landscape.linalg import Which
 from landscape.objective import Objective
 from landscape.work import Item, Runner, in_memory
-
-RESAMPLES = 2000
 
 
 def max_eigenvalue_spectrum(
@@ -132,49 +129,30 @@ def summary_statistics(values: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
     """APE and NEP of signed eigenvalues of shape (batch, rank), with their uncertainty over mini-batches.
 
     APE is the mean over all positive values, NEP the share of negative ones (Park & Kim 2022b, A.2). Values
-    of one mini-batch are not independent, so whole mini-batches are resampled: `…_low` and `…_high` are the
-    95 % bootstrap interval (percentiles of 2,000 resamples). `ape_standard_error` is that of a ratio
-    estimator, the mini-batches' sums over their counts. What cannot be estimated, without a positive value or
-    with one mini-batch, is NaN.
+    of one mini-batch are not independent, so the mini-batch is the unit: `…_low` and `…_high` are 95 %
+    intervals of a ratio of mini-batches' sums and counts, and of a share among clusters (`of_ratio` and
+    `of_share` of `landscape.intervals`). `ape_standard_error` is that of the ratio. What cannot be estimated,
+    without a positive value or with one mini-batch, is NaN.
+
+    Args:
+        values: Eigenvalues with their sign.
+        seed: Of the resampling.
     """
-    positive = values > 0
+    positive, negative = values > 0, values < 0
     sums, counts = np.where(positive, values, 0.0).sum(1), positive.sum(1)
     ape = sums.sum() / counts.sum() if counts.sum() else math.nan
     error = math.nan
     if len(values) > 1 and counts.sum():
         deviations = sums - ape * counts
         error = np.sqrt((deviations**2).sum() / (len(values) - 1) / len(values)) / counts.mean()
-    ape_low, ape_high = _interval((sums, counts), _ratio, seed)
-    nep_low, nep_high = _interval(((values < 0).mean(1),), np.mean, seed)
+    ape_low, ape_high = of_ratio(sums, counts, seed=seed)
+    nep_low, nep_high = of_share(negative.sum(1), values.shape[1])
     return {
         "ape": ((), float(ape), {"long_name": "mean of the positive eigenvalues"}),
         "ape_standard_error": ((), float(error)),
-        "ape_low": ((), ape_low, {"long_name": "lower end of the 95 % bootstrap interval"}),
+        "ape_low": ((), ape_low, {"long_name": "lower end of the 95 % interval"}),
         "ape_high": ((), ape_high),
-        "nep": ((), float((values < 0).mean()), {"long_name": "share of negative eigenvalues"}),
-        "nep_low": ((), nep_low, {"long_name": "lower end of the 95 % bootstrap interval"}),
+        "nep": ((), float(negative.mean()), {"long_name": "share of negative eigenvalues"}),
+        "nep_low": ((), nep_low, {"long_name": "lower end of the 95 % interval"}),
         "nep_high": ((), nep_high),
     }
-
-
-def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
-    # Where some resample has no positive value, and so no mean, there is no interval: NaN.
-    with np.errstate(invalid="ignore"):
-        return sums.sum(axis) / counts.sum(axis)
-
-
-def _interval(columns: tuple[np.ndarray, ...], statistic: Any, seed: int) -> tuple[float, float]:
-    if len(columns[0]) < 2:
-        return math.nan, math.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a constant sample has an interval of length zero
-        interval = bootstrap(
-            columns,
-            statistic,
-            n_resamples=RESAMPLES,
-            paired=True,
-            vectorized=True,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-    return float(interval.low), float(interval.high)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator, as_operator
+from landscape.intervals import quantile
 from landscape.linalg import rademacher, substream, xtrace
 from landscape.objective import Objective
 from landscape.parameters import unflatten
@@ -43,7 +44,8 @@ def trace(
         run: Runs the probes; in memory by default.
 
     Returns:
-        `trace`, `trace_standard_error` and `products`; with Hutchinson's estimator also `layer_trace` and
+        `trace`, `trace_standard_error`, the ends `trace_low` and `trace_high` of Student's 95 % interval over
+        probes, and `products`; with Hutchinson's estimator also `layer_trace` and
         `layer_trace_standard_error` with dimension `layer` and its names.
 
     Raises:
@@ -57,7 +59,7 @@ def trace(
     if estimator == "xtrace":
         with full_precision(operator.like.device):
             estimate = xtrace(operator, operator.size, probes=probes, seed=seed, like=operator.like)
-        return xr.Dataset(_whole(estimate.value, estimate.standard_error, estimate.products))
+        return xr.Dataset(_whole(estimate.value, estimate.standard_error, estimate.products, probes))
     layers = layer_names(operator)
 
     def compute(index: int) -> Item:
@@ -72,7 +74,7 @@ def trace(
     value, error = mean_and_error(table.sum(1))
     means, errors = mean_and_error(table)
     return xr.Dataset(
-        _whole(float(value), float(error), probes)
+        _whole(float(value), float(error), probes, probes)
         | {"layer_trace": ("layer", means), "layer_trace_standard_error": ("layer", errors)},
         coords={"layer": np.array(layers, dtype=object)},
     )
@@ -133,9 +135,12 @@ def _probe(operator: Operator, seed: int, index: int) -> Tensor:
     return signs * operator(signs)
 
 
-def _whole(value: float, error: float, products: int) -> dict:
+def _whole(value: float, error: float, products: int, probes: int) -> dict:
+    half = quantile(probes) * error
     return {
         "trace": ((), value, {"long_name": "trace of the Hessian"}),
         "trace_standard_error": ((), error),
+        "trace_low": ((), value - half, {"long_name": "lower end of the 95 % interval"}),
+        "trace_high": ((), value + half),
         "products": ((), products, {"long_name": "products with the matrix"}),
     }

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landscape.intervals import quantile
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -15,11 +17,19 @@ class Estimate:
         value: Its best guess.
         standard_error: Of the value, over test vectors; NaN with one.
         products: Operator products used.
+        probes: Test vectors; with few, the interval is wider than ± two standard errors.
     """
 
     value: float
     standard_error: float
     products: int
+    probes: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Student's 95 % interval over test vectors; NaN with one."""
+        half = quantile(self.probes) * self.standard_error
+        return self.value - half, self.value + half
 
 
 def standard_error(values: np.ndarray) -> np.ndarray:

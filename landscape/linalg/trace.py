@@ -41,7 +41,7 @@ def hutchinson(
     for i in range(probes):
         signs = rademacher(size, substream(seed, i), like)
         forms[i] = inner(signs[None], multiply(matvec, signs)[None]).item()
-    return Estimate(float(forms.mean()), float(standard_error(forms)), probes)
+    return Estimate(float(forms.mean()), float(standard_error(forms)), probes, probes)
 
 
 def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tensor | None = None) -> Estimate:
@@ -69,7 +69,7 @@ def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tenso
     # Images are combinations of the range: images = mixing @ basis.
     basis, mixing = orthonormal(images, images[:0], closing(tests) * scale)
     if not len(basis):
-        return Estimate(0.0, 0.0 if probes > 1 else np.nan, probes)
+        return Estimate(0.0, 0.0 if probes > 1 else np.nan, probes, probes)
     outer = torch.stack([multiply(matvec, row) for row in basis])
     inside = inner(basis, outer)
     dropped = _without_each(mixing)
@@ -80,7 +80,7 @@ def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tenso
     dimensions = size - len(basis) + (dropped != 0).any(1)
     left = np.divide(dimensions * forms, squares, out=np.zeros(probes), where=dimensions > 0)
     found = np.trace(inside) - np.einsum("pi,ij,pj->p", dropped, inside, dropped) + left
-    return Estimate(float(found.mean()), float(standard_error(found)), probes + len(basis))
+    return Estimate(float(found.mean()), float(standard_error(found)), probes + len(basis), probes)
 
 
 def _without_each(mixing: np.ndarray) -> np.ndarray:

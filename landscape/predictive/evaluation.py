@@ -25,6 +25,9 @@ _NAMES = {
     "top5": ("share of targets among the five most probable classes", "1"),
     "brier": ("Brier score, summed over classes", "1"),
     "ece": ("expected calibration error", "1"),
+    "ece_debiased": ("expected calibration error without the part that noise alone gives it", "1"),
+    "ece_debiased_low": ("lower end of the 95 % interval", "1"),
+    "ece_debiased_high": ("upper end of the 95 % interval", "1"),
     "signed_ece": ("mean confidence minus accuracy; positive if overconfident", "1"),
     "acc_90": ("accuracy at confidence over 0.9", "1"),
     "unc_90": ("share of wrong predictions with confidence up to 0.9", "1"),
@@ -57,7 +60,8 @@ def evaluate(
         `nll` (nats), `correct`, `confidence` and, float32, `log_probability(sample, class)`. Over all
         samples, each with its `…_standard_error`: `mean_nll`, `accuracy`, `brier`, from six classes on
         `top5`, `ece`, `signed_ece` (confidence minus accuracy), `acc_90`, `unc_90`, `freq_90`
-        (`metrics.confidence_shares`) and `iou` (`metrics.iou`). By bin: `bin_lower`, `bin_upper`,
+        (`metrics.confidence_shares`) and `iou` (`metrics.iou`); `ece_debiased` with the ends of its 95 %
+        interval, `…_low` and `…_high` (`landscape.debiasing`). By bin: `bin_lower`, `bin_upper`,
         `bin_confidence`, `bin_accuracy` with its standard error, NaN in empty bins, and `bin_count`.
 
     Raises:
@@ -74,6 +78,9 @@ def evaluate(
     summary: dict[str, float] = {}
     for name, mean in _means(scores, binned).items():
         summary |= {name: mean.value, f"{name}_standard_error": mean.standard_error}
+    unbiased = binned.debiased_error()
+    for end, value in (("", unbiased.value), ("_low", unbiased.low), ("_high", unbiased.high)):
+        summary[f"ece_debiased{end}"] = float(value)
     dataset = _dataset(objective, scores, summary, _by_bin(binned))
     return dataset.assign_attrs(ece_bins=bins, confident=metrics.CONFIDENT)
 

@@ -50,10 +50,3 @@ def plus_minus(value: float, standard_error: float | None) -> str:
 def percent(value: float, standard_error: float | None = None) -> str:
     """A share as a percentage, without the sign."""
     return plus_minus(100 * value, 100 * standard_error if standard_error else None)
-
-
-def distinguishable(first: Estimate, second: Estimate) -> bool | None:
-    """Whether the intervals of ± two standard errors do not overlap; None if one has no standard error."""
-    if first.standard_error is None or second.standard_error is None:
-        return None
-    return abs(first.value - second.value) > 2 * (first.standard_error + second.standard_error)

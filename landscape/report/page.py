@@ -23,6 +23,7 @@ from landscape.report.sections import FORMATS, chapters, write_figures
 from landscape.report.sentences import sentences
 from landscape.report.summary import Results, Row, summarise, write_summary
 from landscape.report.table import sheets, table
+from landscape.report.telling import Telling
 from landscape.report.trust import trust, verdict
 from landscape.report.verdicts import groups, write_reasons
 from landscape.results import attribute
@@ -69,7 +70,7 @@ def write_report(
     every = {name: _usual(kinds) for name, kinds in results.items()}
     results = pooled(every)
     rows = summarise(results)
-    said = sentences(results, rows)
+    said = sentences(results, rows, Telling(results, every, verdicts or ()))
     looks = figures.looks(results)
     drawn = Path(folder) / "figures"
     sections = write_reasons(verdicts or (), results, drawn)

@@ -7,37 +7,51 @@ from typing import Any
 
 from scipy.stats import t as student_t
 
-from landscape.report.numbers import PERCENT, Estimate, distinguishable, number, percent
+from landscape.comparison.quantities import APE
+from landscape.report.numbers import PERCENT, Estimate, number, percent
 from landscape.report.summary import Results, Row, summarise
+from landscape.report.telling import Telling
 from landscape.results import attribute
 
 
-def sentences(results: Results, rows: Sequence[Row] | None = None) -> dict[str, str]:
+def sentences(
+    results: Results, rows: Sequence[Row] | None = None, telling: Telling | None = None
+) -> dict[str, str]:
     """Sentences by section: `evaluation`, each figure drawn from the results, and `seed`.
 
-    Two networks are told apart only where their intervals of ± two standard errors do not overlap. Numbers
-    without a standard error are stated, not ranked.
+    Two networks are told apart as the verdicts tell them, see `landscape.report.telling`. Numbers without a
+    standard error are stated, not ranked.
 
     Args:
         results: Network name → kind → dataset.
         rows: Rows of `summarise`, if at hand.
+        telling: Which differences can be told; by default from these results alone.
     """
     rows = summarise(results) if rows is None else rows
-    surface = _surface(rows)
+    telling = telling or Telling(results, results)
+    surface = _surface(rows, telling)
     found = {
-        "evaluation": _evaluation(rows),
+        "evaluation": _evaluation(rows, telling),
         "contours": surface,
         "surface3d": _extremes(rows),
-        "spectrum": _spectrum(rows),
+        "spectrum": _spectrum(rows, telling),
         "fourier": _fourier(rows),
-        "high_frequency": _high_frequency(rows),
-        "variance": _variance(rows),
+        "high_frequency": _high_frequency(rows, telling),
+        "variance": _variance(rows, telling),
         "seed": _seeds(rows) or _seed(results),
     }
     return {section: text for section, text in found.items() if text}
 
 
-def compare(estimates: Sequence[Estimate], what: str, *, lowest: bool = True, unit: str = "") -> str:
+def compare(
+    estimates: Sequence[Estimate],
+    what: str,
+    *,
+    lowest: bool = True,
+    unit: str = "",
+    telling: Telling | None = None,
+    quantity: str = "",
+) -> str:
     """One sentence that names the first network, those not distinguishable from it, and the last.
 
     Args:
@@ -45,6 +59,8 @@ def compare(estimates: Sequence[Estimate], what: str, *, lowest: bool = True, un
         what: What it is, as in `mean NLL`.
         lowest: Whether the lowest value is named first, else the highest.
         unit: Printed after each number, as in `PERCENT`.
+        telling: Which differences can be told.
+        quantity: What it is to `telling`.
     """
     if not estimates:
         return ""
@@ -54,15 +70,16 @@ def compare(estimates: Sequence[Estimate], what: str, *, lowest: bool = True, un
         return f"{first.name}: {what} {first.text}{unit}."
     if any(e.standard_error is None for e in order):
         return f"{_sentence(what)}: {_list(estimates, unit)}; without standard errors, so not ranked."
-    close = [e.name for e in order[1:] if not distinguishable(first, e)]
+    apart = (telling or Telling()).apart(first, order[1:], quantity)
+    close = [other.name for other, told in zip(order[1:], apart, strict=True) if not told]
     if len(close) == len(order) - 1:
         return (
             f"{_sentence(what)} is not distinguishable between the networks ({_list(estimates, unit)}): "
-            f"each interval of ± two standard errors overlaps that of {first.name}."
+            f"no difference from {first.name} is beyond its 95 % interval, corrected for how many there are."
         )
     text = f"{first.name} has the {'lowest' if lowest else 'highest'} {what} ({first.text}{unit})"
     if close:
-        text += f", not distinguishable from {_join(close)} within ± two standard errors"
+        text += f", not distinguishable from {_join(close)}"
     return f"{text}; {last.name} has the {'highest' if lowest else 'lowest'} ({last.text}{unit})."
 
 
@@ -91,15 +108,22 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _evaluation(rows: Sequence[Row]) -> str:
+def _evaluation(rows: Sequence[Row], telling: Telling) -> str:
     parts = [
-        compare(_estimates(rows, "nll"), "mean NLL"),
-        compare(_estimates(rows, "accuracy", 100), "accuracy", lowest=False, unit=PERCENT),
+        compare(_estimates(rows, "nll"), "mean NLL", telling=telling, quantity="NLL"),
+        compare(
+            _estimates(rows, "accuracy", 100),
+            "accuracy",
+            lowest=False,
+            unit=PERCENT,
+            telling=telling,
+            quantity="accuracy",
+        ),
     ]
     return " ".join(part for part in parts if part)
 
 
-def _surface(rows: Sequence[Row]) -> str:
+def _surface(rows: Sequence[Row], telling: Telling) -> str:
     """The rise to the border, ranked only where all borders are equally far and all their cells finite."""
     borders = {row["name"]: row["border"] for row in rows if "border" in row}
     if not borders:
@@ -118,7 +142,7 @@ def _surface(rows: Sequence[Row]) -> str:
             f"{_sentence(what)}: {_list(rises)}; not ranked, because {_join(broken)} has border cells that "
             f"are not finite or not computed and are left out of the mean. {scope}"
         )
-    return f"{compare(rises, what)} {scope}"
+    return f"{compare(rises, what, telling=telling)} {scope}"
 
 
 def _extremes(rows: Sequence[Row]) -> str:
@@ -131,14 +155,15 @@ def _extremes(rows: Sequence[Row]) -> str:
     return f"NLL on the grid: {'; '.join(parts)}." if parts else ""
 
 
-def _spectrum(rows: Sequence[Row]) -> str:
-    ape = compare(_estimates(rows, "ape"), "mean positive eigenvalue (APE)")
+def _spectrum(rows: Sequence[Row], telling: Telling) -> str:
+    ape = compare(_estimates(rows, "ape"), APE.name, telling=telling, quantity=APE.name)
     shares = [f"{row['name']} {percent(row['nep'])}{PERCENT}" for row in rows if "nep" in row]
     return f"{ape} Share of negative eigenvalues (NEP): {', '.join(shares)}." if shares else ape
 
 
-def _high_frequency(rows: Sequence[Row]) -> str:
-    return compare(_estimates(rows, "high_frequency"), "high-frequency Δ log amplitude of the last block")
+def _high_frequency(rows: Sequence[Row], telling: Telling) -> str:
+    what = "high-frequency Δ log amplitude of the last block"
+    return compare(_estimates(rows, "high_frequency"), what, telling=telling)
 
 
 def _fourier(rows: Sequence[Row]) -> str:
@@ -152,8 +177,10 @@ def _fourier(rows: Sequence[Row]) -> str:
     return f"{what} {low.text} ({low.name}) to {high.text} ({high.name}) at its highest frequency."
 
 
-def _variance(rows: Sequence[Row]) -> str:
-    text = compare(_estimates(rows, "last_spatial_variance"), "spatial variance of the last layer")
+def _variance(rows: Sequence[Row], telling: Telling) -> str:
+    text = compare(
+        _estimates(rows, "last_spatial_variance"), "spatial variance of the last layer", telling=telling
+    )
     ratios = [
         f"{number(row['smoothing_ratio'], 2)} in {row['name']}" for row in rows if "smoothing_ratio" in row
     ]

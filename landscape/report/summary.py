@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from landscape.comparison.scores import debiased_ece
 from landscape.errors import ResultError
 from landscape.figures.grids import is_plane
 from landscape.figures.reductions import (
@@ -41,7 +42,8 @@ def summarise(results: Results) -> list[Row]:
     - any: `name`, `architecture`, `parameters`, `failed_checks` (messages); of networks merged by
       `landscape.comparison.pooled` also `seeds`, how many: means and standard errors are then over seeds,
       but for those of the surface, which is that of the seed `surface_of`.
-    - evaluation: `nll`, `accuracy`, `brier` (each with `_standard_error`), `ece`, `top5`.
+    - evaluation: `nll`, `accuracy`, `brier` (each with `_standard_error`), `ece`, `ece_debiased` (with
+      the ends of its interval, `_low` and `_high`), `top5`.
     - eigenvalues: `largest_eigenvalue`, `largest_eigenvalue_residual`, `largest_eigenvalue_converged`.
     - spectrum: `batch_max_eigenvalue` (mean over mini-batches of the largest eigenvalue) and its
       `_standard_error` over mini-batches or seeds, `ape` and its `_standard_error`, `nep` (of several
@@ -117,6 +119,9 @@ def _evaluation(dataset: xr.Dataset) -> Row:
         "nll": scalar(dataset, "mean_nll"),
         "nll_standard_error": scalar(dataset, "mean_nll_standard_error"),
     }
+    row |= dict(
+        zip(("ece_debiased", "ece_debiased_low", "ece_debiased_high"), debiased_ece(dataset), strict=True)
+    )
     names = ("accuracy", "accuracy_standard_error", "ece", "brier", "brier_standard_error", "top5")
     return row | {name: scalar(dataset, name) for name in names}
 

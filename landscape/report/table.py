@@ -38,6 +38,14 @@ def _share(key: str) -> Callable[[Row], str]:
     return lambda row: percent(row[key], row.get(f"{key}_standard_error"))
 
 
+def _debiased(row: Row) -> str:
+    text = percent(row["ece_debiased"])
+    if "ece_debiased_low" not in row:
+        return text
+    low, high = (percent(row[f"ece_debiased_{end}"]) for end in ("low", "high"))
+    return f"{text} [{low}, {high}]"
+
+
 def _rise(row: Row) -> str:
     border = row["border"]
     text = plus_minus(border["rise"], border.get("standard_error"))
@@ -63,6 +71,13 @@ COLUMNS = (
         _share("top5"),
     ),
     Column("ece", "ECE," + PERCENT, "expected calibration error", _share("ece")),
+    Column(
+        "ece_debiased",
+        "ECE debiased," + PERCENT,
+        "ECE without the part that noise alone gives it, with its 95 % interval; it may come out below zero "
+        "where predictions are calibrated",
+        _debiased,
+    ),
     Column("brier", "Brier", "mean squared error of the predicted probabilities", _estimate("brier")),
     Column(
         "largest_eigenvalue",

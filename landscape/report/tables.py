@@ -10,7 +10,7 @@ from pathlib import Path
 from landscape.comparison.scores import Number
 from landscape.comparison.tables import Cell, Table
 from landscape.files import write_text
-from landscape.report.numbers import plus_minus
+from landscape.report.numbers import number, plus_minus
 
 INTERVAL = "± two standard errors"
 NOTHING = "–"
@@ -110,7 +110,11 @@ def printed(cell: Cell) -> str:
     """`0.312 ± 0.010`, words as they are, and a dash for nothing."""
     if cell is None:
         return NOTHING
-    return plus_minus(cell.value, cell.error) if isinstance(cell, Number) else cell
+    if not isinstance(cell, Number):
+        return cell
+    if cell.ends:
+        return f"{number(cell.value)} [{number(cell.ends[0])}, {number(cell.ends[1])}]"
+    return plus_minus(cell.value, cell.error)
 
 
 def _numeric(table: Table) -> list[bool]:

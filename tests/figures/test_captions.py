@@ -48,7 +48,7 @@ def test_the_interval_of_a_spectrum_is_said_where_there_is_one():
         "spectrum", dataset
     )
     text = figures.caption("spectrum", interval)
-    assert "([95 % bootstrap interval over mini-batches]); NEP: share of negative ones, likewise (" in text
+    assert "([95 % interval over mini-batches]); NEP: share of negative ones, likewise (" in text
     both = figures.caption("spectrum", {"a": dataset, "b": interval})
     assert "over mini-batches] or ± two standard errors)" in both
 
@@ -95,7 +95,7 @@ def test_layers_not_converged_or_not_finite_are_counted():
     text = figures.caption("layers", {"gap": dataset, "mlp": synthetic.layers("mlp")})
     assert "Not converged (open markers): 3 of 39 in gap." in text
     assert "Not finite, not drawn: 3 in gap." in text
-    assert "stochastic estimates from 10 random probes, bars ± two standard errors" in text
+    assert "stochastic estimates from 10 random probes, bars Student's 95 % intervals" in text
     assert "Not" not in figures.caption("layers", synthetic.layers())
 
 

@@ -49,13 +49,15 @@ def test_without_kinds_every_layer_is_on_the_line():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["gap"]
 
 
-def test_bars_on_the_traces_are_two_standard_errors():
+def test_bars_on_the_traces_are_students_intervals():
     dataset = synthetic.layers(norms=False)
     figure = figures.layers(dataset)
     segments = drawn(figure.axes[1], "gap")[1][0].get_segments()
     ends = np.array([segment[:, 1] for segment in segments])
     trace, error = dataset["trace"].values, dataset["trace_standard_error"].values
-    np.testing.assert_allclose(ends, np.stack([trace - 2 * error, trace + 2 * error], axis=1))
+    np.testing.assert_allclose(
+        ends, np.stack([trace - 2.262157 * error, trace + 2.262157 * error], axis=1), rtol=1e-6
+    )
     assert not drawn(figure.axes[0], "gap")[1]
 
 

@@ -48,7 +48,7 @@ def test_the_interval_of_a_spectrum_is_said_to_be_over_seeds():
     assert "Values of 3 networks trained with different seeds, together." in text
     single = synthetic.spectrum("own").assign(ape_low=1.0, ape_high=2.0)
     mixed = figures.caption("spectrum", {"gap": POOLED["gap"]["spectrum"], "own": single})
-    assert "[95 % Student's interval over 3 seeds (gap), bootstrap interval over mini-batches (own)]" in mixed
+    assert "[95 % Student's interval over 3 seeds (gap), interval over mini-batches (own)]" in mixed
 
 
 def test_the_legend_of_a_spectrum_has_the_interval_over_seeds():

@@ -166,11 +166,12 @@ def test_intervals_contain_their_estimate(batches: int, k: int):
         assert high - low == pytest.approx(2 * 1.96 * error, rel=0.15)
 
 
-def test_mini_batches_are_resampled_whole():
+def test_the_mini_batch_is_the_unit():
     """Equal values within each mini-batch tell no more than one of them would."""
     column = np.random.default_rng(0).normal(1, 2, (30, 1))
-    for name in ("ape", "nep"):
-        assert interval(np.repeat(column, 5, 1), name) == pytest.approx(interval(column, name))
+    assert interval(np.repeat(column, 5, 1), "ape") == pytest.approx(interval(column, "ape"))
+    # The share is then of as many trials as mini-batches, with Student's quantile in place of the normal one.
+    assert interval(np.repeat(column, 5, 1), "nep") == pytest.approx(interval(column, "nep"), abs=0.02)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
@@ -195,8 +196,10 @@ def test_intervals_that_cannot_be_estimated_are_nan_without_a_warning():
         for name in ("ape", "nep"):
             assert np.isnan(interval([[1, -3]], name)).all()  # one mini-batch
         assert np.isnan(interval([[-1], [-2]], "ape")).all()  # no positive value
-        assert np.isnan(interval([[1], [-2], [-3]], "ape")).all()  # none in some resamples
-        assert interval([[1], [2], [3]], "nep") == (0, 0)
+        assert np.isnan(interval([[1], [-2], [-3]], "ape")).all()  # one
+        low, high = interval([[1], [2], [3]], "nep")  # none of three is negative: few are, perhaps
+        assert low == 0
+        assert high == pytest.approx(1.96**2 / (3 + 1.96**2), rel=1e-4)
         assert interval([[2], [2], [2]], "ape") == (2, 2)
 
 

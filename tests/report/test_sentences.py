@@ -1,8 +1,9 @@
 import pytest
 
 from landscape.report import sentences
-from landscape.report.numbers import Estimate, distinguishable, number, percent, plus_minus
+from landscape.report.numbers import Estimate, number, percent, plus_minus
 from landscape.report.sentences import compare
+from landscape.report.telling import Telling
 from tests.figures import synthetic
 
 
@@ -32,11 +33,13 @@ def test_intervals_are_two_standard_errors():
     assert plus_minus(0.31234, None) == "0.312"
 
 
-def test_intervals_that_touch_are_not_told_apart():
-    a, near, far = Estimate("a", 0.0, 0.1), Estimate("b", 0.39, 0.1), Estimate("c", 0.41, 0.1)
-    assert distinguishable(a, near) is False
-    assert distinguishable(a, far) is True
-    assert distinguishable(a, Estimate("d", 9.0)) is None
+def test_independent_numbers_are_told_apart_by_the_interval_of_their_difference():
+    # Half an interval is 1.96·√2·0.1 = 0.277, of two comparisons corrected by Holm 2.24·√2·0.1 = 0.317.
+    a, near, far = Estimate("a", 0.0, 0.1), Estimate("b", 0.27, 0.1), Estimate("c", 0.31, 0.1)
+    assert Telling().apart(a, [near]) == [False]
+    assert Telling().apart(a, [far]) == [True]
+    assert Telling().apart(a, [near, far]) == [False, False]
+    assert Telling().apart(a, [Estimate("d", 9.0)]) == [None]
 
 
 def test_overlapping_networks_are_not_ranked():
