@@ -175,5 +175,14 @@ def test_any_file_is_told_by_its_suffix(tmp_path):
         exchange.read("s.txt")
     with pytest.raises(ResultError, match="only surfaces can be exported"):
         exchange.write(before.assign_attrs(kind="density"), tmp_path / "d.csv")
-    with pytest.raises(ResultError, match="damaged: accuracy is missing"):
-        exchange.write(before.drop_vars("accuracy"), tmp_path / "d.csv")
+    with pytest.raises(ResultError, match="damaged: l2 is missing"):
+        exchange.write(before.drop_vars("l2"), tmp_path / "d.csv")
+
+
+def test_a_surface_without_classes_is_written_to_every_kind_of_file(tmp_path):
+    """A regression has no accuracy."""
+    before = surface().drop_vars("accuracy")
+    for suffix in exchange.TABLES:
+        after = exchange.read(exchange.write(before, tmp_path / f"s{suffix}"))
+        np.testing.assert_array_equal(after.nll, before.nll)
+        assert "accuracy" not in after or bool(after.accuracy.isnull().all())
