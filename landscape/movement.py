@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.network import evaluating
 from landscape.parameters import Parameters
+from landscape.precision import full_precision
 from landscape.recomputation import without_recomputation
 from landscape.results import Check
 from landscape.swapping import Slots, as_real, plain_tensors
@@ -90,7 +91,7 @@ def _swapped(module: nn.Module, moved: Mapping[str, Tensor], inputs: Tensor) -> 
     state = {name: value.detach().clone() for name, value in own.items()} | dict(moved)
     before = {name: value.clone() for name, value in moved.items()}
     with _quietly(module), Slots(module).holding(state):
-        outputs = module(inputs.clone())
+        outputs = module(inputs.clone()).clone()
     for name, value in before.items():
         if not torch.equal(as_real(value), as_real(state[name])) and not value.isnan().any():
             raise LandscapeError(
@@ -105,7 +106,7 @@ def _loaded(module: nn.Module, moved: Mapping[str, Tensor], inputs: Tensor) -> T
         own = dict(module.named_parameters()) | dict(module.named_buffers())
         # The slots hold what they always do; this takes back what the pass leaves behind.
         with Slots(module).holding(own):
-            return module(inputs.clone())
+            return module(inputs.clone()).clone()  # it may be a view of a parameter
 
 
 @contextmanager
@@ -127,7 +128,14 @@ def loaded(module: nn.Module, moved: Mapping[str, Tensor]) -> Iterator[None]:
 @contextmanager
 def _quietly(module: nn.Module) -> Iterator[None]:
     """Eval mode, no derivatives, and the same random numbers each time, so that none is to blame here."""
-    with torch.random.fork_rng(), torch.no_grad(), evaluating(module), without_recomputation():
+    device = next(module.parameters()).device
+    with (
+        torch.random.fork_rng(),
+        torch.no_grad(),
+        full_precision(device),
+        evaluating(module),
+        without_recomputation(),
+    ):
         torch.manual_seed(0)
         yield
 
@@ -140,8 +148,8 @@ def _difference(ours: Tensor, plain: Tensor) -> float:
     same = (a == b) | (a.isnan() & b.isnan())
     if bool(same.all()):
         return 0.0
-    scale = b[b.isfinite()].abs().amax() if bool(b.isfinite().any()) else 1.0
-    return float(((a - b).abs()[~same] / scale).nan_to_num(nan=float("inf")).max())
+    scale = float(b[b.isfinite()].abs().amax()) if bool(b.isfinite().any()) else 1.0
+    return float(((a - b).abs()[~same] / (scale or 1.0)).nan_to_num(nan=float("inf")).max())
 
 
 def _complaint(module: nn.Module, far: Parameters, inputs: Tensor, off: float) -> str:

@@ -122,7 +122,7 @@ class Watchful(nn.Module):
 
     def __init__(self, seen: list) -> None:
         super().__init__()
-        self.linear, self.seen = nn.Linear(8, 3), seen
+        self.linear, self.keep = nn.Linear(8, 3), seen.append
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.linear(x).tanh()
@@ -132,7 +132,7 @@ class Watchful(nn.Module):
         return z
 
     def note(self) -> None:
-        self.seen.append((set(precisions()), torch.is_autocast_enabled("cpu")))
+        self.keep((set(precisions()), torch.is_autocast_enabled("cpu")))
 
 
 def test_every_pass_of_an_objective_runs_in_full_precision(chosen: str):

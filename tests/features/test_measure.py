@@ -216,7 +216,7 @@ def test_no_hook_survives_an_error():
         raise ValueError("on purpose")
 
     handle = module.layer3.register_forward_hook(broken)
-    with pytest.raises(ValueError, match="on purpose"):
+    with pytest.raises(LandscapeError, match="on purpose"):
         measure(objective(module))
     handle.remove()
     assert not any(part._forward_hooks for part in module.modules())
