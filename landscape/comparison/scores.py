@@ -73,7 +73,9 @@ def scores(kinds: Kinds) -> Scores | None:
     seeds = members(dataset)
     over = f"{len(seeds)} seeds" if seeds else "samples"
     value, low, high = debiased_ece(dataset)
-    debiased = None if value is None else Number(100 * value, ends=(100 * low, 100 * high))
+    debiased = None
+    if value is not None and low is not None and high is not None:
+        debiased = Number(100 * value, ends=(100 * low, 100 * high))
     return Scores(averaged, nll, accuracy, ece, debiased, _samples(dataset), over)
 
 

@@ -229,7 +229,7 @@ def _dataset(items: list[Item]) -> xr.Dataset:
         ATTRIBUTES["prediction_variance"],
     )
     unbiased = binned.debiased_error()
-    for end, values in (("", unbiased.value), ("_low", unbiased.low), ("_high", unbiased.high)):
-        dataset[f"ece_debiased{end}"] = ("size", values.mean(0), {"units": "1"})
+    for end, found in (("", unbiased.value), ("_low", unbiased.low), ("_high", unbiased.high)):
+        dataset[f"ece_debiased{end}"] = ("size", found.mean(0), {"units": "1"})
     slope, error = exponent(columns["nll_variance"][0])
     return dataset.assign_attrs(nll_variance_exponent=slope, nll_variance_exponent_standard_error=error)
