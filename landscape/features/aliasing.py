@@ -81,8 +81,8 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
         Dimension `layer` (coordinate: name of the subsampling layer, in the order of execution): `factor`,
         `smoothing` (name of the smoothing layer in front, of the layer itself if it blurs, or empty),
         `height` and `width` of the map, `after` (share of the map that is subsampled), `before` (of the map
-        that enters the smoothing layer; NaN without one), each with its standard error over samples. Attribute
-        `warnings`, sentences on layers that are left out.
+        that enters the smoothing layer; NaN without one), each with its standard error over samples.
+        Attribute `warnings`, sentences on layers that are left out.
 
     Raises:
         LandscapeError: If nothing subsamples, or no layer that does runs exactly once a pass.
