@@ -82,7 +82,7 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
         `smoothing` (name of the smoothing layer in front, of the layer itself if it blurs, or empty),
         `height` and `width` of the map, `after` (share of the map that is subsampled), `before` (of the map
         that enters the smoothing layer; NaN without one), each with its standard error over samples.
-        Attribute `warnings`: sentences on layers that are left out.
+        Attribute `warnings`, sentences on layers that are left out.
 
     Raises:
         LandscapeError: If nothing subsamples, or no layer that does runs exactly once a pass.
