@@ -56,7 +56,7 @@ def test_trace_density_and_layers(run, checkpoint):
         "hessian", checkpoint, *FEW, "--trace", "3", "--density", "2", "--density-steps", "6", "--layers",
         "--out", "out/eigen.zarr",
     ).json  # fmt: skip
-    assert set(found["trace"]) == {"value", "standard_error", "probes", "result", "checks"}
+    assert set(found["trace"]) == {"value", "standard_error", "interval", "probes", "result", "checks"}
     assert found["trace"]["probes"] == 3
     stored = {kind: results.load(found[kind]["result"]) for kind in ("trace", "density", "layers")}
     assert {kind: dataset.attrs["kind"] for kind, dataset in stored.items()} == {k: k for k in stored}
