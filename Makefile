@@ -39,7 +39,7 @@ imports:
 	$(BIN)/lint-imports --config setup.cfg
 
 suite:
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --ignore tests/foreign
 
 # One group of tests a network, so that each is built once.
 SAMPLE ?= -m 'not full'
