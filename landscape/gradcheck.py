@@ -23,12 +23,26 @@ if TYPE_CHECKING:
 
 _TOLERANCE = 1e-3  # relative; wrong derivatives are seldom off by less than a per cent
 _JITTER = 0.01  # of each parameter's size
-_STEPS = (1e-5, 1e-6, 1e-4, 1e-7, 1e-3, 1e-2)  # relative to each parameter's size; likely ones first
-_SHORT = (1e-8, 1e-9, 1e-7, 1e-10, 1e-6, 1e-5, 1e-4)  # so short that no ReLU changes sides, or few
+_STEPS = (1e-6, 1e-7, 1e-8, 1e-9, 1e-5, 1e-4, 1e-3, 1e-2)  # in each parameter's size; likely ones first
+_SHORT = (1e-8, 1e-9, 1e-7, 1e-10, 1e-11, 1e-6, 1e-5, 1e-4)  # so short that no ReLU changes sides, or few
 _CAUSES = (
     "an autograd.Function whose backward is not the derivative of its forward (a straight-through estimator "
     "is one), a detach or .data in the forward, or weights that are used past the module that holds them"
 )
+
+
+_ONCE = (
+    "derivative for",
+    "not implemented",
+    "double backward",
+    "differentiate twice",
+    "once_differentiable",
+)
+"""Parts of what PyTorch says of operations without a second derivative."""
+
+
+class OnceDifferentiable(LandscapeError):
+    """Second derivatives were asked of a network that holds a layer without them."""
 
 
 def gradient_check(objective: Objective) -> Check:
@@ -50,6 +64,8 @@ def gradient_check(objective: Objective) -> Check:
         ahead, behind = (part.value(shifted(origin, (sign * step, direction))).total for sign in (1, -1))
         return (ahead - behind) / (2 * step), max(abs(ahead), abs(behind))
 
+    if not math.isfinite(claimed):
+        return Check("derivative", False, "The gradient could not be checked: it is not finite.")
     off, bound = _closest(lambda step: _scalar(claimed, *difference(step), step, part.dtype), _STEPS)
     if off > bound:
         raise LandscapeError(
@@ -64,18 +80,27 @@ def gradient_check(objective: Objective) -> Check:
     )
 
 
-def product_check(objective: Objective) -> Check | None:
-    """H v against (∇L(θ + hv) − ∇L(θ − hv)) / 2h; None for a network without second derivatives.
+def product_check(objective: Objective) -> Check:
+    """H v against (∇L(θ + hv) − ∇L(θ − hv)) / 2h.
 
     Raises:
+        OnceDifferentiable: If the network has no second derivative.
         LandscapeError: If they differ by more than rounding explains.
     """
     part, origin, direction = _setting(objective)
     try:
+        differentiate_everything(part)
         claimed = part.hvp(direction, origin)
-    except (RuntimeError, NotImplementedError):
-        return None  # whoever asks for the product itself learns why
+    except (RuntimeError, NotImplementedError) as error:
+        if any(sign in str(error) for sign in _ONCE):
+            raise OnceDifferentiable(
+                f"{part.network.name} holds a layer without a second derivative "
+                f"({str(error).splitlines()[0]}); take landscape.hessian, whose products can be finite differences"
+            ) from error
+        raise
     size, slope = float(norm(claimed)), float(norm(part.gradient(origin)))
+    if not math.isfinite(size):
+        return Check("product", False, "A Hessian–vector product could not be checked: it is not finite.")
     least = 1e-6 * slope / max(float(norm(direction)), 1e-300)
 
     def difference(step: float) -> tuple[float, float]:
@@ -100,6 +125,19 @@ def product_check(objective: Objective) -> Check | None:
         f"On {len(part.samples)} samples a Hessian–vector product equals a central difference of the "
         f"gradient ({off:.0e} apart).",
     )
+
+
+def differentiate_everything(part: Objective) -> None:
+    """Meet the operations whose derivative is marked as the last one.
+
+    Torch cuts the graph there: a product alone, which asks for the parameters only, leaves their part out
+    without a word. With nothing asked for, every operation is differentiated, or raises.
+    """
+    for batch in part.batches():
+        gradient = part.share(batch).gradient(differentiable=True)
+        live = [each for each in gradient if each.requires_grad]
+        if live:
+            torch.autograd.backward(live, live)
 
 
 def _setting(objective: Objective) -> tuple[Objective, Parameters, Parameters]:

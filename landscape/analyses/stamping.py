@@ -40,7 +40,8 @@ def stamped(
         LandscapeError: If it is refused; the message names the layer to blame.
     """
     started = time.monotonic()
-    found = sound(objective, "product" if strict else "value")
+    once = objective.exact_products is False  # then products are differences of gradients
+    found = sound(objective, ("gradient" if once else "product") if strict else "value")
     dataset = measure()
     found += judge(dataset)
     return stamp(

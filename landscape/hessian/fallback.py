@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import copy
 
-import torch
-
 from landscape.errors import LandscapeError
+from landscape.gradcheck import OnceDifferentiable
 from landscape.graphs import Curvature
 from landscape.hessian.differences import ErrorBound
 from landscape.objective import Objective
-
-_SIGNS = (
-    "derivative for",
-    "not implemented",
-    "double backward",
-    "differentiate twice",
-    "once_differentiable",
-)
 
 
 def prepared(objective: Objective, kind: Curvature) -> tuple[Objective, bool]:
@@ -45,37 +36,19 @@ def prepared(objective: Objective, kind: Curvature) -> tuple[Objective, bool]:
 
 
 def _probed(objective: Objective, kind: Curvature) -> Objective:
-    probed, road = copy.copy(objective), objective.forward.road
-    for math_attention in dict.fromkeys((road.math_attention, True)):
-        road.math_attention = math_attention
-        probed.exact_products = _differentiable(probed, kind)
-        if probed.exact_products:
-            return probed
-    road.math_attention = False
-    probed.product_error = ErrorBound()
+    probed = copy.copy(objective)
+    probed.exact_products = _differentiable(probed, kind)
+    if not probed.exact_products:
+        probed.product_error = ErrorBound()
     return probed
 
 
 def _differentiable(objective: Objective, kind: Curvature) -> bool:
-    part = objective.subset(0, 2)  # two, or BatchNorm on batch statistics might have none
     try:
+        objective.checked("product", report=True)
+    except OnceDifferentiable:
+        return False
+    if kind == "ggn":
+        part = objective.subset(0, 2)  # two, or BatchNorm on batch statistics might have none
         part.curvature(kind=kind, keep=0)(part.free)
-        _differentiate_everything(part)
-    except (RuntimeError, NotImplementedError) as error:
-        if any(sign in str(error) for sign in _SIGNS):
-            return False
-        raise
     return True
-
-
-def _differentiate_everything(part: Objective) -> None:
-    """Meet the operations whose derivative is marked as the last one.
-
-    Torch cuts the graph there: a product alone, which asks for the parameters only, leaves their part out
-    without a word. With nothing asked for, every operation is differentiated, or raises.
-    """
-    for batch in part.batches():
-        gradient = part.share(batch).gradient(differentiable=True)
-        live = [each for each in gradient if each.requires_grad]
-        if live:
-            torch.autograd.backward(live, live)

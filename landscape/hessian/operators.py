@@ -117,7 +117,8 @@ class Operator:
         if isinstance(self._matrix, CurvatureMatrix):
             return 0.0
         # Both the vector and the product are scaled.
-        return self._matrix.bound.error * max(float(scale.max()) for scale in self._scales.values()) ** 2
+        largest = max((float(scale.max()) for scale in self._scales.values()), default=1.0)
+        return self._matrix.bound.error * largest**2
 
     def direction(self, vector: Tensor) -> Parameters:
         """A vector of these coordinates as a direction in the network's weights (D v)."""

@@ -270,7 +270,7 @@ def empty():
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        ("pair", "net returns tuple, expected logits of shape (sample, class)"),
+        ("pair", "returns a tuple of 2, expected one tensor"),
         ("flat", "net returns shape (), expected logits"),
         ("image", "net returns shape (2, 10, 1, 1), expected logits"),
         ("fails", "net fails on inputs of shape (3, 32, 32)"),

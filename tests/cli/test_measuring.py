@@ -141,7 +141,7 @@ def test_surface(run, checkpoint):
     own = {"center", "minimum", "maximum", "not_finite", "not_computed", "span", "roughness"}
     dataset = assert_common(found, "surface", checkpoint, own)
     names = {check["name"] for check in found["checks"]}
-    assert names == {"centre", "deterministic", "directions", "finite", "sampling"}
+    assert names == {"centre", "deterministic", "directions", "finite", "movement", "sampling"}
     assert all(check["passed"] for check in found["checks"])
     middle = dataset.sel(x=0.0, y=0.0)
     assert found["center"] == {name: float(middle[name]) for name in ("nll", "l2", "accuracy")}

@@ -110,7 +110,7 @@ def test_products_are_counted(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(CurvatureMatrix, "__call__", counting)
     result = layers(BY_NAME["conv-bn"].objective(), probes=3)
-    assert int(result.products) + 1 == len(counted)  # one, whether there is a second derivative
+    assert int(result.products) + 1 == len(counted)  # one checks that products are derivatives
 
 
 def test_what_has_not_converged_is_said():
