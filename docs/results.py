@@ -269,10 +269,13 @@ def page(results: Results, correlated: xr.Dataset) -> str:
     )
 
 
-def pictures(results: Results, correlated: xr.Dataset | None = None) -> dict[str, Figure]:
+def correlated_links(results: Results) -> xr.Dataset:
+    """Rank correlations of the usual networks, by permutation, which takes a while."""
+    return correlations(pooled(usual(unaltered(results))))
+
+
+def pictures(results: Results, correlated: xr.Dataset) -> dict[str, Figure]:
     """The pictures by name; rank correlations are computed unless they are at hand."""
-    if correlated is None:
-        correlated = correlations(pooled(usual(unaltered(results))))
     changes = verdicts(usual(unaltered(results)))
     return {
         "overview": figures.overview(changes),
@@ -285,7 +288,7 @@ def pictures(results: Results, correlated: xr.Dataset | None = None) -> dict[str
 def main() -> None:
     """Write page and pictures."""
     results = family.measured()
-    correlated = correlations(pooled(usual(unaltered(results))))  # slow: by permutation
+    correlated = correlated_links(results)
     PAGE.write_text(page(results, correlated), encoding="utf-8")
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures(results, correlated).items():

@@ -95,7 +95,8 @@ def product_check(objective: Objective) -> Check:
         if any(sign in str(error) for sign in _ONCE):
             raise OnceDifferentiable(
                 f"{part.network.name} holds a layer without a second derivative "
-                f"({str(error).splitlines()[0]}); take landscape.hessian, whose products can be finite differences"
+                f"({str(error).splitlines()[0]}); take landscape.hessian, whose products can be finite "
+                "differences"
             ) from error
         raise
     size, slope = float(norm(claimed)), float(norm(part.gradient(origin)))

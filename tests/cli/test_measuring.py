@@ -45,7 +45,7 @@ def assert_common(found, command, checkpoint, keys):
 def test_evaluate(run, checkpoint):
     found = run("evaluate", checkpoint, *DEMO, "--json").json
     scores = {"nll", "accuracy", "ece", "signed_ece", "brier", "top5", "iou", "acc_90", "unc_90", "freq_90"}
-    own = scores | {"samples", "standard_error"}
+    own = scores | {"samples", "standard_error", "ece_debiased", "ece_interval"}
     dataset = assert_common(found, "evaluate", checkpoint, own)
     assert found["result"] == "landscape-out/tiny-evaluation.zarr"
     assert found["samples"] == dataset.sizes["sample"] == 32

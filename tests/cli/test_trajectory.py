@@ -51,7 +51,7 @@ def test_the_path_of_a_run(run, series):
         for name in ("x", "y", "off_plane", "radius"):
             assert row[name] == float(dataset[name][index])
     assert found["checkpoints"][-1]["angle"] is None
-    assert {check["name"] for check in found["checks"]} == {"deterministic", "finite", "plane"}
+    assert {check["name"] for check in found["checks"]} == {"deterministic", "movement", "finite", "plane"}
 
 
 def test_the_surface_beneath(run, series):

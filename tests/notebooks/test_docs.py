@@ -125,7 +125,9 @@ def test_the_results_page_says_what_was_measured():
     spec = importlib.util.spec_from_file_location("results_page", ROOT / "docs" / "results.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.page(family.measured()) == module.PAGE.read_text(encoding="utf-8")
-    assert {f"{name}.webp" for name in module.pictures(family.measured())} == {
+    results = family.measured()
+    correlated = module.correlated_links(results)
+    assert module.page(results, correlated) == module.PAGE.read_text(encoding="utf-8")
+    assert {f"{name}.webp" for name in module.pictures(results, correlated)} == {
         path.name for path in module.PICTURES.iterdir()
     }
