@@ -275,7 +275,7 @@ def correlated_links(results: Results) -> xr.Dataset:
 
 
 def pictures(results: Results, correlated: xr.Dataset) -> dict[str, Figure]:
-    """The pictures by name; rank correlations are computed unless they are at hand."""
+    """The pictures by name."""
     changes = verdicts(usual(unaltered(results)))
     return {
         "overview": figures.overview(changes),
