@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from landscape.precision import differentiable, usable
 from landscape.samples import Samples
+from landscape.swapping import as_real
 
 Batch = tuple[int, Tensor, Tensor]
 """Position of the first sample, inputs and targets of a micro-batch."""
@@ -70,6 +72,32 @@ def laid_out(tensor: Tensor, channels_last: bool) -> Tensor:
     if tensor.dim() != 4:
         return tensor
     return tensor.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def as_working(
+    value: Tensor,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    channels_last: bool = True,
+    real: bool = True,
+) -> Tensor:
+    """A parameter or buffer as passes use it, a detached copy or view.
+
+    Args:
+        value: Any tensor.
+        device: Where to.
+        dtype: Precision of what is floating-point.
+        channels_last: How images and weights of convolutions are laid out.
+        real: Whether complex numbers become pairs of reals.
+    """
+    with differentiable():
+        value = usable(value.detach())
+        if value.is_complex():
+            complex_dtype = torch.complex64 if dtype == torch.float32 else torch.complex128
+            value = as_real(value) if real else value.to(complex_dtype)
+        value = value.to(device, dtype if value.is_floating_point() else value.dtype)
+        return laid_out(value, channels_last)
 
 
 def usual_micro_batch(samples: Samples, device: torch.device) -> int:

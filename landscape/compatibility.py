@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +11,9 @@ from torch.nn.parameter import UninitializedParameter
 
 from landscape.errors import LandscapeError
 from landscape.losses import LOSSES, SampleLoss, is_classification, loss_name, sample_losses
+from landscape.network import Network
 from landscape.samples import Samples
+from landscape.variants import trusted
 
 if TYPE_CHECKING:
     from landscape.objective import Objective
@@ -76,6 +79,20 @@ def as_samples(data: Any) -> Samples:
     raise LandscapeError(f"the data are a {kind}, expected tensors in a fixed order; {remedy}")
 
 
+def accepted(network: Any, data: Any, loss: SampleLoss) -> tuple[Network, Samples]:
+    """Network and samples out of what people pass; a column of class indices is one index per sample.
+
+    Raises:
+        LandscapeError: If they are of a kind that cannot be measured.
+    """
+    samples = as_samples(data)
+    if expects_classes(loss) and samples.targets.dim() == 2 and samples.targets.shape[1] == 1:
+        samples = replace(samples, targets=samples.targets[:, 0])
+    if isinstance(network, Network):
+        return replace(network, module=plain_module(network.module)), samples
+    return Network(plain_module(network)), samples
+
+
 def require_compatible(objective: Objective) -> None:
     """Evaluate two samples.
 
@@ -85,7 +102,7 @@ def require_compatible(objective: Objective) -> None:
     """
     samples, name = objective.samples, objective.network.name
     shape = tuple(samples.inputs.shape[1:])
-    part = objective.trusted().subset(0, 2)
+    part = trusted(objective).subset(0, 2)
     try:
         outputs, targets = next(part.outputs())
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError) as error:
@@ -110,7 +127,7 @@ def expects_classes(loss: SampleLoss) -> bool:
 
 def look_like_probabilities(objective: Objective) -> bool:
     """Whether the outputs of a few samples are probabilities already, where cross-entropy expects logits."""
-    outputs, targets = next(objective.trusted().subset(0, 8).outputs())
+    outputs, targets = next(trusted(objective).subset(0, 8).outputs())
     if not is_classification(outputs, targets) or not bool(torch.isfinite(outputs).all()):
         return False
     sums = outputs.double().sum(1)

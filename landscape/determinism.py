@@ -20,6 +20,7 @@ from torch.utils.hooks import RemovableHandle
 
 from landscape.errors import LandscapeError
 from landscape.losses import cross_entropy, loss_name, sample_losses
+from landscape.variants import trusted
 
 if TYPE_CHECKING:
     from landscape.objective import Objective
@@ -104,7 +105,7 @@ def find_culprit(objective: Objective, *, samples: int = 16) -> Culprit | None:
     """
     if samples < 1:
         raise LandscapeError(f"determinism is checked on {samples} samples; choose 1 or more")
-    part, count = objective.trusted().subset(0, samples), len(objective.samples)
+    part, count = trusted(objective).subset(0, samples), len(objective.samples)
     return _in_samples(part) or _in_loss(part, count) or _in_network(part, count)
 
 

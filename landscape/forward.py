@@ -5,17 +5,17 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from landscape.batches import Batch, laid_out
+from landscape.batchnorm import batch_statistics, collecting, statistics
 from landscape.dropout import DropoutMode, Stochastic, dropout_layers, dropout_masks, passes, stochastic_parts
 from landscape.errors import LandscapeError
 from landscape.folding import Pair, Unfoldable, foldable, folded, unseen
@@ -188,10 +188,10 @@ class Forward:
         other = copy.copy(self)
         # Without a momentum, running statistics are the mean over all batches since the reset.
         other.buffers = dict(self.buffers)
-        layers = _statistics(self.module)
+        layers = statistics(self.module)
         for name, value in ((name, value) for names in layers for name, value in names.items()):
             other.buffers[name] = torch.full_like(self.buffers[name], value)
-        with _collecting(self.module):
+        with collecting(self.module):
             for start, inputs, _ in batches:
                 other._pass(theta, start, inputs, draw if self.dropout == "fresh" else 0, training=True)
         for names in layers:
@@ -246,7 +246,7 @@ class Forward:
             around.enter_context(evaluation_precision(inputs.device, self.precision))
             if self.road.math_attention:
                 around.enter_context(sdpa_kernel(SDPBackend.MATH))
-            around.enter_context(_batch_statistics(module, batch or training))
+            around.enter_context(batch_statistics(module, batch or training))
             around.enter_context(folded([] if training else self._pairs()))
             around.enter_context(masks)
             outputs = module(laid_out(inputs, last))
@@ -279,11 +279,6 @@ def _nonzero(value: Tensor) -> Tensor:
     return value if not value.is_floating_point() or value.any() else torch.full_like(value, 0.1)
 
 
-def batch_norms(module: nn.Module) -> list[_BatchNorm]:
-    """Every BatchNorm layer."""
-    return [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
-
-
 def _one_tensor(outputs: Any) -> Tensor:
     if isinstance(outputs, Tensor):
         return outputs
@@ -299,44 +294,3 @@ def _one_tensor(outputs: Any) -> Tensor:
         f"the network returns a {what}, expected one tensor; wrap it in a module whose forward runs it and "
         f"returns the tensor that the loss is of, such as {how}"
     )
-
-
-@contextmanager
-def _batch_statistics(module: nn.Module, wanted: bool) -> Iterator[None]:
-    """BatchNorm in training mode while open, within a module in eval mode."""
-    layers = batch_norms(module) if wanted else []
-    for layer in layers:
-        layer.training = True
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.training = False
-
-
-@contextmanager
-def _collecting(module: nn.Module) -> Iterator[None]:
-    """Running statistics are plain means while open; the layers' momenta are put back."""
-    layers = batch_norms(module)
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = None
-    try:
-        yield
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-
-
-def _statistics(module: nn.Module) -> list[dict[str, float]]:
-    """Of every BatchNorm the names of its statistics, with what it resets them to."""
-    layers = {id(layer) for layer in batch_norms(module)}
-    return [
-        {
-            f"{prefix}.{key}" if prefix else key: value
-            for key, value in (("running_mean", 0), ("running_var", 1), ("num_batches_tracked", 0))
-            if layer._buffers.get(key) is not None
-        }
-        for prefix, layer in module.named_modules()
-        if id(layer) in layers
-    ]

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.parameters import Parameters, dot, norm, shifted
+from landscape.precision import full_precision
 from landscape.results import Check
+from landscape.variants import in_precision, trusted
 
 if TYPE_CHECKING:
     from landscape.objective import Objective
@@ -89,7 +91,8 @@ def product_check(objective: Objective) -> Check:
     """
     part, origin, direction = _setting(objective)
     try:
-        differentiate_everything(part)
+        with full_precision(part.device):
+            differentiate_everything(part)
         claimed = part.hvp(direction, origin)
     except (RuntimeError, NotImplementedError) as error:
         if any(sign in str(error) for sign in _ONCE):
@@ -145,10 +148,10 @@ def _setting(objective: Objective) -> tuple[Objective, Parameters, Parameters]:
     """A few samples in float64 where the network allows it, weights off the kinks, and a direction."""
     # Two samples make batch statistics degenerate: normalised, they are always +1 and −1.
     few = 8 if objective.forward.batch_norm == "batch" else 2
-    part = objective.trusted().subset(0, few)
+    part = trusted(objective).subset(0, few)
     part.micro_batch = few
     try:
-        precise = part.in_precision(torch.float64)
+        precise = in_precision(part, torch.float64)
         precise.value()
         part = precise
     except (RuntimeError, TypeError, NotImplementedError):

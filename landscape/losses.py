@@ -62,6 +62,22 @@ def sample_losses(loss: SampleLoss, outputs: Tensor, targets: Tensor) -> Tensor:
     )
 
 
+def scaled_losses(loss: SampleLoss, outputs: Tensor, targets: Tensor, whole: Tensor) -> Tensor:
+    """Losses of a batch, shape (batch,), scaled so that the mean over all samples is the objective.
+
+    Args:
+        loss: Loss of each sample.
+        outputs: Of the batch.
+        targets: Of the batch.
+        whole: Targets of all samples.
+
+    Raises:
+        LandscapeError: If the loss gives anything but one number per sample.
+    """
+    losses, weights = sample_losses(loss, outputs, targets), sample_weights(loss, whole)
+    return losses if weights is None else losses * (len(weights) / float(weights.sum()))
+
+
 def sample_weights(loss: SampleLoss, targets: Tensor) -> Tensor | None:
     """What each sample counts for in the mean of the losses, float64, shape (batch,); None if all count 1.
 

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape.batches import Batch, Batches, laid_out, usual_micro_batch
-from landscape.compatibility import as_samples, expects_classes, plain_module
+from landscape.batches import Batch, Batches, as_working, usual_micro_batch
+from landscape.compatibility import accepted
 from landscape.derivatives import TwiceDifferentiable
 from landscape.display import objective_html
-from landscape.dropout import DropoutMode, Stochastic, passes
+from landscape.dropout import DropoutMode, Stochastic
 from landscape.errors import LandscapeError
-from landscape.forward import BATCH_NORM_MODES, BatchNormMode, Forward
+from landscape.forward import BatchNormMode, Forward
 from landscape.graphs import GRAPHS, KEPT_BYTES, Curvature, CurvatureMatrix, Graph, Products, Share
-from landscape.losses import (
-    Loss,
-    SampleLoss,
-    Scores,
-    cross_entropy,
-    loss_name,
-    sample_losses,
-    sample_weights,
-    scored,
-)
+from landscape.losses import Loss, SampleLoss, Scores, cross_entropy, scaled_losses, scored
 from landscape.network import Network
-from landscape.parameters import Parameters, check_fit, select
-from landscape.precision import PRECISIONS, differentiable, full_precision, usable
+from landscape.parameters import Parameters, check_fit, chosen
+from landscape.precision import differentiable, full_precision
+from landscape.protocol import described, require_derivatives, require_modes
 from landscape.results import Check
 from landscape.samples import Samples
 from landscape.soundness import Level, Soundness
-from landscape.swapping import as_real
-
-TRAINABLE = "trainable"
-"""Pattern of the parameters that are not frozen (`requires_grad`)."""
 
 
 class Objective:
@@ -84,14 +72,13 @@ class Objective:
         Args:
             network: A `Network`, or any module from inputs to logits.
             samples: `Samples`, or a pair of inputs and targets, tensors or NumPy arrays.
-            loss: Loss of each sample, shape (batch,). Of an `nn.CrossEntropyLoss` or `nn.NLLLoss` with
-                weights of the classes the objective is Σwℓ/Σw, as PyTorch's own mean is.
+            loss: Loss of each sample, shape (batch,), see `landscape.losses`.
             weight_decay: λ of the term ½·λ·‖w‖² over every parameter.
             dropout: `off`, `fixed` (one mask for the whole objective), `fresh` (a new one for each `draw`) or
                 `ensemble:N` (the mean prediction over N masks).
             seed: Of the dropout masks.
-            params: Pattern of the parameters to differentiate, see `landscape.parameters.select`; by default
-                those that are not frozen (`requires_grad`), or all if everything is. Whole numbers never are.
+            params: Pattern of the parameters to differentiate, see `landscape.parameters.chosen`; by default
+                those that are not frozen.
             micro_batch: Samples evaluated at once; 0 chooses.
             device: Where to compute.
             dtype: Working precision, float32 or float64.
@@ -99,30 +86,16 @@ class Objective:
             precision: Of the forward passes of values: `full`, `bfloat16` or `tf32`.
 
         Raises:
-            LandscapeError: On an unknown mode, a negative number, a pattern that matches nothing, or a
-                network or data of a kind that cannot be measured.
+            LandscapeError: If a mode, number, pattern, network or data set is none that can be measured.
         """
-        passes(dropout)
-        for name, choice, choices in (
-            ("BatchNorm mode", batch_norm, BATCH_NORM_MODES),
-            ("precision", precision, PRECISIONS),
-        ):
-            if choice not in choices:
-                raise LandscapeError(f"the {name} is {choice!r}; choose one of {', '.join(choices)}")
-        for name, number in (("weight decay", weight_decay), ("seed", seed), ("micro-batch", micro_batch)):
-            if not 0 <= number < np.inf:
-                raise LandscapeError(f"the {name} must be finite and not negative, got {number}")
-        if dtype not in (torch.float32, torch.float64):
-            raise LandscapeError(
-                f"the objective works in float32 or float64, not {dtype}, whose rounding drowns curvature"
-            )
-        samples = as_samples(samples)
-        if expects_classes(loss) and samples.targets.dim() == 2 and samples.targets.shape[1] == 1:
-            samples = replace(samples, targets=samples.targets[:, 0])
-        if not isinstance(network, Network):
-            network = Network(plain_module(network))
-        else:
-            network = replace(network, module=plain_module(network.module))
+        require_modes(
+            dropout=dropout,
+            batch_norm=batch_norm,
+            precision=precision,
+            dtype=dtype,
+            numbers={"weight decay": weight_decay, "seed": seed, "micro-batch": micro_batch},
+        )
+        network, samples = accepted(network, samples, loss)
         module = network.module
         self.network = network.normalised_for(samples)
         self.samples = samples
@@ -135,9 +108,11 @@ class Objective:
         self.micro_batch = micro_batch or usual_micro_batch(samples, self.device)
         with differentiable():
             # Copies, so that training the module afterwards does not move the objective.
-            self.parameters = {name: self._own(p).clone() for name, p in module.named_parameters()}
-            buffers = {name: self._own(b, real=False).clone() for name, b in module.named_buffers()}
-        self.params, self.free = self._chosen(params)
+            own = partial(as_working, device=self.device, dtype=dtype)
+            self.parameters = {name: own(p).clone() for name, p in module.named_parameters()}
+            buffers = {name: own(b, real=False).clone() for name, b in module.named_buffers()}
+        frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+        self.params, self.free = chosen(self.parameters, params, frozen)
         self.forward = Forward(
             module, buffers, dropout=dropout, seed=seed, batch_norm=batch_norm, precision=precision
         )
@@ -147,47 +122,15 @@ class Objective:
         self._prepared: Batches | None = None
 
     def checked(self, level: Level, *, report: bool = False) -> list[Check]:
-        """Check, once, what numbers of this level need; see `landscape.soundness`.
-
-        Args:
-            level: `value`, `gradient` or `product`.
-            report: Whether the checks will be part of a result.
+        """Check, once, what numbers of this level need; see `landscape.soundness.Soundness.require`.
 
         Returns:
             All checks so far.
-
-        Raises:
-            LandscapeError: If such a number would be wrong; the message names the likely cause.
         """
         if self.soundness is None:
             return []
         self.soundness.require(self, level, report=report)
         return self.soundness.found()
-
-    def trusted(self) -> Objective:
-        """The same objective without checks, for whoever makes them."""
-        part = copy.copy(self)
-        part.soundness = None
-        return part
-
-    def plain(self) -> Objective:
-        """The same objective, run as the network is written: nothing folded, everything contiguous."""
-        part = copy.copy(self)
-        part.forward = self.forward.plain()
-        part._prepared = None
-        return part
-
-    def in_precision(self, dtype: torch.dtype) -> Objective:
-        """The same objective in another working precision."""
-        part = copy.copy(self)
-        part.dtype = dtype
-        part.parameters = {name: part._own(value) for name, value in self.parameters.items()}
-        part.free = {name: part.parameters[name] for name in self.free}
-        part.forward = copy.copy(self.forward)
-        buffers = self.forward.buffers.items()
-        part.forward.buffers = {name: part._own(value, real=False) for name, value in buffers}
-        part._prepared = None
-        return part
 
     def subset(self, start: int, stop: int) -> Objective:
         """The same objective over the samples start … stop − 1, which keep their dropout masks."""
@@ -200,20 +143,6 @@ class Objective:
         part = copy.copy(self)
         part.samples = self.samples.select(positions)
         part._prepared = None
-        return part
-
-    def over(self, names: Collection[str]) -> Objective:
-        """The same objective with only these of its free parameters free.
-
-        Raises:
-            LandscapeError: If none of them is.
-        """
-        free = {name: value for name, value in self.free.items() if name in names}
-        if not free:
-            which = ", ".join(list(self.free)[:4])
-            raise LandscapeError(f"nothing is left to differentiate of {self.params!r} ({which}, …)")
-        part = copy.copy(self)
-        part.free = free
         return part
 
     def outputs(
@@ -248,9 +177,7 @@ class Objective:
         Raises:
             LandscapeError: If the loss gives anything but one number per sample.
         """
-        losses = sample_losses(self.loss, outputs, targets)
-        weights = sample_weights(self.loss, self.samples.targets)
-        return losses if weights is None else losses * (len(weights) / float(weights.sum()))
+        return scaled_losses(self.loss, outputs, targets, self.samples.targets)
 
     def sample_losses(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
@@ -274,7 +201,7 @@ class Objective:
 
     def gradient(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Parameters:
         """Gradient of the total loss with respect to the free parameters, keyed like them."""
-        self._require_derivatives()
+        require_derivatives(self.forward)
         self.checked("gradient")
         theta = self._at(parameters)
         total = {name: self.weight_decay * theta[name] for name in self.free}
@@ -315,7 +242,7 @@ class Objective:
         """
         if kind not in GRAPHS:
             raise LandscapeError(f"kind is {kind!r}; choose one of {', '.join(GRAPHS)}")
-        self._require_derivatives()
+        require_derivatives(self.forward)
         self.checked("product")
         theta = self._at(parameters)
 
@@ -343,7 +270,7 @@ class Objective:
         Raises:
             LandscapeError: If the loss does not depend on the leaves.
         """
-        self._require_derivatives()
+        require_derivatives(self.forward)
         start, inputs, targets = batch
         theta = self._at(parameters)
 
@@ -369,77 +296,22 @@ class Objective:
 
     def protocol(self) -> dict[str, Any]:
         """Everything the numbers depend on besides the parameters, ready for JSON."""
-        normalisation = self.network.normalisation
         self.checked("value")
-        return {
-            "data": self.samples.describe(),
-            "normalisation": asdict(normalisation) if normalisation else None,
-            "batch_norm": self.forward.batch_norm,
-            "dropout": self.dropout,
-            "loss": loss_name(self.loss),
-            "weight_decay": self.weight_decay,
-            "params": self.params,
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "device": self.device.type,
-            "micro_batch": self.micro_batch,
-            "layout": "channels_last" if self.forward.road.channels_last else "contiguous",
-            "attention": "math" if self.forward.math_attention else "usual",
-            "precision": self.forward.precision,
-            "seed": self.seed,
-        }
+        return described(self)
 
     def batches(self) -> Batches:
         """Prepared micro-batches: position of the first sample, inputs, targets."""
         batches = self._prepared
         if batches is None or batches.size != self.micro_batch:
-            batches = Batches(
-                self.samples,
-                self.network.prepare,
-                self.micro_batch,
-                self.device,
-                self.dtype,
-                channels_last=self.forward.road.channels_last,
-            )
-            self._prepared = batches
+            prepared = (self.network.prepare, self.micro_batch, self.device, self.dtype)
+            last = self.forward.road.channels_last
+            self._prepared = batches = Batches(self.samples, *prepared, channels_last=last)
         return batches
-
-    def _require_derivatives(self) -> None:
-        if self.forward.precision != "full" or self.forward.batch_norm == "recalibrate":
-            raise LandscapeError(
-                f"derivatives need full precision and BatchNorm in eval or batch mode, not "
-                f"{self.forward.precision} and {self.forward.batch_norm}"
-            )
 
     def _at(self, parameters: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
         if parameters is None:
             return self.parameters
         check_fit(parameters, self.parameters)
-        return {name: self._own(value) for name, value in parameters.items()}
-
-    def _own(self, value: Tensor, *, real: bool = True) -> Tensor:
-        """A detached copy or view in the working precision, laid out as passes are; complex as real pairs."""
-        with differentiable():
-            value = usable(value.detach())
-            if value.is_complex():
-                value = as_real(value) if real else value.to(_COMPLEX[self.dtype])
-            value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
-            return laid_out(value, self._last())
-
-    def _last(self) -> bool:
-        forward = getattr(self, "forward", None)  # not there yet while parameters are copied
-        return forward is None or forward.road.channels_last
-
-    def _chosen(self, params: str | None) -> tuple[str, Parameters]:
-        """Name and tensors of the free parameters; of whole numbers there are no derivatives."""
-        movable = {name: value for name, value in self.parameters.items() if value.is_floating_point()}
-        if not movable:
-            raise LandscapeError(f"{self.network.name} has no floating-point parameters to move")
-        own = dict(self.network.module.named_parameters())
-        trainable = {name: value for name, value in movable.items() if own[name].requires_grad}
-        if params in (None, TRAINABLE):
-            some_frozen = 0 < len(trainable) < len(movable)
-            return (TRAINABLE, trainable) if some_frozen else ("*", movable)
-        return str(params), select(movable, str(params))
-
-
-_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+        last = self.forward.road.channels_last
+        own = partial(as_working, device=self.device, dtype=self.dtype, channels_last=last)
+        return {name: own(value) for name, value in parameters.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -12,6 +12,10 @@ from landscape.errors import LandscapeError
 
 Parameters = dict[str, Tensor]
 """Tensors by their state-dict names, in the network's own order."""
+
+
+TRAINABLE = "trainable"
+"""Pattern of the parameters that are not frozen (`requires_grad`)."""
 
 
 def select(parameters: Mapping[str, Tensor], pattern: str) -> Parameters:
@@ -36,6 +40,28 @@ def select(parameters: Mapping[str, Tensor], pattern: str) -> Parameters:
         some = ", ".join(list(parameters)[:6])
         raise LandscapeError(f"no parameter matches {pattern!r}; this network's are named {some}, …")
     return {name: value for name, value in parameters.items() if name in chosen}
+
+
+def chosen(
+    parameters: Mapping[str, Tensor], pattern: str | None, frozen: Collection[str] = ()
+) -> tuple[str, Parameters]:
+    """The free parameters, and what the protocol calls them; of whole numbers there are no derivatives.
+
+    Args:
+        parameters: All of a network's.
+        pattern: See `select`; None or `trainable` takes those that are not frozen, or all if everything is.
+        frozen: Names of those that their owner froze.
+
+    Raises:
+        LandscapeError: If there is nothing to move, or nothing matches.
+    """
+    movable = {name: value for name, value in parameters.items() if value.is_floating_point()}
+    if not movable:
+        raise LandscapeError("the network has no floating-point parameters to move")
+    if pattern not in (None, TRAINABLE):
+        return str(pattern), select(movable, str(pattern))
+    trainable = {name: value for name, value in movable.items() if name not in frozen}
+    return (TRAINABLE, trainable) if 0 < len(trainable) < len(movable) else ("*", movable)
 
 
 def check_fit(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:

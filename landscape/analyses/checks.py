@@ -10,6 +10,8 @@ from landscape.determinism import Culprit
 from landscape.linalg.eigenpairs import RISK
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.variants import plain as plain_way
+from landscape.variants import trusted
 
 ROUNDING = 3e-5
 """Share of a loss that the fast and the plain way may differ by, in float32."""
@@ -92,7 +94,7 @@ def plainly(objective: Objective) -> Objective:
     # Batch statistics depend on the micro-batch, and so does the rounding of reduced precision.
     if objective.forward.batch_norm != "eval" or objective.forward.precision != "full":
         return objective
-    other = objective.plain()
+    other = plain_way(objective)
     other.micro_batch = max(1, min(objective.micro_batch, len(objective.samples)) // 2)
     return other
 
@@ -124,7 +126,7 @@ def _classes(objective: Objective) -> list[Check]:
     samples, named = objective.samples, len(objective.samples.class_names)
     if not named:
         return []
-    outputs, _ = next(objective.trusted().subset(0, 2).outputs())
+    outputs, _ = next(trusted(objective).subset(0, 2).outputs())
     if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] <= named:
         return []
     names = ", ".join(samples.class_names[:3]) + (", …" if named > 3 else "")

@@ -172,8 +172,7 @@ _PROTOCOL = (
         "--params",
         default=None,
         metavar="PATTERN",
-        help="Parameters to move or differentiate, as in '*conv*'; by default those that are not frozen, '*' "
-        "takes all.",
+        help="Parameters to move or differentiate, as in '*conv*'; those not frozen by default, '*' is all.",
     ),
     JSON,
     QUIET,

@@ -13,6 +13,7 @@ from landscape.hessian.eigenvalues import eigenpairs
 from landscape.hessian.operators import Coordinates, Operator
 from landscape.hessian.trace import layer_names, layer_of, trace
 from landscape.objective import Objective
+from landscape.variants import over
 from landscape.work import Item, Runner, in_memory
 
 _KINDS = (
@@ -62,7 +63,7 @@ def layers(
     free = whole.objective.free
 
     def compute(index: int) -> Item:
-        block = whole.objective.over([name for name in free if layer_of(name) == names[index]])
+        block = over(whole.objective, [name for name in free if layer_of(name) == names[index]])
         operator = Operator(block, kind=kind, coordinates=coordinates, keep=keep)
         options: dict[str, Any] = {"max_products": max_products, "confirm": confirm, "rounding": 0}
         pairs = eigenpairs(operator, 1, tolerance=tolerance, seed=seed, **options)

@@ -15,6 +15,7 @@ from landscape.hessian.differences import FiniteDifferences
 from landscape.hessian.fallback import prepared
 from landscape.objective import Objective
 from landscape.parameters import Parameters, flatten, unflatten
+from landscape.variants import over
 
 Coordinates = Literal["raw", "filter", "layer"]
 """`raw` parameters, or weights in units of their filter's or their layer's norm."""
@@ -74,7 +75,7 @@ class Operator:
                     f"{objective.params!r} ({', '.join(list(objective.free)[:4])}); choose other --params "
                     "or --coordinates raw"
                 )
-            objective = objective.over(weights)
+            objective = over(objective, weights)
         objective, self.exact = prepared(objective, kind)
         self.objective, self.kind, self.coordinates = objective, kind, coordinates
         self._parameters, self._draw = parameters, draw

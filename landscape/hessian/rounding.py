@@ -13,6 +13,7 @@ from landscape.hessian.operators import Operator
 from landscape.linalg import Eigenpairs
 from landscape.linalg.eigenpairs import bounds
 from landscape.objective import Objective
+from landscape.variants import in_precision, trusted
 
 _ALL, _FEW, _SHARE = 8, 2, 64
 
@@ -69,7 +70,7 @@ def _measured(operator: Operator, pairs: Eigenpairs, vectors: int | None) -> Eig
 
 def finer(objective: Objective) -> Objective:
     """The same objective in float64, from weights and buffers as they were before they were rounded."""
-    other = objective.trusted().in_precision(torch.float64)
+    other = in_precision(trusted(objective), torch.float64)
     module = objective.network.module
     other.parameters = _widened(objective.parameters, dict(module.named_parameters()))
     other.free = {name: other.parameters[name] for name in objective.free}

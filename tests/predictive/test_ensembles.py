@@ -166,7 +166,7 @@ def test_logits_that_are_far_apart_do_not_underflow():
 def test_passes_that_are_all_the_same_are_refused():
     with pytest.raises(LandscapeError, match="dropout is 'off'; give it dropout='fresh'"):
         ensemble(objective(), passes=2)
-    with pytest.raises(LandscapeError, match="no dropout layer"):
+    with pytest.raises(LandscapeError, match="no dropout that can be on"):
         ensemble(objective("cifar-resnet20:width=2,classes=6", dropout="fresh"), passes=2)
     alone = ensemble(objective(), passes=1)
     assert float(alone.nll[0]) == pytest.approx(float(evaluate(objective()).mean_nll), rel=1e-12)
