@@ -17,7 +17,7 @@ from typing import Literal
 Role = Literal["sample", "channel", "row", "column", "joined", "other"]
 """`joined`: parts one after the other, such as a class token and patches. `other`: none of these, or lost."""
 
-SPACE = ("row", "column")
+SPACE: tuple[Role, Role] = ("row", "column")
 
 
 @dataclass(frozen=True)
