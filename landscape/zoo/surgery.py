@@ -7,6 +7,7 @@ import difflib
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -191,7 +192,7 @@ def _watched(network: Network, module: nn.Module, example: Tensor | None) -> dic
         images = [torch.full((2, channels, size, size), 0.5) for size in _SIZES]
     for each in images:
         try:
-            return watch(module, lambda each=each: _run(network, module, each))
+            return watch(module, partial(_run, network, module, each))
         except _FAILURES as error:
             if example is not None:
                 raise _does_not_run(network, error) from error
