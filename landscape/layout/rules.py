@@ -90,8 +90,9 @@ def _select(look: Look, args: Any, kwargs: Any, out: Any) -> Layout:
 
 def _slice(look: Look, args: Any, kwargs: Any, out: Any) -> Layout:
     layout = list(look(args[0]) or ())
-    given: list[Any] = [*args[1:]]
-    dim, start, stop, step = given + [0, None, None, 1][len(given) :]
+    given: list[Any] = [0, None, None, 1]
+    given[: len(args) - 1] = args[1:]
+    dim, start, stop, step = given
     count = args[0].shape[dim]
     start, stop, _ = slice(start, stop).indices(count)
     layout[dim] = sliced(layout[dim], start, stop, kwargs.get("step", step))
