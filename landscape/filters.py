@@ -155,9 +155,8 @@ def _of_slot(
     names: Mapping[int, str],
 ) -> Role:
     """The role by one of the layers that hold a parameter, behind hooks and parametrizations."""
-    if id(layer) not in parametrized:
+    if id(layer) not in parametrized or not isinstance(layer, ParametrizationList):
         return _of_hooked(layer, attribute, parameter, names)
-    assert isinstance(layer, ParametrizationList)
     owner, weight = parametrized[id(layer)]
     if isinstance(layer[0], _WeightNorm):
         if attribute == "original0":

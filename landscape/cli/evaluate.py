@@ -69,7 +69,7 @@ _OPTIONS = (
         type=Numbers(),
         default="1,2,4,8",
         show_default=True,
-        help="Of the attacks: largest change of a pixel, in 1/255.",
+        help="Largest change of a pixel by an attack, in 1/255.",
     ),
     click.option(
         "--attack-steps", type=click.IntRange(min=1), default=10, show_default=True, help="Steps of PGD."

@@ -52,7 +52,7 @@ _OPTIONS = (
         help="Standard deviation of the noise before it is masked, for images in 0 … 1.",
     ),
     click.option(
-        "--noise-width", type=float, default=0.1, show_default=True, help="Of the rings of noise, in π."
+        "--noise-width", type=float, default=0.1, show_default=True, help="Width of the rings of noise, in π."
     ),
     click.option(
         "--equal-power",

@@ -75,7 +75,7 @@ _OPTIONS = (
         type=click.Choice(["hutchinson", "xtrace"]),
         default="hutchinson",
         show_default=True,
-        help="Of the trace; Hutchinson's also gives it by layer.",
+        help="Estimator of the trace; Hutchinson's also gives it by layer.",
     ),
     click.option(
         "--density", "density_probes", type=_COUNT, metavar="PROBES", help="Also the spectral density."

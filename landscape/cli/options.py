@@ -132,7 +132,7 @@ DATA = click.option(
     help="demo, cifar10:DIR, cifar100:DIR, npz:FILE or images:DIR.",
 )
 _SEEDS = click.IntRange(0, 2**32 - 1)
-SEED = click.option("--seed", type=_SEEDS, default=0, show_default=True, help="Of every random choice.")
+SEED = click.option("--seed", type=_SEEDS, default=0, show_default=True, help="Random seed.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:i].")
 SAMPLE_SEED = click.option(
     "--sample-seed", type=_SEEDS, help="Draw the samples with this seed instead of the first ones."

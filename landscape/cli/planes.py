@@ -42,7 +42,7 @@ PRECISION = click.option(
     type=click.Choice(["full", "bfloat16", "tf32"]),
     default="full",
     show_default=True,
-    help="Of the forward passes; the error of a reduced one is measured and stored.",
+    help="Precision of the forward passes; the error of a reduced one is measured and stored.",
 )
 CURVATURE = click.option(
     "--curvature",

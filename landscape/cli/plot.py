@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     default="nll",
     show_default=True,
-    help="Of surfaces: nll, l2, total, accuracy, ece or convexity.",
+    help="What to draw of surfaces: nll, l2, total, accuracy, ece or convexity.",
 )
 @click.option(
     "--preset", type=click.Choice(["icml", "neurips", "cvpr"]), help="Widths of a venue  [default: icml]."

@@ -35,7 +35,9 @@ SAMPLES = 500
     metavar="SPEC",
     help="All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Of each network.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Seeds of each network."
+)
 @click.option("--only", multiple=True, metavar="NAME", help="Train this network alone; may be repeated.")
 @click.option("--forecast", is_flag=True, help="Say how long the training will take, and stop.")
 @click.option(

@@ -48,7 +48,7 @@ _OPTIONS = (
         type=click.Choice(["filter", "layer", "weight", "none", "paper"]),
         default="filter",
         show_default=True,
-        help="Of random directions: Li et al. (filter), or as in Park & Kim's code (paper).",
+        help="Norm of random directions: Li et al. (filter), or as in Park & Kim's code (paper).",
     ),
     click.option("--orthogonal", is_flag=True, help="Make the second direction orthogonal to the first."),
     click.option("--include-1d", is_flag=True, help="Move biases and BatchNorm too."),

@@ -24,14 +24,14 @@ from landscape.cli.options import DATA, DEVICE, JSON, QUIET, SAMPLE_SEED, SEED
     "--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Images a step."
 )
 @click.option("--learning-rate", type=float, default=0.1, show_default=True, help="Peak of the schedule.")
-@click.option("--momentum", type=float, default=0.9, show_default=True, help="Of SGD.")
-@click.option("--weight-decay", type=float, default=5e-4, show_default=True, help="Of SGD.")
+@click.option("--momentum", type=float, default=0.9, show_default=True, help="Momentum of SGD.")
+@click.option("--weight-decay", type=float, default=5e-4, show_default=True, help="Weight decay of SGD.")
 @click.option(
     "--schedule",
     type=click.Choice(["one-cycle", "step"]),
     default="one-cycle",
     show_default=True,
-    help="Of the learning rate.",
+    help="Schedule of the learning rate.",
 )
 @click.option("--augment/--no-augment", default=True, show_default=True, help="Random crop and flip.")
 @click.option(

@@ -22,7 +22,7 @@ from landscape.cli.options import OUT, Request, protocol_options, result_path
     type=click.FloatRange(min=0),
     default=0.2,
     show_default=True,
-    help="Of the surface around the checkpoints, as a share of their extent.",
+    help="Margin of the surface around the checkpoints, as a share of their extent.",
 )
 @planes.with_options((planes.STEPS, planes.TOLERANCE, planes.BATCH_NORM, planes.PRECISION, planes.PARTIAL))
 @OUT
