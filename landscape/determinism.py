@@ -78,7 +78,15 @@ def require_deterministic(objective: Objective) -> Culprit | None:
     Raises:
         LandscapeError: If anything but rounding makes its outputs differ; the message names it.
     """
-    culprit = find_culprit(objective)
+    return unless_excused(find_culprit(objective), objective)
+
+
+def unless_excused(culprit: Culprit | None, objective: Objective) -> Culprit | None:
+    """What was found, if numbers stay the same all the same.
+
+    Raises:
+        LandscapeError: If they do not; the message names it.
+    """
     if culprit is None or excused(culprit, objective):
         return culprit
     raise LandscapeError(culprit.message)

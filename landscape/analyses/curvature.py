@@ -64,12 +64,16 @@ def eigenvalues(
         dataset = dataset.assign(loss=((), loss.total, {"long_name": "loss + L2", "units": "nats"}))
         return _with_error(operator, dataset)
 
+    def judge(dataset: xr.Dataset) -> list[Check]:
+        nll = float(dataset.loss) - operator.objective.l2()
+        return [*_exactness(operator), checks.loss(operator.objective, nll), *_found(dataset, method)]
+
     return stamped(
         "eigenvalues",
         operator.objective,
         operator.record() | search,
         measure,
-        lambda dataset: [*_exactness(operator), checks.loss(operator.objective), *_found(dataset, method)],
+        judge,
         strict=True,
     )
 

@@ -10,8 +10,7 @@ import xarray as xr
 
 from landscape.analyses import checks as trust
 from landscape.analyses.settings import network_record
-from landscape.determinism import excused
-from landscape.errors import LandscapeError
+from landscape.determinism import unless_excused
 from landscape.objective import Objective
 from landscape.results import Check, provenance, stamp
 from landscape.soundness import Level
@@ -63,8 +62,8 @@ def sound(objective: Objective, level: Level) -> list[Check]:
     masks = trust.dropout(objective)  # first, or a pass would warn of what the report says
     checks = objective.checked(level, report=True)
     culprit = objective.soundness.culprit if objective.soundness else None
-    if level != "value" and culprit and not excused(culprit, objective):
-        raise LandscapeError(culprit.message)
+    if level != "value":
+        unless_excused(culprit, objective)
     return [
         trust.determinism(culprit),
         *checks,
