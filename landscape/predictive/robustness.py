@@ -168,4 +168,4 @@ def _dataset(
 
 def _measured(values: torch.Tensor) -> tuple[float, float]:
     mean = metrics.mean(values)
-    return mean.value, mean.standard_error
+    return mean.value, mean.error
