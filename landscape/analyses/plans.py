@@ -1,4 +1,4 @@
-"""What the panels of the papers take beyond a comparison's own measurements."""
+"""What is measured of networks: a comparison's usual results, other conditions, what papers' panels take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,100 @@ from dataclasses import replace
 
 from landscape.analyses.compare import Measurement
 from landscape.analyses.settings import Settings
+
+
+def plan(
+    settings: Settings,
+    *,
+    predictions: int = 0,
+    maps: int = 256,
+    batch_size: int = 128,
+    batches: int = 0,
+    span: float = 1.0,
+    steps: int = 21,
+    directions: int = 10,
+    draws: int = 4,
+    passes: int = 10,
+) -> list[Measurement]:
+    """What a comparison measures, from one protocol.
+
+    The loss surface and the Hessian spectrum use the settings' own split, as in the papers the training set;
+    predictions and feature maps use the test set.
+
+    Args:
+        settings: The common protocol; its samples are the surface's.
+        predictions: Test images for the predictions; 0 takes all.
+        maps: Test images for the feature maps.
+        batch_size: Samples a mini-batch of the Hessian spectrum.
+        batches: Mini-batches of the spectrum; 0 takes all that the surface's samples give.
+        span: Half the side of the surface, in filter norms.
+        steps: Points a side of the surface.
+        directions: Random directions that the flatness is measured along.
+        draws: Passes under fresh dropout masks for the model's variance.
+        passes: Predictions of MC dropout whose spread is measured, on as many test images as the surface's.
+    """
+    # Numbers that were asked for are kept or refused; only the surface's usual number may shrink.
+    test = replace(settings, split="test", augment=None, at_most=False)
+    fresh = replace(test, dropout="fresh")
+    whole = settings
+    if batches:
+        whole = replace(settings, samples=batch_size * batches, at_most=False)
+    return [
+        Measurement("evaluation", replace(test, samples=predictions)),
+        Measurement("ensemble", replace(fresh, at_most=True), {"passes": passes}, True),
+        Measurement("features", replace(fresh, samples=maps), {"draws": draws}),
+        Measurement("spectrum", whole, {"batch_size": batch_size, "k": 1}),
+        Measurement("surface", settings, {"span": span, "steps": steps}),
+        Measurement("flatness", settings, {"repeats": directions, "radii": [0.1, 0.2]}),
+    ]
+
+
+def conditions(
+    settings: Settings,
+    *,
+    batch_size: int = 64,
+    batches: int = 4,
+    directions: int = 10,
+) -> list[Measurement]:
+    """The Hessian spectrum and the flatness, each with one thing changed.
+
+    Test images instead of training images; a frozen crop and flip; mini-batches of 16, and all images at
+    once; every filter in units of its norm; dropout off.
+    L2 needs no measurement: it adds its λ to every eigenvalue.
+
+    Args:
+        settings: The protocol that is changed; its samples are those of the flatness.
+        batch_size: Samples a mini-batch of the reference.
+        batches: Mini-batches of the reference; the others share its images.
+        directions: Random directions of the flatness.
+    """
+    images = replace(settings, samples=batch_size * batches, at_most=False)
+    one = {"batch_size": batch_size, "k": 1}
+    flat = {"repeats": directions, "radii": [0.1, 0.2]}
+    other = {
+        "test": replace(images, split="test"),
+        "augmented": replace(images, augment=settings.seed),
+    }
+    changed = [Measurement("spectrum", each, one, condition=name) for name, each in other.items()]
+    options: Sequence[tuple[str, dict]] = (
+        ("batch16", {**one, "batch_size": 16}),
+        ("whole", {**one, "batch_size": batch_size * batches}),
+        ("filter", {**one, "coordinates": "filter"}),
+    )
+    changed += [Measurement("spectrum", images, own, condition=name) for name, own in options]
+    off = replace(images, dropout="off")
+    return [
+        *changed,
+        Measurement("spectrum", off, one, stochastic=True, condition="off"),
+        Measurement("flatness", replace(settings, split="test"), flat, condition="test"),
+        Measurement(
+            "flatness",
+            replace(settings, dropout="off"),
+            flat,
+            stochastic=True,
+            condition="off",
+        ),
+    ]
 
 
 def panel_plan(
@@ -66,7 +160,7 @@ def panel_plan(
     noisy = replace(test, samples=noise)
     rings = [
         Measurement("noise", noisy),
-        Measurement("noise", noisy, {"equal_power": True}, name="noise-equal"),
+        Measurement("noise", noisy, {"equal_power": True}, condition="equal"),
     ]
     whole = replace(settings, samples=density)
     plane = replace(settings, samples=mask_samples, dropout="fresh")
@@ -76,10 +170,10 @@ def panel_plan(
             "ensemble",
             replace(test, samples=predictions),
             {"passes": passes},
-            name=f"ensemble-n{passes}",
+            condition=f"n{passes}",
             stochastic=True,
         ),
-        Measurement("evaluation", train, name="evaluation-train"),
+        Measurement("evaluation", train, condition="train"),
         Measurement("maps", replace(test, samples=max(images) + 1), pictures),
         *([Measurement("covariance", replace(test, samples=maps))] if maps else []),
         *(rings if noise else []),
@@ -90,7 +184,9 @@ def panel_plan(
         found.append(Measurement("density", whole, {"probes": probes, "steps": density_steps}))
     if mask_samples and masks > 1:
         options = {"span": span, "steps": steps, "masks": masks}
-        found.append(Measurement("surface", plane, options, name="sequence", stochastic=True))
+        found.append(
+            Measurement("surface", plane, options, condition="sequence", name="sequence", stochastic=True)
+        )
     return found
 
 
@@ -106,7 +202,7 @@ def _robustness(
             "robustness",
             replace(settings, dropout=f"ensemble:{size}"),
             options,
-            name=f"robustness-n{size}",
+            condition=f"n{size}",
             stochastic=True,
         )
         for size in sorted(set(sizes))

@@ -1,21 +1,36 @@
-"""Recipes whose finished items survive a kill."""
+"""Any recipe, run so that what is finished survives a kill, and its result saved."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 import xarray as xr
 
-from landscape.analyses.recipes import recipe
 from landscape.analyses.stamping import protocol
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.progress import Progress, silent
-from landscape.results import Journal, save
+from landscape.results import KINDS, Journal, save
+from landscape.results.kinds import imported
 from landscape.surface import Directions
+
+Recipe = Callable[..., xr.Dataset]
+"""Objective and options → a stamped dataset."""
+
+
+def recipe(kind: str) -> Recipe:
+    """The recipe of a kind of result, as its record names it.
+
+    Raises:
+        LandscapeError: If there is none.
+    """
+    if kind not in KINDS:
+        raise LandscapeError(f"unknown analysis {kind!r}; known are {', '.join(KINDS)}")
+    return imported(KINDS[kind].recipe)
 
 
 def resumable(
@@ -25,41 +40,50 @@ def resumable(
     *,
     progress: Progress = silent,
     partial: bool = False,
+    condition: str = "",
     **options: Any,
 ) -> xr.Dataset:
-    """Measure item by item, keep each finished one beside `path`, and save the result there.
+    """Measure, and save the result at `path`.
 
-    Run again after a kill, it goes on where it was, and ends bit-identical to an uninterrupted run. A surface
-    that is interrupted from the keyboard is saved as far as it is.
+    Where the work is a list of items, as the record of the kind says, each finished one is kept beside the
+    path: run again after a kill, it goes on where it was, and ends bit-identical to an uninterrupted run. A
+    surface that is interrupted from the keyboard is saved as far as it is.
 
     Args:
-        analysis: A kind of result whose work is a list of items: `spectrum`, `trace`, `density`, `layers`,
-            `surface`, `flatness`, `ensemble`, `robustness`, `consistency` or `attack`.
+        analysis: Kind of result.
         objective: What to measure.
         path: Where the result goes.
         progress: Shows the items that are left.
         partial: Whether to save what there is of a surface, and compute nothing.
+        condition: Stored as the result's condition; left out, the result says itself, see
+            `landscape.results.condition`.
         **options: Of the recipe.
 
     Raises:
         LandscapeError: As the recipe does, if the result cannot be written, or if `partial` finds nothing.
     """
+    measure = recipe(analysis)
+
+    def saved(dataset: xr.Dataset) -> xr.Dataset:
+        dataset = dataset.assign_attrs(condition=condition) if condition else dataset
+        save(dataset, path)
+        return dataset
+
+    if not KINDS[analysis].resumes:
+        return saved(measure(objective, progress=progress, **options))
     identity = {
         "analysis": analysis,
         "parameters": _digest(objective),
         "protocol": protocol(objective, {name: _told_apart(value) for name, value in options.items()}),
     }
-    journal, measure = Journal(path, identity), recipe(analysis)
+    journal = Journal(path, identity)
 
     def so_far() -> xr.Dataset | None:
         # From coarse to fine: what there is, is a picture. Of no point, it would only replace a better one.
         if not journal.folder.is_dir():
             return None
         found = measure(objective, run=journal.present(), **options)
-        if not bool(found.done.any()):
-            return None
-        save(found, path)
-        return found
+        return saved(found) if bool(found.done.any()) else None
 
     if partial:
         found = so_far()
@@ -74,7 +98,7 @@ def resumable(
         if analysis == "surface":
             so_far()
         raise
-    save(dataset, path)
+    dataset = saved(dataset)
     journal.close()
     return dataset
 
