@@ -15,7 +15,7 @@ from landscape.comparison.naming import common_name, without_seed
 from landscape.comparison.pooling import MEANS, together
 from landscape.comparison.rows import ROWS
 from landscape.errors import ResultError
-from landscape.figures.reductions import batch_maximum
+from landscape.figures.style.reductions import batch_maximum
 from landscape.results import attribute
 from tests.figures import seeds, synthetic
 
