@@ -13,9 +13,9 @@ from landscape.analyses.recipes import recipe
 from landscape.analyses.stamping import protocol
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import Journal, save
 from landscape.surface import Directions
+from landscape.work import Progress, silent
 
 
 def resumable(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.linalg.eigenpairs import Matvec, multiply
-from landscape.linalg.estimate import standard_error
+from landscape.linalg.trace import standard_error
 from landscape.linalg.vectors import closing, inner, orthonormal, rademacher, template
 
 
