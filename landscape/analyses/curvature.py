@@ -11,15 +11,14 @@ import xarray as xr
 from landscape import hessian
 from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
-from landscape.graphs import KEPT_BYTES, Curvature
+from landscape.derivatives.graphs import KEPT_BYTES, Curvature
 from landscape.hessian import Operator
 from landscape.hessian.differences import ErrorBound
 from landscape.intervals import from_error
 from landscape.linalg import Which
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import Check
-from landscape.work import Runner, in_memory
+from landscape.work import Progress, Runner, in_memory, silent
 
 _LARGE = 0.01
 """Error of finite differences, as a share of the largest product, that is worth a look."""

@@ -13,10 +13,10 @@ import xarray as xr
 from landscape.analyses.stamping import protocol
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import KINDS, Journal, save
 from landscape.results.kinds import imported
 from landscape.surface import Directions
+from landscape.work import Progress, silent
 
 Recipe = Callable[..., xr.Dataset]
 """Objective and options → a stamped dataset."""

@@ -10,7 +10,7 @@ import xarray as xr
 from landscape import analyses, hessian, results
 from landscape.cli.answer import answer
 from landscape.cli.options import Request
-from landscape.graphs import KEPT_BYTES
+from landscape.derivatives.graphs import KEPT_BYTES
 from landscape.objective import Objective
 from landscape.results import attribute
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from landscape import progress
 from landscape.cli.options import QUIET
+from landscape.work import bar, silent
 
 
 @click.command("data")
@@ -17,5 +17,5 @@ def command(name: str, folder: Path, url: str | None, quiet: bool) -> None:
     """Fetch an official data set into DIR, with its checksum; a download that broke off is resumed."""
     from landscape.data.fetch import fetch
 
-    place = fetch(name, folder, url=url, progress=progress.silent if quiet else progress.bar)
+    place = fetch(name, folder, url=url, progress=silent if quiet else bar)
     click.echo(f"{place}: use it as --data {name}:{place}")

@@ -4,8 +4,8 @@ import time
 
 import click
 
-from landscape import progress
 from landscape.cli.options import DATA, DEVICE, JSON, QUIET, SAMPLE_SEED, SEED
+from landscape.work import bar, silent
 
 
 @click.command("train")
@@ -95,7 +95,7 @@ def command(
         out,
         device=str(resolve_device(device)),
         keep_every=keep_every,
-        progress=progress.silent if quiet else progress.bar,
+        progress=silent if quiet else bar,
         report=report,
     )
     if as_json:

@@ -22,7 +22,7 @@ from landscape.features.strides import Strides
 from landscape.features.variance import centred
 from landscape.layout import MapLayout, follow_inputs
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 from landscape.zoo.recognition import first, has_stride, is_smoothing, single_layers, stride
 from landscape.zoo.stages import SHRINKS
 

@@ -18,7 +18,7 @@ from landscape.features.passes import check_count, count_micro_batches, micro_ba
 from landscape.features.survey import Survey, survey
 from landscape.features.variance import Groups
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 
 SOURCES = ("noise", "images")
 

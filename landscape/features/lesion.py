@@ -18,7 +18,7 @@ from landscape.features.predictions import Predicted, joined, mean, predicted, s
 from landscape.features.survey import watched
 from landscape.layout import Seen
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 from landscape.zoo.blocks import ConvBlock, PreactivationBlock, ResidualBlock
 
 _HALVES = ("attention", "mlp")

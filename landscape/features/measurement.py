@@ -13,7 +13,7 @@ from landscape.features.statistics import LayerStatistics
 from landscape.features.survey import Survey, survey
 from landscape.features.tables import dataset
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 
 
 def measure(

@@ -18,7 +18,7 @@ from landscape.features.predictions import settled
 from landscape.features.survey import survey
 from landscape.forward import Forward
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 
 FEWEST = 4
 """Samples without which the unbiased estimate does not exist."""

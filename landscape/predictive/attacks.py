@@ -18,8 +18,7 @@ from landscape.objective import Objective
 from landscape.precision import full_precision
 from landscape.predictive import metrics
 from landscape.predictive.scoring import ATTRIBUTES, assign, scored, settled
-from landscape.progress import Progress, silent
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 ATTACKS = ("fgsm", "pgd")
 

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
+from landscape.forward.contexts import without_recomputation
+from landscape.forward.swapping import Slots, as_real, plain_tensors
 from landscape.network import evaluating
 from landscape.parameters import Parameters
 from landscape.precision import full_precision
-from landscape.recomputation import without_recomputation
 from landscape.results import Check
-from landscape.swapping import Slots, as_real, plain_tensors
 
 if TYPE_CHECKING:
     from landscape.objective import Objective

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from landscape.forward.swapping import as_real
 from landscape.precision import differentiable, usable
 from landscape.samples import Samples
-from landscape.swapping import as_real
 
 Batch = tuple[int, Tensor, Tensor]
 """Position of the first sample, inputs and targets of a micro-batch."""

@@ -10,14 +10,13 @@ from typing import Any
 
 from torch import nn
 
+from landscape.checkpoint.keys import Fit, find, readings, tied
+from landscape.checkpoint.statefile import StateFile, read
+from landscape.checkpoint.weights import fill
 from landscape.errors import CheckpointError
-from landscape.filekinds import shard
-from landscape.files import atomic_path, sha256
-from landscape.keys import Fit, find, readings, tied
+from landscape.files import atomic_path, sha256, shard
 from landscape.network import Network
 from landscape.samples import Normalisation
-from landscape.statefile import StateFile, read
-from landscape.weights import fill
 from landscape.zoo import ModelConfig, build, is_zoo_name, parse, skeleton
 from landscape.zoo.layouts import infer
 from landscape.zoo.user import copied, made, user_network
@@ -33,9 +32,9 @@ def load(
 ) -> Network:
     """A network from a checkpoint file, in eval mode on the CPU.
 
-    Names are matched whatever wrappers trainers put before or into them (`landscape.keys.find`); where a file
-    holds several sets of weights that fit, raw ones come before averaged ones. Every choice stands in the
-    network's `notes`.
+    Names are matched whatever wrappers trainers put before or into them (`landscape.checkpoint.keys.find`);
+    where a file holds several sets of weights that fit, raw ones come before averaged ones. Every choice
+    stands in the network's `notes`.
 
     Args:
         path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read with ``weights_only=True``.

@@ -14,7 +14,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrizations
 
-from landscape.derivatives import REPLACEMENTS, TwiceDifferentiable, _without_cudnn
+from landscape.derivatives.operations import REPLACEMENTS, TwiceDifferentiable, _without_cudnn
 from landscape.hessian import Operator
 from landscape.objective import Objective
 

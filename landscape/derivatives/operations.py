@@ -1,11 +1,11 @@
 """Operations whose second derivative PyTorch lacks, or has wrong, written so that they have the right one.
 
 Found by trying every differentiable operation of PyTorch 2.13 against a difference of its first derivative
-(`tests/test_derivatives.py` tries those of `torch.nn.functional`). Missing are the second derivatives of
-`hardsigmoid`, `embedding_bag`, `cdist`, `pdist`, the two multi-class margin losses, cuDNN's recurrent layers
-and fused attention (see `landscape.forward`); those of weight normalisation and of the chunked
-`linear_cross_entropy` are computed without an error, and wrong. What is left, `ctc_loss`, `segment_reduce`
-and functions that users wrote, takes finite differences, see `landscape.hessian.fallback`.
+(`tests/derivatives/test_operations.py` tries those of `torch.nn.functional`). Missing are the second
+derivatives of `hardsigmoid`, `embedding_bag`, `cdist`, `pdist`, the two multi-class margin losses, cuDNN's
+recurrent layers and fused attention (see `landscape.forward`); those of weight normalisation and of the
+chunked `linear_cross_entropy` are computed without an error, and wrong. What is left, `ctc_loss`,
+`segment_reduce` and functions that users wrote, takes finite differences, see `landscape.hessian.operators`.
 
 Values stay those of PyTorch's own kernel, to the last bit (chunks aside); derivatives of every order are
 those of a formula for the same function.
@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.overrides import TorchFunctionMode
 
-from landscape.convolution import conv2d
+from landscape.derivatives.convolution import conv2d
 
 
 class TwiceDifferentiable(TorchFunctionMode):

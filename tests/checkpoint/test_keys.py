@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from landscape.checkpoint.keys import find, tied
 from landscape.errors import CheckpointError
-from landscape.keys import find, tied
 
 
 class Net(nn.Module):

@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from landscape import family
-from landscape.augmentation import CropFlip
-from landscape.determinism import find_culprit, require_deterministic
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.samples import Samples
+from landscape.samples import CropFlip, Samples
+from landscape.soundness.determinism import find_culprit, require_deterministic
 from tests.cases import CASES, CLASSES, Case
 
 NOISE = np.random.default_rng(0)  # of layers and samples that draw; the global state stays out of it

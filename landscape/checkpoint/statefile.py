@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import CheckpointError
-from landscape.filekinds import folder_kind, kind
+from landscape.files import folder_kind, kind
 
 _SHOWN = 8
 _DEEPEST = 4

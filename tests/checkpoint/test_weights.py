@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from landscape.checkpoint.keys import tied
+from landscape.checkpoint.weights import fill
 from landscape.errors import CheckpointError
-from landscape.keys import tied
-from landscape.weights import fill
 
 
 class Net(nn.Module):

@@ -14,15 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from landscape.batches import Batch, laid_out
-from landscape.batchnorm import batch_statistics, collecting, statistics
 from landscape.dropout import DropoutMode, Stochastic, dropout_layers, dropout_masks, passes, stochastic_parts
 from landscape.errors import LandscapeError
-from landscape.folding import Pair, Unfoldable, foldable, folded, unseen
+from landscape.forward.batches import Batch, laid_out
+from landscape.forward.contexts import batch_statistics, collecting, statistics, without_recomputation
+from landscape.forward.folding import Pair, Unfoldable, foldable, folded, unseen
+from landscape.forward.swapping import Slots
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision, full_precision
-from landscape.recomputation import without_recomputation
-from landscape.swapping import Slots
 
 BatchNormMode = Literal["eval", "batch", "recalibrate"]
 """`eval`: stored statistics. `batch`: those of each micro-batch. `recalibrate`: estimated at each point."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Literal
 
-from landscape.compatibility import look_like_probabilities, require_compatible
-from landscape.determinism import Culprit, excused, find_culprit, unless_excused
-from landscape.gradcheck import OnceDifferentiable, gradient_check, product_check
 from landscape.losses import cross_entropy
-from landscape.movement import movement
 from landscape.results import Check
+from landscape.soundness.compatibility import look_like_probabilities, require_compatible
+from landscape.soundness.determinism import Culprit, excused, find_culprit, unless_excused
+from landscape.soundness.gradcheck import OnceDifferentiable, gradient_check, product_check
+from landscape.soundness.movement import movement
 
 if TYPE_CHECKING:
     from landscape.objective import Objective

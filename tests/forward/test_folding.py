@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-from landscape.folding import foldable, folded, unseen
+from landscape.forward.folding import foldable, folded, unseen
 from landscape.network import evaluating
 from landscape.objective import Objective
 from landscape.parameters import flatten
