@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.snapshot import snapshot
+
+__all__ = ["snapshot"]
+
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
