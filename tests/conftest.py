@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.durations import pytest_collection_modifyitems, pytest_runtest_logreport, pytest_sessionfinish
 from tests.snapshot import snapshot
 
-__all__ = ["snapshot"]
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport", "pytest_sessionfinish", "snapshot"]
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
