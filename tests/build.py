@@ -3,8 +3,6 @@
 Tiny networks with dense references stand in tests/cases.py, results to draw in tests/figures/synthetic.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

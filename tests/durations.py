@@ -5,8 +5,6 @@ those of its slowest case. A file that is not in it is taken for a long one, so 
 `make durations` measures all tests and writes the table anew, as is well after many have changed.
 """
 
-from __future__ import annotations
-
 import os
 from collections import defaultdict
 from pathlib import Path

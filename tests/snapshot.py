@@ -5,8 +5,6 @@ section `test_the_caption` of test_NAME.txt. Run the tests with LANDSCAPE_SNAPSH
 write what they say now, and read the difference before committing it. Numbers belong in asserts of their own.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What tests are held together by: snapshots of wording, and the table of how long tests take."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests import durations

@@ -1,7 +1,5 @@
 """The trust report: each check that can fail has a case here that makes it fail, and what it says stands."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import itertools

@@ -1,7 +1,5 @@
 """The share of power that subsampling folds back, against counts of frequencies."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Hooks that leave no trace, and the layers that networks offer by themselves."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

@@ -1,7 +1,5 @@
 """Covariance with the centre against plain NumPy, and against what a blur does to white noise."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Removing blocks, against networks in which the block was replaced by hand."""
 
-from __future__ import annotations
-
 import copy
 import math
 

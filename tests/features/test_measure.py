@@ -1,7 +1,5 @@
 """The dataset of feature statistics: a plain two-pass formula, published weights, and the protocol."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Noise of one frequency: its spectrum, where it comes from, and what it does, against plain loops."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Passes for whoever looks at layers: folded where nobody can see it, nothing kept."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor, nn

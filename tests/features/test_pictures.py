@@ -1,7 +1,5 @@
 """Maps to look at are the maps that the network computes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

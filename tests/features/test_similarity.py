@@ -1,7 +1,5 @@
 """Mini-batch CKA: its invariances, a plain NumPy loop, and what it refuses."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Model variance over draws of MC dropout, and what smoothing layers do to the three variances."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
