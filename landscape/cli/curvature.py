@@ -27,7 +27,7 @@ def measure(request: Request, objective: Objective, path: Path, options: dict[st
     operator = hessian.Operator(objective, **shared)
     keep, basis = _foretold(request, operator, options["top_k"], options["max_memory"])
     # Resumed work must find the micro-batch it began with: a measured one serves the eigenvalues alone.
-    measured = objective if request.batch_size else hessian.tuned(objective, kind=options["kind"])
+    measured = objective if request.micro_batch else hessian.tuned(objective, kind=options["kind"])
     dataset = analyses.eigenvalues(
         measured,
         k=options["top_k"],

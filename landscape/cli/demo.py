@@ -26,22 +26,12 @@ def command(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> Non
     from landscape.cli.compare import run
 
     request = Request(
-        model=None,
-        smooth=None,
-        data="demo",
         split="train",
         samples=200,
-        sample_seed=None,
-        mean=None,
-        std=None,
-        augment=None,
         weight_decay=family.WEIGHT_DECAY,
         dropout="fixed",
-        batch_size=0,
         device=device,
-        dtype="float32",
         seed=seed,
-        params=None,
         as_json=as_json,
         quiet=quiet,
     )

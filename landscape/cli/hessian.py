@@ -10,7 +10,6 @@ from landscape.cli.planes import with_options
 
 if TYPE_CHECKING:
     from landscape.network import Network
-    from landscape.objective import Objective
 
 _COUNT = click.IntRange(min=1)
 _OPTIONS = (
@@ -121,14 +120,7 @@ def command(request: Request, checkpoint: str, out: str | None, preset: str | No
     path = result_path(out, network, "eigenvalues")
     if preset:
         request, options = _as_published(request, options, network, preset)
-    measure(request, _objective(request, options, network), path, options)
-
-
-def _objective(request: Request, options: dict[str, Any], network: "Network") -> "Objective":
-    from landscape.losses import LOSSES
-
-    settings = dataclasses.replace(request.settings(), loss=LOSSES[options.pop("loss")])
-    return settings.objective(network)
+    measure(request, request.settings().objective(network), path, options)
 
 
 def _as_published(

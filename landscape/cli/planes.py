@@ -30,20 +30,6 @@ TOLERANCE = click.option(
     help="Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
     "four times as wide to each side. 0 takes every sample.",
 )
-BATCH_NORM = click.option(
-    "--batch-norm",
-    type=click.Choice(["eval", "batch", "recalibrate"]),
-    default="eval",
-    show_default=True,
-    help="Statistics stored, of each micro-batch, or estimated anew at each point.",
-)
-PRECISION = click.option(
-    "--precision",
-    type=click.Choice(["full", "bfloat16", "tf32"]),
-    default="full",
-    show_default=True,
-    help="Precision of the forward passes; the error of a reduced one is measured and stored.",
-)
 CURVATURE = click.option(
     "--curvature",
     is_flag=True,
@@ -69,7 +55,7 @@ def measured(
     """A surface, saved point by point; the micro-batch is measured where none was asked for."""
     from landscape import analyses
 
-    tune = not request.batch_size
+    tune = not request.micro_batch
     return analyses.resumable(
         "surface", objective, path, progress=request.progress, partial=partial, tune=tune, **options
     )

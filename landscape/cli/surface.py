@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from landscape.cli import planes
-from landscape.cli.options import CHECKPOINT, OUT, Request, Span, protocol_options, result_path
+from landscape.cli.options import (
+    BATCH_NORM,
+    CHECKPOINT,
+    OUT,
+    PRECISION,
+    Request,
+    Span,
+    protocol_options,
+    result_path,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +96,8 @@ _OPTIONS = (
     ),
     planes.CURVATURE,
     planes.TOLERANCE,
-    planes.BATCH_NORM,
-    planes.PRECISION,
+    BATCH_NORM,
+    PRECISION,
     planes.PARTIAL,
 )
 
@@ -111,9 +119,7 @@ def command(request: Request, checkpoint: str, out: str | None, **options: Any) 
     _check(options)
     network = request.network(checkpoint)
     path = result_path(out, network, "surface")
-    settings = dataclasses.replace(
-        request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
-    )
+    settings = request.settings()
     objective = settings.objective(network)
     directions, marks, others = _directions(request, objective, options)
     span, rise = options["span"] or ((0.5, 0.0) if marks else (1.0, 0.0))

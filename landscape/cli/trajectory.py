@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import click
 
 from landscape.cli import planes
-from landscape.cli.options import OUT, Request, protocol_options, result_path
+from landscape.cli.options import BATCH_NORM, OUT, PRECISION, Request, protocol_options, result_path
 
 
 @click.command("trajectory")
@@ -24,7 +23,7 @@ from landscape.cli.options import OUT, Request, protocol_options, result_path
     show_default=True,
     help="Margin of the surface around the checkpoints, as a share of their extent.",
 )
-@planes.with_options((planes.STEPS, planes.TOLERANCE, planes.BATCH_NORM, planes.PRECISION, planes.PARTIAL))
+@planes.with_options((planes.STEPS, planes.TOLERANCE, BATCH_NORM, PRECISION, planes.PARTIAL))
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **options: Any) -> None:
@@ -36,9 +35,7 @@ def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **o
     from landscape import analyses, results
     from landscape.cli.answer import answer
 
-    settings = dataclasses.replace(
-        request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
-    )
+    settings = request.settings()
     samples = settings.load_samples()
     objectives = [settings.objective(request.network(path), samples) for path in checkpoints]
     last = objectives[-1]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from landscape.dropout import passes
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 
@@ -47,7 +46,7 @@ def refuse_ensemble(objective: Objective) -> None:
     Raises:
         LandscapeError: If dropout is an ensemble.
     """
-    if passes(objective.dropout) is not None:
+    if objective.dropout.passes is not None:
         raise LandscapeError(
             f"dropout is {objective.dropout}, which runs each layer several times a pass; look at layers "
             "with dropout off, fixed or fresh"

@@ -13,6 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator, as_operator
 from landscape.intervals import quantile
 from landscape.linalg import rademacher, substream, xtrace
+from landscape.linalg.trace import standard_error
 from landscape.objective import Objective
 from landscape.parameters import unflatten
 from landscape.precision import full_precision
@@ -71,11 +72,11 @@ def trace(
 
     items = (run or in_memory())(probes, compute, "trace")
     table = np.array([item["layers"] for item in items])
-    value, error = mean_and_error(table.sum(1))
-    means, errors = mean_and_error(table)
+    whole = table.sum(1)
+    layered = {"layer_trace": table.mean(0), "layer_trace_standard_error": standard_error(table)}
     return xr.Dataset(
-        _whole(float(value), float(error), probes, probes)
-        | {"layer_trace": ("layer", means), "layer_trace_standard_error": ("layer", errors)},
+        _whole(float(whole.mean(0)), float(standard_error(whole)), probes, probes)
+        | {name: ("layer", values) for name, values in layered.items()},
         coords={"layer": np.array(layers, dtype=object)},
     )
 
@@ -122,11 +123,6 @@ def layer_of(name: str) -> str:
 def layer_names(operator: Operator) -> list[str]:
     """Layers of the free parameters, in the network's order."""
     return list(dict.fromkeys(layer_of(name) for name in operator.objective.free))
-
-
-def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the first dimension, and its standard error."""
-    return values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))
 
 
 def _probe(operator: Operator, seed: int, index: int) -> Tensor:
