@@ -43,10 +43,11 @@ def names(room: str) -> dict[str, str]:
     tree = _tree(room)
     public: list[str] = []
     origins: dict[str, str] = {}
-    for node in tree.body:
+    for node in ast.walk(tree):  # names that load on first use are imported under TYPE_CHECKING
         if isinstance(node, ast.ImportFrom) and node.module:
             origins |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
             origins[node.name] = f"{room}.{node.name}"
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             public = ast.literal_eval(node.value)

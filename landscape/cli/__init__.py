@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        from landscape.results.provenance import installed_version
+        from landscape.results.schema import installed_version
 
         click.echo(f"landscape {installed_version('landscape') or '(a checkout that is not installed)'}")
         ctx.exit()

@@ -131,6 +131,7 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
     from landscape.cli.verdicts import record
     from landscape.comparison import pooled, verdicts
     from landscape.report import summarise, write_report
+    from landscape.results import condition
 
     started = time.monotonic()
     results: dict = {}
@@ -146,7 +147,7 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
     asked = shlex.join(["landscape", *given]) if given else None
     # The page shows the usual results; those under other conditions have a map of their own.
     usual = {
-        network: {name: dataset for name, dataset in kinds.items() if name == dataset.attrs["kind"]}
+        network: {name: dataset for name, dataset in kinds.items() if not condition(dataset)}
         for network, kinds in results.items()
     }
     page = write_report(usual, folder, command=asked, verdicts=found)

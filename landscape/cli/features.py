@@ -84,9 +84,7 @@ def command(request: Request, checkpoint: str, out: str | None, **options: Any) 
     objective = request.settings().objective(network)
     layers = [part.strip() for part in (options["layers"] or "").split(",") if part.strip()]
     further = _parts(request, network, objective, layers, options)
-    dataset = analyses.feature_maps(
-        objective, layers=layers, draws=options["draws"], progress=request.progress
-    )
+    dataset = analyses.features(objective, layers=layers, draws=options["draws"], progress=request.progress)
     results.save(dataset, path)
     values, lines = _features(dataset)
     more, said = parts.measure(request, further, path, "features")

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 Summary = tuple[dict[str, Any], list[str]]
 """JSON values, and lines for people."""
 
-RESUMABLE = ("ensemble", "robustness", "consistency", "attack")
-"""Kinds whose finished items survive a kill."""
-
 
 @dataclass(frozen=True)
 class Part:
@@ -40,19 +37,14 @@ class Part:
 def measure(request: Request, parts: list[Part], path: Path, ending: str) -> Summary:
     """Every part, saved as NAME-KIND.zarr beside `path`, which ends in NAME-`ending`.zarr."""
     from landscape import analyses, results
-    from landscape.analyses.recipes import recipe
 
     values: dict[str, Any] = {}
     lines: list[str] = []
     for part in parts:
         place = path.with_name(f"{path.stem.removesuffix(f'-{ending}')}-{part.kind}.zarr")
-        if part.kind in RESUMABLE:
-            dataset = analyses.resumable(
-                part.kind, part.objective, place, progress=request.progress, **part.options
-            )
-        else:
-            dataset = recipe(part.kind)(part.objective, progress=request.progress, **part.options)
-            results.save(dataset, place)
+        dataset = analyses.resumable(
+            part.kind, part.objective, place, progress=request.progress, **part.options
+        )
         more, text = part.summary(dataset)
         checks = results.attribute(dataset, "checks")
         values[part.kind] = {**more, "result": str(place), "checks": checks}

@@ -91,7 +91,7 @@ def command(
     networks = [request.network(path) for path in paths]
     every, once = reproduction.measurements(experiment, request.settings())
     first = [network for network, one in zip(networks, wanted, strict=True) if one.seed == 0]
-    ensembles = [each for each in every if each.label.startswith("ensemble-")]
+    ensembles = [each for each in every if each.kind == "ensemble" and each.condition]
     _along(request, wanted, experiment.recipe.epochs, every, Path(out))
     work = [(networks, every), (first, once), (reproduction.turns(first), ensembles)]
     run(request, work, Path(out), "reproduce")

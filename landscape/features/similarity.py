@@ -12,8 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.features.capture import capture
-from landscape.features.passes import OddLayer, check_count
+from landscape.features.capture import OddLayer, capture, check_count
 from landscape.features.predictions import settled
 from landscape.features.survey import survey
 from landscape.forward import Forward

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from landscape.layout import Watching
 
 Pair = tuple[nn.Module, nn.Module]
 """A convolution and the BatchNorm that alone reads its output."""
@@ -127,7 +128,7 @@ class _Together:
         return self.pair
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(Watching):
     """Notes who reads each convolution's output during one forward pass."""
 
     def __init__(self, module: nn.Module) -> None:

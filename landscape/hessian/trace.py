@@ -11,9 +11,8 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator, as_operator
-from landscape.intervals import quantile
+from landscape.intervals import student
 from landscape.linalg import rademacher, substream, xtrace
-from landscape.linalg.trace import standard_error
 from landscape.objective import Objective
 from landscape.parameters import unflatten
 from landscape.precision import full_precision
@@ -60,7 +59,8 @@ def trace(
     if estimator == "xtrace":
         with full_precision(operator.like.device):
             estimate = xtrace(operator, operator.size, probes=probes, seed=seed, like=operator.like)
-        return xr.Dataset(_whole(estimate.value, estimate.standard_error, estimate.products, probes))
+        interval = (estimate.low, estimate.high)
+        return xr.Dataset(_whole(estimate.value, estimate.error, *interval, estimate.products))
     layers = layer_names(operator)
 
     def compute(index: int) -> Item:
@@ -72,11 +72,10 @@ def trace(
 
     items = (run or in_memory())(probes, compute, "trace")
     table = np.array([item["layers"] for item in items])
-    whole = table.sum(1)
-    layered = {"layer_trace": table.mean(0), "layer_trace_standard_error": standard_error(table)}
+    means, errors, *_ = student(table)
     return xr.Dataset(
-        _whole(float(whole.mean(0)), float(standard_error(whole)), probes, probes)
-        | {name: ("layer", values) for name, values in layered.items()},
+        _whole(*map(float, student(table.sum(1))), probes)
+        | {"layer_trace": ("layer", means), "layer_trace_standard_error": ("layer", errors)},
         coords={"layer": np.array(layers, dtype=object)},
     )
 
@@ -131,12 +130,11 @@ def _probe(operator: Operator, seed: int, index: int) -> Tensor:
     return signs * operator(signs)
 
 
-def _whole(value: float, error: float, products: int, probes: int) -> dict:
-    half = quantile(probes) * error
+def _whole(value: float, error: float, low: float, high: float, products: int) -> dict:
     return {
         "trace": ((), value, {"long_name": "trace of the Hessian"}),
         "trace_standard_error": ((), error),
-        "trace_low": ((), value - half, {"long_name": "lower end of the 95 % interval"}),
-        "trace_high": ((), value + half),
+        "trace_low": ((), low, {"long_name": "lower end of the 95 % interval"}),
+        "trace_high": ((), high),
         "products": ((), products, {"long_name": "products with the matrix"}),
     }

@@ -167,4 +167,4 @@ def _dataset(
 
 def _measured(values: torch.Tensor) -> tuple[float, float]:
     mean = metrics.mean(values)
-    return mean.value, mean.standard_error
+    return mean.value, mean.error
