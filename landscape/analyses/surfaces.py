@@ -15,7 +15,6 @@ from landscape.errors import LandscapeError
 from landscape.filters import assumptions, roles
 from landscape.objective import Objective
 from landscape.surface import Directions, Mesh, Norm
-from landscape.variants import masked
 from landscape.work import Item, Progress, Runner, in_memory, silent
 
 
@@ -95,7 +94,7 @@ def surface(
 
     def measured(repeat: int, mask: int) -> xr.Dataset:
         return planes.surface(
-            masked(objective, objective.seed + mask) if mask else objective,
+            objective.replace(seed=objective.seed + mask) if mask else objective,
             drawn(repeat) if repeat else first,
             mesh.axes,
             tolerance=tolerance,

@@ -19,18 +19,6 @@ TOLERANCE = click.option(
     help="Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
     "four times as wide to each side. 0 takes every sample.",
 )
-BATCH_NORM = click.option(
-    "--batch-norm",
-    type=click.Choice(["eval", "batch", "recalibrate"]),
-    default="eval",
-    help="Statistics stored, of each micro-batch, or estimated anew at each point.",
-)
-PRECISION = click.option(
-    "--precision",
-    type=click.Choice(["full", "bfloat16", "tf32"]),
-    default="full",
-    help="Precision of the forward passes; the error of a reduced one is measured and stored.",
-)
 CURVATURE = click.option(
     "--curvature",
     is_flag=True,
