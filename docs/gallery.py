@@ -87,7 +87,7 @@ def training(folder: Path) -> Results:
     objectives = [ls.Objective(network, images.take(128)) for network in kept]
     path = analyses.trajectory(objectives)
     places = zip(path.x.values.tolist(), path.y.values.tolist(), strict=True)
-    plane = analyses.plane(
+    plane = analyses.surface(
         objectives[-1],
         directions=ls.surface.from_arrays(path, objectives[-1].free),
         marks={str(index): list(place) for index, place in enumerate(places)},

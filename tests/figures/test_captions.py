@@ -1,11 +1,10 @@
 """What every caption says, word for word: one text file for each case, in `captions/`.
 
-`REWRITE_CAPTIONS=1 pytest tests/figures/test_captions.py` writes the files anew; read the difference.
+`LANDSCAPE_SNAPSHOTS=write pytest tests/figures/test_captions.py` writes the files; read the difference.
 """
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from landscape.comparison import pooled
 from landscape.figures.captions import over, protocol_differences, seeds_phrase
 from landscape.report.drawing import panels
 from tests.figures import feature_results, planes, prediction_results, seeds, synthetic
+from tests.snapshot import WRITE
 
 PLACE = Path(__file__).parent / "captions"
 OTHERS = {"sequence": lambda: planes.masks("mcd-gap", 3), "lines": planes.line, "trace": synthetic.trace}
@@ -151,7 +151,7 @@ def over_seeds():
 
 def check(case, text):
     file = PLACE / f"{case}.txt"
-    if os.environ.get("REWRITE_CAPTIONS"):
+    if WRITE:
         file.write_text(text + "\n", encoding="utf-8")
     assert text + "\n" == file.read_text(encoding="utf-8")
     assert "  " not in text

@@ -11,7 +11,6 @@ from landscape import figures
 from landscape.comparison import QUANTITIES, Change, Pair, Verdict, correlations, pooled
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
-from landscape.figures import chain as module_function
 from landscape.figures.comparison.chain import as_expected, caption, ordered, relative
 from landscape.figures.comparison.correlations import caption as correlation_caption
 from tests.figures import seeds, synthetic
@@ -64,7 +63,7 @@ def test_changes_beyond_the_edge_stand_there_in_numbers():
 
 
 def test_points_lie_where_the_changes_are():
-    figure = module_function([verdict(0, -10.0, 5.0), verdict(3, 30.0, 200.0)])
+    figure = figures.chain([verdict(0, -10.0, 5.0), verdict(3, 30.0, 200.0)])
     (axis,) = figure.axes
     places = {tuple(np.round(line.get_xdata(), 6)) for line in axis.lines}
     assert (-15.0, -5.0) in places

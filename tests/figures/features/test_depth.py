@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from landscape.figures.style.shading import shades, shared_spans, spans_of, subsampling
 
 from landscape import figures
+from landscape.figures.style.depth import shades, shared_spans, spans_of, subsampling
 from tests.figures import synthetic
 from tests.figures.artists import line
 
