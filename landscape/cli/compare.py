@@ -75,7 +75,7 @@ from landscape.cli.options import Request, protocol_options
     "surgeries",
     metavar="SPEC",
     multiple=True,
-    help="Also each network with smoothing put in, weights untouched, as in blur or relu6@layer3.",
+    help="Also each network with inserted smoothing, weights untouched, as in blur or relu6@layer3.",
 )
 @click.option(
     "--out",

@@ -58,7 +58,7 @@ _OPTIONS = (
         help="Largest residual, as a share of |λ|  [default: 0.001, of mini-batches and layers 0.01].",
     ),
     click.option(
-        "--max-products", type=click.IntRange(min=0), default=0, help="Products allowed; 0 chooses."
+        "--max-products", type=click.IntRange(min=0), default=0, help="Hessian–vector products allowed; 0 chooses."
     ),
     click.option(
         "--confirm",
@@ -80,7 +80,7 @@ _OPTIONS = (
     click.option(
         "--density", "density_probes", type=_COUNT, metavar="PROBES", help="Also the spectral density."
     ),
-    click.option("--density-steps", type=_COUNT, default=60, show_default=True, help="Products a probe."),
+    click.option("--density-steps", type=_COUNT, default=60, show_default=True, help="Hessian–vector products per probe."),
     click.option("--layers", is_flag=True, help="Also top eigenvalue and trace of every layer."),
     click.option("--spectrum", is_flag=True, help="Also the top eigenvalues of every mini-batch."),
     click.option(
