@@ -11,9 +11,9 @@ from landscape.cli import group
 ROOT = Path(__file__).resolve().parents[1]
 GLOSSARY = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
-_PER = r"sample|image|point|layer|mini-batch|batch|probe|network|second|factor|map|epoch|class|frame|row"
+_PER = r"sample|image|point|layer|mini-batch|batch|probe|network|second|factor|map|epoch|class|frame|row|side"
 AVOIDED = {
-    "per sample": rf"\b(nats?|curve|value|number|line|seconds?|products?|figure|command|file|panel|one) an? ({_PER})\b",
+    "per sample": rf"\b(nats?|curve|points?|samples|eigenvalues?|value|number|line|seconds?|products?|figure|command|file|panel|one) an? ({_PER})\b",
     "distinguishable": r"\b(be|is|are|was|were|nowhere|not|never|cannot be) told\b",
     "inserted smoothing": r"\bput[ -]in\b",
     "WARN": r"(?-i:\bLOOK\b)",
@@ -28,7 +28,12 @@ FIRST = {"feature map": r"\bmaps?\b(?! (a|of conditions)\b)", "Hessian–vector 
 def prose(text: str) -> str:
     """A page without code, commands, addresses and headings of sections that are names of figures."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"^=== .*$|`[^`]*`|--[a-z-]+|\]\([^)]*\)|<[^>]*>|^### \S+$|^---.*?^---$", " ", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^=== .*$|`[^`]*`|--[a-z-]+|\]\([^)]*\)|<[^>]*>|^### \S+$|^---.*?^---$",
+        " ",
+        text,
+        flags=re.MULTILINE,
+    )
     return re.sub(r"\s+", " ", text)
 
 
@@ -45,10 +50,16 @@ def pages() -> dict[str, str]:
 
 def captions() -> dict[str, str]:
     """Captions, trust reports and whatever else tests hold as snapshots."""
-    return {file.name: prose(file.read_text(encoding="utf-8")) for file in (ROOT / "tests").rglob("test_*.txt")}
+    return {
+        file.name: prose(file.read_text(encoding="utf-8")) for file in (ROOT / "tests").rglob("test_*.txt")
+    }
 
 
-TEXTS = {f"{name} --help": help_of(name) for name in group.list_commands(click.Context(group))} | pages() | captions()
+TEXTS = (
+    {f"{name} --help": help_of(name) for name in group.list_commands(click.Context(group))}
+    | pages()
+    | captions()
+)
 
 
 def complaints(text: str) -> list[str]:
@@ -80,4 +91,6 @@ def test_the_glossary_has_every_word(word: str):
 def test_complaints_are_found():
     text = "Seconds a point. It cannot be told. Smoothing put in. LOOK at dropout draws and products of maps."
     assert [line.split(":")[0] for line in complaints(text)] == [*AVOIDED, *FIRST]
-    assert complaints("Look at seconds per point; Hessian–vector products, then products; what told us.") == []
+    assert (
+        complaints("Look at seconds per point; Hessian–vector products, then products; what told us.") == []
+    )

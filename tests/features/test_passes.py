@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.features import capture, measure
-from landscape.features.passes import micro_batches, runs
+from landscape.features.capture import micro_batches, runs
 from landscape.objective import Objective
 from tests.build import objective, zoo
 from tests.cases import randomised
