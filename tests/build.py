@@ -61,10 +61,10 @@ def objective(
     return Objective(network, samples, **{"dtype": torch.float64} | options)
 
 
-def checkpoint(path: Path, spec: str = RESNET, **fields: Any) -> Path:
-    """A checkpoint file of a network of the zoo."""
+def checkpoint(path: Path, spec: str = RESNET, *, seed: int = 0, **fields: Any) -> Path:
+    """A checkpoint file of a network of the zoo, as a seed initialises it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoints.save(path, build(parse(spec)), config=parse(spec), **fields)
+    checkpoints.save(path, build(parse(spec), seed=seed), config=parse(spec), **fields)
     return path
 
 

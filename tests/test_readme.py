@@ -1,4 +1,4 @@
-"""The README's Python runs: on fewer samples, where nothing is lost by it, and by `make full` as it is printed."""
+"""The README's Python runs: on a few samples, and as it is printed by `make full`."""
 
 import re
 from importlib.resources import files

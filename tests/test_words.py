@@ -11,13 +11,15 @@ from landscape.cli import group
 ROOT = Path(__file__).resolve().parents[1]
 GLOSSARY = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
-_PER = r"sample|image|point|layer|mini-batch|batch|probe|network|second|factor|map|epoch|class|frame|row|side"
+_OF = "nats?|curve|points?|samples|eigenvalues?|value|number|line|seconds?|products?|figure|command|file|one"
+_PER = "sample|image|point|layer|mini-batch|batch|probe|network|second|factor|map|epoch|class|frame|row|side"
+_RANDOM = "dropout|masks?|directions?|crop|seeds?|samples?"
 AVOIDED = {
-    "per sample": rf"\b(nats?|curve|points?|samples|eigenvalues?|value|number|line|seconds?|products?|figure|command|file|panel|one) an? ({_PER})\b",
+    "per sample": rf"\b({_OF}) an? ({_PER})\b",
     "distinguishable": r"\b(be|is|are|was|were|nowhere|not|never|cannot be) told\b",
     "inserted smoothing": r"\bput[ -]in\b",
     "WARN": r"(?-i:\bLOOK\b)",
-    "seeds, masks, samples": r"\bdropout draws?\b|\bdraws? of (the )?(dropout|masks?|directions?|crop|seeds?|samples?)\b",
+    "seeds, masks, samples": rf"\bdropout draws?\b|\bdraws? of (the )?({_RANDOM})\b",
 }
 """What each word of the glossary stands in for."""
 

@@ -39,7 +39,7 @@ def python(code: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 def timed(*arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
-    """The call, and the best of up to three processor times, which a busy machine hardly stretches (seconds)."""
+    """The call, and the best of three processor times, or the first that is short (seconds)."""
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         outcome = door(*arguments)

@@ -121,18 +121,18 @@ def assert_identical(found: xr.Dataset, expected: xr.Dataset) -> None:
 
 
 MODES = {
-    "plain": (10, ()),
+    "plain": (4, ()),
     "tolerance": (4, ("--samples", "250", "--batch-size", "50", "--steps", "3", "--tolerance", "0.3")),
     "fresh": (4, ("--dropout", "fresh", "--masks", "2", "--steps", "3")),
 }
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, pytest.param("often", marks=pytest.mark.full)])
 def test_killed_at_any_moment_it_ends_bit_identical(
     zygote: Zygote, dropping: Path, tmp_path: Path, mode: str
 ):
-    kills, options = MODES[mode]
+    kills, options = MODES.get(mode, (10, ()))
     whole = tmp_path / "whole" / "s.zarr"
     assert zygote(surface(dropping, whole, *options)) == 0
     started = time.monotonic()

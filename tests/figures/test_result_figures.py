@@ -7,9 +7,7 @@ from landscape.figures import catalogue_features
 from tests.figures import feature_results, prediction_results, synthetic
 
 DRAWINGS = {
-    name: drawing
-    for room in (catalogue_features, catalogue_predictive)
-    for name, drawing in (room.FIGURES | room.FURTHER).items()
+    name: drawing for room in (catalogue_features,) for name, drawing in (room.FIGURES | room.FURTHER).items()
 }
 LONG = ("a-network-with-a-rather-long-name", *synthetic.FAMILY[1:-1], "mcd-gap-blur")
 
