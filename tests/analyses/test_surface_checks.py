@@ -1,7 +1,5 @@
 """The trust report of surfaces: what passes, what fails, and what is said of it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

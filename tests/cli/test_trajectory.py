@@ -1,7 +1,5 @@
 """trajectory: the path of a training run, the surface beneath it, and their figures."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,7 +1,5 @@
 """The table of networks by other people: torchvision's and timm's at quick sizes, untrained, nothing zero."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The documentation holds: its commands parse, its Python runs, its pages build without a warning."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

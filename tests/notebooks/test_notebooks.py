@@ -1,7 +1,5 @@
 """Every notebook runs from its first cell to its last, and its controls do something."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
