@@ -14,6 +14,7 @@ KINDS = ("evaluation", "features", "spectrum", "surface", "flatness")
 SMALL = (
     "--data", "demo", "--samples", "12", "--predictions", "8", "--maps", "4", "--spectrum-batch", "4",
     "--spectrum-batches", "2", "--steps", "3", "--span", "0.1", "--directions", "2", "--draws", "2",
+    "--params", "linear.*",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from tests.cli.conftest import call, undrawn
 
 SIZES = (
     "--samples", "16", "--steps", "3", "--predictions", "16", "--maps", "4", "--spectrum-batch", "16",
-    "--spectrum-batches", "2", "--directions", "2", "--draws", "2",
+    "--spectrum-batches", "2", "--directions", "2", "--draws", "2", "--params", "linear.*",
 )  # fmt: skip
 
 
