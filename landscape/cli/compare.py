@@ -28,7 +28,7 @@ from landscape.results.kinds import KINDS
     "--spectrum-batch",
     type=click.IntRange(min=1),
     default=128,
-    help="Samples a mini-batch of the Hessian spectrum.",
+    help="Samples per mini-batch of the Hessian spectrum.",
 )
 @click.option(
     "--spectrum-batches",
@@ -46,7 +46,7 @@ from landscape.results.kinds import KINDS
     "--steps",
     type=click.IntRange(min=3),
     default=21,
-    help="Points a side of the surface, odd.",
+    help="Points per side of the surface, odd.",
 )
 @click.option(
     "--directions",

@@ -54,7 +54,10 @@ _OPTIONS = (
         help="Largest residual, as a share of |λ|  [default: 0.001, of mini-batches and layers 0.01].",
     ),
     click.option(
-        "--max-products", type=click.IntRange(min=0), default=0, help="Products allowed; 0 chooses."
+        "--max-products",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Hessian–vector products allowed; 0 chooses.",
     ),
     click.option(
         "--confirm",
@@ -75,7 +78,7 @@ _OPTIONS = (
     click.option(
         "--density", "density_probes", type=_COUNT, metavar="PROBES", help="Also the spectral density."
     ),
-    click.option("--density-steps", type=_COUNT, default=60, help="Products a probe."),
+    click.option("--density-steps", type=_COUNT, default=60, help="Hessian–vector products per probe."),
     click.option("--layers", is_flag=True, help="Also top eigenvalue and trace of every layer."),
     click.option("--spectrum", is_flag=True, help="Also the top eigenvalues of every mini-batch."),
     click.option(
@@ -85,8 +88,8 @@ _OPTIONS = (
         help="A paper's spectrum on training images: p1 greatest of 128, NLL; p2 top 5 of 16, NLL + L2, "
         "augmented.",
     ),
-    click.option("--spectrum-batch", type=_COUNT, default=128, help="Samples a mini-batch."),
-    click.option("--spectrum-k", type=_COUNT, default=1, help="Eigenvalues a mini-batch."),
+    click.option("--spectrum-batch", type=_COUNT, default=128, help="Samples per mini-batch."),
+    click.option("--spectrum-k", type=_COUNT, default=1, help="Eigenvalues per mini-batch."),
     click.option(
         "--spectrum-batches",
         type=click.IntRange(min=0),

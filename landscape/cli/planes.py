@@ -11,7 +11,7 @@ from landscape.cli.measuring import Summary
 if TYPE_CHECKING:
     import xarray as xr
 
-STEPS = click.option("--steps", type=click.IntRange(min=3), default=21, help="Points a side, odd.")
+STEPS = click.option("--steps", type=click.IntRange(min=3), default=21, help="Points per side, odd.")
 TOLERANCE = click.option(
     "--tolerance",
     type=float,

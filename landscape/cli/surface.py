@@ -74,13 +74,13 @@ _OPTIONS = (
         "--repeats",
         type=click.IntRange(min=1),
         default=1,
-        help="Draws of the directions; more than one also reports the flatness with intervals.",
+        help="Pairs of random directions; more than one also reports the flatness with intervals.",
     ),
     click.option(
         "--masks",
         type=click.IntRange(min=1),
         default=1,
-        help="Draws of the dropout masks, all on the same directions.",
+        help="Dropout masks, one surface for each, all on the same directions.",
     ),
     click.option(
         "--flatness",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--claims", is_flag=True, help="Say instead which claims of Park & Kim's papers these results bear out."
 )
 @click.option(
-    "--out", metavar="DIR", help="Also draw the chain of reasons, one figure a factor and an overview."
+    "--out", metavar="DIR", help="Also draw the chain of reasons, one figure per factor and an overview."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
 def command(

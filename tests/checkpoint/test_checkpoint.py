@@ -21,6 +21,7 @@ from landscape.checkpoint import load, read, save
 from landscape.errors import CheckpointError, LandscapeError
 from landscape.samples import Normalisation
 from landscape.zoo import ModelConfig, Smoothing, build, parse
+from tests.build import checkpoint
 
 TINY = "cifar-resnet20:width=4"
 NORMALISATION = Normalisation((0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
@@ -85,29 +86,26 @@ def test_a_saved_file_rebuilds_itself(tmp_path, config):
 def test_the_digest_is_that_of_the_file(tmp_path):
     import hashlib
 
-    path = tmp_path / "net.safetensors"
-    save(path, build(parse(TINY)), config=parse(TINY))
+    path = checkpoint(tmp_path / "net.safetensors", TINY)
     assert load(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_saving_twice_gives_the_same_bytes_readable_by_all(tmp_path):
     for name in ("a", "b"):
-        save(tmp_path / name, build(parse(TINY)), config=parse(TINY), normalisation=NORMALISATION)
+        checkpoint(tmp_path / name, TINY, normalisation=NORMALISATION)
     (tmp_path / "usual").touch()
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 def test_the_normalisation_may_be_absent(tmp_path):
-    save(tmp_path / "net.safetensors", build(parse(TINY)), config=parse(TINY))
-    network = load(tmp_path / "net.safetensors")
+    network = load(checkpoint(tmp_path / "net.safetensors", TINY))
     assert network.normalisation is None
     assert network.training == {}
 
 
 def test_a_file_without_its_suffix_is_recognised(tmp_path):
-    save(tmp_path / "net.ckpt", build(parse(TINY), seed=2), config=parse(TINY))
-    assert_same_state(load(tmp_path / "net.ckpt").module, state(seed=2))
+    assert_same_state(load(checkpoint(tmp_path / "net.ckpt", TINY, seed=2)).module, state(seed=2))
 
 
 def test_channels_last_and_tied_weights_are_saved(tmp_path):
@@ -122,8 +120,7 @@ def test_channels_last_and_tied_weights_are_saved(tmp_path):
 
 
 def test_a_given_model_takes_precedence_over_the_stored_one(tmp_path):
-    save(tmp_path / "net.safetensors", build(parse(TINY)), config=parse(TINY))
-    network = load(tmp_path / "net.safetensors", TINY + ",blur")
+    network = load(checkpoint(tmp_path / "net.safetensors", TINY), TINY + ",blur")
     assert "blur" in network.architecture
 
 
@@ -390,7 +387,7 @@ def test_junk_is_refused(tmp_path, suffix, content):
 def test_truncated_files_are_refused(tmp_path, suffix):
     path = tmp_path / f"net{suffix}"
     if suffix == ".safetensors":
-        save(path, build(parse(TINY)), config=parse(TINY))
+        checkpoint(path, TINY)
     else:
         torch.save(state(), path, _use_new_zipfile_serialization=suffix == ".pt")
     whole = path.read_bytes()
@@ -406,7 +403,7 @@ def test_flipped_bytes_raise_nothing_else(tmp_path):
     for suffix in (".pt", ".th", ".safetensors"):
         path = tmp_path / f"net{suffix}"
         if suffix == ".safetensors":
-            save(path, build(parse(TINY)), config=parse(TINY), normalisation=NORMALISATION)
+            checkpoint(path, TINY, normalisation=NORMALISATION)
         else:
             torch.save({"a": torch.ones(3)}, path, _use_new_zipfile_serialization=suffix == ".pt")
         whole = path.read_bytes()
