@@ -14,7 +14,7 @@ from landscape.analyses.internals import (
     noise,
     similarity,
 )
-from landscape.analyses.plans import conditions, plan
+from landscape.analyses.plans import conditions, further, plan
 from landscape.analyses.predictions import attack, consistency, ensemble, evaluation, robustness
 from landscape.analyses.running import recipe, resumable
 from landscape.analyses.settings import Settings, network_record
@@ -40,6 +40,7 @@ __all__ = [
     "features",
     "flatness",
     "frequency_noise",
+    "further",
     "layers",
     "lesion",
     "maps",

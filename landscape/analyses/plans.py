@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from landscape.analyses.compare import Measurement
 from landscape.analyses.settings import Settings
+from landscape.errors import LandscapeError
+from landscape.results import KINDS
 
 
 def plan(
@@ -53,6 +55,29 @@ def plan(
         Measurement("surface", settings, {"span": span, "steps": steps}),
         Measurement("flatness", settings, {"repeats": directions, "radii": [0.1, 0.2]}),
     ]
+
+
+def further(settings: Settings, kinds: Sequence[str]) -> list[Measurement]:
+    """Results of other kinds, each as its record says, with the defaults of its recipe.
+
+    Args:
+        settings: The common protocol.
+        kinds: Their names.
+
+    Raises:
+        LandscapeError: If there is no such kind, or one takes more than a network.
+    """
+    found = []
+    for name in kinds:
+        if name not in KINDS or KINDS[name].needs:
+            able = ", ".join(kind for kind, record in KINDS.items() if not record.needs)
+            raise LandscapeError(f"a comparison cannot measure {name!r} by itself; choose among {able}")
+        kind = KINDS[name]
+        own = replace(settings, dropout=kind.dropout or settings.dropout)
+        found.append(
+            Measurement(name, replace(own, split="test", augment=None) if kind.split == "test" else own)
+        )
+    return found
 
 
 def conditions(

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import xarray as xr
+from torch import Tensor
 
+from landscape import hessian
 from landscape.analyses.stamping import protocol
+from landscape.derivatives.graphs import Curvature
 from landscape.errors import LandscapeError
+from landscape.hessian import Operator
 from landscape.objective import Objective
 from landscape.results import KINDS, Journal, save
 from landscape.results.kinds import imported
 from landscape.surface import Directions
-from landscape.work import Progress, silent
+from landscape.work import Item, Progress, Runner, silent
 
 Recipe = Callable[..., xr.Dataset]
 """Objective and options → a stamped dataset."""
@@ -124,3 +130,35 @@ def _digest(objective: Objective) -> str:
         digest.update(name.encode())
         digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+class KeptProducts(Operator):
+    """An operator each of whose products is an item of a runner, called by the vector that it is of."""
+
+    def __init__(self, operator: Operator, run: Runner) -> None:
+        """Stand in for an operator, whose products are to be exact."""
+        vars(self).update(vars(operator))
+        self._run = run
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The matrix times a vector of shape (n,)."""
+        digest = hashlib.sha256(vector.detach().cpu().numpy().tobytes()).hexdigest()[:16]
+        product = super().__call__
+
+        def compute(index: int) -> Item:
+            return {"product": product(vector).detach().cpu().numpy()}
+
+        (item,) = self._run(1, compute, f"product {digest}")
+        return torch.from_numpy(item["product"]).to(vector)
+
+
+def tuned(objective: Objective, kind: Curvature, run: Runner) -> Objective:
+    """The objective with the micro-batch that a measurement finds the fastest for products."""
+
+    def compute(index: int) -> Item:
+        return {"size": np.array(hessian.tuned(objective, kind=kind).micro_batch)}
+
+    (item,) = run(1, compute, "micro batch")
+    chosen = copy.copy(objective)
+    chosen.micro_batch = int(item["size"])
+    return chosen

@@ -24,7 +24,6 @@ SAMPLES = 500
     "--size",
     type=click.Choice(["small", "narrow", "few", "paper"]),
     default="small",
-    show_default=True,
     help="The shipped family's nine ResNet-20s; three of half the width; two trained for 60 epochs on "
     "5,000 images; or ResNet-18 of full width as in the papers.",
 )
@@ -34,16 +33,13 @@ SAMPLES = 500
     metavar="SPEC",
     help="All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).",
 )
-@click.option(
-    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Seeds of each network."
-)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, help="Seeds of each network.")
 @click.option("--only", multiple=True, metavar="NAME", help="Train this network alone; may be repeated.")
 @click.option("--forecast", is_flag=True, help="Say how long the training will take, and stop.")
 @click.option(
     "--out",
     metavar="DIR",
     default="landscape-out/reproduction",
-    show_default=True,
     help="Folder of everything.",
 )
 @DEVICE
@@ -132,7 +128,7 @@ def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:
 
 
 def _foretell(seconds: dict[str, float], as_json: bool) -> None:
-    from landscape.cli.answer import emit
+    from landscape.cli.measuring import emit
 
     total = sum(seconds.values())
     if as_json:

@@ -58,7 +58,7 @@ def command(
     else:
         rows, lines = _verdicts(results, mix, out)
     if as_json:
-        from landscape.cli.answer import emit
+        from landscape.cli.measuring import emit
 
         what = "conditions" if conditions else "claims" if claims else "verdicts"
         emit({"command": "verdicts", what: rows})

@@ -48,10 +48,10 @@ class Journal:
         """Runs what is not there yet; the results are those of an uninterrupted run, bit for bit."""
 
         def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
-            # Progress sees what is left, so that its time left is honest.
+            # Progress sees what is left, so that its time left is honest; a single item needs none.
             paths = [self._path(label, index) for index in range(count)]
             missing = [index for index, path in enumerate(paths) if not path.exists()]
-            for index in progress(missing, label, len(missing)):
+            for index in progress(missing, label, len(missing)) if count > 1 else missing:
                 _write(paths[index], compute(index))
             return [_read(path) for path in paths]
 

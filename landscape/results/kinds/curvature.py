@@ -9,6 +9,7 @@ EIGENVALUES = Kind(
     recipe="landscape.analyses.curvature:eigenvalues",
     chapter="hessian",
     command="landscape hessian CKPT",
+    resumes=True,
     pooling="mean",
     split="train",
 )

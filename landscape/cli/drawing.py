@@ -1,7 +1,8 @@
-"""`landscape paper`: panels of the papers, drawn of one's own measured networks, without torch."""
+"""`landscape plot` and `landscape paper`: figures of saved results, without torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,84 @@ if TYPE_CHECKING:
     Results = dict[str, dict[str, xr.Dataset]]
 
 ALL = "all"
+_PRESETS = click.Choice(["icml", "neurips", "cvpr"])
+
+
+@click.command("plot")
+@click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--figure", "only", metavar="NAME", multiple=True, help="Draw this figure alone; may be repeated."
+)
+@click.option(
+    "--quantity",
+    metavar="NAME",
+    default="nll",
+    help="What to draw of surfaces: nll, l2, total, accuracy, ece or convexity.",
+)
+@click.option(
+    "--preset", type=click.Choice(["icml", "neurips", "cvpr"]), help="Widths of a venue  [default: icml]."
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(1, 2),
+    help="Width of the figures in columns  [default: each figure's own, or 2 with --preset].",
+)
+@click.option(
+    "--each-seed",
+    is_flag=True,
+    help="Draw networks that differ by their seed alone (gap-seed0, gap-seed1) apart, not as one.",
+)
+@click.option("--out", metavar="DIR", default="landscape-out/figures", help="Folder of the figures.")
+def plot(
+    places: tuple[str, ...],
+    only: tuple[str, ...],
+    quantity: str,
+    preset: str | None,
+    columns: int | None,
+    each_seed: bool,
+    out: str,
+) -> None:
+    """Draw saved results side by side, as PDF, SVG and PNG, with a caption beside each figure.
+
+    Every figure that suits the results is drawn. Surfaces under several dropout masks also become an
+    animation, and a surface on the plane of a trajectory lies beneath it. Surface files of loss-landscape
+    (.h5) and tables published by Park & Kim (.csv) are drawn as they are. RESULT may also be a folder that
+    `landscape compare` wrote, a folder of results, or a bundle (.zip).
+
+    Seeds of one network, told by their names and configurations, are drawn as one, with its spread over them.
+    """
+    from landscape import figures
+    from landscape.cli.reading import read
+    from landscape.comparison import pooled
+    from landscape.errors import ResultError
+    from landscape.report.drawing import panels
+
+    results = read(places, apart=True)
+    if not each_seed:
+        results = pooled(results)
+        say_seeds(results)
+    looks = figures.looks(results)
+    width = figures.preset_width(preset or "icml", columns or 2) if preset or columns else None
+    chosen = panels(results, quantity=quantity, only=only, width=width)
+    if not chosen:
+        kinds = ", ".join(dict.fromkeys(kind for found in results.values() for kind in found))
+        what = " or ".join(only) + " cannot be drawn" if only else "no figure is drawn"
+        raise ResultError(f"{what} of results of kind {kinds}")
+    for panel in chosen:
+        panel.save(Path(out), looks)
+        click.echo(Path(out) / f"{panel.name}.pdf")
+
+
+def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
+    """Which networks are several seeds, on stderr."""
+    from landscape.comparison import members
+
+    for name, kinds in results.items():
+        seeds = dict.fromkeys(seed["name"] for dataset in kinds.values() for seed in members(dataset))
+        if seeds:
+            click.echo(
+                f"{name}: {len(seeds)} seeds as one ({', '.join(seeds)}); --each-seed draws each", err=True
+            )
 
 
 @click.command("paper")
@@ -24,7 +103,6 @@ ALL = "all"
     "--preset",
     type=click.Choice(["icml", "neurips", "cvpr"]),
     default="icml",
-    show_default=True,
     help="Widths of a venue.",
 )
 @click.option(
@@ -33,10 +111,8 @@ ALL = "all"
     help="Width of the figures in columns  [default: that of each panel].",
 )
 @click.option("--mix", is_flag=True, help="Merge seeds of different protocols, too.")
-@click.option(
-    "--out", metavar="DIR", default="landscape-out/paper", show_default=True, help="Folder of the figures."
-)
-def command(
+@click.option("--out", metavar="DIR", default="landscape-out/paper", help="Folder of the figures.")
+def paper(
     panel: str | None, places: tuple[str, ...], preset: str, columns: int | None, mix: bool, out: str
 ) -> None:
     """Draw a panel of Park & Kim's papers of measured networks: p1-fig8, p1-tablec1, p2-fig2, or all.
