@@ -30,9 +30,9 @@ from landscape.analyses import Measurement, Settings
 from landscape.cli.reading import read
 from landscape.comparison import correlations, pooled, verdicts
 from landscape.comparison.conditional import alike, conditional, usual
-from landscape.figures.chain import caption as chain_caption
-from landscape.figures.conditions import caption as conditions_caption
-from landscape.figures.correlations import caption as correlations_caption
+from landscape.figures.comparison.chain import caption as chain_caption
+from landscape.figures.comparison.conditions import caption as conditions_caption
+from landscape.figures.comparison.correlations import caption as correlations_caption
 from landscape.report.drawing import panels
 from landscape.train import Recipe, train
 from landscape.zoo import parse

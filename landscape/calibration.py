@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.debiasing import Debiased, debiased
+from landscape.debiasing import debiased
 from landscape.errors import LandscapeError
 
 
@@ -47,7 +47,7 @@ class Reliability:
         """Expected calibration error, shape (…); NaN where a confidence is."""
         return self.gaps.abs().sum(-1) / self._total()
 
-    def debiased_error(self) -> Debiased:
+    def debiased_error(self) -> tuple[np.ndarray, ...]:
         """Expected calibration error without its bias, with its 95 % interval; NaN where a confidence is."""
         count, confidence, hits = (
             values.double().where((self.unknown == 0)[..., None], math.nan).cpu().numpy()

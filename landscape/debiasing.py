@@ -8,7 +8,6 @@ perfectly calibrated network is of the order of 1/√n, not zero.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -20,23 +19,7 @@ _MEAN, _VARIANCE = math.sqrt(2 / math.pi), 1 - 2 / math.pi
 _Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
 
 
-@dataclass(frozen=True)
-class Debiased:
-    """A calibration error without its bias; each of shape (…).
-
-    Attributes:
-        value: The estimate. It may be a little below zero where the predictions are calibrated.
-        low: Lower end of the 95 % interval; zero where calibrated predictions would do as badly one time in
-            forty.
-        high: Upper end.
-    """
-
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-def debiased(count: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray) -> Debiased:
+def debiased(count: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray) -> tuple[np.ndarray, ...]:
     """Expected calibration error without its bias.
 
     A measured gap is normal around the true one, with the binomial spread of the bin's hits. The estimate
@@ -52,7 +35,10 @@ def debiased(count: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray) ->
         accuracy: The share that is right, likewise.
 
     Returns:
-        NaN where there is no prediction at all, or a number is NaN in a bin that has some.
+        The estimate, which may be a little below zero where the predictions are calibrated, and the lower and
+        the upper end of its 95 % interval, each of shape (…). The lower end is zero where calibrated
+        predictions would do as badly one time in forty. All are NaN where there is no prediction at all, or
+        a number is NaN in a bin that has some.
     """
     filled, total = ~(count <= 0), count.sum(-1)
     # Half a hit and half a miss more, so that no bin seems to be without noise.
@@ -68,7 +54,7 @@ def debiased(count: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray) ->
         value = plain - (weight * _excess(shrunk[..., None] * gaps)).sum(-1)
         calibrated = (plain - _MEAN * weight.sum(-1)) / (np.sqrt(_VARIANCE) * error) <= _Z
     low = np.where(calibrated, 0.0, np.maximum(centre - _Z * error, 0.0))
-    return Debiased(value, np.where(np.isnan(plain), np.nan, low), np.minimum(centre + _Z * error, 1.0))
+    return value, np.where(np.isnan(plain), np.nan, low), np.minimum(centre + _Z * error, 1.0)
 
 
 def _excess(gap: np.ndarray) -> np.ndarray:

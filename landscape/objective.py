@@ -11,14 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape.batches import Batch, Batches, as_working, usual_micro_batch
-from landscape.compatibility import accepted
-from landscape.derivatives import TwiceDifferentiable
+from landscape.derivatives.graphs import (
+    GRAPHS,
+    KEPT_BYTES,
+    Curvature,
+    CurvatureMatrix,
+    Graph,
+    Products,
+    Share,
+)
+from landscape.derivatives.operations import TwiceDifferentiable
 from landscape.display import objective_html
 from landscape.dropout import DropoutMode, Stochastic
 from landscape.errors import LandscapeError
 from landscape.forward import BatchNormMode, Forward
-from landscape.graphs import GRAPHS, KEPT_BYTES, Curvature, CurvatureMatrix, Graph, Products, Share
+from landscape.forward.batches import Batch, Batches, as_working, usual_micro_batch
 from landscape.losses import Loss, SampleLoss, Scores, cross_entropy, scaled_losses, scored
 from landscape.network import Network
 from landscape.parameters import Parameters, check_fit, chosen
@@ -27,6 +34,7 @@ from landscape.protocol import described, require_derivatives, require_modes
 from landscape.results import Check
 from landscape.samples import Samples
 from landscape.soundness import Level, Soundness
+from landscape.soundness.compatibility import accepted
 
 
 class Objective:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from landscape.batches import as_working
 from landscape.errors import LandscapeError
+from landscape.forward.batches import as_working
 from landscape.parameters import check_fit
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from landscape.determinism import Culprit
 from landscape.hessian import Operator
 from landscape.hessian.differences import ErrorBound
 from landscape.intervals import from_error
 from landscape.linalg.eigenpairs import RISK
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.soundness.determinism import Culprit
 from landscape.variants import plain as plain_way
 from landscape.variants import trusted
 

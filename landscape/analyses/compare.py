@@ -15,8 +15,8 @@ from landscape.analyses.stamping import protocol
 from landscape.errors import LandscapeError, ResultError
 from landscape.network import Network
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import attribute, differences, load
+from landscape.work import Progress, silent
 
 Results = dict[str, dict[str, xr.Dataset]]
 """Network name → name of the result, its kind by default → dataset."""

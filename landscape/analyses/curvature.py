@@ -12,13 +12,12 @@ from landscape import hessian
 from landscape.analyses import checks
 from landscape.analyses.running import KeptProducts, tuned
 from landscape.analyses.stamping import stamped
-from landscape.graphs import KEPT_BYTES, Curvature
+from landscape.derivatives.graphs import KEPT_BYTES, Curvature
 from landscape.hessian import Operator
 from landscape.linalg import Which
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import Check
-from landscape.work import Runner, in_memory
+from landscape.work import Progress, Runner, in_memory, silent
 
 
 @dataclass(frozen=True)

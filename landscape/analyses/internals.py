@@ -12,8 +12,8 @@ from landscape import features as feature_maps
 from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import Check
+from landscape.work import Progress, silent
 
 
 def features(

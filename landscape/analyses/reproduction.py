@@ -18,9 +18,9 @@ from landscape.analyses.settings import Settings
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path
 from landscape.network import Network
-from landscape.progress import Progress, silent
 from landscape.samples import Samples
 from landscape.train import Recipe, train
+from landscape.work import Progress, silent
 from landscape.zoo import operated, parse
 
 _STEPS = 4

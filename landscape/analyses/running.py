@@ -16,14 +16,13 @@ from torch import Tensor
 from landscape import hessian
 from landscape.analyses.stamping import protocol
 from landscape.errors import LandscapeError
-from landscape.graphs import Curvature
+from landscape.derivatives.graphs import Curvature
 from landscape.hessian import Operator
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import KINDS, Journal, save
 from landscape.results.kinds import imported
 from landscape.surface import Directions
-from landscape.work import Item, Runner
+from landscape.work import Item, Progress, Runner, silent
 
 Recipe = Callable[..., xr.Dataset]
 """Objective and options → a stamped dataset."""

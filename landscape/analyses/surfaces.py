@@ -14,10 +14,9 @@ from landscape.analyses.stamping import stamped
 from landscape.errors import LandscapeError
 from landscape.filters import assumptions, roles
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.surface import Directions, Mesh, Norm
 from landscape.variants import masked
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 
 def surface(

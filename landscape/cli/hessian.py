@@ -159,7 +159,7 @@ def _parts(request: Request, objective: "Objective", options: dict[str, Any]) ->
 def _foretold(request: Request, operator: "Operator", k: int, limit: int | None) -> tuple[int, int]:
     """Say what it will take; bytes that kept graphs may have, and vectors that Lanczos may keep."""
     from landscape import hessian
-    from landscape.graphs import KEPT_BYTES
+    from landscape.derivatives.graphs import KEPT_BYTES
 
     basis, keep = 0, KEPT_BYTES
     if limit is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from landscape import progress
 from landscape.cli.options import CHECKPOINT, DATA, DEVICE, JSON, MODEL, QUIET, SAMPLE_SEED, SEED
+from landscape.work import bar, silent
 
 
 @click.command("info")
@@ -128,7 +128,7 @@ def train(
         out,
         device=str(resolve_device(device)),
         keep_every=keep_every,
-        progress=progress.silent if quiet else progress.bar,
+        progress=silent if quiet else bar,
         report=report,
     )
     if as_json:
@@ -155,5 +155,5 @@ def data(name: str, folder: Path, url: str | None, quiet: bool) -> None:
     """Fetch an official data set into DIR, with its checksum; a download that broke off is resumed."""
     from landscape.data.fetch import fetch
 
-    place = fetch(name, folder, url=url, progress=progress.silent if quiet else progress.bar)
+    place = fetch(name, folder, url=url, progress=silent if quiet else bar)
     click.echo(f"{place}: use it as --data {name}:{place}")

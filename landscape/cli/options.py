@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape import progress
 from landscape.errors import LandscapeError
+from landscape.work import Progress, bar, silent
 
 if TYPE_CHECKING:
     from landscape.analyses import Settings
@@ -295,9 +295,9 @@ class Request:
         return network
 
     @property
-    def progress(self) -> progress.Progress:
+    def progress(self) -> Progress:
         """A bar on stderr, or nothing when quiet."""
-        return progress.silent if self.quiet else progress.bar
+        return silent if self.quiet else bar
 
     def say(self, line: str) -> None:
         """A log line on stderr."""

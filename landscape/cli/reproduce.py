@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from landscape import progress
 from landscape.cli.options import DEVICE, JSON, QUIET, Request
+from landscape.work import bar, silent
 
 if TYPE_CHECKING:
     from landscape.analyses import Measurement
@@ -82,7 +82,7 @@ def command(
         samples,
         Path(out) / "checkpoints",
         device=place,
-        progress=progress.silent if quiet else progress.bar,
+        progress=silent if quiet else bar,
         say=request.say,
     )
     networks = [request.network(path) for path in paths]

@@ -88,7 +88,7 @@ def debiased_ece(dataset: xr.Dataset) -> tuple[float, float, float] | tuple[None
         found = [float(dataset[name]) for name in names]
     elif "bin_count" in dataset and not members(dataset):
         binned = debiased(*(dataset[f"bin_{name}"].values for name in ("count", "confidence", "accuracy")))
-        found = [float(each) for each in (binned.value, binned.low, binned.high)]
+        found = list(map(float, binned))
     else:
         return None, None, None
     return (found[0], found[1], found[2]) if all(map(math.isfinite, found)) else (None, None, None)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from landscape.errors import DataError
 from landscape.files import sha256
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 
 _CHUNK = 1 << 16
 _TIMEOUT = 30.0

@@ -10,7 +10,7 @@ import torch
 
 from landscape.data.conventions import SPLITS, check_split
 from landscape.errors import DataError
-from landscape.filekinds import kind
+from landscape.files import kind
 from landscape.samples import Samples
 
 _SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from landscape.dropout import passes
 from landscape.errors import LandscapeError
-from landscape.features.layers import Layer, find_layers
 from landscape.features.predictions import Predicted, joined, mean, predicted, summary
 from landscape.features.survey import watched
 from landscape.layout import Seen
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 from landscape.zoo.blocks import ConvBlock, PreactivationBlock, ResidualBlock
+from landscape.zoo.places import Layer, find_layers
 
 _HALVES = ("attention", "mlp")
 

@@ -11,12 +11,12 @@ import xarray as xr
 
 from landscape.comparison.identity import Results
 from landscape.comparison.roles import cast, four, renamed, three
-from landscape.figures.captions import caption
-from landscape.figures.captions_common import joined
-from landscape.figures.frequencies import EXAMPLE, frequencies
+from landscape.figures.captions import joined
+from landscape.figures.features.frequencies import EXAMPLE, frequencies
+from landscape.figures.features.uncertainty import is_uncertain
 from landscape.figures.plates import ICML, Plate, Widths, drawn, introduction, looks, lowered, plate, require
 from landscape.figures.plates_sizes import ALONE, AVERAGED, sizes
-from landscape.figures.uncertainty import is_uncertain
+from landscape.figures.registry import caption
 
 
 def fig3(results: Results, *, widths: Widths = ICML) -> list[Plate]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from landscape.comparison import tables
 from landscape.comparison.identity import Results
 from landscape.comparison.roles import renamed
-from landscape.figures.captions_common import joined
+from landscape.figures.captions import joined
 from landscape.figures.plates import ICML, Plate, Widths, introduction, require
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from landscape.comparison.identity import Results
 from landscape.comparison.roles import Cast, first_of_each, renamed
-from landscape.figures.grids import is_plane
 from landscape.figures.plates import COMMANDS, ICML, Plate, Widths, plate, require
-from landscape.figures.polar import is_polar
+from landscape.figures.surface.grids import is_plane
+from landscape.figures.surface.polar import is_polar
 
 
 def fig1(results: Results, *, widths: Widths = ICML) -> list[Plate]:

@@ -14,9 +14,8 @@ from landscape.comparison.roles import Cast
 from landscape.comparison.tables import Table
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import caption
-from landscape.figures.captions_common import joined
-from landscape.figures.catalogue import FIGURES, FURTHER
+from landscape.figures.captions import joined
+from landscape.figures.registry import caption, find
 
 Widths = tuple[float, float]
 """Width of one column and of the whole page, in inches."""
@@ -93,7 +92,7 @@ def plate(
     Raises:
         ResultError: If no network plays a role.
     """
-    name = kind or (FIGURES | FURTHER)[figure].kind
+    name = kind or find(figure).kind
     require(number, played, results, (name,))
     datasets = {label: results[network][name] for label, network in played.found.items()}
     return drawn(number, figure, played, datasets, part=part, width=width, said=said, **options)
@@ -111,7 +110,7 @@ def drawn(
     **options: Any,
 ) -> Plate:
     """As `plate`, of datasets by label."""
-    drawing = (FIGURES | FURTHER)[figure]
+    drawing = find(figure)
     own = {"looks": looks(datasets)} if drawing.per_network else {}
     content = drawing.draw(datasets, width=width, **options, **own)
     words = joined(introduction(number, played), said, caption(figure, datasets, **options))

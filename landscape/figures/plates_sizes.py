@@ -9,7 +9,7 @@ import xarray as xr
 
 from landscape.comparison.identity import Results
 from landscape.comparison.roles import Cast
-from landscape.figures.captions_common import joined
+from landscape.figures.captions import joined
 from landscape.figures.plates import Plate, drawn, require
 from landscape.results import attribute
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from landscape.layout import Watching
 from landscape.objective import Objective
 from landscape.parameters import Parameters, check_fit, norm, shifted
 from landscape.variants import in_precision
@@ -197,7 +197,7 @@ def precise(
     return (twin if double else objective), double
 
 
-class _Narrowed(TorchDispatchMode):
+class _Narrowed(Watching):
     """Notes whether an operation turns float64 into less.
 
     At short steps such a layer stands still, so that quotients agree, and are wrong.

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import torch
 
+from landscape.derivatives.graphs import KEPT_BYTES, Curvature
 from landscape.errors import LandscapeError
-from landscape.graphs import KEPT_BYTES, Curvature
 from landscape.hessian.differences import GRADIENTS, precise
-from landscape.hessian.fallback import prepared
-from landscape.hessian.operators import Operator
+from landscape.hessian.operators import Operator, prepared
 from landscape.objective import Objective
 
 _CANDIDATES = {"cpu": (32, 64, 128), "cuda": (128, 256, 512, 1024)}

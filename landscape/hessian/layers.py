@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
-from landscape.graphs import KEPT_BYTES, Curvature
+from landscape.derivatives.graphs import KEPT_BYTES, Curvature
 from landscape.hessian.eigenvalues import eigenpairs
 from landscape.hessian.operators import Coordinates, Operator
 from landscape.hessian.trace import layer_names, layer_of, trace

@@ -1,20 +1,21 @@
-"""Curvature matrices of an objective as symmetric operators on flat vectors."""
+"""Curvature matrices of an objective as symmetric operators, exact or by finite differences."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
 
+from landscape.derivatives.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
 from landscape.errors import LandscapeError
 from landscape.filters import assumptions, role_of, roles, with_filters
-from landscape.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
-from landscape.hessian.differences import FiniteDifferences
-from landscape.hessian.fallback import prepared
+from landscape.hessian.differences import ErrorBound, FiniteDifferences
 from landscape.objective import Objective
 from landscape.parameters import Parameters, flatten, unflatten
+from landscape.soundness.gradcheck import OnceDifferentiable
 from landscape.variants import over
 
 Coordinates = Literal["raw", "filter", "layer"]
@@ -145,3 +146,46 @@ class Operator:
 def as_operator(source: Objective | Operator, *, draw: int = 0) -> Operator:
     """The Hessian of an objective, or the operator that is given."""
     return source if isinstance(source, Operator) else Operator(source, draw=draw)
+
+
+def prepared(objective: Objective, kind: Curvature) -> tuple[Objective, bool]:
+    """The objective as it can be differentiated twice, and whether it can.
+
+    One product on two samples tells. Fused attention has no second derivative: then attention runs on its
+    plain ("math") kernel, which computes the same function; the protocol says so. Other layers without a
+    second derivative leave finite differences.
+
+    Args:
+        objective: Network, samples and protocol.
+        kind: The matrix that is wanted.
+
+    Raises:
+        LandscapeError: If the Gauss–Newton matrix is wanted, and the network cannot be differentiated twice.
+    """
+    if objective.exact_products is None:
+        objective = _probed(objective, kind)
+    if kind == "ggn" and not objective.exact_products:
+        raise LandscapeError(
+            f"{objective.network.name} holds a layer without a second derivative, which products with the "
+            "Gauss–Newton matrix need; take the Hessian, whose products can be finite differences"
+        )
+    return objective, bool(objective.exact_products)
+
+
+def _probed(objective: Objective, kind: Curvature) -> Objective:
+    probed = copy.copy(objective)
+    probed.exact_products = _differentiable(probed, kind)
+    if not probed.exact_products:
+        probed.product_error = ErrorBound()
+    return probed
+
+
+def _differentiable(objective: Objective, kind: Curvature) -> bool:
+    try:
+        objective.checked("product", report=True)
+    except OnceDifferentiable:
+        return False
+    if kind == "ggn":
+        part = objective.subset(0, 2)  # two, or BatchNorm on batch statistics might have none
+        part.curvature(kind=kind, keep=0)(part.free)
+    return True

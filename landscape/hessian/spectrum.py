@@ -1,19 +1,22 @@
-"""The Hessian max-eigenvalue spectrum: top eigenvalues of many mini-batches (Park & Kim 2022b, section 2)."""
+"""The Hessian max-eigenvalue spectrum: top eigenvalues of many mini-batches (Park & Kim 2022b, section 2).
+
+The papers' protocols are named presets.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from landscape.derivatives.graphs import Curvature
 from landscape.errors import LandscapeError
-from landscape.graphs import Curvature
 from landscape.hessian.eigenvalues import Method, eigenpairs
-from landscape.hessian.fallback import prepared
-from landscape.hessian.operators import Coordinates, Operator
+from landscape.hessian.operators import Coordinates, Operator, prepared
 from landscape.intervals import of_ratio, of_share
 from landscape.linalg import Which
 from landscape.objective import Objective
@@ -156,3 +159,29 @@ def summary_statistics(values: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
         "nep_low": ((), nep_low, {"long_name": "lower end of the 95 % interval"}),
         "nep_high": ((), nep_high),
     }
+
+
+@dataclass(frozen=True)
+class SpectrumProtocol:
+    """What a paper measured its spectra with; eigenvalues are those of largest magnitude.
+
+    Attributes:
+        description: In words.
+        batch_size: Samples a mini-batch.
+        k: Eigenvalues a mini-batch.
+        augment: Whether the training images are augmented.
+        l2: Whether the loss includes the L2 term, with the weight decay of the training.
+    """
+
+    description: str
+    batch_size: int
+    k: int
+    augment: bool
+    l2: bool
+
+
+PROTOCOLS = {
+    "p1": SpectrumProtocol("Park & Kim (ICML 2022), Fig. 8", 128, 1, augment=False, l2=False),
+    "p2": SpectrumProtocol("Park & Kim (ICLR 2022), Fig. 1c", 16, 5, augment=True, l2=True),
+}
+"""Both on training images, with one fresh dropout mask for each mini-batch."""

@@ -59,7 +59,7 @@ def trace(
     if estimator == "xtrace":
         with full_precision(operator.like.device):
             estimate = xtrace(operator, operator.size, probes=probes, seed=seed, like=operator.like)
-        return xr.Dataset(_whole(estimate.value, estimate.standard_error, estimate.products, probes))
+        return xr.Dataset(_whole(estimate.value, estimate.error, estimate.products, probes))
     layers = layer_names(operator)
 
     def compute(index: int) -> Item:

@@ -1,18 +1,17 @@
 """Eigenvalues, spectral density and trace of any symmetric operator; nothing here knows of networks."""
 
 from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, certify
-from landscape.linalg.estimate import Estimate
 from landscape.linalg.lanczos import lanczos
 from landscape.linalg.power import power_iteration
 from landscape.linalg.quadrature import Quadrature, lanczos_quadrature, moments, spectral_density
-from landscape.linalg.trace import hutchinson, xtrace
+from landscape.linalg.trace import Trace, hutchinson, xtrace
 from landscape.linalg.vectors import rademacher, random_unit, substream
 
 __all__ = [
     "Eigenpairs",
-    "Estimate",
     "Matvec",
     "Quadrature",
+    "Trace",
     "Which",
     "certify",
     "hutchinson",

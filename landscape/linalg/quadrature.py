@@ -13,8 +13,8 @@ from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.intervals import student
 from landscape.linalg.eigenpairs import Matvec, multiply
-from landscape.linalg.estimate import standard_error
 from landscape.linalg.vectors import closing, inner, orthonormal, rademacher, template
 
 
@@ -113,7 +113,7 @@ def spectral_density(
     for curve, centres, shares in zip(curves, nodes, weights, strict=True):
         heights = np.exp(-0.5 * ((points - centres[:, None]) / width) ** 2)
         curve[:] = shares @ heights / (width * np.sqrt(2 * np.pi))
-    return curves.mean(0), standard_error(curves)
+    return student(curves)[:2]
 
 
 def moments(nodes: np.ndarray, weights: np.ndarray, order: int) -> tuple[float, float]:
@@ -134,7 +134,8 @@ def moments(nodes: np.ndarray, weights: np.ndarray, order: int) -> tuple[float, 
     if order < 0:
         raise LandscapeError(f"the order of the moment is {order}; choose 0 or a positive integer")
     values = (weights * nodes**order).sum(1)
-    return float(values.mean()), float(standard_error(values))
+    value, error, _, _ = student(values)
+    return float(value), float(error)
 
 
 def _check(nodes: np.ndarray, weights: np.ndarray) -> None:

@@ -1,6 +1,8 @@
-"""The trace of an operator from random test vectors, with a standard error."""
+"""Trace estimators over any operator, and what a stochastic estimator returns."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,7 +10,6 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.linalg.eigenpairs import Matvec, multiply
-from landscape.linalg.estimate import Estimate, standard_error
 from landscape.linalg.vectors import (
     closing,
     inner,
@@ -19,11 +20,21 @@ from landscape.linalg.vectors import (
     substream,
     template,
 )
+from landscape.results.estimate import Estimate
 
 
-def hutchinson(
-    matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tensor | None = None
-) -> Estimate:
+@dataclass(frozen=True)
+class Trace(Estimate):
+    """A trace, with Student's 95 % interval over test vectors; error and ends are NaN with a single one.
+
+    Attributes:
+        products: Operator products used.
+    """
+
+    products: int = 0
+
+
+def hutchinson(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tensor | None = None) -> Trace:
     """The mean of zᵀ A z over vectors z of random signs (Hutchinson 1990).
 
     Args:
@@ -41,10 +52,10 @@ def hutchinson(
     for i in range(probes):
         signs = rademacher(size, substream(seed, i), like)
         forms[i] = inner(signs[None], multiply(matvec, signs)[None]).item()
-    return Estimate(float(forms.mean()), float(standard_error(forms)), probes, probes)
+    return _trace(forms, probes)
 
 
-def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tensor | None = None) -> Estimate:
+def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tensor | None = None) -> Trace:
     """XTrace with normalised remainders (Epperly, Tropp & Webber 2024, SIAM J. Matrix Anal. 45(1)).
 
     Each test vector in turn measures what the images of all others leave of the operator; what they span is
@@ -69,7 +80,7 @@ def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tenso
     # Images are combinations of the range: images = mixing @ basis.
     basis, mixing = orthonormal(images, images[:0], closing(tests) * scale)
     if not len(basis):
-        return Estimate(0.0, 0.0 if probes > 1 else np.nan, probes, probes)
+        return _trace(np.zeros(probes), probes)
     outer = torch.stack([multiply(matvec, row) for row in basis])
     inside = inner(basis, outer)
     dropped = _without_each(mixing)
@@ -80,7 +91,13 @@ def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tenso
     dimensions = size - len(basis) + (dropped != 0).any(1)
     left = np.divide(dimensions * forms, squares, out=np.zeros(probes), where=dimensions > 0)
     found = np.trace(inside) - np.einsum("pi,ij,pj->p", dropped, inside, dropped) + left
-    return Estimate(float(found.mean()), float(standard_error(found)), probes + len(basis), probes)
+    return _trace(found, probes + len(basis))
+
+
+def _trace(values: np.ndarray, products: int) -> Trace:
+    """The mean over test vectors."""
+    found = Estimate.of(values)
+    return Trace(found.value, found.error, low=found.low, high=found.high, products=products)
 
 
 def _without_each(mixing: np.ndarray) -> np.ndarray:

@@ -18,8 +18,7 @@ from landscape.objective import Objective
 from landscape.precision import full_precision
 from landscape.predictive import metrics
 from landscape.predictive.scoring import ATTRIBUTES, assign, scored, settled
-from landscape.progress import Progress, silent
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 ATTACKS = ("fgsm", "pgd")
 
@@ -230,4 +229,4 @@ def _means(items: list[Item], name: str) -> np.ndarray:
     """Means over samples and their standard errors, shape (2, score, epsilon)."""
     scores = torch.from_numpy(np.concatenate([item[name] for item in items], 2))
     means = [[metrics.mean(values) for values in row] for row in scores.transpose(0, 1)]
-    return np.array([[(mean.value, mean.standard_error) for mean in row] for row in means]).transpose(2, 0, 1)
+    return np.array([[(mean.value, mean.error) for mean in row] for row in means]).transpose(2, 0, 1)

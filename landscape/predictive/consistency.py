@@ -15,9 +15,8 @@ from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.predictive.scoring import on, settled
-from landscape.progress import Progress, silent
 from landscape.samples import Samples
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 NoiseReference = Literal["first", "previous"]
 
@@ -112,9 +111,9 @@ def _dataset(shares: list[torch.Tensor], names: tuple[str, ...]) -> xr.Dataset:
     return xr.Dataset(
         {
             "consistency": ("perturbation", [mean.value for mean in means], _NAMED),
-            "consistency_standard_error": ("perturbation", [mean.standard_error for mean in means], _ERROR),
+            "consistency_standard_error": ("perturbation", [mean.error for mean in means], _ERROR),
             "mean_consistency": ((), overall.value, _NAMED),
-            "mean_consistency_standard_error": ((), overall.standard_error, _ERROR),
+            "mean_consistency_standard_error": ((), overall.error, _ERROR),
         },
         coords={"perturbation": np.array(names, dtype=object)},
     )

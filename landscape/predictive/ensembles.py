@@ -18,8 +18,7 @@ from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.predictive.scoring import ATTRIBUTES, assign, settled
 from landscape.predictive.spread import exponent, group_sums, prediction_variance, variance
-from landscape.progress import Progress, silent
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 _CHUNK = 2**22  # probabilities worked on at once: 32 MiB in float64
 _RELIABILITY = ("count", "confidence", "hits", "squares", "unknown")
@@ -211,7 +210,7 @@ def _dataset(items: list[Item]) -> xr.Dataset:
     for name in ("nll", "accuracy", "brier"):
         values = torch.from_numpy(np.concatenate([item[name] for item in items], 1))
         means = [metrics.mean(row) for row in values]
-        columns[name] = np.array([(mean.value, mean.standard_error) for mean in means]).T
+        columns[name] = np.array([(mean.value, mean.error) for mean in means]).T
     count, samples = columns["nll"].shape[1], sum(item["nll"].shape[1] for item in items)
     groups = np.sum([item["groups"] for item in items], axis=0)
     columns["nll_variance"] = np.stack(variance(groups, samples, count))
@@ -223,12 +222,11 @@ def _dataset(items: list[Item]) -> xr.Dataset:
     assign(
         dataset,
         "prediction_variance",
-        np.array([spread.value, spread.standard_error]),
+        np.array([spread.value, spread.error]),
         (),
         ATTRIBUTES["prediction_variance"],
     )
-    unbiased = binned.debiased_error()
-    for end, estimates in (("", unbiased.value), ("_low", unbiased.low), ("_high", unbiased.high)):
+    for end, estimates in zip(("", "_low", "_high"), binned.debiased_error(), strict=True):
         dataset[f"ece_debiased{end}"] = ("size", estimates.mean(0), {"units": "1"})
     slope, error = exponent(columns["nll_variance"][0])
     return dataset.assign_attrs(nll_variance_exponent=slope, nll_variance_exponent_standard_error=error)

@@ -12,7 +12,8 @@ from torch import Tensor
 from landscape.calibration import Reliability, reliability
 from landscape.objective import Objective
 from landscape.predictive import metrics
-from landscape.progress import Progress, silent
+from landscape.results.estimate import Estimate
+from landscape.work import Progress, silent
 
 _NAMES = {
     "target": ("class of the sample", "1"),
@@ -77,9 +78,8 @@ def evaluate(
     binned = reliability(scores["confidence"], scores["correct"], bins=bins)
     summary: dict[str, float] = {}
     for name, mean in _means(scores, binned).items():
-        summary |= {name: mean.value, f"{name}_standard_error": mean.standard_error}
-    unbiased = binned.debiased_error()
-    for end, value in (("", unbiased.value), ("_low", unbiased.low), ("_high", unbiased.high)):
+        summary |= {name: mean.value, f"{name}_standard_error": mean.error}
+    for end, value in zip(("", "_low", "_high"), binned.debiased_error(), strict=True):
         summary[f"ece_debiased{end}"] = float(value)
     dataset = _dataset(objective, scores, summary, _by_bin(binned))
     return dataset.assign_attrs(ece_bins=bins, confident=metrics.CONFIDENT)
@@ -102,14 +102,14 @@ def _scores(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
     return {name: values.cpu() for name, values in scores.items()}
 
 
-def _means(scores: dict[str, Tensor], binned: Reliability) -> dict[str, metrics.Mean]:
+def _means(scores: dict[str, Tensor], binned: Reliability) -> dict[str, Estimate]:
     """Every score over all samples; takes what is not stored by sample out of `scores`."""
     means = {
         "mean_nll": metrics.mean(scores["nll"]),
         "accuracy": metrics.mean(scores["correct"]),
         "brier": metrics.mean(scores.pop("brier")),
-        "ece": metrics.Mean(float(binned.error()), float(binned.error_standard_error())),
-        "signed_ece": metrics.Mean(float(binned.signed_error()), float(binned.signed_error_standard_error())),
+        "ece": Estimate(float(binned.error()), float(binned.error_standard_error())),
+        "signed_ece": Estimate(float(binned.signed_error()), float(binned.signed_error_standard_error())),
         **metrics.confidence_shares(scores["confidence"], scores["correct"]),
         "iou": metrics.iou(scores.pop("predicted"), scores["target"]),
     }

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from landscape.calibration import calibration_error
 from landscape.errors import LandscapeError
+from landscape.results.estimate import Estimate
 
 __all__ = [
     "CONFIDENT",
     "NO_CLASS",
     "TOP5_CLASSES",
-    "Mean",
     "brier",
     "calibration_error",
     "confidence_shares",
@@ -38,27 +37,14 @@ TOP5_CLASSES = 6
 """Top-5 accuracy says something from this many classes on."""
 
 
-@dataclass(frozen=True)
-class Mean:
-    """A mean over samples.
-
-    Attributes:
-        value: The mean.
-        standard_error: Standard deviation over the samples / √samples; NaN for a single one.
-    """
-
-    value: float
-    standard_error: float
-
-
-def mean(values: Tensor) -> Mean:
+def mean(values: Tensor) -> Estimate:
     """Mean of one value a sample, shape (sample,), in float64, with its standard error."""
     values = values.double()
     spread = float(values.std()) if len(values) > 1 else math.nan
-    return Mean(float(values.mean()), spread / math.sqrt(len(values)))
+    return Estimate(float(values.mean()), spread / math.sqrt(len(values)))
 
 
-def ratio(part: Tensor, whole: Tensor) -> Mean:
+def ratio(part: Tensor, whole: Tensor) -> Estimate:
     """Σ part / Σ whole over samples, with its standard error by the delta method.
 
     Args:
@@ -70,7 +56,7 @@ def ratio(part: Tensor, whole: Tensor) -> Mean:
     """
     part, whole = part.double(), whole.double()
     value = part.mean() / whole.mean()
-    return Mean(float(value), mean((part - value * whole) / whole.mean()).standard_error)
+    return Estimate(float(value), mean((part - value * whole) / whole.mean()).error)
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -140,7 +126,7 @@ def predicted(log_probability: Tensor) -> Tensor:
     return best.where(~log_probability.isnan().any(1), NO_CLASS)
 
 
-def iou(classes: Tensor, targets: Tensor) -> Mean:
+def iou(classes: Tensor, targets: Tensor) -> Estimate:
     """Intersection over union of the samples predicted and those of a class, mean over classes.
 
     For one class TP / (TP + FP + FN). The mean is over the classes that occur among the targets, as in Park &
@@ -155,10 +141,10 @@ def iou(classes: Tensor, targets: Tensor) -> Mean:
     both, either = (is_predicted & is_target).double(), (is_predicted | is_target).double()
     values = both.mean(0) / either.mean(0)
     influence = ((both - values * either) / either.mean(0)).mean(1)
-    return Mean(float(values.mean()), mean(influence).standard_error)
+    return Estimate(float(values.mean()), mean(influence).error)
 
 
-def confidence_shares(confidence: Tensor, hit: Tensor) -> dict[str, Mean]:
+def confidence_shares(confidence: Tensor, hit: Tensor) -> dict[str, Estimate]:
     """What predictions are worth where they are confident (Park & Kim 2022a).
 
     Args:

@@ -10,11 +10,11 @@ import xarray as xr
 from matplotlib.colors import to_hex
 
 from landscape.errors import ResultError
-from landscape.figures.grids import QUANTITIES, Cells, cells, is_plane
-from landscape.figures.scales import WIDE_SURFACE, is_wide, limits
 from landscape.figures.style import Look
-from landscape.figures.surface3d import both_units
-from landscape.figures.units import axis
+from landscape.figures.style.scales import WIDE_SURFACE, is_wide, limits
+from landscape.figures.style.units import axis
+from landscape.figures.surface.grids import QUANTITIES, Cells, cells, is_plane
+from landscape.figures.surface.surface3d import both_units
 from landscape.report.encoding import number, numbers
 from landscape.report.live_curves import features, predictions, spectra
 from landscape.report.summary import Results

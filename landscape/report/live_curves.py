@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.figures.curves import column
-from landscape.figures.reductions import eigenvalues, not_converged, scalar
-from landscape.figures.spectrum import density, grid, use_log
+from landscape.figures.curvature.spectrum import density, grid, use_log
+from landscape.figures.style.curves import column
+from landscape.figures.style.reductions import eigenvalues, not_converged, scalar
 from landscape.report.encoding import number, numbers
 
 _POINTS = slice(None, None, 3)  # of the 400 of the printed figure

@@ -14,8 +14,7 @@ import xarray as xr
 
 from landscape.comparison.scores import debiased_ece
 from landscape.errors import ResultError
-from landscape.figures.grids import is_plane
-from landscape.figures.reductions import (
+from landscape.figures.style.reductions import (
     batch_maximum,
     blocks,
     border_rise,
@@ -26,6 +25,7 @@ from landscape.figures.reductions import (
     scalar,
     smoothing_ratio,
 )
+from landscape.figures.surface.grids import is_plane
 from landscape.files import write_text
 from landscape.results import attribute, plain
 

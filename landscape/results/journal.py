@@ -17,9 +17,8 @@ import numpy as np
 
 from landscape.errors import ResultError
 from landscape.files import atomic_path
-from landscape.progress import Progress, silent
 from landscape.results.schema import plain
-from landscape.work import Item, Runner
+from landscape.work import Item, Progress, Runner, silent
 
 
 class Journal:

@@ -14,7 +14,7 @@ from landscape.comparison.identity import groups
 from landscape.comparison.naming import common_name, without_seed
 from landscape.comparison.pooling import together
 from landscape.errors import ResultError
-from landscape.figures.reductions import batch_maximum
+from landscape.figures.style.reductions import batch_maximum
 from landscape.results import KINDS, attribute
 from tests.figures import seeds, synthetic
 

@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from landscape import analyses
 from landscape.errors import LandscapeError
 from landscape.hessian import Operator, max_eigenvalue_spectrum, top_eigenvalues, tuned
-from landscape.hessian.fallback import prepared
+from landscape.hessian.operators import prepared
 from landscape.objective import Objective
 from landscape.parameters import flatten
 from landscape.variants import trusted

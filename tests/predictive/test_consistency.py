@@ -1,7 +1,5 @@
 """Consistency on small folders of perturbed sequences, with a network whose predictions are known."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Scores against cases computed by hand and against torchmetrics."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -106,8 +104,8 @@ def test_mean_and_its_standard_error():
     values = torch.tensor([1, 2, 3, 6])
     found = metrics.mean(values)
     assert found.value == 3
-    assert found.standard_error == pytest.approx(np.std([1, 2, 3, 6], ddof=1) / 2)
-    assert math.isnan(metrics.mean(values[:1]).standard_error)
+    assert found.error == pytest.approx(np.std([1, 2, 3, 6], ddof=1) / 2)
+    assert math.isnan(metrics.mean(values[:1]).error)
 
 
 @pytest.mark.parametrize("logit", [math.nan, math.inf])
@@ -187,7 +185,7 @@ def test_standard_errors_of_ratios_are_the_spread_over_samples(name: str):
         else:
             mean = metrics.confidence_shares(torch.from_numpy(confidence), torch.from_numpy(hit))[name]
         values.append(mean.value)
-        errors.append(mean.standard_error)
+        errors.append(mean.error)
     assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.15)
 
 

@@ -1,0 +1,103 @@
+"""What is read from a result: one record serves tables, verdicts, correlations and sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from landscape.results.estimate import Estimate, indexed
+
+Read = Callable[[xr.Dataset], Estimate | None]
+"""From a dataset of one kind to the number; None where the dataset does not hold it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number that results of one kind hold.
+
+    Attributes:
+        name: What it is, in words.
+        key: What it is called in `summary.csv` and JSON.
+        kind: Kind of result it is read from.
+        read: The number of a dataset; None where the dataset does not hold it.
+        unit: Of the number; empty for pure numbers.
+        items: What its items are, or its error is over, such as `samples`.
+        lower: Verdict if a variant's is lower; empty for what is not compared.
+        higher: Verdict if it is higher.
+        block: Verdicts of one block are corrected for one another.
+        heading: Of its column in the page's table; empty for none.
+        meaning: Of that column, shown under the table.
+        percent: Whether it is a share, printed in per cent.
+        bare: Whether the summary gives it without its error, as of a number that is biased.
+    """
+
+    name: str
+    key: str
+    kind: str
+    read: Read
+    unit: str = ""
+    items: str = "samples"
+    lower: str = ""
+    higher: str = ""
+    block: str = ""
+    heading: str = ""
+    meaning: str = ""
+    percent: bool = False
+    bare: bool = False
+
+    @property
+    def compared(self) -> bool:
+        """Whether verdicts are given on it."""
+        return bool(self.lower)
+
+
+def stored(name: str) -> Read:
+    """A stored number, with its `_standard_error`, `_low` and `_high` where they are stored.
+
+    Of several, as of ensembles of several sizes, it is the first. None where it is absent or not finite.
+
+    Args:
+        name: Of the variable.
+    """
+
+    def read(dataset: xr.Dataset) -> Estimate | None:
+        value, error, low, high = (
+            _first(dataset, f"{name}{end}") for end in ("", "_standard_error", "_low", "_high")
+        )
+        return Estimate(value, error, low=low, high=high) if math.isfinite(value) else None
+
+    return read
+
+
+def per_item(name: str, dimension: str, mean: str = "") -> Read:
+    """One value for each item: samples, mini-batches, directions.
+
+    Args:
+        name: Of the variable, of this dimension alone.
+        dimension: Of the items; their labels are its coordinate, or their places.
+        mean: Name of the stored mean; without one it is the mean of the items.
+    """
+
+    def read(dataset: xr.Dataset) -> Estimate | None:
+        if name not in dataset and not mean:
+            return None
+        found = stored(mean)(dataset) if mean else None
+        if name not in dataset:
+            return found
+        values = dataset[name].values.astype(float)
+        items = indexed(values, dataset[dimension].values)
+        if found is None:
+            return Estimate(float(values.mean()), items=items)
+        return Estimate(found.value, found.error, items, found.low, found.high)
+
+    return read
+
+
+def _first(dataset: xr.Dataset, name: str) -> float:
+    """The first value of a variable; NaN where it is absent or not finite."""
+    value = float(np.ravel(dataset[name].values)[0]) if name in dataset else math.nan
+    return value if math.isfinite(value) else math.nan
