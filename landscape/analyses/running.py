@@ -15,8 +15,8 @@ from torch import Tensor
 
 from landscape import hessian
 from landscape.analyses.stamping import protocol
-from landscape.errors import LandscapeError
 from landscape.derivatives.graphs import Curvature
+from landscape.errors import LandscapeError
 from landscape.hessian import Operator
 from landscape.objective import Objective
 from landscape.results import KINDS, Journal, save

@@ -99,14 +99,14 @@ def _along(
 ) -> None:
     """Paths of training and networks half-way, beside the others: `landscape verdicts OUT OUT/epochs`."""
     from landscape.analyses import compare
-    from landscape.analyses.epochs import kept, path
+    from landscape.analyses.trajectories import kept_checkpoints, saved_trajectory
 
     settings, half = request.settings(), []
     for run in wanted:
-        found = kept(out / "checkpoints", run.name)
+        found = kept_checkpoints(out / "checkpoints", run.name)
         if found:
             request.say(f"{run.name}: path of training")
-            path([request.network(each) for each in found], settings, out / "epochs")
+            saved_trajectory([request.network(each) for each in found], settings, out / "epochs")
             half.append(request.network(found[epochs // 2]))
     landscape = [each for each in every if each.label in ("spectrum", "flatness")]
     compare(half, landscape, out / "epochs", progress=request.progress, say=request.say)
