@@ -18,12 +18,7 @@ from landscape.results.kinds import KINDS
     default=0,
     help="Test images for the predictions; 0 takes all.",
 )
-@click.option(
-    "--maps",
-    type=click.IntRange(min=1),
-    default=256,
-    help="Test images for the feature maps.",
-)
+@click.option("--maps", type=click.IntRange(min=1), default=256, help="Test images for the feature maps.")
 @click.option(
     "--spectrum-batch",
     type=click.IntRange(min=1),
@@ -36,18 +31,8 @@ from landscape.results.kinds import KINDS
     default=0,
     help="Mini-batches of the spectrum; 0 takes all that --samples give.",
 )
-@click.option(
-    "--span",
-    type=float,
-    default=0.5,
-    help="Half the side of the surface, in filter norms.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(min=3),
-    default=21,
-    help="Points a side of the surface, odd.",
-)
+@click.option("--span", type=float, default=0.5, help="Half the side of the surface, in filter norms.")
+@click.option("--steps", type=click.IntRange(min=3), default=21, help="Points a side of the surface, odd.")
 @click.option(
     "--directions",
     type=click.IntRange(min=2),
@@ -81,10 +66,7 @@ from landscape.results.kinds import KINDS
     help="Also each network with inserted smoothing, weights untouched, as in blur or relu6@layer3.",
 )
 @click.option(
-    "--out",
-    metavar="DIR",
-    default="landscape-out/comparison",
-    help="Folder of datasets, figures and page.",
+    "--out", metavar="DIR", default="landscape-out/comparison", help="Folder of datasets, figures and page."
 )
 @protocol_options(samples=1000, dropout="fixed", split="train")
 def command(
@@ -120,10 +102,7 @@ def command(
 
 @click.command("demo")
 @click.option(
-    "--out",
-    metavar="DIR",
-    default="landscape-out/demo",
-    help="Folder of datasets, figures and page.",
+    "--out", metavar="DIR", default="landscape-out/demo", help="Folder of datasets, figures and page."
 )
 @SEED
 @DEVICE

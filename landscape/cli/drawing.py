@@ -100,10 +100,7 @@ def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
 @click.argument("panel", required=False)
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
 @click.option(
-    "--preset",
-    type=click.Choice(["icml", "neurips", "cvpr"]),
-    default="icml",
-    help="Widths of a venue.",
+    "--preset", type=click.Choice(["icml", "neurips", "cvpr"]), default="icml", help="Widths of a venue."
 )
 @click.option(
     "--columns",

@@ -37,12 +37,7 @@ SAMPLES = 500
 @click.option("--seeds", type=click.IntRange(min=1), default=3, help="Seeds of each network.")
 @click.option("--only", multiple=True, metavar="NAME", help="Train this network alone; may be repeated.")
 @click.option("--forecast", is_flag=True, help="Say how long the training will take, and stop.")
-@click.option(
-    "--out",
-    metavar="DIR",
-    default="landscape-out/reproduction",
-    help="Folder of everything.",
-)
+@click.option("--out", metavar="DIR", default="landscape-out/reproduction", help="Folder of everything.")
 @DEVICE
 @JSON
 @QUIET

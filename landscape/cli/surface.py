@@ -200,11 +200,7 @@ def _finer(objective: Objective, place: Path, options: dict[str, Any]) -> xr.Dat
 
 
 def _at_marks(
-    settings: Settings,
-    objective: Objective,
-    directions: Directions,
-    marks: Marks,
-    others: list[Network],
+    settings: Settings, objective: Objective, directions: Directions, marks: Marks, others: list[Network]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The loss at each checkpoint: as the surface has it, with this network's BatchNorm, and with its own."""
     from landscape.parameters import shifted
