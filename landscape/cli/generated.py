@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import Part, Summary, measure, with_options
-from landscape.cli.options import CHECKPOINT, OUT, Numbers, Request, protocol_options, result_path
+from landscape.cli.measuring import Part, Summary, measure, option, with_options
+from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,7 +24,7 @@ def command(kind: Kind) -> click.Command:
 
     @click.command(kind.name, help=kind.summary)
     @CHECKPOINT
-    @with_options([_option(option) for option in kind.options])
+    @with_options([_option(record) for record in kind.options])
     @OUT
     @protocol_options(samples=kind.samples, dropout=kind.dropout or "off", split=kind.split)
     def run(request: Request, checkpoint: str, out: str | None, **options: Any) -> None:
@@ -36,16 +36,9 @@ def command(kind: Kind) -> click.Command:
     return run
 
 
-def _option(option: Option) -> Any:
-    flag, default, least = f"--{option.name.replace('_', '-')}", option.default, option.least
-    if default is False:
-        return click.option(flag, is_flag=True, help=option.help)
-    kind: Any = click.Choice(option.choices) if option.choices else type(default)
-    if isinstance(default, tuple):
-        kind, default = Numbers(), ",".join(map(str, default))
-    elif least is not None:
-        kind = click.IntRange(int(least)) if isinstance(default, int) else click.FloatRange(least)
-    return click.option(flag, option.name, type=kind, default=default, help=option.help)
+def _option(record: Option) -> Any:
+    names = f"--{record.name.replace('_', '-')} {record.name}"
+    return option(names, record.help, record.default, least=record.least, choices=record.choices)
 
 
 def summary(dataset: xr.Dataset) -> Summary:

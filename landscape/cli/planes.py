@@ -4,39 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from landscape.cli.measuring import Summary
+from landscape.cli.measuring import Summary, option
 
 if TYPE_CHECKING:
     import xarray as xr
 
-STEPS = click.option("--steps", type=click.IntRange(min=3), default=21, help="Points a side, odd.")
-TOLERANCE = click.option(
+STEPS = option("--steps", "Points a side, odd.", 21, least=3)
+TOLERANCE = option(
     "--tolerance",
-    type=float,
-    default=0.0,
-    help="Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
+    "Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
     "four times as wide to each side. 0 takes every sample.",
+    0.0,
 )
-BATCH_NORM = click.option(
+BATCH_NORM = option(
     "--batch-norm",
-    type=click.Choice(["eval", "batch", "recalibrate"]),
-    default="eval",
-    help="Statistics stored, of each micro-batch, or estimated anew at each point.",
+    "Statistics stored, of each micro-batch, or estimated anew at each point.",
+    "eval",
+    choices=("eval", "batch", "recalibrate"),
 )
-PRECISION = click.option(
+PRECISION = option(
     "--precision",
-    type=click.Choice(["full", "bfloat16", "tf32"]),
-    default="full",
-    help="Precision of the forward passes; the error of a reduced one is measured and stored.",
+    "Precision of the forward passes; the error of a reduced one is measured and stored.",
+    "full",
+    choices=("full", "bfloat16", "tf32"),
 )
-CURVATURE = click.option(
+CURVATURE = option(
     "--curvature",
-    is_flag=True,
-    help="Also the largest and smallest Hessian eigenvalue of each point (many times the work).",
+    "Also the largest and smallest Hessian eigenvalue of each point (many times the work).",
+    False,
 )
-PARTIAL = click.option("--partial", is_flag=True, help="Write what a stopped run has, and compute nothing.")
+PARTIAL = option("--partial", "Write what a stopped run has, and compute nothing.", False)
 
 
 def summary(dataset: xr.Dataset) -> Summary:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.measuring import option
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -19,19 +21,15 @@ if TYPE_CHECKING:
 
 @click.command("verdicts")
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
-@click.option("--mix", is_flag=True, help="Compare results of different protocols, too.")
-@click.option(
+@option("--mix", "Compare results of different protocols, too.", False)
+@option(
     "--conditions",
-    is_flag=True,
-    help="Say instead under which conditions the landscape changed, of what `compare --conditions` measured.",
+    "Say instead under which conditions the landscape changed, of what `compare --conditions` measured.",
+    False,
 )
-@click.option(
-    "--claims", is_flag=True, help="Say instead which claims of Park & Kim's papers these results bear out."
-)
-@click.option(
-    "--out", metavar="DIR", help="Also draw the chain of reasons, one figure a factor and an overview."
-)
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
+@option("--claims", "Say instead which claims of Park & Kim's papers these results bear out.", False)
+@option("--out", "Also draw the chain of reasons, one figure a factor and an overview.", metavar="DIR")
+@option("--json as_json", "Write one JSON object to stdout.", False)
 def command(
     places: tuple[str, ...], mix: bool, conditions: bool, claims: bool, out: str | None, as_json: bool
 ) -> None:
