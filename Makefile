@@ -1,5 +1,6 @@
-# Two commands do everything: `make demo` and `make test`. Both set .venv up first, and only once; `make full`
-# tests networks by other people too, all of them instead of a sample.
+# Two commands do everything: `make demo` and `make test`. Both set .venv up first, and only once. While you
+# work, `make quick` runs the tests that take no time; `make full` tests networks by other people too, all of
+# them instead of a sample, and whatever else is too long for every change.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -12,21 +13,28 @@ WORKERS ?= auto
 ZOO    := .venv-zoo
 PACKAGES := 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
-.PHONY: demo test full docs install lint types imports suite networks clean
+.PHONY: demo test quick full docs install checks lint types imports suite durations networks clean
 
 demo: $(VENV)/.installed
 	$(BIN)/landscape demo --out landscape-out/demo
 
+# The checks run beside each other: each, and the installation of .venv-zoo, keeps one core busy at most.
 test: $(VENV)/.installed-test
-	@$(MAKE) --no-print-directory lint types imports suite networks
+	@$(MAKE) --no-print-directory --jobs=2 checks
+	@$(MAKE) --no-print-directory suite networks
 
 full: $(VENV)/.installed-test
-	@$(MAKE) --no-print-directory lint types imports suite networks SAMPLE=
+	@$(MAKE) --no-print-directory test SAMPLE=
+
+quick: $(VENV)/.installed-test
+	$(SUITE) -m 'not slow and not full'
 
 docs: $(VENV)/.installed-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 install: $(VENV)/.installed
+
+checks: types imports lint $(ZOO)/.installed
 
 lint:
 	$(BIN)/ruff check .
@@ -38,11 +46,16 @@ types:
 imports:
 	$(BIN)/lint-imports --config setup.cfg
 
+# Long tests begin first (tests/durations.py), and whoever is done takes over half of what another has left.
+SAMPLE ?= -m 'not full'
+SUITE  := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal --ignore tests/foreign
 suite:
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --ignore tests/foreign
+	$(SUITE) $(SAMPLE)
+
+durations:
+	LANDSCAPE_DURATIONS=write $(SUITE) $(SAMPLE)
 
 # One group of tests a network, so that each is built once.
-SAMPLE ?= -m 'not full'
 networks: $(ZOO)/.installed
 	OMP_NUM_THREADS=1 $(ZOO)/bin/python -m pytest -n $(WORKERS) --dist loadgroup tests/foreign $(SAMPLE)
 
@@ -55,9 +68,10 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
+$(VENV)/.installed-test: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV), for tests (once)"
 	$(PIP) install --constraint constraints.txt --editable '.[test,corruptions,notebooks,docs]'
-	@touch $@
+	@touch $(VENV)/.installed $@
 
 $(ZOO)/.installed: tests/foreign/requirements.txt $(VENV)/.installed-test
 	@echo "installing into $(ZOO) (once)"

@@ -30,9 +30,9 @@ from landscape.analyses import Measurement, Settings
 from landscape.cli.reading import read
 from landscape.comparison import correlations, pooled, verdicts
 from landscape.comparison.conditional import alike, conditional, usual
-from landscape.figures.chain import caption as chain_caption
-from landscape.figures.conditions import caption as conditions_caption
-from landscape.figures.correlations import caption as correlations_caption
+from landscape.figures.comparison.chain import caption as chain_caption
+from landscape.figures.comparison.conditions import caption as conditions_caption
+from landscape.figures.comparison.correlations import caption as correlations_caption
 from landscape.report.drawing import panels
 from landscape.train import Recipe, train
 from landscape.zoo import parse
@@ -87,7 +87,7 @@ def training(folder: Path) -> Results:
     objectives = [ls.Objective(network, images.take(128)) for network in kept]
     path = analyses.trajectory(objectives)
     places = zip(path.x.values.tolist(), path.y.values.tolist(), strict=True)
-    plane = analyses.plane(
+    plane = analyses.surface(
         objectives[-1],
         directions=ls.surface.from_arrays(path, objectives[-1].free),
         marks={str(index): list(place) for index, place in enumerate(places)},

@@ -1,18 +1,21 @@
-"""Lists the public names of a room of the package on its page of the reference.
+"""Lists the public names of a room, and the kinds of results, on pages of the reference.
 
 A page names a room by a line ``::: room landscape.hessian``. Its ``__all__`` and its imports are read as
 text, nothing is imported: a function may share its name with the file it lives in, where a reader of modules
-would find the file.
+would find the file. The recipes of `landscape.analyses`, and the table that takes the place of a line
+``::: kinds``, follow from the records of `landscape.results.kinds`.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 _ROOM = re.compile(r"^::: room (\S+)$", re.MULTILINE)
 _ENTRY = """::: {path}
     options:
@@ -25,7 +28,18 @@ _ENTRY = """::: {path}
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by mkdocs for every page."""
-    return _ROOM.sub(lambda found: _entries(found[1]), markdown)
+    return _ROOM.sub(lambda found: _entries(found[1]), markdown).replace("::: kinds", kinds())
+
+
+def kinds() -> str:
+    """Every kind of result as a table."""
+    from landscape.results.kinds import KINDS
+
+    lines = ["| kind | what is measured | command | variables |", "|---|---|---|---|"]
+    for name, kind in sorted(KINDS.items()):
+        variables = ", ".join(f"`{variable}`" for variable in kind.variables)
+        lines.append(f"| `{name}` | {kind.summary} | `{kind.measured_by}` | {variables} |")
+    return "\n".join(lines)
 
 
 def _entries(room: str) -> str:
@@ -43,13 +57,19 @@ def names(room: str) -> dict[str, str]:
     tree = _tree(room)
     public: list[str] = []
     origins: dict[str, str] = {}
-    for node in tree.body:
+    for node in ast.walk(tree):  # names that load on first use are imported under TYPE_CHECKING
         if isinstance(node, ast.ImportFrom) and node.module:
             origins |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
             origins[node.name] = f"{room}.{node.name}"
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             public = ast.literal_eval(node.value)
+    if room == "landscape.analyses":
+        from landscape.results.kinds import KINDS
+
+        recipes = {name: kind.recipe.replace(":", ".") for name, kind in KINDS.items()}
+        origins, public = recipes | origins, [*dict.fromkeys([*public, *recipes])]
     found = {name: origins[name] for name in public if name in origins and _explained(origins[name])}
     return {name: found[name] for name in sorted(found, key=lambda name: (not name.islower(), name))}
 

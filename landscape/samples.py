@@ -1,4 +1,8 @@
-"""Samples: a fixed, ordered set of images and targets that remembers where it came from."""
+"""Samples: a fixed, ordered set of images and targets that remembers where it came from.
+
+Their augmentation, random crop and horizontal flip, is data too: drawn once from a seed, applied to whole
+batches.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from landscape.augmentation import CropFlip
 from landscape.errors import DataError
 from landscape.precision import usable
 
@@ -222,3 +226,49 @@ def _as_slice(where: np.ndarray) -> slice | None:
         return None
     start, stop = int(where[0]), int(where[0]) + len(where)
     return slice(start, stop) if np.array_equal(where, np.arange(start, stop)) else None
+
+
+@dataclass(frozen=True)
+class CropFlip:
+    """One draw of the usual CIFAR augmentation: pad with black, crop at (dy, dx), flip left to right.
+
+    Attributes:
+        dy: Vertical offset of the crop in the padded image, 0 … 2·padding, shape (sample,).
+        dx: Horizontal offset, likewise.
+        flip: Whether the crop is mirrored, shape (sample,).
+        padding: Black pixels added on each side.
+        seed: What it was drawn with.
+    """
+
+    dy: np.ndarray
+    dx: np.ndarray
+    flip: np.ndarray
+    padding: int
+    seed: int | tuple[int, ...]
+
+    @classmethod
+    def draw(cls, count: int, *, seed: int | tuple[int, ...], padding: int = 4) -> CropFlip:
+        """Draw for `count` samples; the draw of sample i does not depend on `count`."""
+        # One row of numbers a sample keeps the draw of sample i the same however many follow it.
+        numbers = np.random.default_rng(seed).random((count, 3))
+        offsets = (numbers[:, :2] * (2 * padding + 1)).astype(np.int64)
+        return cls(offsets[:, 0], offsets[:, 1], numbers[:, 2] < 0.5, padding, seed)
+
+    def select(self, positions: np.ndarray) -> CropFlip:
+        """The draws at these positions."""
+        return CropFlip(self.dy[positions], self.dx[positions], self.flip[positions], self.padding, self.seed)
+
+    def apply(self, images: Tensor) -> Tensor:
+        """Augment images of shape (sample, channel, height, width), one draw each; same shape and dtype."""
+        count, _, height, width = images.shape
+        padded = F.pad(images, (self.padding,) * 4)
+        windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+        rows = torch.arange(count, device=images.device)
+        dy, dx = (torch.from_numpy(a).to(images.device) for a in (self.dy, self.dx))
+        crops = windows[rows, :, dy, dx]
+        flip = torch.from_numpy(self.flip).to(images.device)[:, None, None, None]
+        return torch.where(flip, crops.flip(3), crops)
+
+    def describe(self) -> dict[str, Any]:
+        """For the protocol."""
+        return {"kind": "crop+flip", "padding": self.padding, "seed": self.seed}

@@ -15,17 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from landscape.augmentation import CropFlip
 from landscape.checkpoint import read, save
-from landscape.compatibility import require_compatible
 from landscape.dropout import dropout_layers, dropout_masks
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path
 from landscape.network import Network
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import differences
-from landscape.samples import Samples
+from landscape.samples import CropFlip, Samples
+from landscape.soundness.compatibility import require_compatible
+from landscape.work import Progress, silent
 from landscape.zoo import ModelConfig, build
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}

@@ -1,12 +1,34 @@
-"""Work as a list of independent items, and who runs them."""
+"""Work as a list of independent items, who runs them, and how far it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import numpy as np
 
-from landscape.progress import Progress, silent
+T = TypeVar("T")
+
+Progress = Callable[..., Iterable]
+"""``progress(items, label, total)`` yields the items and shows how far it is."""
+
+
+def silent(items: Iterable[T], label: str = "", total: int | None = None) -> Iterable[T]:
+    """The items, without a bar."""
+    return items
+
+
+def bar(items: Iterable[T], label: str = "", total: int | None = None) -> Iterable[T]:
+    """The items behind a progress bar with the time left, on stderr; gone when complete."""
+    from tqdm import tqdm
+
+    # A log file gets a line now and then, a terminal a moving bar.
+    pause = 0.1 if sys.stderr.isatty() else 15.0
+    return tqdm(
+        items, desc=label, total=total, leave=False, dynamic_ncols=True, smoothing=0.1, mininterval=pause
+    )
+
 
 Item = dict[str, np.ndarray]
 """What one item yields: arrays by name."""

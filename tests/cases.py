@@ -1,7 +1,5 @@
 """One table of tiny networks, data and protocols, in float64, that several tests run through."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,11 +1,14 @@
 """Fixtures that several rooms share."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
 import pytest
+
+from tests.durations import pytest_collection_modifyitems, pytest_runtest_logreport, pytest_sessionfinish
+from tests.snapshot import snapshot
+
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport", "pytest_sessionfinish", "snapshot"]
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 

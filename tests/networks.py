@@ -1,7 +1,5 @@
 """Small networks of the kinds that people bring: healthy ones, and ones that no number can be had of."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Slow references, right at a glance: plain loops, dense matrices, float64."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """Pairs of networks that are one function: filters scaled, and the BatchNorm behind them adapted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

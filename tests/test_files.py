@@ -1,12 +1,22 @@
 """Atomic writing: whole or not at all, and nothing of anybody else's is lost."""
 
 import hashlib
+import io
+import json
 import os
+import tarfile
+import zipfile
 
+import h5py
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
 
 from landscape.errors import LandscapeError
-from landscape.files import atomic_path, sha256, write_text
+from landscape.files import atomic_path, folder_kind, kind, sha256, shard, write_text
 
 
 def test_a_file_appears_with_its_folders(tmp_path):
@@ -146,3 +156,78 @@ def test_new_files_follow_the_umask(tmp_path):
 def test_sha256_of_a_file(tmp_path):
     (tmp_path / "file").write_bytes(b"\0" * 3_000_000)
     assert sha256(tmp_path / "file") == hashlib.sha256(b"\0" * 3_000_000).hexdigest()
+
+
+def archive(path, *names):
+    with zipfile.ZipFile(path, "w") as file:
+        for name in names:
+            file.writestr(name, "x")
+
+
+def tar(path):
+    with tarfile.open(path, "w") as file:
+        file.addfile(tarfile.TarInfo("weights"), io.BytesIO())
+
+
+def shards(path):
+    index = {"weight_map": {"a": "m-00001-of-00002.safetensors", "b": "m-00002-of-00002.safetensors"}}
+    path.write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda path: h5py.File(path, "w").close(), "HDF5 file, as Keras"),
+        (lambda path: Image.new("RGB", (2, 2)).save(path, "PNG"), "PNG image"),
+        (lambda path: Image.new("RGB", (2, 2)).save(path, "JPEG"), "JPEG image"),
+        (lambda path: np.savez(path.open("wb"), a=np.ones(2)), "NumPy archive"),
+        (lambda path: np.save(path.open("wb"), np.ones(2)), "single NumPy array"),
+        (lambda path: path.write_bytes(b"\x08\x07\x12\x07pytorch onnx"), "ONNX model"),
+        (lambda path: path.write_bytes(b"\x1f\x8b" + bytes(9)), "compressed by gzip"),
+        (lambda path: path.write_text("<!DOCTYPE html><title>404</title>"), "web page"),
+        (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "Git LFS"),
+        (lambda path: path.write_bytes(b""), "an empty file"),
+        (lambda path: path.write_text('{"a": 1}'), "JSON text without weights"),
+        (lambda path: archive(path, "model.weights.h5", "config.json"), "Keras model"),
+        (lambda path: archive(path, "net.pt", "readme"), "zip archive that holds net.pt, readme"),
+        (lambda path: torch.jit.script(nn.Linear(2, 2)).save(str(path)), "TorchScript archive"),
+        (tar, "tar archive"),
+        (shards, r"index of weights in several shards \(m-00001-of-00002.*merge them into one file"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_other_kinds_are_named(tmp_path, write, words):
+    from landscape.checkpoint import load
+    from landscape.errors import CheckpointError
+
+    write(tmp_path / "file")
+    with pytest.raises(CheckpointError, match=f"file is .*{words}") as caught:
+        load(tmp_path / "file")
+    assert "\n" not in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_files_of_tensors_have_no_other_name(tmp_path):
+    tensors = {"a": torch.ones(2)}
+    torch.save(tensors, tmp_path / "new.pt")
+    torch.save(tensors, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    save_file(tensors, tmp_path / "a.safetensors")
+    assert [kind(tmp_path / name) for name in ("new.pt", "old.pt", "a.safetensors")] == ["", "", ""]
+
+
+def test_shards_are_known_by_their_names(tmp_path):
+    assert "shard 2 of 3; merge them" in shard(tmp_path / "model-00002-of-00003.safetensors")
+    assert shard(tmp_path / "model-00001-of-00001.safetensors") == ""
+    assert shard(tmp_path / "model.safetensors") == ""
+
+
+def test_folders_say_what_to_name(tmp_path):
+    assert folder_kind(tmp_path) == "a folder; name the file in it"
+    (tmp_path / "best.pt").touch()
+    assert folder_kind(tmp_path).endswith("name the file in it (best.pt)")
+    (tmp_path / "model.safetensors.index.json").touch()
+    assert "weights in several shards" in folder_kind(tmp_path)
+    distributed = tmp_path / "distributed"
+    distributed.mkdir()
+    (distributed / "__0_0.distcp").touch()
+    assert "dcp_to_torch_save" in folder_kind(distributed)

@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from landscape.compatibility import require_compatible
 from landscape.errors import LandscapeError
 from landscape.network import evaluating
 from landscape.objective import Objective
 from landscape.parameters import dot, flatten, shifted, unflatten
 from landscape.samples import Normalisation, Samples
+from landscape.soundness.compatibility import require_compatible
 from tests.cases import BY_NAME, CASES, Case, random_like, randomised
 from tests.references import dense_reference, flat
 

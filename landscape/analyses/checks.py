@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from landscape.determinism import Culprit
+from landscape.hessian import Operator
+from landscape.hessian.differences import ErrorBound
+from landscape.intervals import from_error
 from landscape.linalg.eigenpairs import RISK
 from landscape.objective import Objective
 from landscape.results import Check
-from landscape.variants import plain as plain_way
-from landscape.variants import trusted
+from landscape.soundness.determinism import Culprit
 
 ROUNDING = 3e-5
 """Share of a loss that the fast and the plain way may differ by, in float32."""
 
 LOOKED = 0.5
 """Risk above which the search for what was passed over counts as having told nothing."""
+
+_LARGE = 0.01
+"""Error of finite differences, as a share of the largest product, that is worth a look."""
+_RARE = 6e-5  # as far out as four standard errors of a normal distribution
 
 
 def determinism(culprit: Culprit | None) -> Check:
@@ -77,6 +84,12 @@ def ranks(dataset: xr.Dataset) -> Check:
     return Check("ranks", False, f"{text}, which tells nothing; allow more --confirm.")
 
 
+def found(dataset: xr.Dataset, method: str = "lanczos") -> list[Check]:
+    """Of eigenvalues; what PyHessian passes over, it alone knows."""
+    converged = [residuals(dataset)]
+    return converged if method == "pyhessian" else [*converged, ranks(dataset)]
+
+
 def finite(what: str, values: np.ndarray) -> Check:
     """Whether every value is finite."""
     bad = int((~np.isfinite(values)).sum())
@@ -92,11 +105,10 @@ def finite(what: str, values: np.ndarray) -> Check:
 def plainly(objective: Objective) -> Objective:
     """The objective run as the network is written, nothing folded, in other micro-batches where it may be."""
     # Batch statistics depend on the micro-batch, and so does the rounding of reduced precision.
-    if objective.forward.batch_norm != "eval" or objective.forward.precision != "full":
+    if objective.modes.batch_norm != "eval" or objective.modes.precision != "full":
         return objective
-    other = plain_way(objective)
-    other.micro_batch = max(1, min(objective.micro_batch, len(objective.samples)) // 2)
-    return other
+    half = max(1, min(objective.micro_batch, len(objective.samples)) // 2)
+    return objective.replace(forward=objective.forward.plain(), micro_batch=half)
 
 
 def loss(objective: Objective, measured: float | None = None) -> Check:
@@ -132,7 +144,7 @@ def _classes(objective: Objective) -> list[Check]:
     samples, named = objective.samples, len(objective.samples.class_names)
     if not named:
         return []
-    outputs, _ = next(trusted(objective).subset(0, 2).outputs())
+    outputs, _ = next(objective.replace(soundness=None).subset(0, 2).outputs())
     if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] <= named:
         return []
     names = ", ".join(samples.class_names[:3]) + (", …" if named > 3 else "")
@@ -160,3 +172,65 @@ def _normalisation(objective: Objective) -> list[Check]:
             "normalisation; if it was trained with one, give --mean and --std.",
         )
     ]
+
+
+def exactness(operator: Operator) -> list[Check]:
+    """A line only where something is to be said."""
+    if not operator.exact:
+        return [_differences(operator.objective.product_error)]
+    if operator.objective.forward.math_attention:
+        return [
+            Check(
+                "exact products",
+                True,
+                "Fused attention has no second derivative; attention ran on its plain kernel.",
+            )
+        ]
+    return []
+
+
+def _differences(bound: ErrorBound) -> Check:
+    text = (
+        "The network holds a layer without a second derivative: products are central finite differences of "
+        f"the gradient, with an error of at most {bound.relative:.1e} of the largest product"
+    )
+    if bound.blind:
+        more = "its rounding asks for steps at which kinks of ReLU count as curvature, beyond this bound"
+        return Check("exact products", False, f"{text}; {more}. Let every layer run in float64.")
+    if bound.relative <= _LARGE:
+        return Check("exact products", True, f"{text}.")
+    return Check("exact products", False, f"{text}, which is large; take --dtype float64 or fewer samples.")
+
+
+def trace(dataset: xr.Dataset) -> Check:
+    """Whether the trace is known to a tenth of itself."""
+    value, error = float(dataset.trace), float(dataset.trace_standard_error)
+    ends = f"{float(dataset.trace_low):.5g} to {float(dataset.trace_high):.5g}"
+    text = f"The trace is {value:.5g} ± {error:.2g} (one standard error; 95 % interval {ends})."
+    if error <= 0.1 * abs(value):
+        return Check("trace", True, text)
+    return Check("trace", False, f"{text} That is more than a tenth of it; take more probes.")
+
+
+def mass(dataset: xr.Dataset) -> Check:
+    """Whether the density integrates to one."""
+    total = float(np.trapezoid(dataset.density.values, dataset.eigenvalue.values))
+    passed = abs(total - 1) < 1e-3
+    text = f"The density integrates to {total:.6f}."
+    return Check("mass", passed, text if passed else f"{text} It should be 1: the curve needs more points.")
+
+
+def moment(dataset: xr.Dataset, other: xr.Dataset) -> Check:
+    """The first moment against Hutchinson's trace from other probes."""
+    ours, theirs = float(dataset.trace), float(other.trace)
+    error = math.hypot(float(dataset.trace_standard_error), float(other.trace_standard_error))
+    text = f"The density's first moment gives a trace of {ours:.5g}, Hutchinson's estimate is {theirs:.5g}"
+    if not math.isfinite(error):
+        return Check("moment", True, f"{text}; one probe has no standard error to compare them by.")
+    off = abs(ours - theirs) / error if error else math.inf * (ours != theirs)
+    fewer = min(dataset.sizes["probe"], int(other.products))  # degrees of freedom are at least these less one
+    if math.isnan(off) or from_error(off, 1.0, fewer - 1).p_value >= _RARE:
+        return Check("moment", True, f"{text}, {0 if math.isnan(off) else off:.1f} standard errors apart.")
+    return Check(
+        "moment", False, f"{text}, {off:.1f} standard errors apart; take more steps or --dtype float64."
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import Any
 
 import xarray as xr
 
-from landscape.analyses.recipes import recipe
+from landscape.analyses.running import resumable
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol
 from landscape.errors import LandscapeError, ResultError
 from landscape.network import Network
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
-from landscape.results import attribute, differences, load, save
+from landscape.results import attribute, differences, load
+from landscape.work import Progress, silent
 
 Results = dict[str, dict[str, xr.Dataset]]
 """Network name → name of the result, its kind by default → dataset."""
@@ -32,65 +31,21 @@ class Measurement:
         settings: Its protocol.
         options: Options of its recipe.
         stochastic: Whether it says anything of networks with MC dropout alone; others are passed over.
-        name: What the result is called where several of one kind are measured; its kind by default.
+        condition: What distinguishes it from others of its kind, in one word; empty for the usual one.
+        name: What it is called among the results of a network; by default KIND or KIND-CONDITION.
     """
 
     kind: str
     settings: Settings
     options: Mapping[str, Any] = field(default_factory=dict)
     stochastic: bool = False
+    condition: str = ""
     name: str = ""
 
     @property
     def label(self) -> str:
         """Its name among the results of a network."""
-        return self.name or self.kind
-
-
-def plan(
-    settings: Settings,
-    *,
-    predictions: int = 0,
-    maps: int = 256,
-    batch_size: int = 128,
-    batches: int = 0,
-    span: float = 1.0,
-    steps: int = 21,
-    directions: int = 10,
-    draws: int = 4,
-    passes: int = 10,
-) -> list[Measurement]:
-    """What a comparison measures, from one protocol.
-
-    The loss surface and the Hessian spectrum use the settings' own split, as in the papers the training set;
-    predictions and feature maps use the test set.
-
-    Args:
-        settings: The common protocol; its samples are the surface's.
-        predictions: Test images for the predictions; 0 takes all.
-        maps: Test images for the feature maps.
-        batch_size: Samples a mini-batch of the Hessian spectrum.
-        batches: Mini-batches of the spectrum; 0 takes all that the surface's samples give.
-        span: Half the side of the surface, in filter norms.
-        steps: Points a side of the surface.
-        directions: Random directions that the flatness is measured along.
-        draws: Passes under fresh dropout masks for the model's variance.
-        passes: Predictions of MC dropout whose spread is measured, on as many test images as the surface's.
-    """
-    # Numbers that were asked for are kept or refused; only the surface's usual number may shrink.
-    test = dataclasses.replace(settings, split="test", augment=None, at_most=False)
-    fresh = dataclasses.replace(test, dropout="fresh")
-    whole = settings
-    if batches:
-        whole = dataclasses.replace(settings, samples=batch_size * batches, at_most=False)
-    return [
-        Measurement("evaluation", dataclasses.replace(test, samples=predictions)),
-        Measurement("ensemble", dataclasses.replace(fresh, at_most=True), {"passes": passes}, True),
-        Measurement("features", dataclasses.replace(fresh, samples=maps), {"draws": draws}),
-        Measurement("spectrum", whole, {"batch_size": batch_size, "k": 1}),
-        Measurement("surface", settings, {"span": span, "steps": steps}),
-        Measurement("flatness", settings, {"repeats": directions, "radii": [0.1, 0.2]}),
-    ]
+        return self.name or "-".join(filter(None, (self.kind, self.condition)))
 
 
 def compare(
@@ -135,13 +90,17 @@ def compare(
 
 
 def _measured(objective: Objective, measurement: Measurement, path: Path, progress: Progress) -> xr.Dataset:
-    run = recipe(measurement.kind)
     stored = kept_result(path)
     if stored is not None and _matches(stored, objective, measurement):
         return stored
-    dataset = run(objective, progress=progress, **measurement.options)
-    save(dataset, path)
-    return dataset
+    return resumable(
+        measurement.kind,
+        objective,
+        path,
+        progress=progress,
+        condition=measurement.condition,
+        **measurement.options,
+    )
 
 
 def kept_result(path: Path) -> xr.Dataset | None:

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape import features
+from landscape import features as feature_maps
 from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import Check
+from landscape.work import Progress, silent
 
 
-def feature_maps(
+def features(
     objective: Objective, *, layers: Sequence[str] = (), draws: int = 1, progress: Progress = silent
 ) -> xr.Dataset:
     """Variance and Fourier content by depth, see `landscape.features.measure`."""
@@ -24,7 +24,7 @@ def feature_maps(
         "features",
         objective,
         {"layers": list(layers), "draws": draws},
-        lambda: features.measure(objective, layers or None, draws=draws, progress=progress),
+        lambda: feature_maps.measure(objective, layers or None, draws=draws, progress=progress),
         lambda found: [
             checks.finite("spatial variance", found.spatial_variance.values),
             *_warnings(found),
@@ -38,7 +38,7 @@ def aliasing(objective: Objective, *, progress: Progress = silent) -> xr.Dataset
         "aliasing",
         objective,
         {},
-        lambda: features.aliasing(objective, progress=progress),
+        lambda: feature_maps.aliasing(objective, progress=progress),
         lambda found: [checks.finite("shares of power", found.after.values), *_left_out(found)],
     )
 
@@ -52,14 +52,14 @@ def covariance(
         "covariance",
         objective,
         options,
-        lambda: features.covariance(
+        lambda: feature_maps.covariance(
             objective, layers or None, window=window, seed=objective.seed, progress=progress
         ),
         _left_out,
     )
 
 
-def pictures(
+def maps(
     objective: Objective,
     *,
     images: Sequence[int] = (0,),
@@ -79,15 +79,17 @@ def pictures(
         "maps",
         objective,
         options,
-        lambda: features.pictures(objective, images, layers=layers or None, channels=channels, draws=draws),
+        lambda: feature_maps.pictures(
+            objective, images, layers=layers or None, channels=channels, draws=draws
+        ),
         _left_out,
     )
 
 
-def frequency_noise(
+def noise(
     objective: Objective,
     *,
-    noise: features.Noise = "gaussian",
+    noise: feature_maps.Noise = "gaussian",
     strength: float = 0.175,
     width: float = 0.1,
     equal_power: bool = False,
@@ -105,7 +107,7 @@ def frequency_noise(
         "noise",
         objective,
         options,
-        lambda: features.frequency_noise(objective, progress=progress, **options),
+        lambda: feature_maps.frequency_noise(objective, progress=progress, **options),
         lambda found: [_empty_rings(found)],
     )
 
@@ -126,7 +128,7 @@ def similarity(
         "similarity",
         objective,
         options,
-        lambda: features.similarity(
+        lambda: feature_maps.similarity(
             objective, other, layers=layers or None, batch_size=batch_size, progress=progress
         ),
         lambda found: [checks.finite("similarities", found.cka.values), *_left_out(found)],
@@ -139,7 +141,7 @@ def lesion(objective: Objective, *, blocks: Sequence[str] = (), progress: Progre
         "lesion",
         objective,
         {"blocks": list(blocks)},
-        lambda: features.lesion(objective, blocks=blocks or None, progress=progress),
+        lambda: feature_maps.lesion(objective, blocks=blocks or None, progress=progress),
         lambda found: [checks.finite("losses", found.nll.values)],
     )
 
@@ -154,7 +156,7 @@ def _warnings(dataset: xr.Dataset) -> list[Check]:
     found = _left_out(dataset)
     if dataset.attrs.get("draws", 1) < 2 or not bool((dataset.kind == "smoothing").any()):
         return found
-    effect = features.smoothing_effect(dataset)
+    effect = feature_maps.smoothing_effect(dataset)
     ratio = effect["model_variance_ratio"]
     risen = [str(name) for name in effect["layer"].values[(ratio >= 1).values]]
     if not risen:

@@ -13,9 +13,8 @@ from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import Check
-from landscape.work import Runner, in_memory
+from landscape.work import Progress, Runner, in_memory, silent
 
 GENERATED = "generated"
 """In place of a folder: corruptions made here."""

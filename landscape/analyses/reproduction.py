@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from landscape import family
-from landscape.analyses.compare import Measurement, plan
-from landscape.analyses.conditions import conditions
-from landscape.analyses.panels import panel_plan
+from landscape.analyses.compare import Measurement
+from landscape.analyses.plans import conditions, panel_plan, plan
 from landscape.analyses.settings import Settings
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path
 from landscape.network import Network
-from landscape.progress import Progress, silent
 from landscape.samples import Samples
 from landscape.train import Recipe, train
+from landscape.work import Progress, silent
 from landscape.zoo import operated, parse
 
 _STEPS = 4
@@ -37,7 +36,7 @@ class Experiment:
         recipe: How to train; the seed is that of each run.
         images: How many training images, the first ones of the data; 0 for all.
         sizes: What a comparison measures, options of `landscape.analyses.plan`.
-        pictures: What else the papers' panels take, options of `landscape.analyses.panels.panel_plan`.
+        pictures: What else the papers' panels take, options of `landscape.analyses.plans.panel_plan`.
     """
 
     models: Mapping[str, str]
@@ -242,7 +241,7 @@ def measurements(experiment: Experiment, settings: Settings) -> tuple[list[Measu
     every = [each for each in usual if each.kind != "surface"]
     maps = next(each for each in usual if each.kind == "features")
     off = replace(maps.settings, dropout="off")
-    every.append(Measurement("features", off, {"draws": 1}, stochastic=True, name="features-off"))
+    every.append(Measurement("features", off, {"draws": 1}, stochastic=True, condition="off"))
     shared = {
         name: experiment.sizes[name] for name in ("batch_size", "directions") if name in experiment.sizes
     }

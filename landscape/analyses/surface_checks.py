@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from landscape.analyses import checks
-from landscape.batchnorm import batch_norms
+from landscape.forward.contexts import batch_norms
 from landscape.objective import Objective
 from landscape.results import Check, centre, left_out
 from landscape.surface import Directions, Mesh

@@ -8,19 +8,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape import surface
+from landscape import surface as planes
 from landscape.analyses import checks, surface_checks, surface_extras
 from landscape.analyses.stamping import stamped
 from landscape.errors import LandscapeError
 from landscape.filters import assumptions, roles
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.surface import Directions, Mesh, Norm
-from landscape.variants import masked
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 
-def plane(
+def surface(
     objective: Objective,
     *,
     span: float = 1.0,
@@ -70,16 +68,16 @@ def plane(
     choices: dict[str, Any] = {"norm": norm, "orthogonal": orthogonal, "include_1d": include_1d}
 
     def drawn(repeat: int) -> Directions:
-        return directions or surface.random(
+        return directions or planes.random(
             objective, seed=objective.seed, count=axes, repeat=repeat, **choices
         )
 
     first = drawn(0)
     if rise:
-        span = surface.find_span(objective, first, rise=rise)
+        span = planes.find_span(objective, first, rise=rise)
     grid = _grid(first, span, steps, marks)
     if tune:  # last, so that nothing is left behind by what is refused
-        objective = surface.tuned(objective, run)
+        objective = planes.tuned(objective, run)
     mesh = Mesh(objective, first, grid)
     options = {
         "norm": first.norm,
@@ -95,8 +93,8 @@ def plane(
     }
 
     def measured(repeat: int, mask: int) -> xr.Dataset:
-        return surface.surface(
-            masked(objective, objective.seed + mask) if mask else objective,
+        return planes.surface(
+            objective.replace(seed=objective.seed + mask) if mask else objective,
             drawn(repeat) if repeat else first,
             mesh.axes,
             tolerance=tolerance,
@@ -108,15 +106,15 @@ def plane(
         parts = [measured(repeat, mask) for repeat in range(repeats) for mask in range(masks)]
         whole = xr.concat(parts, "repeat" if repeats > 1 else "mask") if len(parts) > 1 else parts[0]
         if bool(whole.done.all()) and masks == 1:
-            whole = whole.merge(surface.roughness(whole))
+            whole = whole.merge(planes.roughness(whole))
         if curvature:
             whole = whole.merge(surface_extras.curvature(objective, mesh, run))
         if objective.forward.precision != "full":
             whole = whole.merge(surface_extras.precision_error(objective, mesh, run))
-        return whole.assign(surface.as_arrays(first) | _marked(marks))
+        return whole.assign(planes.as_arrays(first) | _marked(marks))
 
     # The order of the samples, and so their masks, is that of the points with a tolerance.
-    judged = surface.shuffled(objective, objective.seed) if tolerance else objective
+    judged = planes.shuffled(objective, objective.seed) if tolerance else objective
     return stamped(
         "surface", objective, options, measure, lambda found: surface_checks.trust(judged, mesh, found)
     )
@@ -145,7 +143,7 @@ def flatness(
         "flatness",
         objective,
         options | assumed,
-        lambda: surface.flatness(objective, run=run or in_memory(progress), **options),
+        lambda: planes.flatness(objective, run=run or in_memory(progress), **options),
         lambda found: [checks.finite("losses", found.loss.values), surface_checks.directions_enough(found)],
     )
 
@@ -188,8 +186,8 @@ def _grid(
     directions: Directions, span: float, steps: int, marks: Mapping[str, Sequence[float]] | None
 ) -> Sequence[np.ndarray]:
     if marks:
-        return surface.covering(np.array(list(marks.values()), float), steps, margin=span)
-    return (surface.axis(span, steps),) * len(directions.vectors)
+        return planes.covering(np.array(list(marks.values()), float), steps, margin=span)
+    return (planes.axis(span, steps),) * len(directions.vectors)
 
 
 def _marked(marks: Mapping[str, Sequence[float]] | None) -> dict[str, xr.DataArray]:

@@ -13,8 +13,8 @@ from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
 from landscape.results import Check
+from landscape.work import Progress, silent
 
 _IN_PLANE = 0.5
 """Share of its distance from the end that every checkpoint must have in the plane."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import re
 import sys
@@ -12,50 +11,60 @@ from collections.abc import Sequence
 import click
 
 from landscape.errors import LandscapeError
+from landscape.results.kinds import KINDS, imported
 
-COMMANDS = (
-    "info",
-    "evaluate",
-    "hessian",
-    "surface",
-    "trajectory",
-    "features",
-    "compare",
-    "verdicts",
-    "plot",
-    "paper",
-    "export",
-    "train",
-    "data",
-    "demo",
-    "reproduce",
-)
+_PLACES = {
+    "info": "networks:info",
+    "evaluate": "evaluate:command",
+    "hessian": "hessian:command",
+    "surface": "surface:command",
+    "trajectory": "trajectory:command",
+    "features": "features:command",
+    "compare": "compare:command",
+    "verdicts": "verdicts:command",
+    "plot": "drawing:plot",
+    "paper": "drawing:paper",
+    "export": "export:command",
+    "train": "networks:train",
+    "data": "networks:data",
+    "demo": "compare:demo",
+    "reproduce": "reproduce:command",
+}
+"""File and function of each command that is written by hand, in the order of a day's work."""
+
+COMMANDS = (*_PLACES, *(name for name, kind in KINDS.items() if kind.generated))
+"""Every command; the last ones are generated from the records of kinds of results."""
 
 
 class LazyGroup(click.Group):
     """Imports a command's module when the command is looked up."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of a day's work."""
+        """The commands in the order of a day's work, generated ones last."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
+        if cmd_name in _PLACES:
+            return imported(f"landscape.cli.{_PLACES[cmd_name]}")  # type: ignore[return-value]
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"landscape.cli.{cmd_name}").command
+        from landscape.cli.generated import command
+
+        return command(KINDS[cmd_name])
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        from landscape.results.provenance import installed_version
+        from landscape.results.schema import installed_version
 
         click.echo(f"landscape {installed_version('landscape') or '(a checkout that is not installed)'}")
         ctx.exit()
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
 )
 @click.option(
     "--version",

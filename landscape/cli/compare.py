@@ -1,4 +1,4 @@
-"""`landscape compare`: several networks, one protocol, one page."""
+"""`landscape compare` and `landscape demo`: several networks, one protocol, one page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from landscape.cli.options import Request, protocol_options
+from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, protocol_options
+from landscape.results.kinds import KINDS
 
 
 @click.command("compare")
@@ -21,14 +22,12 @@ from landscape.cli.options import Request, protocol_options
     "--maps",
     type=click.IntRange(min=1),
     default=256,
-    show_default=True,
     help="Test images for the feature maps.",
 )
 @click.option(
     "--spectrum-batch",
     type=click.IntRange(min=1),
     default=128,
-    show_default=True,
     help="Samples a mini-batch of the Hessian spectrum.",
 )
 @click.option(
@@ -41,29 +40,33 @@ from landscape.cli.options import Request, protocol_options
     "--span",
     type=float,
     default=0.5,
-    show_default=True,
     help="Half the side of the surface, in filter norms.",
 )
 @click.option(
     "--steps",
     type=click.IntRange(min=3),
     default=21,
-    show_default=True,
     help="Points a side of the surface, odd.",
 )
 @click.option(
     "--directions",
     type=click.IntRange(min=2),
     default=10,
-    show_default=True,
     help="Random directions that the flatness is measured along.",
 )
 @click.option(
     "--draws",
     type=click.IntRange(min=2),
     default=4,
-    show_default=True,
     help="Passes under fresh dropout masks for the feature maps' model variance.",
+)
+@click.option(
+    "--with",
+    "kinds",
+    metavar="KIND",
+    multiple=True,
+    type=click.Choice([name for name, kind in KINDS.items() if not kind.needs]),
+    help="Measure this kind of result, too, such as lesion or trace; may be repeated.",
 )
 @click.option(
     "--conditions",
@@ -75,13 +78,12 @@ from landscape.cli.options import Request, protocol_options
     "surgeries",
     metavar="SPEC",
     multiple=True,
-    help="Also each network with smoothing put in, weights untouched, as in blur or relu6@layer3.",
+    help="Also each network with inserted smoothing, weights untouched, as in blur or relu6@layer3.",
 )
 @click.option(
     "--out",
     metavar="DIR",
     default="landscape-out/comparison",
-    show_default=True,
     help="Folder of datasets, figures and page.",
 )
 @protocol_options(samples=1000, dropout="fixed", split="train")
@@ -91,6 +93,7 @@ def command(
     out: str,
     surgeries: Sequence[str],
     conditions: bool,
+    kinds: Sequence[str],
     **sizes: Any,
 ) -> None:
     """Measure several networks under one protocol and draw them side by side.
@@ -106,11 +109,46 @@ def command(
     settings = request.settings()
     sizes |= {"batch_size": sizes.pop("spectrum_batch"), "batches": sizes.pop("spectrum_batches")}
     measurements = analyses.plan(settings, **sizes)
+    there = {measurement.kind for measurement in measurements}
+    measurements += analyses.further(settings, [kind for kind in kinds if kind not in there])
     if conditions:
         measurements += analyses.conditions(
             settings, batch_size=sizes["batch_size"], directions=sizes["directions"]
         )
     run(request, [(networks, measurements)], Path(out), "compare")
+
+
+@click.command("demo")
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="landscape-out/demo",
+    help="Folder of datasets, figures and page.",
+)
+@SEED
+@DEVICE
+@JSON
+@QUIET
+def demo(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> None:
+    """Compare the shipped family on the embedded CIFAR-10 subset; a few minutes on two cores."""
+    from landscape import family
+    from landscape.analyses import plan
+
+    request = Request(
+        split="train",
+        samples=200,
+        weight_decay=family.WEIGHT_DECAY,
+        dropout="fixed",
+        device=device,
+        seed=seed,
+        as_json=as_json,
+        quiet=quiet,
+    )
+    networks = [family.load(name) for name in family.NAMES]
+    measurements = plan(
+        request.settings(), predictions=1000, batch_size=64, batches=8, span=0.5, steps=13, directions=8
+    )
+    run(request, [(networks, measurements)], Path(out), "demo")
 
 
 def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Path, name: str) -> None:
@@ -127,10 +165,11 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
 
     from landscape import analyses
     from landscape.analyses import network_record
-    from landscape.cli.answer import emit
+    from landscape.cli.measuring import emit
     from landscape.cli.verdicts import record
     from landscape.comparison import pooled, verdicts
     from landscape.report import summarise, write_report
+    from landscape.results import condition
 
     started = time.monotonic()
     results: dict = {}
@@ -146,7 +185,7 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
     asked = shlex.join(["landscape", *given]) if given else None
     # The page shows the usual results; those under other conditions have a map of their own.
     usual = {
-        network: {name: dataset for name, dataset in kinds.items() if name == dataset.attrs["kind"]}
+        network: {name: dataset for name, dataset in kinds.items() if not condition(dataset)}
         for network, kinds in results.items()
     }
     page = write_report(usual, folder, command=asked, verdicts=found)

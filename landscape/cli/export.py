@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 @click.option(
     "--quantity",
     default="nll",
-    show_default=True,
     help="Height of a mesh: nll, accuracy, l2, total, or another variable of the surface.",
 )
 @click.option("--log", is_flag=True, help="Logarithmic height of a mesh.")
@@ -92,7 +91,7 @@ def command(
 
 def _bundle(sources: Sequence[str], target: Path, slim: bool, *, as_json: bool) -> None:
     """All results of some places as one file."""
-    from landscape.cli.answer import emit
+    from landscape.cli.measuring import emit
     from landscape.cli.reading import read
     from landscape.results import save_bundle
 
@@ -149,7 +148,7 @@ def _write_mesh(
 
 def _answer(dataset: xr.Dataset, target: Path, values: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     """One JSON object, or a few lines; the trust report goes to stderr."""
-    from landscape.cli.answer import emit
+    from landscape.cli.measuring import checked, emit
     from landscape.results import attribute
 
     checks = attribute(dataset, "checks")
@@ -163,7 +162,7 @@ def _answer(dataset: xr.Dataset, target: Path, values: dict[str, Any], *, as_jso
         emit({**common, **values, "checks": checks})
         return
     for check in checks if not quiet else ():
-        click.echo(f"{'ok  ' if check['passed'] else 'LOOK'} {check['message']}", err=True)
+        click.echo(checked(check), err=True)
     click.echo("{points} points, {not_finite} not finite, {not_computed} not computed".format(**values))
     if "mesh" in values:
         click.echo(_in_words(values["mesh"]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli import parts, planes
+from landscape.cli.measuring import Part, Summary, measure, table, with_options
 from landscape.cli.options import CHECKPOINT, OUT, Request, Whole, protocol_options, result_path
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ _OPTIONS = (
         "--draws",
         type=click.IntRange(min=1),
         default=1,
-        show_default=True,
         help="Passes under fresh dropout masks: more than one also gives the model's variance.",
     ),
     click.option(
@@ -36,9 +35,7 @@ _OPTIONS = (
     click.option(
         "--pictures", type=Whole(), metavar="I,J,…", help="Also the maps of these images, to look at."
     ),
-    click.option(
-        "--channels", type=Whole(), default="0", show_default=True, help="Channels of the pictures."
-    ),
+    click.option("--channels", type=Whole(), default="0", help="Channels of the pictures."),
     click.option(
         "--noise",
         type=click.Choice(["gaussian", "sign"]),
@@ -48,12 +45,9 @@ _OPTIONS = (
         "--noise-strength",
         type=float,
         default=0.175,
-        show_default=True,
         help="Standard deviation of the noise before it is masked, for images in 0 … 1.",
     ),
-    click.option(
-        "--noise-width", type=float, default=0.1, show_default=True, help="Width of the rings of noise, in π."
-    ),
+    click.option("--noise-width", type=float, default=0.1, help="Width of the rings of noise, in π."),
     click.option(
         "--equal-power",
         is_flag=True,
@@ -69,14 +63,11 @@ _OPTIONS = (
 
 @click.command("features")
 @CHECKPOINT
-@planes.with_options(_OPTIONS)
+@with_options(_OPTIONS)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, out: str | None, **options: Any) -> None:
     """Variance and Fourier content of feature maps by depth, and more on request."""
-    from landscape import analyses, results
-    from landscape.cli.answer import answer
-
     network = request.network(checkpoint)
     path = result_path(out, network, "features")
     if options["draws"] > 1 and request.dropout == "off":
@@ -84,47 +75,38 @@ def command(request: Request, checkpoint: str, out: str | None, **options: Any) 
     objective = request.settings().objective(network)
     layers = [part.strip() for part in (options["layers"] or "").split(",") if part.strip()]
     further = _parts(request, network, objective, layers, options)
-    dataset = analyses.feature_maps(
-        objective, layers=layers, draws=options["draws"], progress=request.progress
-    )
-    results.save(dataset, path)
-    values, lines = _features(dataset)
-    more, said = parts.measure(request, further, path, "features")
-    answer(request, "features", dataset, path, values | more, [*lines, *said])
+    asked = {"layers": layers, "draws": options["draws"]}
+    measure(request, "features", path, Part("features", objective, _features, asked), further)
 
 
 def _parts(
     request: Request, network: Network, objective: Objective, layers: list[str], options: dict[str, Any]
-) -> list[parts.Part]:
+) -> list[Part]:
     """The further results that were asked for."""
     found = []
     if options["aliasing"]:
-        found.append(parts.Part("aliasing", objective, {}, _aliasing))
+        found.append(Part("aliasing", objective, _aliasing))
     if options["covariance"]:
-        found.append(parts.Part("covariance", objective, {"layers": layers}, _covariance))
+        found.append(Part("covariance", objective, _covariance, {"layers": layers}))
     if options["pictures"]:
-        fresh = dataclasses.replace(request.settings(), dropout="fresh")
+        fresh = dataclasses.replace(request.settings(), dropout="fresh").objective(network, objective.samples)
         chosen = {"images": options["pictures"], "channels": options["channels"], "layers": layers}
-        found.append(parts.Part("maps", fresh.objective(network, objective.samples), chosen, _pictures))
+        found.append(Part("maps", fresh, _maps, chosen))
     if options["noise"]:
-        noise = {
-            "noise": options["noise"],
-            "strength": options["noise_strength"],
-            "width": options["noise_width"],
-            "equal_power": options["equal_power"],
-        }
-        found.append(parts.Part("noise", objective, noise, _noise))
+        noise = {name: options[f"noise_{name}"] for name in ("strength", "width")}
+        noise |= {name: options[name] for name in ("noise", "equal_power")}
+        found.append(Part("noise", objective, _noise, noise))
     if options["similarity"] or options["other"]:
         other = options["other"] and request.settings().objective(
             request.network(options["other"]), objective.samples
         )
-        found.append(parts.Part("similarity", objective, {"other": other, "layers": layers}, _similarity))
+        found.append(Part("similarity", objective, _similarity, {"other": other, "layers": layers}))
     if options["lesion"]:
-        found.append(parts.Part("lesion", objective, {}, _lesion))
+        found.append(Part("lesion", objective, _lesion))
     return found
 
 
-def _features(dataset: xr.Dataset) -> parts.Summary:
+def _features(dataset: xr.Dataset) -> Summary:
     """One row a layer."""
     rows = []
     for index in range(dataset.sizes["layer"]):
@@ -151,33 +133,33 @@ def _features(dataset: xr.Dataset) -> parts.Summary:
     }
     if dataset.attrs.get("draws", 1) > 1:
         columns["model"] = [row["model_variance"] for row in rows]
-    return {"layers": rows}, parts.table(columns, width=13)
+    return {"layers": rows}, table(columns, width=13)
 
 
-def _aliasing(dataset: xr.Dataset) -> parts.Summary:
+def _aliasing(dataset: xr.Dataset) -> Summary:
     columns = {
         "subsampled at": [str(name) for name in dataset["layer"].values],
         "before": dataset.before.values.tolist(),
         "after": dataset.after.values.tolist(),
     }
     lines = ["share of power above the new Nyquist frequency, before and after smoothing"]
-    return columns, [*lines, *parts.table(columns)]
+    return columns, [*lines, *table(columns)]
 
 
-def _covariance(dataset: xr.Dataset) -> parts.Summary:
+def _covariance(dataset: xr.Dataset) -> Summary:
     """The correlation with the nearest neighbours, over both directions."""
     near = dataset.correlation.sel(dy=0, dx=1)
     rows = {str(source): near.sel(source=source).values.tolist() for source in dataset["source"].values}
     layers = [str(name) for name in dataset["layer"].values]
-    return {"layers": layers, **rows}, parts.table({"correlation with the next point": layers} | rows)
+    return {"layers": layers, **rows}, table({"correlation with the next point": layers} | rows)
 
 
-def _pictures(dataset: xr.Dataset) -> parts.Summary:
+def _maps(dataset: xr.Dataset) -> Summary:
     count = dataset.sizes.get("image", 1)
     return {"images": count}, [f"maps of {count} images in {dataset.sizes['layer']} layers"]
 
 
-def _noise(dataset: xr.Dataset) -> parts.Summary:
+def _noise(dataset: xr.Dataset) -> Summary:
     columns = {
         "frequency": [f"{value:.2g}π" for value in dataset.frequency_pi.values],
         "accuracy": dataset.accuracy.values.tolist(),
@@ -191,16 +173,16 @@ def _noise(dataset: xr.Dataset) -> parts.Summary:
         "standard_error": columns["± error"],
         "clean_accuracy": float(dataset.clean_accuracy),
     }
-    return values, [*parts.table(columns), f"clean accuracy {values['clean_accuracy']:.4f}"]
+    return values, [*table(columns), f"clean accuracy {values['clean_accuracy']:.4f}"]
 
 
-def _similarity(dataset: xr.Dataset) -> parts.Summary:
+def _similarity(dataset: xr.Dataset) -> Summary:
     names = {axis: [str(name) for name in dataset[axis].values] for axis in ("layer_a", "layer_b")}
     text = f"CKA of {len(names['layer_a'])} × {len(names['layer_b'])} layers"
     return {**names, "cka": dataset.cka.values.tolist()}, [text]
 
 
-def _lesion(dataset: xr.Dataset) -> parts.Summary:
+def _lesion(dataset: xr.Dataset) -> Summary:
     columns = {
         "without": [str(name) for name in dataset["block"].values],
         "accuracy": dataset.accuracy.values.tolist(),
@@ -208,4 +190,4 @@ def _lesion(dataset: xr.Dataset) -> parts.Summary:
         "± error": dataset.accuracy_drop_standard_error.values.tolist(),
     }
     values = {"blocks": columns["without"], "accuracy": columns["accuracy"], "accuracy_drop": columns["drop"]}
-    return values, parts.table(columns)
+    return values, table(columns)

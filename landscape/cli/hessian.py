@@ -5,28 +5,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.measuring import Part, measure, with_options
 from landscape.cli.options import CHECKPOINT, OUT, Bytes, Request, protocol_options, result_path
-from landscape.cli.planes import with_options
 
 if TYPE_CHECKING:
+    from landscape.hessian import Operator
     from landscape.network import Network
     from landscape.objective import Objective
 
 _COUNT = click.IntRange(min=1)
 _OPTIONS = (
-    click.option("--top-k", type=_COUNT, default=5, show_default=True, help="Eigenvalues over all samples."),
+    click.option("--top-k", type=_COUNT, default=5, help="Eigenvalues over all samples."),
     click.option(
         "--which",
         type=click.Choice(["largest", "smallest", "magnitude"]),
         default="largest",
-        show_default=True,
         help="Which end of the spectrum.",
     ),
     click.option(
         "--method",
         type=click.Choice(["lanczos", "power", "pyhessian"]),
         default="lanczos",
-        show_default=True,
         help="Lanczos; block power iteration, as in the papers; or the PyHessian package as a cross-check "
         "(both find largest magnitudes).",
     ),
@@ -35,21 +34,18 @@ _OPTIONS = (
         "kind",
         type=click.Choice(["hessian", "ggn"]),
         default="hessian",
-        show_default=True,
         help="Hessian, or generalised Gauss–Newton matrix.",
     ),
     click.option(
         "--coordinates",
         type=click.Choice(["raw", "filter", "layer"]),
         default="raw",
-        show_default=True,
         help="Raw weights, or weights in units of their filter's or layer's norm.",
     ),
     click.option(
         "--loss",
         type=click.Choice(["cross_entropy", "squared_error", "nll", "mse"]),
         default="cross_entropy",
-        show_default=True,
         help="Loss of each sample; nll and mse are short for them.",
     ),
     click.option(
@@ -74,13 +70,12 @@ _OPTIONS = (
         "--estimator",
         type=click.Choice(["hutchinson", "xtrace"]),
         default="hutchinson",
-        show_default=True,
         help="Estimator of the trace; Hutchinson's also gives it by layer.",
     ),
     click.option(
         "--density", "density_probes", type=_COUNT, metavar="PROBES", help="Also the spectral density."
     ),
-    click.option("--density-steps", type=_COUNT, default=60, show_default=True, help="Products a probe."),
+    click.option("--density-steps", type=_COUNT, default=60, help="Products a probe."),
     click.option("--layers", is_flag=True, help="Also top eigenvalue and trace of every layer."),
     click.option("--spectrum", is_flag=True, help="Also the top eigenvalues of every mini-batch."),
     click.option(
@@ -90,10 +85,8 @@ _OPTIONS = (
         help="A paper's spectrum on training images: p1 greatest of 128, NLL; p2 top 5 of 16, NLL + L2, "
         "augmented.",
     ),
-    click.option(
-        "--spectrum-batch", type=_COUNT, default=128, show_default=True, help="Samples a mini-batch."
-    ),
-    click.option("--spectrum-k", type=_COUNT, default=1, show_default=True, help="Eigenvalues a mini-batch."),
+    click.option("--spectrum-batch", type=_COUNT, default=128, help="Samples a mini-batch."),
+    click.option("--spectrum-k", type=_COUNT, default=1, help="Eigenvalues a mini-batch."),
     click.option(
         "--spectrum-batches",
         type=click.IntRange(min=0),
@@ -115,20 +108,65 @@ def command(request: Request, checkpoint: str, out: str | None, preset: str | No
     With --spectrum, also the signed top eigenvalues of every mini-batch (the Hessian max-eigenvalue
     spectrum), with APE, the mean of the positive ones, and NEP, the share of negative ones.
     """
-    from landscape.cli.curvature import measure
-
     network = request.network(checkpoint)
     path = result_path(out, network, "eigenvalues")
     if preset:
         request, options = _as_published(request, options, network, preset)
-    measure(request, _objective(request, options, network), path, options)
+    first, *further = _parts(request, request.settings().objective(network), options)
+    measure(request, "hessian", path, first, further)
 
 
-def _objective(request: Request, options: dict[str, Any], network: "Network") -> "Objective":
-    from landscape.losses import LOSSES
+def _parts(request: Request, objective: "Objective", options: dict[str, Any]) -> list[Part]:
+    """The eigenvalues over all samples, and what else was asked for."""
+    from functools import partial
 
-    settings = dataclasses.replace(request.settings(), loss=LOSSES[options.pop("loss")])
-    return settings.objective(network)
+    from landscape import hessian
+    from landscape.cli import curvature
+
+    batches = {"batch_size": options["spectrum_batch"], "batches": options["spectrum_batches"]}
+    if options["spectrum"]:
+        hessian.mini_batches(len(objective.samples), **batches)  # refused now, not after the eigenvalues
+    shared = {name: options[name] for name in ("kind", "coordinates")}
+    operator = hessian.Operator(objective, **shared)
+    keep, basis = _foretold(request, operator, options["top_k"], options["max_memory"])
+    search = shared | {name: options[name] for name in ("max_products", "confirm")}
+    if options["tolerance"] is not None:
+        search["tolerance"] = options["tolerance"]
+    which = {name: options[name] for name in ("method", "which")}
+    top = search | which | {"k": options["top_k"], "vectors": options["vectors"]}
+    top |= {"basis": basis, "keep": keep, "tune": not request.micro_batch}
+    first = Part("eigenvalues", objective, partial(curvature.eigenvalues, which=options["which"]), top)
+    which["which"] = "magnitude" if options["which"] == "largest" else options["which"]
+    trace, density, probes = options["trace_probes"], options["density_probes"], {"keep": keep, **shared}
+    asked: dict[str, Any] = {
+        "spectrum": options["spectrum"] and search | batches | which | {"k": options["spectrum_k"]},
+        "trace": trace and probes | {"probes": trace, "estimator": options["estimator"]},
+        "density": density and probes | {"probes": density, "steps": options["density_steps"]},
+        "layers": options["layers"] and search | {"keep": keep, "probes": trace or 32},
+    }
+    parts = [
+        Part(kind, objective, getattr(curvature, kind), chosen) for kind, chosen in asked.items() if chosen
+    ]
+    return [first, *parts]
+
+
+def _foretold(request: Request, operator: "Operator", k: int, limit: int | None) -> tuple[int, int]:
+    """Say what it will take; bytes that kept graphs may have, and vectors that Lanczos may keep."""
+    from landscape import hessian
+    from landscape.derivatives.graphs import KEPT_BYTES
+
+    basis, keep = 0, KEPT_BYTES
+    if limit is not None:
+        basis = min(2 * k + 20, operator.size)
+        keep = hessian.fitted(operator, vectors=2 * basis, limit=limit)
+    if not request.quiet:
+        cost = hessian.forecast(operator, keep=keep)
+        request.say(
+            f"{operator.objective.network.name}: a product over {len(operator.objective.samples)} samples "
+            f"takes {cost.product_seconds:.2g} s, 25 of them about {cost.seconds(25):.0f} s; memory up to "
+            f"{cost.bytes(2 * (basis or 25)) / 1e9:.2g} GB beyond network and data"
+        )
+    return keep, basis
 
 
 def _as_published(

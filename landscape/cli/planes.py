@@ -1,48 +1,23 @@
-"""Options of the commands that measure surfaces, and what these print of them."""
+"""Options of the commands that measure surfaces, and what these say of surfaces and of the flatness."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.measuring import Summary
+
 if TYPE_CHECKING:
     import xarray as xr
 
-    from landscape.cli.options import Request
-    from landscape.objective import Objective
-
-_RADII = (0.1, 0.2, 0.5)
-"""Where the flatness is measured, in units of the directions."""
-_RISE = 1.0
-"""In nats, of `radius_at_rise`."""
-
-STEPS = click.option(
-    "--steps", type=click.IntRange(min=3), default=21, show_default=True, help="Points a side, odd."
-)
+STEPS = click.option("--steps", type=click.IntRange(min=3), default=21, help="Points a side, odd.")
 TOLERANCE = click.option(
     "--tolerance",
     type=float,
     default=0.0,
-    show_default=True,
     help="Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
     "four times as wide to each side. 0 takes every sample.",
-)
-BATCH_NORM = click.option(
-    "--batch-norm",
-    type=click.Choice(["eval", "batch", "recalibrate"]),
-    default="eval",
-    show_default=True,
-    help="Statistics stored, of each micro-batch, or estimated anew at each point.",
-)
-PRECISION = click.option(
-    "--precision",
-    type=click.Choice(["full", "bfloat16", "tf32"]),
-    default="full",
-    show_default=True,
-    help="Precision of the forward passes; the error of a reduced one is measured and stored.",
 )
 CURVATURE = click.option(
     "--curvature",
@@ -52,39 +27,7 @@ CURVATURE = click.option(
 PARTIAL = click.option("--partial", is_flag=True, help="Write what a stopped run has, and compute nothing.")
 
 
-def with_options(options: tuple[Callable, ...]) -> Callable:
-    """Decorator: several options, in the order of the help."""
-
-    def decorate(function: Callable) -> Callable:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-def measured(
-    request: Request, objective: Objective, path: Path, *, partial: bool, **options: Any
-) -> xr.Dataset:
-    """A surface, saved point by point; the micro-batch is measured where none was asked for."""
-    from landscape import analyses
-
-    tune = not request.batch_size
-    return analyses.resumable(
-        "surface", objective, path, progress=request.progress, partial=partial, tune=tune, **options
-    )
-
-
-def warn(request: Request, dataset: xr.Dataset) -> None:
-    """Say which checks of a further result failed; the command's own are listed with its answer."""
-    from landscape.results import attribute
-
-    for check in attribute(dataset, "checks"):
-        if not check["passed"]:
-            request.say(f"LOOK {check['message']}")
-
-
-def summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
+def summary(dataset: xr.Dataset) -> Summary:
     """The JSON of a surface, and what people read."""
     import numpy as np
 
@@ -129,7 +72,7 @@ def summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     return values, lines
 
 
-def _sampling(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
+def _sampling(dataset: xr.Dataset) -> Summary:
     """What leaving samples out costs, as shares of the NLL; nothing where none was left out."""
     from landscape.results import left_out
 
@@ -141,7 +84,7 @@ def _sampling(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     return {"sampling": {"standard_error": found.error, "interval": found.interval}}, [text]
 
 
-def _roughness(one: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
+def _roughness(one: xr.Dataset) -> Summary:
     """Local minima and what no quadratic explains; nothing of a surface that is not finished."""
     import numpy as np
 
@@ -157,7 +100,7 @@ def _roughness(one: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     return {"roughness": counts | numbers}, [text]
 
 
-def _convexity(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
+def _convexity(dataset: xr.Dataset) -> Summary:
     """The extreme Hessian eigenvalues over the whole surface."""
     import numpy as np
 
@@ -172,60 +115,13 @@ def _convexity(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
     return {"curvature": found}, [text.format(**found)]
 
 
-def _precision(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
-    if "precision_error" not in dataset:
-        return {}, []
-    return {"precision_error": float(dataset.precision_error)}, []
+def _precision(dataset: xr.Dataset) -> Summary:
+    known = "precision_error" in dataset
+    return ({"precision_error": float(dataset.precision_error)} if known else {}), []
 
 
-def along_many(
-    request: Request, objective: Objective, path: Path, repeats: int, norm: str
-) -> tuple[dict[str, Any], list[str]]:
-    """The flatness along random directions, saved beside a surface as NAME-flatness.zarr, and what to say.
-
-    One along more directions that lies there already, all else being the same, is kept and told instead: it
-    holds these directions, too.
-    """
-    from landscape import analyses
-
-    place = path.with_name(f"{path.stem.removesuffix('-surface')}-flatness.zarr")
-    options: dict[str, Any] = {"radii": _RADII, "repeats": repeats, "norm": norm, "rise": _RISE}
-    dataset = _finer(objective, place, options)
-    if dataset is not None:
-        count = dataset.sizes["repeat"]
-        request.say(f"{place} is along {count} directions, more than {repeats}, and otherwise alike: kept")
-    else:
-        dataset = analyses.resumable("flatness", objective, place, progress=request.progress, **options)
-    warn(request, dataset)
-    return flatness(dataset, place)
-
-
-def _finer(objective: Objective, place: Path, options: dict[str, Any]) -> xr.Dataset | None:
-    """The flatness at this place, if it is this network's, under this protocol, and along more directions."""
-    from landscape import results
-    from landscape.analyses.settings import network_record
-    from landscape.analyses.stamping import protocol
-    from landscape.errors import ResultError
-    from landscape.results import attribute
-
-    try:
-        found = results.load(place)
-    except ResultError:  # none, or one that cannot be read
-        return None
-    if found.attrs["kind"] != "flatness" or found.sizes["repeat"] <= options["repeats"]:
-        return None
-    wanted = protocol(objective, {**options, "radii": list(options["radii"]), "seed": objective.seed})
-    apart = results.differences(wanted, attribute(found, "protocol"))
-    record = network_record(objective.network)
-    same = all(attribute(found, "network")[name] == record[name] for name in ("sha256", "surgery"))
-    alike = all(name == "options.repeats" or results.incidental(name) for name in apart)
-    return found if same and alike and record["sha256"] else None
-
-
-def flatness(dataset: xr.Dataset, place: Path) -> tuple[dict[str, Any], list[str]]:
-    """The JSON of the flatness along many directions, and what people read."""
-    from landscape.results import attribute
-
+def flatness(dataset: xr.Dataset) -> Summary:
+    """The flatness along many directions."""
     interval = dataset.curvature_interval.values.tolist()
     values = {
         "repeats": dataset.sizes["repeat"],
@@ -238,8 +134,6 @@ def flatness(dataset: xr.Dataset, place: Path) -> tuple[dict[str, Any], list[str
             }
             for radius in dataset.radius.values
         ],
-        "result": str(place),
-        "checks": attribute(dataset, "checks"),
     }
     lines = [
         f"over {values['repeats']} directions: curvature {values['curvature']['mean']:.4g} "
@@ -248,4 +142,4 @@ def flatness(dataset: xr.Dataset, place: Path) -> tuple[dict[str, Any], list[str
     for row in values["rise"]:
         low, high = row["interval"]
         lines.append(f"loss rise at radius {row['radius']:g}: {row['mean']:.4g} [{low:.4g}, {high:.4g}]")
-    return values, [*lines, f"saved {place}"]
+    return values, lines

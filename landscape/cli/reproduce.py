@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from landscape import progress
 from landscape.cli.options import DEVICE, JSON, QUIET, Request
+from landscape.work import bar, silent
 
 if TYPE_CHECKING:
     from landscape.analyses import Measurement
@@ -25,7 +24,6 @@ SAMPLES = 500
     "--size",
     type=click.Choice(["small", "narrow", "few", "paper"]),
     default="small",
-    show_default=True,
     help="The shipped family's nine ResNet-20s; three of half the width; two trained for 60 epochs on "
     "5,000 images; or ResNet-18 of full width as in the papers.",
 )
@@ -35,16 +33,13 @@ SAMPLES = 500
     metavar="SPEC",
     help="All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).",
 )
-@click.option(
-    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Seeds of each network."
-)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, help="Seeds of each network.")
 @click.option("--only", multiple=True, metavar="NAME", help="Train this network alone; may be repeated.")
 @click.option("--forecast", is_flag=True, help="Say how long the training will take, and stop.")
 @click.option(
     "--out",
     metavar="DIR",
     default="landscape-out/reproduction",
-    show_default=True,
     help="Folder of everything.",
 )
 @DEVICE
@@ -86,13 +81,13 @@ def command(
         samples,
         Path(out) / "checkpoints",
         device=place,
-        progress=progress.silent if quiet else progress.bar,
+        progress=silent if quiet else bar,
         say=request.say,
     )
     networks = [request.network(path) for path in paths]
     every, once = reproduction.measurements(experiment, request.settings())
     first = [network for network, one in zip(networks, wanted, strict=True) if one.seed == 0]
-    ensembles = [each for each in every if each.label.startswith("ensemble-")]
+    ensembles = [each for each in every if each.kind == "ensemble" and each.condition]
     _along(request, wanted, experiment.recipe.epochs, every, Path(out))
     work = [(networks, every), (first, once), (reproduction.turns(first), ensembles)]
     run(request, work, Path(out), "reproduce")
@@ -120,27 +115,20 @@ def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:
     """The protocol of the comparison: that of `landscape demo`, on all of the data."""
     from landscape.family import WEIGHT_DECAY
 
-    blank = {field.name: None for field in dataclasses.fields(Request)}
-    given = {
-        "data": data,
-        "split": "train",
-        "samples": SAMPLES,
-        "weight_decay": WEIGHT_DECAY,
-        "dropout": "fixed",
-        "batch_size": 0,
-        "device": device,
-        "dtype": "float32",
-        "seed": 0,
-        "params": None,
-        "as_json": as_json,
-        "quiet": quiet,
-        "usual_samples": 0,
-    }
-    return Request(**{**blank, **given})  # type: ignore[arg-type]
+    return Request(
+        data=data,
+        split="train",
+        samples=SAMPLES,
+        weight_decay=WEIGHT_DECAY,
+        dropout="fixed",
+        device=device,
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 def _foretell(seconds: dict[str, float], as_json: bool) -> None:
-    from landscape.cli.answer import emit
+    from landscape.cli.measuring import emit
 
     total = sum(seconds.values())
     if as_json:

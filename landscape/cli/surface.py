@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from landscape.cli import planes
-from landscape.cli.options import CHECKPOINT, OUT, Request, Span, protocol_options, result_path
+from landscape.cli.measuring import Part, Summary, measure, with_options
+from landscape.cli.options import (
+    BATCH_NORM,
+    CHECKPOINT,
+    OUT,
+    PRECISION,
+    Request,
+    Span,
+    protocol_options,
+    result_path,
+)
 
 if TYPE_CHECKING:
     import numpy as np
+    import xarray as xr
 
     from landscape.analyses import Settings
     from landscape.network import Network
@@ -22,16 +32,12 @@ if TYPE_CHECKING:
 Marks = dict[str, list[float]]
 """Coordinates of each checkpoint that the grid is laid around, by name."""
 
+_RADII = (0.1, 0.2, 0.5)
+"""Where the flatness is measured, in units of the directions."""
+_RISE = 1.0
+"""In nats, of `radius_at_rise`."""
 _PASSED_ON = (
-    "partial",
-    "steps",
-    "norm",
-    "orthogonal",
-    "include_1d",
-    "repeats",
-    "masks",
-    "tolerance",
-    "curvature",
+    *("partial", "steps", "norm", "orthogonal", "include_1d", "repeats", "masks", "tolerance", "curvature"),
 )
 """Options that the recipe takes as they are."""
 _OPTIONS = (
@@ -47,7 +53,6 @@ _OPTIONS = (
         "--norm",
         type=click.Choice(["filter", "layer", "weight", "none", "paper"]),
         default="filter",
-        show_default=True,
         help="Norm of random directions: Li et al. (filter), or as in Park & Kim's code (paper).",
     ),
     click.option("--orthogonal", is_flag=True, help="Make the second direction orthogonal to the first."),
@@ -69,14 +74,12 @@ _OPTIONS = (
         "--repeats",
         type=click.IntRange(min=1),
         default=1,
-        show_default=True,
         help="Draws of the directions; more than one also reports the flatness with intervals.",
     ),
     click.option(
         "--masks",
         type=click.IntRange(min=1),
         default=1,
-        show_default=True,
         help="Draws of the dropout masks, all on the same directions.",
     ),
     click.option(
@@ -88,15 +91,15 @@ _OPTIONS = (
     ),
     planes.CURVATURE,
     planes.TOLERANCE,
-    planes.BATCH_NORM,
-    planes.PRECISION,
+    BATCH_NORM,
+    PRECISION,
     planes.PARTIAL,
 )
 
 
 @click.command("surface")
 @CHECKPOINT
-@planes.with_options(_OPTIONS)
+@with_options(_OPTIONS)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, out: str | None, **options: Any) -> None:
@@ -106,37 +109,33 @@ def command(request: Request, checkpoint: str, out: str | None, **options: Any) 
     another result, or by other checkpoints. Points go from coarse to fine and are kept as they are finished:
     a run that was stopped goes on where it was.
     """
-    from landscape.cli.answer import answer
-
     _check(options)
     network = request.network(checkpoint)
     path = result_path(out, network, "surface")
-    settings = dataclasses.replace(
-        request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
-    )
+    settings = request.settings()
     objective = settings.objective(network)
     directions, marks, others = _directions(request, objective, options)
     span, rise = options["span"] or ((0.5, 0.0) if marks else (1.0, 0.0))
-    dataset = planes.measured(
-        request,
-        objective,
-        path,
-        span=span,
-        rise=rise,
-        axes=1 if options["line"] else 2,
-        directions=directions,
-        marks=marks,
-        **{name: options[name] for name in _PASSED_ON},
-    )
-    values, lines = planes.summary(dataset)
-    if directions and marks and not options["partial"]:
-        values["marks"], said = _at_marks(settings, objective, directions, marks, others)
-        lines += said
+    asked = {name: options[name] for name in _PASSED_ON} | {"directions": directions, "marks": marks}
+    asked |= {
+        "span": span,
+        "rise": rise,
+        "axes": 1 if options["line"] else 2,
+        "tune": not request.micro_batch,
+    }
+    further, whole = [], not options["partial"]
     repeats = options["flatness_repeats"] or _of_repeats(request, options)
-    if repeats and not options["partial"]:
-        values["flatness"], said = planes.along_many(request, objective, path, repeats, options["norm"])
-        lines += said
-    answer(request, "surface", dataset, path, values, lines)
+    if repeats and whole:
+        further.append(_along_many(request, objective, repeats, options["norm"]))
+
+    def summary(dataset: xr.Dataset) -> Summary:
+        values, lines = planes.summary(dataset)
+        if not (directions and marks and whole):
+            return values, lines
+        found, said = _at_marks(settings, objective, directions, marks, others)
+        return values | {"marks": found}, [*lines, *said]
+
+    measure(request, "surface", path, Part("surface", objective, summary, asked), further)
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -170,6 +169,45 @@ def _of_repeats(request: Request, options: dict[str, Any]) -> int:
         request.say("no flatness with --include-1d: its directions leave biases and BatchNorm where they are")
         return 0
     return int(options["repeats"])
+
+
+def _along_many(request: Request, objective: Objective, repeats: int, norm: str) -> Part:
+    """The flatness along random directions.
+
+    One along more directions that lies there already, all else being the same, is kept and told instead: it
+    holds these directions, too.
+    """
+    options: dict[str, Any] = {"radii": _RADII, "repeats": repeats, "norm": norm, "rise": _RISE}
+
+    def finer(place: Path) -> xr.Dataset | None:
+        found = _finer(objective, place, options)
+        if found is not None:
+            count = found.sizes["repeat"]
+            request.say(
+                f"{place} is along {count} directions, more than {repeats}, and otherwise alike: kept"
+            )
+        return found
+
+    return Part("flatness", objective, planes.flatness, options, kept=finer)
+
+
+def _finer(objective: Objective, place: Path, options: dict[str, Any]) -> xr.Dataset | None:
+    """The flatness at this place, if it is this network's, under this protocol, and along more directions."""
+    from landscape import results
+    from landscape.analyses.compare import kept_result
+    from landscape.analyses.settings import network_record
+    from landscape.analyses.stamping import protocol
+    from landscape.results import attribute
+
+    found = kept_result(place)
+    if found is None or found.attrs["kind"] != "flatness" or found.sizes["repeat"] <= options["repeats"]:
+        return None
+    wanted = protocol(objective, {**options, "radii": list(options["radii"]), "seed": objective.seed})
+    apart = results.differences(wanted, attribute(found, "protocol"))
+    record = network_record(objective.network)
+    same = all(attribute(found, "network")[name] == record[name] for name in ("sha256", "surgery"))
+    alike = all(name == "options.repeats" or results.incidental(name) for name in apart)
+    return found if same and alike and record["sha256"] else None
 
 
 def _at_marks(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from landscape.cli import planes
-from landscape.cli.options import OUT, Request, protocol_options, result_path
+from landscape.cli.measuring import Part, Summary, answer, beside, measured, with_options
+from landscape.cli.options import BATCH_NORM, OUT, PRECISION, Request, protocol_options, result_path
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from landscape.objective import Objective
 
 
 @click.command("trajectory")
@@ -21,10 +26,9 @@ from landscape.cli.options import OUT, Request, protocol_options, result_path
     "--margin",
     type=click.FloatRange(min=0),
     default=0.2,
-    show_default=True,
     help="Margin of the surface around the checkpoints, as a share of their extent.",
 )
-@planes.with_options((planes.STEPS, planes.TOLERANCE, planes.BATCH_NORM, planes.PRECISION, planes.PARTIAL))
+@with_options((planes.STEPS, planes.TOLERANCE, BATCH_NORM, PRECISION, planes.PARTIAL))
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **options: Any) -> None:
@@ -33,43 +37,31 @@ def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **o
     `landscape train --keep-every N` keeps such checkpoints. The plane is that of the two principal components
     around the last one (Li et al. 2018); the polar coordinates are those of Park & Kim (ICLR 2022).
     """
-    from landscape import analyses, results
-    from landscape.cli.answer import answer
-
-    settings = dataclasses.replace(
-        request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
-    )
+    settings = request.settings()
     samples = settings.load_samples()
     objectives = [settings.objective(request.network(path), samples) for path in checkpoints]
     last = objectives[-1]
     path = result_path(out, last.network, "trajectory")
-    dataset = analyses.trajectory(objectives, centred=options["centred"], progress=request.progress)
-    results.save(dataset, path)
-    values, lines = _summary(dataset)
-    if options["surface"]:
-        from landscape import surface
-
-        place = path.with_name(f"{path.stem.removesuffix('-trajectory')}-trajectory-surface.zarr")
-        places = zip(dataset.x.values.tolist(), dataset.y.values.tolist(), strict=True)
-        plane = planes.measured(
-            request,
-            last,
-            place,
-            partial=options["partial"],
-            span=options["margin"],
-            steps=options["steps"],
-            tolerance=options["tolerance"],
-            directions=surface.from_arrays(dataset, last.free),
-            marks={f"{index}": list(at) for index, at in enumerate(places)},
-        )
-        values["surface"] = {**planes.summary(plane)[0], "result": str(place)}
-        values["surface"]["checks"] = results.attribute(plane, "checks")
-        lines.append(f"saved {place}")
-        planes.warn(request, plane)
-    answer(request, "trajectory", dataset, path, values, lines)
+    first = Part("trajectory", objectives, _summary, {"centred": options["centred"]})
+    dataset = measured(request, first, path)
+    beneath = [_surface(request, last, dataset, options)] if options["surface"] else []
+    others = beside(request, path, "trajectory", beneath)
+    answer(request, "trajectory", path, dataset, _summary(dataset), others)
 
 
-def _summary(dataset: Any) -> tuple[dict[str, Any], list[str]]:
+def _surface(request: Request, last: Objective, dataset: xr.Dataset, options: dict[str, Any]) -> Part:
+    """The loss on the plane of a trajectory, around all checkpoints."""
+    from landscape import surface
+
+    places = zip(dataset.x.values.tolist(), dataset.y.values.tolist(), strict=True)
+    chosen = {name: options[name] for name in ("partial", "steps", "tolerance")}
+    chosen |= {"span": options["margin"], "tune": not request.micro_batch}
+    chosen |= {"marks": {f"{index}": list(place) for index, place in enumerate(places)}}
+    chosen |= {"directions": surface.from_arrays(dataset, last.free)}
+    return Part("surface", last, lambda found: (planes.summary(found)[0], []), chosen, "trajectory-surface")
+
+
+def _summary(dataset: xr.Dataset) -> Summary:
     """The JSON of a trajectory, and what people read."""
     shares = dataset.explained_variance.values.tolist()
     rows = [

@@ -58,7 +58,7 @@ def command(
     else:
         rows, lines = _verdicts(results, mix, out)
     if as_json:
-        from landscape.cli.answer import emit
+        from landscape.cli.measuring import emit
 
         what = "conditions" if conditions else "claims" if claims else "verdicts"
         emit({"command": "verdicts", what: rows})
@@ -81,7 +81,7 @@ def _verdicts(results: Results, mix: bool, out: str | None) -> Answer:
 def _conditions(results: Results, mix: bool, out: str | None) -> Answer:
     from landscape import figures
     from landscape.comparison.conditional import conditional
-    from landscape.figures.conditions import caption
+    from landscape.figures.comparison.conditions import caption
     from landscape.files import write_text
 
     found = conditional(results, mix=mix)
@@ -121,7 +121,7 @@ def _claims(results: Results, mix: bool) -> Answer:
 def draw(found: Sequence[Verdict], results: Results, folder: Path) -> None:
     """What the page shows of the chain of reasons, and each pair on its own, with captions beside them."""
     from landscape import figures
-    from landscape.figures.chain import by_pair, caption
+    from landscape.figures.comparison.chain import by_pair, caption
     from landscape.files import write_text
     from landscape.report.verdicts import write_reasons
 

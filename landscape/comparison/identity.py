@@ -10,7 +10,10 @@ from typing import Any
 
 import xarray as xr
 
-from landscape.results import attribute, plain
+from landscape.results import attribute, condition, plain
+
+_APART = ("surface", "evaluation", "noise", "robustness")
+"""Kinds whose results under other conditions go by names of their own in panels of the papers."""
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 """Network name → kind of result → dataset."""
@@ -110,17 +113,8 @@ def result_name(dataset: xr.Dataset) -> str:
     `noise-equal` one of equal power in every ring, `robustness-n5` the robustness of the mean of five passes.
     """
     kind = str(dataset.attrs.get("kind"))
-    protocol = attribute(dataset, "protocol")
-    mode = str(protocol.get("dropout"))
-    if kind == "surface" and "mask" in dataset.dims:
-        return "sequence"
-    if kind == "evaluation" and (protocol.get("data") or {}).get("split") == "train":
-        return "evaluation-train"
-    if kind == "noise" and str(dataset.attrs.get("equal_power")) == "True":
-        return "noise-equal"
-    if kind == "robustness" and mode.startswith("ensemble:"):
-        return f"robustness-n{mode.partition(':')[2]}"
-    return kind
+    other = condition(dataset) if kind in _APART else ""
+    return other if other == "sequence" else "-".join(filter(None, (kind, other)))
 
 
 def renamed(results: Results) -> dict[str, dict[str, xr.Dataset]]:

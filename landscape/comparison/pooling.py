@@ -9,25 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.rows import ROWS
+from landscape.comparison.rows import joined
 from landscape.errors import ResultError
 from landscape.intervals import student
-from landscape.results import plain
-
-MEANS = (
-    "features",
-    "evaluation",
-    "eigenvalues",
-    "trace",
-    "ensemble",
-    "robustness",
-    "noise",
-    "attack",
-    "aliasing",
-    "lesion",
-    "consistency",
-)
-"""Kinds whose numbers are averaged; what is neither here nor in `ROWS` is a picture of one network."""
+from landscape.results import KINDS, plain
+from landscape.results.kinds import imported
 
 _ERROR = "_standard_error"
 _ENDS = ("_low", "_high")
@@ -51,13 +37,14 @@ _REDUCE: dict[str, Reduce] = {
 
 
 def together(datasets: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset, str]:
-    """One result from those of several seeds, and how: `values`, `mean` or `first`.
+    """One result from those of several seeds, and how, as the record of their kind says.
 
     Args:
         datasets: Of one kind, by seed.
 
     Returns:
-        The result, with the attributes in which all agree and the first one's protocol, and the word.
+        The result, with the attributes in which all agree and the first one's protocol, and the word:
+        `values`, `mean` or `first`.
 
     Raises:
         ResultError: If they do not have the same form.
@@ -66,13 +53,18 @@ def together(datasets: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset, str]:
     kind = str(parts[0].attrs.get("kind"))
     if any(each.attrs.get("kind") != kind for each in parts):
         raise ResultError("they are of different kinds")
-    if len(parts) == 1 or kind not in (*MEANS, *ROWS):
+    record = KINDS.get(kind)
+    if len(parts) == 1 or record is None or record.pooling == "first":
         return parts[0].copy(), "first"
-    rows = ROWS.get(kind)
-    _require_one_form(parts, rows[0] if rows else "")
-    dataset = rows[1](datasets) if rows else mean(parts)
+    _require_one_form(parts, record.along)
+    if record.pooling == "mean":
+        dataset = mean(parts)
+    else:
+        dataset = joined(datasets, record.along)
+        if record.statistics:
+            dataset = imported(record.statistics)(datasets, dataset)
     dataset.attrs = _attributes(parts)
-    return dataset, "values" if rows else "mean"
+    return dataset, record.pooling
 
 
 def mean(parts: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,36 @@ _QUANTILES = (0.025, 0.975)
 Named = Mapping[str, xr.Dataset]
 
 
-def spectrum(datasets: Named) -> xr.Dataset:
-    """The mini-batches of all seeds; APE and NEP are means of those of each seed, with Student's interval.
+def joined(datasets: Named, dimension: str) -> xr.Dataset:
+    """All variables along a dimension, those of the seeds one after the other, with the coordinate `SEED`.
+
+    Args:
+        datasets: Results of one kind, by seed.
+        dimension: Of the items.
+    """
+    parts = list(datasets.values())
+    columns = {
+        name: xr.Variable.concat([part.variables[name] for part in parts], dimension)
+        for name, variable in parts[0].data_vars.items()
+        if dimension in variable.dims
+    }
+    coords = {name: value for name, value in parts[0].coords.items() if dimension not in value.dims}
+    counts = [part.sizes[dimension] for part in parts]
+    names = np.repeat(np.array(list(datasets), dtype=object), counts)
+    return xr.Dataset(columns, coords=coords | {SEED: (dimension, names)})
+
+
+def spectrum(datasets: Named, rows: xr.Dataset) -> xr.Dataset:
+    """APE and NEP as means of those of each seed, with Student's interval.
 
     A bootstrap over all mini-batches would take those of one network for independent.
 
     Args:
         datasets: Results of kind `spectrum`, by seed.
+        rows: The mini-batches of all seeds.
     """
     values = [dataset["eigenvalue"].values.astype(float) for dataset in datasets.values()]
-    found = _joined(datasets, "batch").assign_coords(batch=np.arange(sum(map(len, values))))
+    found = rows.assign_coords(batch=np.arange(rows.sizes["batch"]))
     found = found.assign(_statistic("ape", np.array([_mean_of_positive(each) for each in values])))
     found = found.assign(_statistic("nep", np.array([(each < 0).mean() for each in values])))
     for name in ("nep_low", "nep_high"):
@@ -34,16 +54,17 @@ def spectrum(datasets: Named) -> xr.Dataset:
     return found.assign(_sums(datasets, ("products",)))
 
 
-def flatness(datasets: Named) -> xr.Dataset:
-    """The directions of all seeds; means and intervals are over seeds.
+def flatness(datasets: Named, rows: xr.Dataset) -> xr.Dataset:
+    """Means and intervals over seeds.
 
     `sharpness` is the mean of the seeds' maxima over their own directions, and `radius_at_rise_median` the
     median of all directions.
 
     Args:
         datasets: Results of kind `flatness`, by seed.
+        rows: The directions of all seeds.
     """
-    found = _joined(datasets, "repeat").assign_coords(quantile=np.array(_QUANTILES))
+    found = rows.assign_coords(quantile=np.array(_QUANTILES))
     for name in ("curvature", "rise"):
         means = np.stack([dataset[name].mean("repeat", skipna=False).values for dataset in datasets.values()])
         dims = tuple(dim for dim in found[name].dims if dim != "repeat")
@@ -59,27 +80,6 @@ def flatness(datasets: Named) -> xr.Dataset:
         middle = float(np.median(np.where(np.isnan(reached), np.inf, reached)))
         found["radius_at_rise_median"] = ((), middle if np.isfinite(middle) else np.nan)
     return found.assign(_sums(datasets, ("not_finite", "not_reached")))
-
-
-ROWS: dict[str, tuple[str, Callable[[Named], xr.Dataset]]] = {
-    "spectrum": ("batch", spectrum),
-    "flatness": ("repeat", flatness),
-}
-"""The dimension of the rows of a kind, and how they are put together."""
-
-
-def _joined(datasets: Named, dimension: str) -> xr.Dataset:
-    """All variables along a dimension, the seeds one after the other."""
-    parts = list(datasets.values())
-    columns = {
-        name: xr.Variable.concat([part.variables[name] for part in parts], dimension)
-        for name, variable in parts[0].data_vars.items()
-        if dimension in variable.dims
-    }
-    coords = {name: value for name, value in parts[0].coords.items() if dimension not in value.dims}
-    counts = [part.sizes[dimension] for part in parts]
-    names = np.repeat(np.array(list(datasets), dtype=object), counts)
-    return xr.Dataset(columns, coords=coords | {SEED: (dimension, names)})
 
 
 def _mean_of_positive(values: np.ndarray) -> float:

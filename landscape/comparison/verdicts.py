@@ -64,7 +64,7 @@ def verdicts(
     over the mini-batches, directions or samples that two networks share, of one seed where there are such,
     and says nothing of other seeds; the pair of the verdict is then these two.
 
-    Verdicts are corrected for how many there are (`landscape.comparison.multiplicity`): largest Hessian
+    Verdicts are corrected for how many there are (`landscape.comparison.changes`): largest Hessian
     eigenvalue and NLL of all pairs are the primary family, the others secondary, block by block.
 
     Args:

@@ -15,7 +15,7 @@ import torch
 from landscape.data.conventions import NORMALISATIONS, check_split
 from landscape.data.unpickle import unpickle
 from landscape.errors import DataError
-from landscape.filekinds import kind
+from landscape.files import kind
 from landscape.samples import Samples
 
 _SHAPE = (3, 32, 32)

@@ -4,20 +4,16 @@ A mask does not depend on the micro-batch in which its sample is evaluated, so r
 micro-batch size, and any single draw can be computed again on its own (a resumed run, a point of a surface).
 """
 
-from landscape.dropout.layers import OrdinaryDropout, dropout_layers
 from landscape.dropout.masking import dropout_masks
-from landscape.dropout.masks import keep_mask
-from landscape.dropout.modes import DropoutMode, passes
+from landscape.dropout.masks import OrdinaryDropout, dropout_layers, keep_mask
 from landscape.dropout.parts import Stochastic
 from landscape.dropout.search import stochastic_parts
 
 __all__ = [
-    "DropoutMode",
     "OrdinaryDropout",
     "Stochastic",
     "dropout_layers",
     "dropout_masks",
     "keep_mask",
-    "passes",
     "stochastic_parts",
 ]

@@ -12,8 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from landscape.dropout.calls import Calls
-from landscape.dropout.layers import dropout_layers, is_dropout, mask_shape
-from landscape.dropout.masks import Rows, factors, rounded_down, uniforms
+from landscape.dropout.masks import (
+    Rows,
+    dropout_layers,
+    factors,
+    is_dropout,
+    mask_shape,
+    rounded_down,
+    uniforms,
+)
 from landscape.dropout.parts import Stochastic, following, positions_of, switched
 from landscape.errors import LandscapeError
 

@@ -14,14 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from landscape.dropout.agreement import same, seen, together
 from landscape.dropout.calls import ATTENTION, NUMBERS
-from landscape.dropout.layers import dropout_layers, is_dropout
 from landscape.dropout.masking import dropout_masks
-from landscape.dropout.masks import Rows
+from landscape.dropout.masks import Rows, dropout_layers, is_dropout
 from landscape.dropout.means import Means, NoMean
 from landscape.dropout.parts import Place, Stochastic, positions_of, switched
-from landscape.dropout.trial import Run, Trial, own, tried, undisturbed
+from landscape.dropout.trial import Run, Trial, own, same, seen, together, tried, undisturbed
 from landscape.errors import LandscapeError
 
 _SAMPLES, _DRAWS = 3, 2

@@ -115,7 +115,7 @@ def require_surface(dataset: xr.Dataset) -> xr.Dataset:
         raise ResultError(
             f"expected a result of kind 'surface', received {kind!r}; only surfaces can be exported"
         )
-    missing = [name for name in (*KINDS["surface"], "x") if name not in dataset]
+    missing = [name for name in (*KINDS["surface"].variables, "x") if name not in dataset]
     if missing:
         raise ResultError(f"this surface is damaged: {', '.join(missing)} is missing")
     return dataset

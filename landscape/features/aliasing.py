@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,17 +12,21 @@ import xarray as xr
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.features.capture import capture
+from landscape.features.capture import (
+    OddLayer,
+    capture,
+    check_count,
+    count_micro_batches,
+    micro_batches,
+    runs,
+)
 from landscape.features.fourier import half_frequencies, half_power
-from landscape.features.passes import OddLayer, check_count, count_micro_batches, micro_batches, runs
 from landscape.features.statistics import Running
-from landscape.features.strides import Strides
+from landscape.features.subsampling import Place, Strides, watched
 from landscape.features.variance import centred
 from landscape.layout import MapLayout, follow_inputs
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
-from landscape.zoo.recognition import first, has_stride, is_smoothing, single_layers, stride
-from landscape.zoo.stages import SHRINKS
+from landscape.work import Progress, silent
 
 _ATTRIBUTES = {
     "factor": {"long_name": "factor of the subsampling", "units": "1"},
@@ -34,25 +36,6 @@ _ATTRIBUTES = {
     "before": {"long_name": "power above the new Nyquist frequency, before smoothing", "units": "1"},
     "after": {"long_name": "power above the new Nyquist frequency, where subsampled", "units": "1"},
 }
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a map is subsampled.
-
-    Attributes:
-        layer: The layer that reads the map and subsamples it; of several that read the same map, such as a
-            block's first convolution and its shortcut, the one with the widest kernel.
-        factor: By how much.
-        smoothing: The smoothing layer in front, between which and this one only norms and activations run, or
-            the layer itself if it blurs before it subsamples; empty if there is none.
-        own: Whether the layer subsamples what its own fixed filter gives.
-    """
-
-    layer: str
-    factor: int
-    smoothing: str = ""
-    own: bool = False
 
 
 def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
@@ -87,7 +70,7 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
     Raises:
         LandscapeError: If nothing subsamples, or no layer that does runs exactly once a pass.
     """
-    watch = _watched(objective)
+    watch = watched(objective)
     places = list({place.layer: place for place in watch.places.values()}.values())
     if not places:
         raise LandscapeError(
@@ -216,85 +199,3 @@ def _described(name: str) -> dict[str, str]:
         return _ATTRIBUTES[name]
     own = _ATTRIBUTES[name.removesuffix("_standard_error")]
     return own | {"long_name": f"standard error of the {own['long_name']}"}
-
-
-class _Watch:
-    """Follows maps through layers during one pass; holding them keeps their identities their own."""
-
-    def __init__(self, strides: Strides) -> None:
-        self.places: dict[int, Place] = {}
-        self.reads: dict[str, MapLayout] = {}
-        self.runs: Counter[str] = Counter()
-        self._strides = strides
-        self._kernels: dict[int, int] = {}
-        self._smoothed: dict[int, str] = {}  # maps that come from a smoothing layer, and from which
-        self._held: list[Any] = []
-
-    def note(self, name: str, part: nn.Module, given: Any, output: Any, *, single: bool) -> None:
-        """Take in that a layer ran, which counts if it is a single one or subsamples by its own filter."""
-        if not all(isinstance(value, Tensor) for value in (given, output)):
-            return
-        own = self._strides.of(given, output)
-        reads, gives = (self._strides.map_layout(value) for value in (given, output))
-        if reads is None or gives is None or not (own or single):
-            return
-        self._held += [given, output]
-        self.reads[name] = reads
-        self.runs[name] += 1
-        front, factor = self._smoothed.get(id(given), ""), _factor(part, reads, gives)
-        if factor > 1 or (own and max(gives.height, gives.width) > 1):
-            kernel = first(getattr(part, "kernel_size", 0))
-            if kernel > self._kernels.get(id(given), -1):
-                place = Place(name, own[1], front or name, own=True) if own else Place(name, factor, front)
-                self.places[id(given)] = place
-                self._kernels[id(given)] = kernel
-        elif is_smoothing(part):
-            self._smoothed[id(output)] = name
-        elif front and _passes_on(part, given, output):
-            self._smoothed[id(output)] = front
-
-
-def _watched(objective: Objective) -> _Watch:
-    """Two samples passing the network."""
-    strides, module = Strides(), objective.network.module
-    watch = _Watch(strides)
-    (run,) = runs(objective)
-    handles = follow_inputs(module, strides)
-
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def after(part: nn.Module, args: Any, output: Any) -> None:
-            watch.note(name, part, args[0] if args else None, output, single=name in singles)
-
-        return after
-
-    singles = dict(single_layers(module))
-    try:
-        for name, part in module.named_modules():
-            if name in singles or (name and not any(True for _ in part.parameters())):
-                handles.append(part.register_forward_hook(hook(name)))
-        start, inputs = next(micro_batches(objective))
-        with strides:
-            run(start, inputs[:2])
-    finally:
-        for handle in handles:
-            handle.remove()
-    return watch
-
-
-def _factor(part: nn.Module, reads: MapLayout, gives: MapLayout) -> int:
-    """Factor by which a layer subsamples, 1 if it does not; global pooling does not."""
-    if max(gives.height, gives.width) == 1:
-        return 1
-    if has_stride(part):
-        return stride(part)
-    ratio = max(reads.height / gives.height, reads.width / gives.width)
-    return round(ratio) if ratio >= SHRINKS else 1
-
-
-def _passes_on(part: nn.Module, given: Tensor, output: Tensor) -> bool:
-    """Whether a layer works point by point, as norms, activations and dropout do."""
-    return (
-        given.shape == output.shape
-        and not any(p.dim() > 1 for p in part.parameters())
-        and not has_stride(part)
-    )

@@ -12,13 +12,12 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.features.capture import capture
-from landscape.features.layers import Layer
-from landscape.features.passes import check_count, count_micro_batches, micro_batches, runs
+from landscape.features.capture import capture, check_count, count_micro_batches, micro_batches, runs
 from landscape.features.survey import Survey, survey
 from landscape.features.variance import Groups
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
+from landscape.zoo.places import Layer
 
 SOURCES = ("noise", "images")
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from landscape.features.capture import capture
-from landscape.features.passes import Run, check_count, count_micro_batches, micro_batches, repeats, runs
-from landscape.features.statistics import LayerStatistics
+from landscape.features.capture import (
+    Run,
+    capture,
+    check_count,
+    count_micro_batches,
+    micro_batches,
+    repeats,
+    runs,
+)
+from landscape.features.fourier import SMALL, frequencies, radial_frequencies
+from landscape.features.statistics import QUANTITIES, SPECTRA, LayerStatistics
 from landscape.features.survey import Survey, survey
-from landscape.features.tables import dataset
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
+from landscape.zoo.places import Layer
+from landscape.zoo.stages import SHRINKS
 
 
 def measure(
@@ -101,3 +113,135 @@ def _micro_batch(
         check_count(name, seen[name].pending if name in seen else 0, len(inputs))
     for statistics in seen.values():
         before = statistics.finish(before)
+
+
+ATTRIBUTES = {
+    "kind": {"long_name": "kind of layer: stem, block, attention, mlp, smoothing or subsampling"},
+    "stage": {"long_name": "stage", "units": "1"},
+    "depth": {"long_name": "normalised depth", "units": "1"},
+    "height": {"long_name": "height of the feature map", "units": "pixel"},
+    "width": {"long_name": "width of the feature map", "units": "pixel"},
+    "channels": {"long_name": "channels of the feature map", "units": "1"},
+    "subsampling": {"long_name": "whether the map is smaller than that of the layer before", "units": "1"},
+    "small": {"long_name": f"whether the map is under {SMALL}×{SMALL}", "units": "1"},
+    "mean": {"long_name": "mean of the feature map", "units": "1"},
+    "spatial_variance": {"long_name": "variance over the feature map", "units": "1"},
+    "spatial_deviation": {"long_name": "standard deviation over the feature map", "units": "1"},
+    "sample_variance": {"long_name": "variance over samples", "units": "1"},
+    "sample_deviation": {"long_name": "standard deviation over samples", "units": "1"},
+    "model_variance": {"long_name": "variance over draws of MC dropout", "units": "1"},
+    "model_deviation": {"long_name": "standard deviation over draws of MC dropout", "units": "1"},
+    "frequency_pi": {"long_name": "frequency", "units": "π"},
+    "log_amplitude": {"long_name": "log amplitude", "units": "nat"},
+    "delta_log_amplitude": {"long_name": "Δ log amplitude", "units": "nat"},
+    "radial_frequency_pi": {"long_name": "radial frequency", "units": "π"},
+    "radial_log_amplitude": {"long_name": "log amplitude, mean over directions", "units": "nat"},
+    "radial_delta_log_amplitude": {"long_name": "Δ log amplitude, mean over directions", "units": "nat"},
+    "high_frequency": {"long_name": "Δ log amplitude at the highest frequency", "units": "nat"},
+}
+
+
+def dataset(
+    layers: list[Layer], statistics: list[LayerStatistics], size: tuple[int, int], draws: int
+) -> xr.Dataset:
+    """The dataset that `landscape.features.measure` describes.
+
+    Args:
+        layers: In the order of execution.
+        statistics: Of each of them.
+        size: Height and width of the network's input.
+        draws: Passes that ran.
+    """
+    shapes = np.array([s.shape for s in statistics])
+    columns: dict[str, Any] = {
+        "kind": np.array([layer.kind for layer in layers], dtype=object),
+        "stage": np.array([layer.stage for layer in layers]),
+        "depth": np.arange(len(layers)) / max(1, len(layers) - 1),
+    } | dict(zip(("channels", "height", "width"), shapes.T, strict=True))
+    columns["subsampling"] = np.zeros(len(layers), dtype=bool)
+    for name, first in zip(("height", "width"), size, strict=True):
+        before = np.array([first, *columns[name][:-1]])
+        columns["subsampling"] |= before >= SHRINKS * columns[name]
+    columns["small"] = np.minimum(columns["height"], columns["width"]) < SMALL
+    names = np.array([layer.name for layer in layers], dtype=object)
+    return xr.Dataset(
+        {name: ("layer", values, described(name)) for name, values in columns.items()}
+        | {name: ("layer", np.array(v), described(name)) for name, v in _per_sample(statistics).items()}
+        | {name: ("layer", np.array(v), described(name)) for name, v in _over_samples(statistics).items()}
+        | _spectra(statistics, list(zip(columns["height"], columns["width"], strict=True))),
+        coords={"layer": names},
+        attrs={"draws": draws, "warnings": _warnings(names[columns["small"]], columns["height"])},
+    )
+
+
+def described(name: str) -> dict[str, str]:
+    """Attributes of a variable, those of standard errors made from those of what they belong to."""
+    for end, words in (
+        ("_change_standard_error", "standard error of the change of the {} from the layer before"),
+        ("_standard_error", "standard error of the {}"),
+    ):
+        if name.endswith(end):
+            own = ATTRIBUTES[name.removesuffix(end)]
+            return own | {"long_name": words.format(own["long_name"])}
+    return ATTRIBUTES[name]
+
+
+def _per_sample(statistics: Sequence[LayerStatistics]) -> dict[str, list[float]]:
+    """What each sample has a value of: mean, standard error, and that of the change."""
+    found: dict[str, list[float]] = {}
+    for i, name in enumerate(QUANTITIES):
+        found[name] = [s.mean(name)[0] for s in statistics]
+        found[f"{name}_standard_error"] = [s.standard_error(name)[0] for s in statistics]
+        if name != "mean":
+            found[f"{name}_change_standard_error"] = [s.changes.standard_error[i] for s in statistics]
+    return found
+
+
+def _over_samples(statistics: Sequence[LayerStatistics]) -> dict[str, list[float]]:
+    """The variance over samples, its errors from groups of samples."""
+    found: dict[str, list[float]] = {}
+    groups = [s.over_samples.groups for s in statistics]
+    for i, name in enumerate(("sample_variance", "sample_deviation")):
+        of_groups = [np.array([float(group[i]) for group in each]) for each in groups]
+        changes = [math.nan, *(a - b for a, b in zip(of_groups[1:], of_groups[:-1], strict=True))]
+        found[name] = [s.over_samples.value[i] for s in statistics]
+        found[f"{name}_standard_error"] = [_error(values) for values in of_groups]
+        found[f"{name}_change_standard_error"] = [_error(np.atleast_1d(values)) for values in changes]
+    return found
+
+
+def _error(groups: np.ndarray) -> float:
+    return float(groups.std(ddof=1) / math.sqrt(len(groups))) if len(groups) > 1 else math.nan
+
+
+def _spectra(statistics: Sequence[LayerStatistics], sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    found = {
+        "frequency_pi": ("frequency", [frequencies(*size) for size in sizes]),
+        "radial_frequency_pi": ("radius", [radial_frequencies(*size) for size in sizes]),
+    }
+    for name in SPECTRA:
+        dimension = "radius" if name.startswith("radial") else "frequency"
+        found[name] = dimension, [s.mean(name) for s in statistics]
+        found[f"{name}_standard_error"] = dimension, [s.standard_error(name) for s in statistics]
+    return {
+        name: (("layer", dimension), padded(rows), described(name))
+        for name, (dimension, rows) in found.items()
+    }
+
+
+def padded(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of different lengths as one array, filled up with NaN."""
+    table = np.full((len(rows), max(map(len, rows))), math.nan)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = values
+    return table
+
+
+def _warnings(small: np.ndarray, heights: np.ndarray) -> list[str]:
+    if not len(small):
+        return []
+    few = ", ".join(small[:4]) + (", …" if len(small) > 4 else "")
+    return [
+        f"{len(small)} of {len(heights)} layers have maps under {SMALL}×{SMALL} ({few}): with so few "
+        "frequencies, their spectra say little about what the layer does"
+    ]

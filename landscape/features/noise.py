@@ -14,7 +14,7 @@ from torch import Tensor
 from landscape.errors import LandscapeError
 from landscape.features.predictions import Predicted, joined, mean, predicted, settled, summary
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 
 Noise = Literal["gaussian", "sign"]
 """`gaussian`: standard normal, as the papers say. `sign`: its sign, ±1, as the authors' code has it."""

@@ -11,11 +11,10 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.features.capture import capture
-from landscape.features.layers import Layer
-from landscape.features.passes import Run, check_count, micro_batches, runs
+from landscape.features.capture import Run, capture, check_count, micro_batches, runs
 from landscape.features.survey import Survey, survey
 from landscape.objective import Objective
+from landscape.zoo.places import Layer
 
 _ATTRIBUTES = {
     "input": {"long_name": "image", "units": "1"},

@@ -12,13 +12,12 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.features.capture import capture
-from landscape.features.passes import OddLayer, check_count
+from landscape.features.capture import OddLayer, capture, check_count
 from landscape.features.predictions import settled
 from landscape.features.survey import survey
 from landscape.forward import Forward
 from landscape.objective import Objective
-from landscape.progress import Progress, silent
+from landscape.work import Progress, silent
 
 FEWEST = 4
 """Samples without which the unbiased estimate does not exist."""

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import torch
 
 from landscape.errors import LandscapeError
-from landscape.features.layers import Layer, find_layers, listed
-from landscape.features.passes import OddLayer, micro_batches, refuse_ensemble
+from landscape.features.capture import OddLayer, micro_batches, refuse_ensemble
 from landscape.layout import MapLayout, Seen, watch
 from landscape.objective import Objective
+from landscape.zoo.places import Layer, find_layers, listed
 
 Result = TypeVar("Result")
 

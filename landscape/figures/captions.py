@@ -1,50 +1,116 @@
-"""Captions: what a figure draws, under which protocol, and what to be careful about."""
+"""Words that captions share: protocol and seeds, values that differ between networks, counts by network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from landscape.errors import ResultError
-from landscape.figures import (
-    captions_curvature,
-    captions_features,
-    captions_predictive,
-    captions_surface,
-    captions_trajectory,
-)
-from landscape.figures.captions_common import (
-    Results,
-    protocol_differences,
-    protocols,
-    seeds_phrase,
-    values,
-)
-from landscape.figures.inputs import Datasets, named
-from landscape.figures.sequence import Frames, frames
+import xarray as xr
+
+from landscape.comparison import members
+from landscape.figures.style.reductions import option
+from landscape.results import attribute, differences, incidental
+
+Results = Mapping[str, xr.Dataset]
 
 
-def caption(figure: str, datasets: Datasets | Frames, **options: Any) -> str:
-    """The caption of a figure: definition, warnings, seeds, protocol.
+def values(entries: Sequence[Mapping[str, Any]], key: str) -> str:
+    """The different values of one entry, in order: `off / fresh`."""
+    found = [entry.get(key) for entry in entries]
+    return " / ".join(dict.fromkeys(_word(value) for value in found))
 
-    Args:
-        figure: Name of a figure of the catalogue, such as contours.
-        datasets: What was drawn.
-        **options: Those the figure was drawn with, such as `quantity`, `log` or `surfaces`.
 
-    Raises:
-        ResultError: If the figure is unknown or a result is of another kind.
-    """
-    if figure not in _CAPTIONS:
-        raise ResultError(f"no figure is called {figure!r}; there are {', '.join(_CAPTIONS)}")
-    kind, write = _CAPTIONS[figure]
-    if figure == "sequence":
-        rows = frames(datasets)
-        text, results = write(rows, **options), {name: found[0] for name, found in rows.items()}
-    else:
-        results = named(datasets, kind)  # type: ignore[arg-type]
-        text = write(results, **options)
-    parts = (text, left_out(results), seeds_phrase(results), protocol_phrase(results))
+def _word(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return str(value)
+    return f"{value:,}"
+
+
+def options(results: Results, name: str) -> str:
+    """The different values of one option of the analysis."""
+    return values([{name: option(dataset, name)} for dataset in results.values()], name)
+
+
+def protocols(results: Results) -> list[dict[str, Any]]:
+    """The protocols, in order."""
+    return [attribute(dataset, "protocol") for dataset in results.values()]
+
+
+def protocol_differences(results: Results) -> list[str]:
+    """Entries of the protocol that are not the same for all networks, nested ones joined by dots."""
+    first, *others = protocols(results)
+    mixed = {entry for other in others for entry in differences(first, other)}
+    return sorted(entry for entry in mixed if not incidental(entry))
+
+
+def sizes(results: Results, dimension: str) -> str:
+    """The different lengths of a dimension."""
+    return values([{dimension: dataset.sizes[dimension]} for dataset in results.values()], dimension)
+
+
+def by_name(found: Mapping[str, str]) -> str:
+    """What is known of each network: `0.13 (mlp), 0.10 (gap)`, once if it is the same for all."""
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    return ", ".join(f"{text} ({name})" for name, text in found.items())
+
+
+def over(results: Results, otherwise: str = "samples") -> str:
+    """What errors and intervals are over: `3 seeds` where means over seeds are drawn, else something else."""
+    return grouped({name: seeds(dataset) or otherwise for name, dataset in results.items()})
+
+
+def seeds(dataset: xr.Dataset) -> str:
+    """`3 seeds` for what was averaged over them; empty for anything else."""
+    return f"{len(members(dataset))} seeds" if dataset.attrs.get("pooling") in ("mean", "values") else ""
+
+
+def all_over_seeds(results: Results) -> bool:
+    """Whether every result was averaged over seeds."""
+    return all(seeds(dataset) for dataset in results.values())
+
+
+def seeds_phrase(results: Results) -> str:
+    """One sentence for each way in which seeds became one: a mean, their values together, or the first."""
+    how: dict[str, dict[str, xr.Dataset]] = {}
+    for name, dataset in results.items():
+        how.setdefault(str(dataset.attrs.get("pooling", "")), {})[name] = dataset
+    counts = {
+        way: grouped({name: str(len(members(dataset))) for name, dataset in found.items()})
+        for way, found in how.items()
+    }
+    sentences = {
+        "mean": "Means over {} networks trained with different seeds.",
+        "values": "Values of {} networks trained with different seeds, together.",
+        "first": "Of {} networks trained with different seeds one is drawn: "
+        + _first(how.get("first", {}))
+        + ".",
+    }
+    return " ".join(text.format(counts[way]) for way, text in sentences.items() if way in how)
+
+
+def _first(results: Results) -> str:
+    """Which seeds are drawn: `seed0 of each` where that says it, else their names."""
+    drawn = {name: str(members(dataset)[0]["name"]) for name, dataset in results.items()}
+    ends = {own.removeprefix(name).strip("-_. ") for name, own in drawn.items()}
+    same = len(ends) == 1 and all(own.startswith(name) and own != name for name, own in drawn.items())
+    return f"{ends.pop()} of each" if same else ", ".join(drawn.values())
+
+
+def grouped(found: Mapping[str, str]) -> str:
+    """As `by_name`, with the names of one text together: `3 seeds (mlp, gap), samples (own)`."""
+    names: dict[str, list[str]] = {}
+    for name, text in found.items():
+        names.setdefault(text, []).append(name)
+    if len(names) == 1:
+        return next(iter(names))
+    return ", ".join(f"{text} ({', '.join(who)})" for text, who in names.items())
+
+
+def joined(*parts: str) -> str:
+    """The sentences there are, one after the other."""
     return " ".join(part for part in parts if part)
 
 
@@ -80,35 +146,3 @@ def _origin(data: list[dict[str, Any]]) -> str:
     """Where the samples come from; tensors that were handed over have no split."""
     source = values(data, "source")
     return f"{values(data, 'split')} split of {source}" if any(each.get("split") for each in data) else source
-
-
-_CAPTIONS: dict[str, tuple[str, Callable[..., str]]] = {
-    "contours": ("surface", captions_surface.contours),
-    "surface3d": ("surface", captions_surface.surface3d),
-    "lines": ("surface", captions_surface.lines),
-    "sequence": ("surface", captions_surface.sequence),
-    "trajectory": ("trajectory", captions_trajectory.trajectory),
-    "polar": ("trajectory", captions_trajectory.polar),
-    "spectrum": ("spectrum", captions_curvature.spectrum),
-    "density": ("density", captions_curvature.density),
-    "layers": ("layers", captions_curvature.layers),
-    "fourier": ("features", captions_features.fourier),
-    "radial": ("features", captions_features.radial),
-    "amplitude": ("features", captions_features.amplitude),
-    "high_frequency": ("features", captions_features.high_frequency),
-    "variance": ("features", captions_features.variance),
-    "uncertainty": ("features", captions_features.uncertainty),
-    "smoothing_effect": ("features", captions_features.smoothing_effect),
-    "aliasing": ("aliasing", captions_features.aliasing),
-    "covariance": ("covariance", captions_features.covariance),
-    "maps": ("maps", captions_features.maps),
-    "noise": ("noise", captions_features.noise),
-    "similarity": ("similarity", captions_features.similarity),
-    "lesion": ("lesion", captions_features.lesion),
-    "reliability": ("evaluation", captions_predictive.reliability),
-    "ensemble": ("ensemble", captions_predictive.ensemble),
-    "robustness": ("robustness", captions_predictive.robustness),
-    "corruptions": ("robustness", captions_predictive.corruptions),
-    "consistency": ("consistency", captions_predictive.consistency),
-    "attack": ("attack", captions_predictive.attack),
-}

@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from landscape.comparison import members
-from landscape.figures.captions_common import Results, grouped, options, protocols, seeds, sizes, values
-from landscape.figures.layers import layer_boundaries, normalised
-from landscape.figures.reductions import not_converged, option, scalar
-from landscape.figures.scales import plain_number
+from landscape.figures.captions import Results, grouped, options, protocols, seeds, sizes, values
+from landscape.figures.curvature.layers import layer_boundaries, normalised
+from landscape.figures.style.reductions import not_converged, option, scalar
+from landscape.figures.style.scales import plain_number
 
 _OPERATORS = {None: "Hessian", "hessian": "Hessian", "ggn": "Gauss–Newton"}
 _COORDINATES = {None: "raw", "filter": "filter-normalised", "layer": "layer-normalised"}

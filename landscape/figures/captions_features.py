@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landscape.figures.captions_common import Results, all_over_seeds, joined, over, values
-from landscape.figures.covariance import largest_off_centre
-from landscape.figures.maps import choose, one_image
-from landscape.figures.reductions import smoothing, stage_boundaries
-from landscape.figures.scales import limits, plain_number
-from landscape.figures.shading import shades
-from landscape.figures.similarity import networks
-from landscape.figures.smoothing_effect import is_smoothed
-from landscape.figures.uncertainty import is_uncertain
+from landscape.figures.captions import Results, all_over_seeds, joined, over, values
+from landscape.figures.features.covariance import largest_off_centre
+from landscape.figures.features.maps import choose, one_image
+from landscape.figures.features.similarity import networks
+from landscape.figures.features.smoothing_effect import is_smoothed
+from landscape.figures.features.uncertainty import is_uncertain
+from landscape.figures.style.reductions import smoothing, stage_boundaries
+from landscape.figures.style.scales import limits, plain_number
+from landscape.figures.style.shading import shades
 
 SMALL_MAP = 8
 """Feature maps under this size have fewer than four frequencies."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from landscape.figures.captions_common import Results, by_name, joined, protocol_differences, protocols
-from landscape.figures.grids import QUANTITIES, cells, is_plane, profile, repeats
-from landscape.figures.reductions import option
-from landscape.figures.scales import Scale, plain_number, scale
-from landscape.figures.units import LENGTH
-from landscape.figures.units import axis as axis_of
+from landscape.figures.captions import Results, by_name, joined, protocol_differences, protocols
+from landscape.figures.style.reductions import option
+from landscape.figures.style.scales import Scale, plain_number, scale
+from landscape.figures.style.units import LENGTH
+from landscape.figures.style.units import axis as axis_of
+from landscape.figures.surface.grids import QUANTITIES, cells, is_plane, profile, repeats
 from landscape.results import at_centre, left_out
 
 _NORMS = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from landscape.figures.captions_common import Results, by_name, joined
+from landscape.figures.captions import Results, by_name, joined
 from landscape.figures.captions_surface import conditions, not_drawn
-from landscape.figures.grids import QUANTITIES, first
 from landscape.figures.inputs import Datasets, named
-from landscape.figures.scales import plain_number
-from landscape.figures.trajectory import explained
-from landscape.figures.units import axis as axis_of
+from landscape.figures.style.scales import plain_number
+from landscape.figures.style.units import axis as axis_of
+from landscape.figures.surface.grids import QUANTITIES, first
+from landscape.figures.surface.trajectory import explained
 
 
 def trajectory(

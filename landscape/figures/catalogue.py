@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import xarray as xr
-from matplotlib.figure import Figure
-
-from landscape.errors import ResultError
-from landscape.figures import catalogue_features, catalogue_predictive
-from landscape.figures.contours import contours
-from landscape.figures.density import density
+from landscape.figures import catalogue_features
+from landscape.figures.curvature.density import density
+from landscape.figures.curvature.layers import layers
+from landscape.figures.curvature.spectrum import spectrum
 from landscape.figures.drawing import Drawing
-from landscape.figures.grids import is_line, is_plane
-from landscape.figures.inputs import Datasets
-from landscape.figures.layers import layers
-from landscape.figures.lines import lines
-from landscape.figures.polar import is_polar, polar
-from landscape.figures.sequence import Frames, sequence
-from landscape.figures.spectrum import spectrum
-from landscape.figures.style import Look
-from landscape.figures.surface3d import surface3d
-from landscape.figures.trajectory import trajectory
+from landscape.figures.surface.contours import contours
+from landscape.figures.surface.grids import is_line, is_plane
+from landscape.figures.surface.lines import lines
+from landscape.figures.surface.polar import is_polar, polar
+from landscape.figures.surface.sequence import sequence
+from landscape.figures.surface.surface3d import surface3d
+from landscape.figures.surface.trajectory import trajectory
 
 FIGURES: dict[str, Drawing] = {
     "contours": Drawing(
@@ -69,7 +61,6 @@ FIGURES: dict[str, Drawing] = {
         True,
     ),
     **catalogue_features.FIGURES,
-    **catalogue_predictive.FIGURES,
 }
 """What is drawn of the results of a comparison, in this order."""
 
@@ -99,36 +90,5 @@ FURTHER: dict[str, Drawing] = {
         lambda dataset: False,  # it takes several results of each network
     ),
     **catalogue_features.FURTHER,
-    **catalogue_predictive.FURTHER,
 }
 """Figures of results of a special form, or of several results of one network."""
-
-
-def suited(datasets: Mapping[str, xr.Dataset]) -> dict[str, dict[str, xr.Dataset]]:
-    """Every figure that can be drawn of some of these results, with those, in the order of the catalogue.
-
-    Args:
-        datasets: Results of one kind by network name.
-    """
-    found = {
-        figure: {
-            name: dataset
-            for name, dataset in datasets.items()
-            if dataset.attrs.get("kind") == drawing.kind and drawing.suits(dataset)
-        }
-        for figure, drawing in (FIGURES | FURTHER).items()
-    }
-    return {figure: drawn for figure, drawn in found.items() if drawn}
-
-
-def draw(name: str, datasets: Datasets | Frames, *, looks: Mapping[str, Look] | None = None) -> Figure:
-    """Draw a figure of the catalogue by name, with the looks of the whole comparison where it uses them.
-
-    Raises:
-        ResultError: If no figure has that name, or the results do not suit it.
-    """
-    drawings = FIGURES | FURTHER
-    if name not in drawings:
-        raise ResultError(f"no figure is called {name!r}; there are {', '.join(drawings)}")
-    drawing = drawings[name]
-    return drawing.draw(datasets, looks=looks) if drawing.per_network else drawing.draw(datasets)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from landscape.figures.aliasing import aliasing
-from landscape.figures.amplitude import amplitude
-from landscape.figures.covariance import covariance
 from landscape.figures.drawing import Drawing
-from landscape.figures.fourier import fourier, high_frequency, is_radial, radial
-from landscape.figures.lesion import lesion
-from landscape.figures.maps import maps
-from landscape.figures.noise import noise
-from landscape.figures.similarity import similarity
-from landscape.figures.smoothing_effect import is_smoothed, smoothing_effect
-from landscape.figures.uncertainty import is_uncertain, uncertainty
-from landscape.figures.variance import variance
+from landscape.figures.features.aliasing import aliasing
+from landscape.figures.features.amplitude import amplitude
+from landscape.figures.features.covariance import covariance
+from landscape.figures.features.fourier import fourier, high_frequency, is_radial, radial
+from landscape.figures.features.lesion import lesion
+from landscape.figures.features.maps import maps
+from landscape.figures.features.noise import noise
+from landscape.figures.features.similarity import similarity
+from landscape.figures.features.smoothing_effect import is_smoothed, smoothing_effect
+from landscape.figures.features.uncertainty import is_uncertain, uncertainty
+from landscape.figures.features.variance import variance
 
 FIGURES: dict[str, Drawing] = {
     "fourier": Drawing(

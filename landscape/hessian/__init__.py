@@ -5,8 +5,13 @@ from landscape.hessian.eigenvalues import METHODS, Method, eigenpairs, top_eigen
 from landscape.hessian.forecast import Forecast, fitted, forecast, tuned
 from landscape.hessian.layers import layers
 from landscape.hessian.operators import COORDINATES, Coordinates, Operator
-from landscape.hessian.protocols import PROTOCOLS, SpectrumProtocol
-from landscape.hessian.spectrum import max_eigenvalue_spectrum, mini_batches, summary_statistics
+from landscape.hessian.spectrum import (
+    PROTOCOLS,
+    SpectrumProtocol,
+    max_eigenvalue_spectrum,
+    mini_batches,
+    summary_statistics,
+)
 from landscape.hessian.trace import ESTIMATORS, Estimator, diagonal, trace
 
 __all__ = [

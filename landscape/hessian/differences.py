@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from landscape.layout import Watching
 from landscape.objective import Objective
 from landscape.parameters import Parameters, check_fit, norm, shifted
-from landscape.variants import in_precision
 from landscape.work import Item, Runner
 
 GRADIENTS = 4
@@ -184,7 +183,7 @@ def precise(
 
     Else the objective itself, and False.
     """
-    twin = objective if objective.dtype is torch.float64 else in_precision(objective, torch.float64)
+    twin = objective if objective.dtype is torch.float64 else objective.replace(dtype="float64")
     narrowed = _Narrowed()
     try:
         with narrowed:
@@ -197,7 +196,7 @@ def precise(
     return (twin if double else objective), double
 
 
-class _Narrowed(TorchDispatchMode):
+class _Narrowed(Watching):
     """Notes whether an operation turns float64 into less.
 
     At short steps such a layer stands still, so that quotients agree, and are wrong.

@@ -1,4 +1,4 @@
-"""Curvature matrices of an objective as symmetric operators on flat vectors."""
+"""Curvature matrices of an objective as symmetric operators, exact or by finite differences."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
+from landscape.derivatives.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
 from landscape.errors import LandscapeError
 from landscape.filters import assumptions, role_of, roles, with_filters
-from landscape.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
-from landscape.hessian.differences import FiniteDifferences
-from landscape.hessian.fallback import prepared
+from landscape.hessian.differences import ErrorBound, FiniteDifferences
 from landscape.objective import Objective
 from landscape.parameters import Parameters, flatten, unflatten
-from landscape.variants import over
+from landscape.soundness.gradcheck import OnceDifferentiable
 
 Coordinates = Literal["raw", "filter", "layer"]
 """`raw` parameters, or weights in units of their filter's or their layer's norm."""
@@ -75,7 +74,7 @@ class Operator:
                     f"{objective.params!r} ({', '.join(list(objective.free)[:4])}); choose other --params "
                     "or --coordinates raw"
                 )
-            objective = over(objective, weights)
+            objective = objective.replace(free=weights)
         objective, self.exact = prepared(objective, kind)
         self.objective, self.kind, self.coordinates = objective, kind, coordinates
         self._parameters, self._draw = parameters, draw
@@ -145,3 +144,39 @@ class Operator:
 def as_operator(source: Objective | Operator, *, draw: int = 0) -> Operator:
     """The Hessian of an objective, or the operator that is given."""
     return source if isinstance(source, Operator) else Operator(source, draw=draw)
+
+
+def prepared(objective: Objective, kind: Curvature) -> tuple[Objective, bool]:
+    """The objective as it can be differentiated twice, and whether it can.
+
+    One product on two samples tells. Fused attention has no second derivative: then attention runs on its
+    plain ("math") kernel, which computes the same function; the protocol says so. Other layers without a
+    second derivative leave finite differences.
+
+    Args:
+        objective: Network, samples and protocol.
+        kind: The matrix that is wanted.
+
+    Raises:
+        LandscapeError: If the Gauss–Newton matrix is wanted, and the network cannot be differentiated twice.
+    """
+    if objective.exact_products is None:
+        exact = _differentiable(objective, kind)
+        objective = objective.replace(exact_products=exact, product_error=None if exact else ErrorBound())
+    if kind == "ggn" and not objective.exact_products:
+        raise LandscapeError(
+            f"{objective.network.name} holds a layer without a second derivative, which products with the "
+            "Gauss–Newton matrix need; take the Hessian, whose products can be finite differences"
+        )
+    return objective, bool(objective.exact_products)
+
+
+def _differentiable(objective: Objective, kind: Curvature) -> bool:
+    try:
+        objective.checked("product", report=True)
+    except OnceDifferentiable:
+        return False
+    if kind == "ggn":
+        part = objective.subset(0, 2)  # two, or BatchNorm on batch statistics might have none
+        part.curvature(kind=kind, keep=0)(part.free)
+    return True

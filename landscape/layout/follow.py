@@ -16,7 +16,16 @@ _IMAGES = ("sample", "channel", "row", "column")
 _VOLUMES = ("sample", "channel", "other", "row", "column")
 
 
-class Follow(TorchDispatchMode):
+class Watching(TorchDispatchMode):
+    """A mode that sees every operator, without the import of PyTorch's compiler, which takes seconds."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # PyTorch imports its compiler only to keep it from compiling the mode; nothing here is compiled.
+        return False
+
+
+class Follow(Watching):
     """While open, follows rows, columns and channels from the input through every operator of torch.
 
     Where a map stands in a tensor is told by how it came to be, never by sizes alone: a convolution makes

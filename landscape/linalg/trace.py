@@ -1,4 +1,4 @@
-"""The trace of an operator from random test vectors, with a standard error."""
+"""Trace estimators over any operator, and what a stochastic estimator returns."""
 
 from __future__ import annotations
 

@@ -18,8 +18,7 @@ from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.predictive.scoring import ATTRIBUTES, assign, settled
 from landscape.predictive.spread import exponent, group_sums, prediction_variance, variance
-from landscape.progress import Progress, silent
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 _CHUNK = 2**22  # probabilities worked on at once: 32 MiB in float64
 _RELIABILITY = ("count", "confidence", "hits", "squares", "unknown")

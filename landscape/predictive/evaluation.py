@@ -12,8 +12,8 @@ from torch import Tensor
 from landscape.calibration import Reliability, reliability
 from landscape.objective import Objective
 from landscape.predictive import metrics
-from landscape.progress import Progress, silent
 from landscape.results.estimate import Estimate
+from landscape.work import Progress, silent
 
 _NAMES = {
     "target": ("class of the sample", "1"),

@@ -15,9 +15,8 @@ from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.predictive.scoring import ATTRIBUTES, SampleScores, assign, on, sample_scores
-from landscape.progress import Progress, silent
 from landscape.samples import Samples
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 Corrupt = Callable[[Samples, str, int], Samples]
 """``corrupt(samples, name, severity)`` gives the same samples corrupted, in the same order."""

@@ -11,8 +11,8 @@ import xarray as xr
 
 from landscape import figures
 from landscape.errors import ResultError
-from landscape.figures.grids import QUANTITIES, masks
 from landscape.figures.style import Look
+from landscape.figures.surface.grids import QUANTITIES, masks
 from landscape.files import write_text
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]

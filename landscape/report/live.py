@@ -11,14 +11,14 @@ import xarray as xr
 from matplotlib.colors import to_hex
 
 from landscape.errors import ResultError
-from landscape.figures.curves import column
-from landscape.figures.grids import QUANTITIES, Cells, cells, is_plane
-from landscape.figures.reductions import eigenvalues, not_converged, scalar
-from landscape.figures.scales import WIDE_SURFACE, is_wide, limits
-from landscape.figures.spectrum import density, grid, use_log
+from landscape.figures.curvature.spectrum import density, grid, use_log
 from landscape.figures.style import Look
-from landscape.figures.surface3d import both_units
-from landscape.figures.units import axis
+from landscape.figures.style.curves import column
+from landscape.figures.style.reductions import eigenvalues, not_converged, scalar
+from landscape.figures.style.scales import WIDE_SURFACE, is_wide, limits
+from landscape.figures.style.units import axis
+from landscape.figures.surface.grids import QUANTITIES, Cells, cells, is_plane
+from landscape.figures.surface.surface3d import both_units
 from landscape.report.assets import number, numbers
 from landscape.report.summary import Results
 

@@ -10,24 +10,23 @@ from pathlib import Path
 from landscape.figures.style import Look
 from landscape.report.assets import data_address
 from landscape.report.drawing import Panel, Results, panels
+from landscape.results import KINDS
 
 FORMATS = ("pdf", "svg", "png")
 HEAVY = 450_000
 """A figure whose SVG has more bytes than this is shown as PNG."""
 CHAPTERS = {
-    "surface": ("Loss surfaces", ("surface", "flatness", "trajectory")),
-    "hessian": ("Hessian spectra", ("spectrum", "eigenvalues", "density", "layers", "trace")),
-    "feature-maps": (
-        "Feature maps by depth",
-        ("features", "aliasing", "covariance", "maps", "noise", "similarity", "lesion"),
-    ),
-    "predictions": (
-        "Predictions",
-        ("evaluation", "ensemble", "robustness", "consistency", "attack"),
-    ),
+    "surface": ("Loss surfaces", "surface"),
+    "hessian": ("Hessian spectra", "spectrum"),
+    "feature-maps": ("Feature maps by depth", "features"),
+    "predictions": ("Predictions", "predictions"),
 }
-"""Heading of each chapter and the kinds of results it is about, in the order of the page."""
-REASONS = ("reasons", "The chain of reasons", ("verdicts",))
+"""Heading of each chapter, in the order of the page, and the interactive part that it begins with.
+
+Which kinds of results a chapter is about, their records say (`landscape.results.kinds`).
+"""
+REASONS = ("reasons", "The chain of reasons", "verdicts")
+"""Id and heading of the first chapter, and the kind of its figures."""
 FURTHER = ("further", "Further figures")
 _PIXELS = 4 / 3 * 96 / 72  # of the page for a point of print: letters of 7 pt become 12 px
 
@@ -97,21 +96,24 @@ def chapters(sections: Sequence[Section], parts: Mapping[str, object]) -> list[C
         sections: All figures.
         parts: What `live` returned.
     """
-    lives = dict(zip(CHAPTERS, ("surface", "spectrum", "features", "predictions"), strict=True))
-    name, title, own = REASONS
-    found = [Chapter(name, title, "", [section for section in sections if section.kind in own])]
+    name, title, reasons = REASONS
+    sorted_in: dict[str, list[Section]] = {chapter: [] for chapter in (name, *CHAPTERS, FURTHER[0])}
+    for section in sections:
+        place = name if section.kind == reasons else _chapter_of(section.kind)
+        sorted_in[place].append(section)
+    found = [Chapter(name, title, "", sorted_in[name])]
     found += [
-        Chapter(
-            name,
-            title,
-            lives[name] if lives[name] in parts else "",
-            [section for section in sections if section.kind in kinds],
-        )
-        for name, (title, kinds) in CHAPTERS.items()
+        Chapter(chapter, heading, live if live in parts else "", sorted_in[chapter])
+        for chapter, (heading, live) in CHAPTERS.items()
     ]
-    known = {*own, *(kind for _, kinds in CHAPTERS.values() for kind in kinds)}
-    found.append(Chapter(*FURTHER, "", [section for section in sections if section.kind not in known]))
+    found.append(Chapter(*FURTHER, "", sorted_in[FURTHER[0]]))
     return [chapter for chapter in found if chapter.live or chapter.sections]
+
+
+def _chapter_of(kind: str) -> str:
+    """The chapter that the record of a kind names, or the last one."""
+    chapter = KINDS[kind].chapter if kind in KINDS else ""
+    return chapter if chapter in CHAPTERS else FURTHER[0]
 
 
 def _section(panel: Panel, folder: Path, looks: Mapping[str, Look], sentence: str) -> Section:

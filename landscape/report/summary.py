@@ -16,8 +16,8 @@ import xarray as xr
 
 from landscape.comparison.readings import READINGS, centre_nll
 from landscape.errors import ResultError
-from landscape.figures.grids import cells, first, is_plane
-from landscape.figures.reductions import not_converged
+from landscape.figures.style.reductions import not_converged
+from landscape.figures.surface.grids import cells, first, is_plane
 from landscape.files import write_text
 from landscape.numbers import PERCENT, percent, plus_minus
 from landscape.results import at_centre, attribute, plain

@@ -14,8 +14,8 @@ from landscape.comparison import Pair, Verdict, correlations
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.chain import caption as chain_caption
-from landscape.figures.correlations import caption as correlated_caption
+from landscape.figures.comparison.chain import caption as chain_caption
+from landscape.figures.comparison.correlations import caption as correlated_caption
 from landscape.files import write_text
 from landscape.numbers import number
 from landscape.report.sections import FORMATS, REASONS, Section, Words, put_in

@@ -1,12 +1,38 @@
-"""Labelled results with their protocol, on disk and back; imports neither torch nor matplotlib."""
+"""Labelled results with their protocol, on disk and back; imports neither torch nor matplotlib.
 
-from landscape.results.bundle import load_bundle, save_bundle
-from landscape.results.centre import at_centre, centre
-from landscape.results.journal import Journal
-from landscape.results.provenance import provenance
-from landscape.results.sampling import LeftOut, left_out
-from landscape.results.schema import KINDS, Check, attribute, differences, incidental, plain, stamp
-from landscape.results.store import check_place, load, save
+Names load on first use: `landscape.results.kinds`, which the command line reads, imports nothing heavy.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from landscape.results.bundle import load_bundle, save_bundle
+    from landscape.results.journal import Journal
+    from landscape.results.kinds import KINDS
+    from landscape.results.schema import (
+        Check,
+        attribute,
+        condition,
+        differences,
+        incidental,
+        plain,
+        provenance,
+        stamp,
+    )
+    from landscape.results.store import check_place, load, save
+    from landscape.results.surfaces import LeftOut, at_centre, centre, left_out
+
+_FILES = {
+    "bundle": ("load_bundle", "save_bundle"),
+    "journal": ("Journal",),
+    "kinds": ("KINDS",),
+    "schema": (
+        *("Check", "attribute", "condition", "differences", "incidental", "plain", "provenance", "stamp"),
+    ),
+    "store": ("check_place", "load", "save"),
+    "surfaces": ("LeftOut", "at_centre", "centre", "left_out"),
+}
 
 __all__ = [
     "KINDS",
@@ -17,6 +43,7 @@ __all__ = [
     "attribute",
     "centre",
     "check_place",
+    "condition",
     "differences",
     "incidental",
     "left_out",
@@ -28,3 +55,14 @@ __all__ = [
     "save_bundle",
     "stamp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for file, names in _FILES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"landscape.results.{file}"), name)
+    raise AttributeError(f"module 'landscape.results' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -109,7 +109,7 @@ def load_bundle(path: str | Path) -> dict[str, dict[str, xr.Dataset]]:
                 place = PurePosixPath(entry)
                 if place.name == _INDEX and len(place.parts) == 3:
                     network, name, _ = place.parts
-                    dataset = checked(_read(archive, place.parent), f"{path}: {place.parent}")
+                    dataset = checked(_read(archive, place.parent), f"{path}: {place.parent}", name)
                     results.setdefault(network, {})[name] = dataset
     except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError) as error:
         raise ResultError(f"{path} cannot be read as a bundle of results: {error}") from error

@@ -17,9 +17,8 @@ import numpy as np
 
 from landscape.errors import ResultError
 from landscape.files import atomic_path
-from landscape.progress import Progress, silent
 from landscape.results.schema import plain
-from landscape.work import Item, Runner
+from landscape.work import Item, Progress, Runner, silent
 
 
 class Journal:
@@ -49,10 +48,10 @@ class Journal:
         """Runs what is not there yet; the results are those of an uninterrupted run, bit for bit."""
 
         def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
-            # Progress sees what is left, so that its time left is honest.
+            # Progress sees what is left, so that its time left is honest; a single item needs none.
             paths = [self._path(label, index) for index in range(count)]
             missing = [index for index, path in enumerate(paths) if not path.exists()]
-            for index in progress(missing, label, len(missing)):
+            for index in progress(missing, label, len(missing)) if count > 1 else missing:
                 _write(paths[index], compute(index))
             return [_read(path) for path in paths]
 

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import json
+import platform
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from landscape.errors import ResultError
-
-KINDS = {
-    "evaluation": ("nll", "accuracy"),
-    "eigenvalues": ("eigenvalue", "residual", "converged"),
-    "spectrum": ("eigenvalue", "residual"),
-    "trace": ("trace", "trace_standard_error"),
-    "density": ("eigenvalue", "density", "standard_error", "node", "weight"),
-    "layers": ("name", "depth", "eigenvalue", "residual", "converged", "trace", "trace_standard_error"),
-    "flatness": ("loss", "rise", "curvature"),
-    "surface": ("nll", "l2"),
-    "trajectory": ("x", "y", "off_plane", "distance"),
-    "features": ("kind", "depth", "spatial_variance", "delta_log_amplitude"),
-    "aliasing": ("factor", "before", "after"),
-    "covariance": ("correlation",),
-    "maps": ("input", "map"),
-    "noise": ("frequency_pi", "accuracy", "nll", "accuracy_drop"),
-    "similarity": ("cka",),
-    "lesion": ("depth", "stage", "accuracy", "nll", "accuracy_drop"),
-    "ensemble": ("nll", "accuracy", "ece"),
-    "robustness": ("accuracy", "error", "nll", "ece"),
-    "consistency": ("consistency",),
-    "attack": ("accuracy", "nll"),
-}
-"""Variables that every stored result of a kind holds."""
+from landscape.results.kinds import KINDS
 
 ATTRIBUTES = {"network": dict, "protocol": dict, "provenance": dict, "checks": list}
 """JSON attributes of every result, and what they decode to."""
+
+PACKAGES = ("landscape", "torch", "numpy", "scipy", "xarray")
 
 
 @dataclass(frozen=True)
@@ -74,7 +57,41 @@ def stamp(
         "checks": [asdict(check) for check in checks],
     }
     encoded = {name: json.dumps(value, default=plain) for name, value in values.items()}
-    return dataset.assign_attrs(landscape_schema=1, kind=kind, **encoded)
+    stamped = dataset.assign_attrs(landscape_schema=1, kind=kind, **encoded)
+    return stamped.assign_attrs(condition=condition(stamped))
+
+
+_NAMES_BEFORE = re.compile(
+    "(?:spectrum|flatness)-(test|off)|spectrum-(augmented|batch16|whole|filter)|features-(off)|ensemble-(n[0-9]+)"
+)
+"""What results of version 0.1 were called that were measured otherwise than usual."""
+
+
+def condition(dataset: xr.Dataset, name: str = "") -> str:
+    """What a result was measured under that others of its kind were not, in one word; empty for the usual.
+
+    It is stored as the attribute `condition`. Version 0.1 did not store it: then it is told by the result's
+    name, and by what the result holds: `sequence` is a surface under several dropout masks, `train` an
+    evaluation of training images, `equal` frequency noise of equal power in every ring, and `n5` the
+    robustness of the mean of five passes.
+
+    Args:
+        dataset: The result.
+        name: What it is called among the results of its network.
+    """
+    if "condition" in dataset.attrs:
+        return str(dataset.attrs["condition"])
+    if named := _NAMES_BEFORE.fullmatch(name):
+        return str(named[named.lastindex or 0])
+    kind, protocol = dataset.attrs.get("kind"), attribute(dataset, "protocol")
+    mode = str(protocol.get("dropout"))
+    told = {
+        "surface": "sequence" if "mask" in dataset.dims else "",
+        "evaluation": "train" if (protocol.get("data") or {}).get("split") == "train" else "",
+        "noise": "equal" if str(dataset.attrs.get("equal_power")) == "True" else "",
+        "robustness": f"n{mode.partition(':')[2]}" if mode.startswith("ensemble:") else "",
+    }
+    return told.get(str(kind), "")
 
 
 def attribute(dataset: xr.Dataset, name: str) -> Any:
@@ -135,3 +152,26 @@ def differences(first: dict[str, Any], second: dict[str, Any], prefix: str = "")
         elif json.dumps(a, default=plain) != json.dumps(b, default=plain):
             found.append(f"{prefix}{key}")
     return found
+
+
+def installed_version(package: str) -> str | None:
+    """Version of an installed package; None for one that is not (a checkout on the path)."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def provenance(seconds: float) -> dict[str, Any]:
+    """Versions of what computed a result, when, and how long it took.
+
+    Args:
+        seconds: Wall-clock time of the computation.
+    """
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "versions": {package: installed_version(package) for package in PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }

@@ -9,7 +9,8 @@ import xarray as xr
 
 from landscape.errors import ResultError
 from landscape.files import atomic_path
-from landscape.results.schema import ATTRIBUTES, KINDS, attribute
+from landscape.results.kinds import KINDS
+from landscape.results.schema import ATTRIBUTES, attribute, condition
 
 
 def check_place(path: str | Path) -> Path:
@@ -56,24 +57,29 @@ def load(path: str | Path) -> xr.Dataset:
         dataset = xr.open_zarr(path, consolidated=False).load()
     except Exception as error:  # zarr raises many kinds for a damaged store
         raise ResultError(f"{path} cannot be read as a zarr store: {error}") from error
-    return checked(_with_plain_words(dataset), str(path))
+    return checked(_with_plain_words(dataset), str(path), Path(path).stem)
 
 
-def checked(dataset: xr.Dataset, place: str) -> xr.Dataset:
-    """The dataset, if it is a whole result of ours.
+def checked(dataset: xr.Dataset, place: str, name: str) -> xr.Dataset:
+    """The dataset with its `condition`, if it is a whole result of ours.
+
+    Args:
+        dataset: What was read.
+        place: Where, for the message.
+        name: What it is called there.
 
     Raises:
-        ResultError: If it is of no known kind, or variables or attributes are missing; `place` names it.
+        ResultError: If it is of no known kind, or variables or attributes are missing.
     """
-    variables = KINDS.get(str(dataset.attrs.get("kind")))
-    if variables is None:
+    kind = KINDS.get(str(dataset.attrs.get("kind")))
+    if kind is None:
         raise ResultError(f"{place} is readable, but not a result of landscape")
-    missing = [name for name in variables if name not in dataset]
+    missing = [variable for variable in kind.variables if variable not in dataset]
     if missing:
         raise ResultError(f"{place} is damaged: {', '.join(missing)} is missing; copy or measure it again")
-    for name in ATTRIBUTES:
-        attribute(dataset, name)
-    return dataset
+    for needed in ATTRIBUTES:
+        attribute(dataset, needed)
+    return dataset.assign_attrs(condition=condition(dataset, name))
 
 
 def _with_plain_words(dataset: xr.Dataset) -> xr.Dataset:

@@ -6,19 +6,16 @@ from landscape.surface.directions import (
     random,
     random_directions,
 )
-from landscape.surface.eigenvectors import from_eigenvectors
 from landscape.surface.flatness import flatness
-from landscape.surface.grid import axis, coarse_to_fine, covering
-from landscape.surface.mesh import Mesh
+from landscape.surface.grid import Mesh, axis, coarse_to_fine, covering
 from landscape.surface.norms import NORMS, Norm, normalised
 from landscape.surface.plane import plane, shuffled, surface
 from landscape.surface.quadratic import Quadratic, fit
 from landscape.surface.roughness import roughness
 from landscape.surface.series import line, principal, triangle
-from landscape.surface.span import find_span
-from landscape.surface.stored import as_arrays, from_arrays, from_tensors
+from landscape.surface.stored import as_arrays, from_arrays, from_eigenvectors, from_tensors
 from landscape.surface.trajectory import polar, project
-from landscape.surface.tuning import tuned
+from landscape.surface.tuning import find_span, tuned
 
 __all__ = [
     "NORMS",

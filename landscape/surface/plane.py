@@ -14,12 +14,10 @@ from torch import Tensor
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.parameters import Parameters
-from landscape.progress import Progress, silent
 from landscape.surface.directions import Directions
-from landscape.surface.grid import axis
-from landscape.surface.mesh import Mesh, Place
+from landscape.surface.grid import Mesh, Place, axis
 from landscape.surface.points import WITHIN, point
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 ANCHORS = 9
 """Points, at most, that every sample is evaluated at for the others to lean on: the coarsest 3×3 grid."""

@@ -2,7 +2,7 @@
 
 from landscape import analyses
 from landscape.analyses import Settings
-from landscape.analyses.panels import panel_plan
+from landscape.analyses.plans import panel_plan
 from landscape.comparison.identity import renamed
 from landscape.network import Network
 from landscape.zoo import build, parse

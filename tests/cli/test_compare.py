@@ -41,7 +41,7 @@ def files(folder):
 @pytest.fixture
 def measured(monkeypatch):
     """The measurements that are really made, as (network, kind)."""
-    module = importlib.import_module("landscape.analyses.compare")
+    module = importlib.import_module("landscape.analyses.running")
     original, calls = module.recipe, []
 
     def spying(kind):
@@ -161,7 +161,7 @@ def test_a_damaged_result_is_measured_again(folder, run, measured):
 
 
 def test_an_interrupted_comparison_goes_on_where_it_was(folder, run, measured, monkeypatch):
-    module = importlib.import_module("landscape.analyses.compare")
+    module = importlib.import_module("landscape.analyses.running")
     spying, broken = module.recipe, []
 
     def interrupting(kind):

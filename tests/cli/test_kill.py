@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ZYGOTE = """
 import json, os, sys
 import gudhi, scipy.ndimage, torch._dynamo, torch._refs, torch.distributed.fsdp, zarr
-import landscape.analyses, landscape.checkpoint, landscape.cli.answer, landscape.cli.surface, landscape.data
+import landscape.analyses, landscape.checkpoint, landscape.cli.measuring, landscape.cli.surface
+import landscape.data
 from landscape.cli import main
 from landscape.zoo import build, parse
 build(parse("cifar-resnet20:width=4"))
@@ -97,9 +98,14 @@ def surface(checkpoint: Path, place: Path, *options: str) -> list[str]:
     return ["surface", str(checkpoint), *small, *options, "--out", str(place)]
 
 
-def items(folder: Path) -> dict[str, int]:
+def items(folder: Path, result: str = "") -> dict[str, int]:
     """Each finished item, and when it was written."""
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob(".*.part/*.npz")}
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob(f".{result}*.part/*.npz")}
+
+
+def written(folder: Path) -> dict[str, int]:
+    """Each result, and when it was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*.zarr/zarr.json")}
 
 
 def assert_identical(found: xr.Dataset, expected: xr.Dataset) -> None:
@@ -195,3 +201,51 @@ def test_what_a_killed_run_has_can_be_looked_at(zygote: Zygote, dropping: Path, 
     # Once it is finished there is nothing to look at, and the result stays as it is.
     assert zygote([*command, "--partial"]) == 1
     assert_identical(load(place), finished)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_a_comparison_killed_inside_a_surface_goes_on_where_it_was(
+    zygote: Zygote, dropping: Path, tmp_path: Path
+):
+    small = ("--samples", "16", "--batch-size", "8", "--steps", "5", "--span", "0.2", "--predictions", "8")
+    sizes = ("--maps", "4", "--spectrum-batch", "8", "--directions", "2", "--draws", "2", "--quiet")
+    command = ["compare", str(dropping), *small, *sizes, "--out", str(tmp_path / "out")]
+    folder, before = tmp_path / "out" / "datasets" / "dropping", {}
+    for enough in (2, 6):
+        killed = zygote(command, kill_when=lambda t, n=enough: len(items(folder, "surface")) >= n)
+        assert killed == -signal.SIGKILL
+        assert not (folder / "surface.zarr").exists()
+        there = items(folder, "surface")
+        assert before.items() <= there.items()  # what was finished was not evaluated again
+        assert len(there) >= enough
+        before = there
+    finished = written(folder)
+    assert zygote(command) == 0
+    assert not items(folder)
+    assert finished.items() <= written(folder).items()
+    whole = tmp_path / "whole" / "s.zarr"
+    same = ("--split", "train", "--dropout", "fixed")
+    assert zygote(surface(dropping, whole, *same)) == 0
+    assert_identical(load(folder / "surface.zarr"), load(whole))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_top_eigenvalues_killed_on_the_way_go_on_where_they_were(
+    zygote: Zygote, dropping: Path, tmp_path: Path
+):
+    def command(place: Path) -> list[str]:
+        small = ("--samples", "16", "--top-k", "2", "--tolerance", "0.01", "--quiet")
+        return ["hessian", str(dropping), *small, "--out", str(place)]
+
+    place, before = tmp_path / "h.zarr", {}
+    for enough in (3, 8):
+        killed = zygote(command(place), kill_when=lambda t, n=enough: len(items(tmp_path)) >= n)
+        assert killed == -signal.SIGKILL
+        there = items(tmp_path)
+        assert before.items() <= there.items()
+        assert len(there) >= enough
+        before = there
+    assert zygote(command(place)) == 0
+    assert not items(tmp_path)
+    assert zygote(command(tmp_path / "whole" / "h.zarr")) == 0
+    assert_identical(load(place), load(tmp_path / "whole" / "h.zarr"))

@@ -11,7 +11,7 @@ import xarray as xr
 
 from landscape.comparison.conditional import REFERENCE, conditional
 from landscape.errors import ResultError
-from landscape.figures.conditions import caption, conditions
+from landscape.figures.comparison.conditions import caption, conditions
 from landscape.results import attribute, stamp
 from tests.comparison.test_verdicts import spectrum
 

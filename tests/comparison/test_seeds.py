@@ -11,11 +11,10 @@ from scipy import stats
 
 from landscape.comparison import members, pooled, verdicts
 from landscape.comparison.identity import common_name, groups, without_seed
-from landscape.comparison.pooling import MEANS, together
-from landscape.comparison.rows import ROWS
+from landscape.comparison.pooling import together
 from landscape.errors import ResultError
-from landscape.figures.reductions import batch_maximum
-from landscape.results import attribute
+from landscape.figures.style.reductions import batch_maximum
+from landscape.results import KINDS, attribute
 from tests.figures import seeds, synthetic
 
 FAMILY = seeds.family()
@@ -209,7 +208,7 @@ def test_the_intervals_of_a_flatness_are_over_seeds():
 
 def test_pictures_are_those_of_the_first_seed():
     for kind in FAMILY["gap-seed0"]:
-        if kind not in (*MEANS, *ROWS):
+        if KINDS[kind].pooling == "first":
             assert POOLED["gap"][kind].attrs["pooling"] == "first"
             xr.testing.assert_equal(POOLED["gap"][kind], GAP[0][kind])
     assert {"surface", "maps", "similarity"} <= {

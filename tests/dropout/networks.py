@@ -1,7 +1,5 @@
 """Networks whose dropout is no layer of PyTorch's, each beside its masks written out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,18 +1,16 @@
 """Dropout masks: a function of seed, draw, layer and sample, and of nothing else."""
 
-from __future__ import annotations
-
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from landscape.dropout import OrdinaryDropout, dropout_layers, dropout_masks, keep_mask
 from landscape.errors import LandscapeError
-from landscape.objective import Objective
-from landscape.zoo import build, parse
+from tests.build import hooks, objective
+
+DROPPING = "cifar-resnet20:width=4,dropout=0.3"
 
 
 def network(*layers: nn.Module) -> nn.Module:
@@ -36,22 +34,15 @@ def test_a_samples_mask_does_not_depend_on_where_its_batch_begins(shape: tuple[i
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 7])
 def test_losses_do_not_depend_on_the_micro_batch(micro_batch: int):
-    rng = np.random.default_rng(0)
-    inputs = torch.from_numpy(rng.standard_normal((7, 3, 8, 8)))
-    data = inputs, torch.from_numpy(rng.integers(0, 10, 7))
-    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
-    options = {"dropout": "fixed", "dtype": torch.float64}
-    whole, _ = Objective(module, data, micro_batch=7, **options).sample_losses()
-    parts, _ = Objective(module, data, micro_batch=micro_batch, **options).sample_losses()
+    whole, parts = (
+        objective(DROPPING, count=7, micro_batch=size, dropout="fixed").sample_losses()[0]
+        for size in (7, micro_batch)
+    )
     torch.testing.assert_close(parts, whole, rtol=1e-12, atol=1e-12)
 
 
 def test_a_subset_keeps_the_masks_of_its_samples():
-    rng = np.random.default_rng(0)
-    inputs = torch.from_numpy(rng.standard_normal((7, 3, 8, 8)))
-    data = inputs, torch.from_numpy(rng.integers(0, 10, 7))
-    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
-    whole = Objective(module, data, dropout="fixed", dtype=torch.float64)
+    whole = objective(DROPPING, count=7, dropout="fixed")
     part, _ = whole.subset(2, 6).subset(1, 3).sample_losses()
     torch.testing.assert_close(part, whole.sample_losses()[0][3:5], rtol=1e-12, atol=1e-12)
 
@@ -145,16 +136,16 @@ def test_unsupported_kinds_are_refused_by_name(layer: nn.Module):
         dropout_masks(module, seed=0),
     ):
         pass
-    assert not any(part._forward_hooks for part in module.modules())
+    assert hooks(module) == 0
 
 
 def test_hooks_are_removed_after_a_run_and_after_an_error():
     module = network(nn.Dropout(0.5), nn.Linear(3, 2))
     masked(module, torch.ones(1, 3), seed=0)
-    assert not any(part._forward_hooks for part in module.modules())
+    assert hooks(module) == 0
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         masked(module, torch.ones(1, 4), seed=0)
-    assert not any(part._forward_hooks for part in module.modules())
+    assert hooks(module) == 0
 
 
 def test_other_hooks_see_the_masked_output():
@@ -177,13 +168,9 @@ def test_torchs_random_state_is_neither_read_nor_changed():
 
 
 def test_off_fixed_and_fresh():
-    rng = np.random.default_rng(0)
-    inputs = torch.from_numpy(rng.standard_normal((4, 3, 8, 8), dtype=np.float32))
-    data = inputs, torch.from_numpy(rng.integers(0, 10, 4))
-    module = build(parse("cifar-resnet20:width=4,dropout=0.5"))
-
     def losses(mode: str, draw: int) -> Tensor:
-        return Objective(module, data, dropout=mode).sample_losses(draw=draw)[0]
+        one = objective(DROPPING, count=4, dropout=mode, dtype=torch.float32)
+        return one.sample_losses(draw=draw)[0]
 
     assert torch.equal(losses("off", 0), losses("off", 1))
     assert torch.equal(losses("fixed", 0), losses("fixed", 1))

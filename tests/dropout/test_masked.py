@@ -1,7 +1,5 @@
 """Dropout that is no layer: masked by sample, differentiable twice, and right against masks written out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

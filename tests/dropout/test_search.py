@@ -1,7 +1,5 @@
 """What is found of a network's dropout, what stays off by name, and what says so."""
 
-from __future__ import annotations
-
 import random
 import re
 import warnings

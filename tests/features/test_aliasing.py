@@ -1,8 +1,7 @@
 """The share of power that subsampling folds back, against counts of frequencies."""
 
-from __future__ import annotations
-
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,14 +13,12 @@ from landscape.errors import LandscapeError
 from landscape.features import aliasing
 from landscape.features.aliasing import aliased_share
 from landscape.objective import Objective
-from landscape.zoo import build, parse
+from tests import build
+from tests.build import hooks, maps
 from tests.features.test_blocks import TorchvisionStyle
 from tests.layout.networks import Permute
 
-
-def objective(module: nn.Module, count: int = 6, size: int = 16, **options) -> Objective:
-    inputs = torch.from_numpy(np.random.default_rng(0).standard_normal((count, 3, size, size)))
-    return Objective(module, (inputs, torch.zeros(count, dtype=torch.int64)), dtype=torch.float64, **options)
+objective = partial(build.objective, size=16, classes=1)
 
 
 def paper_share(z: np.ndarray, factor: int) -> np.ndarray:
@@ -60,7 +57,7 @@ def test_a_constant_map_has_no_share():
 
 
 def test_smoothing_in_front_of_each_subsampling_layer():
-    result = aliasing(objective(build(parse("cifar-resnet20:width=4,blur"))))
+    result = aliasing(objective("cifar-resnet20:width=4,blur"))
     assert list(result.layer.values) == ["layer2.0.conv1", "layer3.0.conv1"]
     assert list(result.smoothing.values) == ["smooth1.0", "smooth2.0"]
     assert list(result.factor.values) == [2, 2]
@@ -68,21 +65,11 @@ def test_smoothing_in_front_of_each_subsampling_layer():
 
 
 def test_shares_are_those_of_the_maps_before_and_after():
-    given = objective(build(parse("cifar-resnet20:width=4,blur")), micro_batch=4)
-    maps: dict[str, list[np.ndarray]] = {"layer1.2": [], "smooth1.0": []}
-    given.checked("value")  # whose passes hooks would see
-    handles = [
-        given.network.module.get_submodule(name).register_forward_hook(
-            lambda _m, _a, out, parts=parts: parts.append(out.numpy().copy())
-        )
-        for name, parts in maps.items()
-    ]
-    list(given.outputs())
-    for handle in handles:
-        handle.remove()
+    given = objective("cifar-resnet20:width=4,blur", micro_batch=4)
     row = aliasing(given).sel(layer="layer2.0.conv1")
-    for name, parts in zip(("before", "after"), maps.values(), strict=True):
-        shares = paper_share(np.concatenate(parts), 2)
+    around = maps(given, ["layer1.2", "smooth1.0"])
+    for name, z in zip(("before", "after"), around.values(), strict=True):
+        shares = paper_share(z, 2)
         assert float(row[name]) == pytest.approx(shares.mean(), rel=1e-10)
         error = shares.std(ddof=1) / len(shares) ** 0.5
         assert float(row[f"{name}_standard_error"]) == pytest.approx(error, rel=1e-10)
@@ -100,7 +87,7 @@ PLACES = {
 
 @pytest.mark.parametrize(("spec", "expected"), PLACES.items())
 def test_places_in_networks_of_the_zoo(spec: str, expected: list[tuple[str, str]]):
-    result = aliasing(objective(build(parse(spec)), size=32))
+    result = aliasing(objective(spec, size=32))
     found = list(zip(result.layer.values, result.smoothing.values, strict=True))
     assert found[: len(expected)] == expected
     smoothed = result.smoothing.values != ""
@@ -108,7 +95,10 @@ def test_places_in_networks_of_the_zoo(spec: str, expected: list[tuple[str, str]
 
 
 def test_a_shortcut_that_runs_last_is_the_same_place():
-    assert list(aliasing(objective(TorchvisionStyle().eval())).layer.values) == ["maxpool", "layer2.0.conv1"]
+    assert list(aliasing(objective(TorchvisionStyle().eval())).layer.values) == [
+        "maxpool",
+        "layer2.0.conv1",
+    ]
 
 
 class Slicing(nn.Module):
@@ -154,7 +144,7 @@ def test_no_hook_survives_an_error():
     module = nn.Sequential(nn.Conv2d(3, 2, 3, 2), Broken())
     with pytest.raises(LandscapeError, match="on purpose"):
         aliasing(objective(module))
-    assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+    assert hooks(module) == 0
 
 
 class BlurPool(nn.Module):

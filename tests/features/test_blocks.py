@@ -1,7 +1,5 @@
 """Blocks of networks that nobody registered: written here as others write them."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Hooks that leave no trace, and the layers that networks offer by themselves."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest
@@ -10,15 +8,9 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.features import Layer, capture, find_layers
-from landscape.zoo import build, parse
+from tests.build import hooks, zoo
 
-
-def images(count: int = 2, size: int = 8) -> Tensor:
-    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(0))
-
-
-def hooks(module: nn.Module) -> int:
-    return sum(len(part._forward_hooks) for part in module.modules())
+IMAGES = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
 class Failing(nn.Module):
@@ -34,51 +26,47 @@ class Failing(nn.Module):
 
 
 def test_maps_arrive_in_the_order_of_execution():
-    module = build(parse("cifar-resnet20:width=4"))
+    module = zoo()
     received: list[tuple[str, torch.Size]] = []
     with capture(module, ["layer2.0", "relu"], lambda name, maps: received.append((name, maps.shape))):
-        module(images())
+        module(IMAGES)
     assert received == [("relu", (2, 4, 8, 8)), ("layer2.0", (2, 8, 4, 4))]
 
 
 def test_logits_are_passed_over():
-    module = build(parse("cifar-resnet20:width=4"))
+    module = zoo()
     with capture(module, ["linear"], lambda name, maps: pytest.fail("not a map")):
-        module(images())
+        module(IMAGES)
+
+
+def ignore(name: str, maps: Tensor) -> None:
+    pass
+
+
+def refuse(name: str, maps: Tensor) -> None:
+    raise KeyError(name)
 
 
 def test_no_hook_survives_a_normal_run():
-    module = build(parse("cifar-resnet20:width=4"))
-    with capture(module, ["relu"], lambda name, maps: None):
-        assert hooks(module) == 1
-        module(images())
+    module = zoo()
+    with capture(module, ["relu"], ignore):
+        assert len(module.relu._forward_hooks) == 1
+        module(IMAGES)
     assert hooks(module) == 0
 
 
-def test_no_hook_survives_a_bad_name():
-    module = build(parse("cifar-resnet20:width=4"))
-    with (
-        pytest.raises(LandscapeError, match=r"no layer is named 'layer1.7'.*layer1\.\d"),
-        capture(module, ["relu", "layer1.7"], lambda name, maps: None),
-    ):
-        pass
-    assert hooks(module) == 0
-
-
-def test_no_hook_survives_an_exception_in_the_module():
-    module = Failing()
-    with pytest.raises(ValueError, match="on purpose"), capture(module, ["first"], lambda name, maps: None):
-        module(images())
-    assert hooks(module) == 0
-
-
-def test_no_hook_survives_an_exception_in_the_callback():
-    def refuse(name: str, maps: Tensor) -> None:
-        raise KeyError(name)
-
-    module = Failing()
-    with pytest.raises(KeyError), capture(module, ["first"], refuse):
-        module(images())
+@pytest.mark.parametrize(
+    ("module", "layers", "callback", "error", "message"),
+    [
+        (zoo(), ["relu", "layer1.7"], ignore, LandscapeError, r"no layer is named 'layer1.7'.*layer1\.\d"),
+        (Failing(), ["first"], ignore, ValueError, "on purpose"),
+        (Failing(), ["first"], refuse, KeyError, "first"),
+    ],
+    ids=["a bad name", "an exception in the module", "an exception in the callback"],
+)
+def test_no_hook_survives(module: nn.Module, layers: list[str], callback, error: type, message: str):
+    with pytest.raises(error, match=message), capture(module, layers, callback):
+        module(IMAGES)
     assert hooks(module) == 0
 
 
@@ -98,7 +86,7 @@ LAYERS = {
 
 @pytest.mark.parametrize(("spec", "expected"), LAYERS.items())
 def test_zoo_networks_offer_stem_and_blocks(spec: str, expected: list[tuple[str, str, int]]):
-    assert find_layers(build(parse(spec))) == [Layer(*fields) for fields in expected]
+    assert find_layers(zoo(spec)) == [Layer(*fields) for fields in expected]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +99,7 @@ def test_zoo_networks_offer_stem_and_blocks(spec: str, expected: list[tuple[str,
     ],
 )
 def test_smoothing_layers_follow_the_block_before_them(spec: str, smoothed: list[tuple[str, int]]):
-    layers = find_layers(build(parse(spec)))
+    layers = find_layers(zoo(spec))
     assert [(layer.name, layer.stage) for layer in layers if layer.kind == "smoothing"] == smoothed
     for before, layer in pairwise(layers):
         if layer.kind == "smoothing":
@@ -119,11 +107,11 @@ def test_smoothing_layers_follow_the_block_before_them(spec: str, smoothed: list
 
 
 def test_layers_are_found_in_the_order_of_execution():
-    module = build(parse("resnet18:width=4,blur"))
+    module = zoo("resnet18:width=4,blur")
     names = [layer.name for layer in find_layers(module)]
     received: list[str] = []
     with capture(module, names, lambda name, maps: received.append(name)):
-        module(images())
+        module(IMAGES)
     assert received == names
 
 
@@ -142,13 +130,13 @@ def test_other_networks_offer_their_children():
 
 @pytest.mark.parametrize("patterns", ["layer2.?,conv1", ["layer2.?", "conv1"]])
 def test_patterns_choose_layers_and_keep_what_is_known_of_them(patterns: str | list[str]):
-    found = find_layers(build(parse("cifar-resnet20:width=4")), patterns)
+    found = find_layers(zoo(), patterns)
     assert found == [Layer("conv1", "block", 0), *(Layer(f"layer2.{i}", "block", 2) for i in range(3))]
 
 
 def test_a_pattern_without_a_match_is_refused():
     with pytest.raises(LandscapeError, match=r"no layer is named 'layr1\.0'.*layer1\.0"):
-        find_layers(build(parse("cifar-resnet20:width=4")), "relu,layr1.0")
+        find_layers(zoo(), "relu,layr1.0")
 
 
 @pytest.mark.parametrize("patterns", [None, []])

@@ -1,10 +1,9 @@
 """Covariance with the centre against plain NumPy, and against what a blur does to white noise."""
 
-from __future__ import annotations
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from landscape.errors import LandscapeError
@@ -12,12 +11,13 @@ from landscape.features import covariance
 from landscape.objective import Objective
 from landscape.zoo.config import Smoothing
 from landscape.zoo.layers import Smooth
+from tests import build
 
 
 def objective(module: nn.Module, count: int = 40, size: int = 9, **options) -> Objective:
-    inputs = torch.from_numpy(np.random.default_rng(0).standard_normal((count, 3, size, size)))
-    inputs = inputs.cumsum(3) + 10  # neighbours along a row are alike
-    return Objective(module, (inputs, torch.zeros(count, dtype=torch.int64)), dtype=torch.float64, **options)
+    samples = build.images(count, size, classes=1)
+    alike = replace(samples, inputs=samples.inputs.cumsum(3) + 10)  # neighbours along a row
+    return build.objective(module, alike, **options)
 
 
 def layer(part: nn.Module) -> nn.Module:
@@ -89,11 +89,9 @@ def test_dimensions_and_layers():
     assert {"kind", "stage", "depth"} <= set(found.data_vars)
 
 
-def test_a_negative_window_is_refused():
-    with pytest.raises(LandscapeError, match="the window is -1"):
-        covariance(objective(layer(nn.Identity())), window=-1)
-
-
-def test_a_layer_without_a_map_is_refused():
-    with pytest.raises(LandscapeError, match="no feature map"):
-        covariance(objective(layer(nn.Identity())), "3")
+@pytest.mark.parametrize(
+    ("options", "message"), [({"window": -1}, "the window is -1"), ({"layers": "3"}, "no feature map")]
+)
+def test_bad_requests(options: dict, message: str):
+    with pytest.raises(LandscapeError, match=message):
+        covariance(objective(layer(nn.Identity())), **options)

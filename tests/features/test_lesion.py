@@ -1,7 +1,5 @@
 """Removing blocks, against networks in which the block was replaced by hand."""
 
-from __future__ import annotations
-
 import copy
 import math
 
@@ -15,27 +13,19 @@ from landscape.features import lesion
 from landscape.features.lesion import removed
 from landscape.network import Network
 from landscape.objective import Objective
-from landscape.zoo import ModelConfig, build, parse, smoothed
+from landscape.zoo import smoothed
 from landscape.zoo.blocks import PreactivationBlock, ResidualBlock
+from tests import build
+from tests.build import hooks
 from tests.cases import randomised
 
 
-def samples(count: int = 9) -> tuple[Tensor, Tensor]:
-    rng = np.random.default_rng(0)
-    inputs = torch.from_numpy(rng.standard_normal((count, 3, 8, 8)))
-    return inputs, torch.from_numpy(rng.integers(0, 10, count))
-
-
 def objective(module: nn.Module, **options) -> Objective:
-    return Objective(module, samples(), **{"dtype": torch.float64, "micro_batch": 4} | options)
+    return build.objective(module, count=9, **{"micro_batch": 4} | options)
 
 
-def zoo(spec: str) -> nn.Module:
-    return randomised(build(parse(spec))).eval()
-
-
-def hooks(module: nn.Module) -> int:
-    return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in module.modules())
+def zoo(spec: str = "cifar-resnet20:width=2") -> nn.Module:
+    return build.zoo(spec, seed=0)
 
 
 class Skip(nn.Module):
@@ -61,10 +51,13 @@ def replaced(module: nn.Module, name: str, by: nn.Module) -> nn.Module:
     return other
 
 
+SAMPLES = build.images(9)
+
+
 def losses(module: nn.Module) -> tuple[np.ndarray, np.ndarray]:
     """NLL of each sample and whether it is right, one at a time."""
     rows = []
-    for image, target in zip(*samples(), strict=True):
+    for image, target in zip(SAMPLES.inputs, SAMPLES.targets, strict=True):
         logits = module.double()(image[None])[0].detach()
         rows.append((float(logits.logsumexp(0) - logits[target]), float(logits.argmax() == target)))
     nll, correct = np.array(rows).T
@@ -208,12 +201,12 @@ def test_vgg_loses_convolution_blocks():
 
 
 def test_dimensions_depth_and_attributes():
-    result = lesion(objective(zoo("cifar-resnet20:width=2")))
+    result = lesion(objective(zoo()))
     assert result.nll.dims == ("block",)
     assert list(result.stage.values) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     np.testing.assert_allclose(result.depth, np.arange(1, 10) / 9)  # behind the stem
     assert all({"long_name", "units"} <= set(variable.attrs) for variable in result.data_vars.values())
-    part = lesion(objective(zoo("cifar-resnet20:width=2")), blocks=["layer3.?"])
+    part = lesion(objective(zoo()), blocks=["layer3.?"])
     np.testing.assert_array_equal(part.nll, result.nll[-3:])
     np.testing.assert_array_equal(part.depth, result.depth[-3:])
 
@@ -226,7 +219,7 @@ def test_the_intact_network_runs_in_the_protocol(options: dict):
 
 
 def test_smoothing_put_behind_a_block_stays():
-    network = Network(zoo("cifar-resnet20:width=2"))
+    network = Network(zoo())
     behind_stage, behind_block = (smoothed(network, place) for place in ("layer1", "layer1.2"))
     a, b = (lesion(objective(one.module), blocks="layer1.2") for one in (behind_stage, behind_block))
     np.testing.assert_allclose(a.nll, b.nll, rtol=1e-12)
@@ -234,7 +227,7 @@ def test_smoothing_put_behind_a_block_stays():
 
 
 def test_no_hook_survives():
-    module = zoo("cifar-resnet20:width=2")
+    module = zoo()
     one = objective(module)
     before = one.value().nll
     lesion(one, blocks="layer1.0")
@@ -274,5 +267,4 @@ def test_a_network_without_blocks_is_refused():
     module = nn.Sequential(nn.Conv2d(3, 2, 8), nn.Flatten(), nn.Linear(2, 10))
     with pytest.raises(LandscapeError, match="Sequential offers no block"):
         lesion(objective(module))
-    config = ModelConfig(architecture="cifar-resnet", width=2)
-    assert math.isfinite(lesion(objective(build(config)), blocks="layer1.0").nll.item())
+    assert math.isfinite(lesion(objective(build.zoo("cifar-resnet20:width=2")), blocks="layer1.0").nll.item())

@@ -1,13 +1,12 @@
 """The dataset of feature statistics: a plain two-pass formula, published weights, and the protocol."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch import Tensor, nn
 
 from landscape.checkpoint import load
@@ -18,23 +17,13 @@ from landscape.objective import Objective
 from landscape.results import load as load_result
 from landscape.results import provenance, save, stamp
 from landscape.samples import Normalisation, Samples
-from landscape.zoo import build, parse
+from tests.build import Counting, hooks, maps, objective, zoo
 
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 # shared/data/README.md: ResNet-20, first 256 test images; stem after its ReLU, then each residual block.
 VARIANCE = [0.11859, 0.19929, 0.34947, 0.35101, 0.31903, 0.37841, 0.38994, 0.48312, 0.45963, 1.61017]
 HIGH_FREQUENCY = [-5.5248, -5.0472, -5.2637, -5.7443, -4.0837, -4.2101, -4.1907, -2.3319, -2.2024, -2.7801]
-
-
-def samples(count: int = 6, size: int = 8) -> tuple[Tensor, Tensor]:
-    rng = np.random.default_rng(0)
-    inputs = torch.from_numpy(rng.standard_normal((count, 3, size, size)))
-    return inputs, torch.from_numpy(rng.integers(0, 10, count))
-
-
-def objective(module: nn.Module, size: int = 8, **options) -> Objective:
-    return Objective(module, samples(size=size), dtype=torch.float64, **options)
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +37,6 @@ def test_images(shared_data: Path) -> Samples:
 def pretrained(shared_data: Path, depth: int, data: Samples, **options) -> Objective:
     (path,) = (shared_data / "pretrained").glob(f"resnet{depth}-*.th")
     return Objective(Network(load(path).module, IMAGENET), data, **options)
-
-
-def kept(objective: Objective, names: list[str]) -> dict[str, np.ndarray]:
-    """Every map, float64, shape (sample, channel, height, width)."""
-    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    module = objective.network.module
-    handles = [
-        module.get_submodule(name).register_forward_hook(
-            lambda _m, _a, out, name=name: found[name].append(out.double().numpy().copy())
-        )
-        for name in names
-    ]
-    list(objective.outputs())
-    for handle in handles:
-        handle.remove()
-    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def paper(z: np.ndarray) -> dict[str, np.ndarray]:
@@ -87,8 +60,8 @@ def paper(z: np.ndarray) -> dict[str, np.ndarray]:
 
 def check_against_paper(objective: Objective, tolerance: float) -> None:
     result = measure(objective)
-    for name, z in kept(objective, list(result.layer.values)).items():
-        for quantity, expected in paper(z).items():
+    for name, z in maps(objective, result.layer.values).items():
+        for quantity, expected in paper(z.astype(np.float64)).items():
             found = result.sel(layer=name)[quantity].values
             found = found[: len(expected)] if np.ndim(expected) else found
             np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=f"{name} {quantity}")
@@ -111,8 +84,7 @@ SMALL = ["cifar-resnet20:width=4", "cifar-resnet20:width=4,blur", "cifar-preresn
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("spec", SMALL)
 def test_small_networks_against_the_papers_formulas(spec: str, dtype: torch.dtype, tolerance: float):
-    data = samples(10, 32)
-    check_against_paper(Objective(build(parse(spec)), data, dtype=dtype, micro_batch=4), tolerance)
+    check_against_paper(objective(spec, count=10, size=32, dtype=dtype, micro_batch=4), tolerance)
 
 
 def test_published_resnet20_against_the_reference_values(shared_data: Path, test_images: Samples):
@@ -123,7 +95,7 @@ def test_published_resnet20_against_the_reference_values(shared_data: Path, test
 
 
 def test_dimensions_coordinates_and_attributes():
-    result = measure(objective(build(parse("cifar-resnet20:width=4,blur"))))
+    result = measure(objective("cifar-resnet20:width=4,blur"))
     assert result.spatial_variance.dims == ("layer",)
     assert result.delta_log_amplitude.dims == ("layer", "frequency")
     assert list(result.kind.values[[0, 1, 4]]) == ["stem", "block", "smoothing"]
@@ -135,7 +107,7 @@ def test_dimensions_coordinates_and_attributes():
 
 
 def test_shorter_spectra_are_padded_with_nan():
-    result = measure(objective(build(parse("cifar-resnet20:width=4"))))
+    result = measure(objective())
     last = result.sel(layer="layer3.2")  # 2×2 maps have no frequency but zero
     for name in ("frequency_pi", "log_amplitude", "delta_log_amplitude"):
         assert list(np.isfinite(last[name].values)) == [True, False, False, False]
@@ -146,7 +118,7 @@ def test_shorter_spectra_are_padded_with_nan():
 
 
 def test_maps_of_one_pixel_have_no_variance():
-    result = measure(objective(build(parse("vgg11:width=4,head=gap")), size=16))
+    result = measure(objective("vgg11:width=4,head=gap", size=16))
     assert int(result.height[-1]) == 1
     assert np.isnan(result.spatial_variance[-1])
     assert np.isfinite(result.spatial_variance[:-1]).all()
@@ -155,7 +127,7 @@ def test_maps_of_one_pixel_have_no_variance():
 @pytest.mark.parametrize("micro_batch", [1, 4])
 @pytest.mark.parametrize("spec", ["cifar-resnet20:width=4", "cifar-resnet20:width=4,dropout=0.3"])
 def test_micro_batches_do_not_change_the_result(spec: str, micro_batch: int):
-    module = build(parse(spec))
+    module = zoo(spec)
     whole = measure(objective(module, micro_batch=6, dropout="fixed"))
     parts = measure(objective(module, micro_batch=micro_batch, dropout="fixed"))
     for name, variable in whole.drop_vars("kind").data_vars.items():
@@ -163,7 +135,7 @@ def test_micro_batches_do_not_change_the_result(spec: str, micro_batch: int):
 
 
 def test_standard_error_is_over_samples():
-    module = build(parse("cifar-resnet20:width=4"))
+    module = zoo()
     whole = measure(objective(module), "relu")
     single = [measure(objective(module).subset(i, i + 1), "relu").spatial_variance.item() for i in range(6)]
     expected = np.std(single, ddof=1) / np.sqrt(6)
@@ -206,11 +178,11 @@ def test_a_layer_that_runs_twice_is_left_out_with_a_reason():
 @pytest.mark.parametrize("layers", ["linear", ["relu", "linear"]])
 def test_a_layer_without_a_map_is_refused(layers: str | list[str]):
     with pytest.raises(LandscapeError, match=r"no feature map.*before the head"):
-        measure(objective(build(parse("cifar-resnet20:width=4"))), layers)
+        measure(objective(), layers)
 
 
 def test_no_hook_survives_an_error():
-    module = build(parse("cifar-resnet20:width=4"))
+    module = zoo()
 
     def broken(*_: object) -> None:
         raise ValueError("on purpose")
@@ -219,11 +191,11 @@ def test_no_hook_survives_an_error():
     with pytest.raises(LandscapeError, match="on purpose"):
         measure(objective(module))
     handle.remove()
-    assert not any(part._forward_hooks for part in module.modules())
+    assert hooks(module) == 0
 
 
 def test_the_result_is_saved_and_read_back_without_warnings(tmp_path: Path):
-    result = measure(objective(build(parse("cifar-resnet20:width=4"))))
+    result = measure(objective())
     result = stamp(result, kind="features", network={}, protocol={}, provenance=provenance(0.0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -236,33 +208,27 @@ def test_the_result_is_saved_and_read_back_without_warnings(tmp_path: Path):
 
 
 def test_progress_sees_every_micro_batch():
-    seen: list[tuple[str, int]] = []
-
-    def progress(items, label, total):
-        seen.append((label, total))
-        return items
-
-    measure(objective(build(parse("cifar-resnet20:width=4")), micro_batch=4), progress=progress)
-    assert seen == [("features", 2)]
+    measure(objective(micro_batch=4), progress=(progress := Counting()))
+    assert progress.seen == [("features", 2)]
 
 
 def test_subsampling_and_small_maps_are_marked():
-    result = measure(objective(build(parse("cifar-resnet20:width=4")), size=16))
+    result = measure(objective(size=16))
     assert list(result.layer.values[result.subsampling]) == ["layer2.0", "layer3.0"]
     assert list(result.layer.values[result.small]) == ["layer3.0", "layer3.1", "layer3.2"]
     assert result.attrs["warnings"] == [
         "3 of 10 layers have maps under 8×8 (layer3.0, layer3.1, layer3.2): with so few frequencies, their "
         "spectra say little about what the layer does"
     ]
-    large = measure(objective(build(parse("cifar-resnet20:width=4")), size=32))
+    large = measure(objective(size=32))
     assert large.attrs["warnings"] == []
 
 
 def test_the_error_of_a_change_is_paired():
-    module = build(parse("cifar-resnet20:width=4,blur"))
+    module = zoo("cifar-resnet20:width=4,blur")
     data = objective(module, size=16)
     result = measure(data, "layer1.2,smooth1.0")
-    before, after = (z.reshape(*z.shape[:2], -1) for z in kept(data, list(result.layer.values)).values())
+    before, after = (z.reshape(*z.shape[:2], -1) for z in maps(data, result.layer.values).values())
     change = after.var(2, ddof=1).mean(1) - before.var(2, ddof=1).mean(1)
     found = result.spatial_variance_change_standard_error.values
     assert np.isnan(found[0])
@@ -270,20 +236,51 @@ def test_the_error_of_a_change_is_paired():
 
 
 def test_batch_norm_recalibrated_on_all_samples():
-    module = build(parse("cifar-resnet20:width=4"))
+    module = zoo()
     data = objective(module, batch_norm="recalibrate", micro_batch=2)
     result = measure(data, "layer3.2")
-    expected = [paper(z)["spatial_variance"] for z in kept_recalibrated(data, "layer3.2")]
-    np.testing.assert_allclose(result.spatial_variance, expected, rtol=1e-10)
-
-
-def kept_recalibrated(objective: Objective, name: str) -> list[np.ndarray]:
-    """The maps of the last of the two passes that recalibration makes."""
-    z = kept(objective, [name])[name]
-    return [z[len(z) // 2 :]]
+    z = maps(data, ["layer3.2"])["layer3.2"]
+    last = z[len(z) // 2 :]  # of the two passes that recalibration makes
+    np.testing.assert_allclose(result.spatial_variance, [paper(last)["spatial_variance"]], rtol=1e-10)
 
 
 def test_an_ensemble_is_refused():
-    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
+    module = zoo("cifar-resnet20:width=4,dropout=0.3")
     with pytest.raises(LandscapeError, match=r"ensemble:3, which runs each layer several times"):
         measure(objective(module, dropout="ensemble:3"))
+
+
+# Known signals
+
+
+def through_identity(inputs: Tensor) -> xr.Dataset:
+    module = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Linear(inputs[0].numel(), 2))
+    targets = torch.zeros(len(inputs), dtype=torch.int64)
+    return measure(Objective(module, (inputs, targets), dtype=torch.float64), "0").isel(layer=0)
+
+
+def test_a_sine_wave_through_an_identity_layer():
+    size, k = 16, 5
+    x = torch.arange(size, dtype=torch.float64)
+    wave = torch.sin(2 * np.pi * k * (x[:, None] + x) / size).expand(2, 1, size, size)
+    result = through_identity(wave)
+    expected = np.where(np.arange(size // 2) == k, np.log(size**2 / 2), np.log(1e-6))
+    np.testing.assert_allclose(result.log_amplitude, expected, atol=1e-6)
+    assert result.frequency_pi[k] == 2 * k / size
+    assert float(result.spatial_variance) == pytest.approx(0.5 * size**2 / (size**2 - 1), rel=1e-12)
+    assert float(result.sample_variance) == 0
+    # Both points of the wave, ±(5, 5), lie in the ring of radius 7.07; no others in it have any power.
+    in_ring = sum(round(np.hypot(a, b)) == 7 for a in range(-8, 8) for b in range(-8, 8))
+    ring = (2 * np.log(size**2 / 2) + (in_ring - 2) * np.log(1e-6)) / in_ring
+    assert float(result.radial_log_amplitude[7]) == pytest.approx(ring, abs=1e-6)
+    assert float(result.radial_frequency_pi[7]) == 14 / size
+
+
+def test_white_noise_through_an_identity_layer():
+    """Its variances are 1 by all names; E log |F| = (log n² − γ)/2 where |F|² is exponential."""
+    result = through_identity(torch.from_numpy(np.random.default_rng(0).standard_normal((2000, 3, 8, 8))))
+    level = 0.5 * (np.log(64) - np.euler_gamma)
+    error = result.log_amplitude_standard_error[1:]
+    assert (abs(result.log_amplitude[1:] - level) < 5 * error).all()
+    for name in ("spatial_variance", "sample_variance"):
+        assert abs(float(result[name]) - 1) < 5 * float(result[f"{name}_standard_error"]) < 0.05

@@ -1,7 +1,5 @@
 """Noise of one frequency: its spectrum, where it comes from, and what it does, against plain loops."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 
@@ -16,35 +14,20 @@ from landscape.features.noise import FREQUENCIES, ring, white
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.samples import Normalisation, Samples
-from landscape.zoo import build, parse
+from tests import build
+from tests.build import Counting, Recording, zoo
 
 STD = (0.2, 0.3, 0.25)
 NORMALISATION = Normalisation((0.5, 0.4, 0.6), STD)
 
 
 def samples(count: int = 10, size: int = 8) -> Samples:
-    rng = np.random.default_rng(0)
-    images = torch.from_numpy(rng.uniform(size=(count, 3, size, size)))
-    return Samples(images, torch.from_numpy(rng.integers(0, 10, count)), indices=np.arange(100, 100 + count))
+    return replace(build.images(count, size, "uniform"), indices=np.arange(100, 100 + count))
 
 
 def objective(module: nn.Module | None = None, data: Samples | None = None, **options) -> Objective:
-    module = module or build(parse("cifar-resnet20:width=4"))
-    options = {"dtype": torch.float64, "micro_batch": 4} | options
-    return Objective(Network(module, NORMALISATION), data or samples(), **options)
-
-
-class Recording(nn.Module):
-    """Keeps batches that it sees; its logits are all the same."""
-
-    def __init__(self, seen: list[Tensor]) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-        self.keep = seen.append
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.keep(x.clone())
-        return self.weight.expand(len(x), 10)
+    network = Network(module or zoo(), NORMALISATION)
+    return build.objective(network, data or samples(), **{"micro_batch": 4} | options)
 
 
 def square_ring(height: int, width: int, centre: float, thickness: float) -> np.ndarray:
@@ -109,7 +92,7 @@ def test_the_noise_belongs_to_the_position_in_the_source():
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 10])
 def test_micro_batches_do_not_change_the_result(micro_batch: int):
-    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
+    module = zoo("cifar-resnet20:width=4,dropout=0.3")
     whole = frequency_noise(objective(module, dropout="fixed"), frequencies=(0.25, 1))
     parts = frequency_noise(
         objective(module, dropout="fixed", micro_batch=micro_batch), frequencies=(0.25, 1)
@@ -119,7 +102,7 @@ def test_micro_batches_do_not_change_the_result(micro_batch: int):
 
 
 def test_scores_against_a_plain_loop():
-    module, data = build(parse("cifar-resnet20:width=4")).double(), samples()
+    module, data = zoo().double(), samples()
     mean, std = (np.array(values)[:, None, None] for values in (NORMALISATION.mean, STD))
     found = module(torch.from_numpy((data.inputs.numpy() - mean) / std)).argmax(1)
     data = replace(data, targets=torch.cat([found[:8], data.targets[8:]]))  # mostly right while clean
@@ -150,7 +133,7 @@ def test_scores_against_a_plain_loop():
 
 @pytest.mark.parametrize("batch_norm", ["eval", "recalibrate"])
 def test_noise_of_strength_zero_costs_nothing(batch_norm):
-    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
+    module = zoo("cifar-resnet20:width=4,dropout=0.3")
     clean = objective(module, dropout="fixed", batch_norm=batch_norm)
     result = frequency_noise(clean, strength=0, frequencies=(0.5,), width=0.5)
     np.testing.assert_array_equal(result.accuracy_drop, 0)
@@ -219,13 +202,6 @@ def test_vectors_have_no_frequencies():
 
 
 def test_progress_sees_every_pass():
-    seen: list[tuple[str, int]] = []
-
-    def progress(items, label, total):
-        rows = list(items)
-        seen.append((label, total))
-        assert len(rows) == total
-        return rows
-
+    progress = Counting()
     frequency_noise(objective(), frequencies=(0.25, 0.35, 0.5), progress=progress)
-    assert seen == [("noise", 9)]  # clean and two rings, three micro-batches
+    assert progress.seen == [("noise", 9)]  # clean and two rings, three micro-batches

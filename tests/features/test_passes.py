@@ -1,24 +1,15 @@
 """Passes for whoever looks at layers: folded where nobody can see it, nothing kept."""
 
-from __future__ import annotations
-
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from landscape.features import capture, measure
-from landscape.features.passes import micro_batches, runs
+from landscape.features.capture import micro_batches, runs
 from landscape.objective import Objective
-from landscape.zoo import build, parse
+from tests.build import objective, zoo
 from tests.cases import randomised
 from tests.references import LiveMemory
-
-
-def objective(module: nn.Module, count: int = 5, **options) -> Objective:
-    inputs = torch.from_numpy(np.random.default_rng(0).standard_normal((count, 3, 8, 8)))
-    data = inputs, torch.zeros(count, dtype=torch.int64)
-    return Objective(randomised(module).eval(), data, **{"dtype": torch.float64} | options)
 
 
 class Straddled(nn.Module):
@@ -48,7 +39,7 @@ def as_written(objective: Objective, name: str) -> Tensor:
 
 @pytest.mark.parametrize("name", ["first", "first.2", "norm", "second", "second.0", "second.1"])
 def test_folding_is_never_seen(name: str):
-    given = objective(Straddled())
+    given = objective(randomised(Straddled()).eval(), count=5, classes=1)
     seen: dict[str, Tensor] = {}
     (run,) = runs(given)
     for start, inputs in micro_batches(given):
@@ -59,7 +50,7 @@ def test_folding_is_never_seen(name: str):
 
 def test_what_can_be_folded_is_folded():
     """BatchNorm runs as part of its convolution where only the block is looked at, from the first pass on."""
-    given = objective(build(parse("cifar-resnet20:width=4")), micro_batch=2)
+    given = objective(zoo(seed=0), micro_batch=2)
     norm = given.network.module.get_submodule("layer1.0.bn1")
     together: list[bool] = []
     (run,) = runs(given)
@@ -70,7 +61,7 @@ def test_what_can_be_folded_is_folded():
 
 
 def test_nothing_is_folded_while_somebody_else_looks():
-    given = objective(build(parse("cifar-resnet20:width=4")))
+    given = objective(zoo(seed=0))
     given.value()
     seen: list[Tensor] = []
     handle = given.network.module.get_submodule("conv1").register_forward_hook(
@@ -82,7 +73,7 @@ def test_nothing_is_folded_while_somebody_else_looks():
 
 
 def test_no_inputs_are_kept():
-    given = objective(build(parse("cifar-resnet20:width=4")), 12, micro_batch=4)
+    given = objective(zoo(seed=0), count=12, micro_batch=4)
     measure(given)
     memory = LiveMemory()
     with memory:

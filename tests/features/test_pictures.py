@@ -1,7 +1,6 @@
 """Maps to look at are the maps that the network computes."""
 
-from __future__ import annotations
-
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +11,22 @@ from landscape.errors import LandscapeError
 from landscape.features import pictures
 from landscape.objective import Objective
 from landscape.results import provenance, save, stamp
-from landscape.samples import Normalisation, Samples
-from landscape.zoo import build, parse
+from landscape.samples import Normalisation
+from tests import build
 
 
 def objective(spec: str = "cifar-resnet20:width=4,blur,dropout=0.3", **options) -> Objective:
-    rng = np.random.default_rng(0)
-    images = torch.from_numpy(rng.integers(0, 256, (5, 3, 16, 16), dtype=np.uint8))
-    usual = Normalisation((0.5,) * 3, (0.2,) * 3)
-    samples = Samples(images, torch.zeros(5, dtype=torch.int64), normalisation=usual)
-    return Objective(build(parse(spec)), samples, **{"dropout": "fresh", "micro_batch": 2} | options)
+    samples = replace(build.images(5, 16, "bytes"), normalisation=Normalisation((0.5,) * 3, (0.2,) * 3))
+    options = {"dropout": "fresh", "micro_batch": 2, "dtype": torch.float32} | options
+    return build.objective(spec, samples, **options)
 
 
 def test_maps_are_those_of_the_whole_pass():
     given = objective()
     found = pictures(given, images=[3, 0], layers="layer2.1,smooth3.0", channels=(5, 1), draws=3)
     assert found["map"].dims == ("image", "layer", "draw", "channel", "row", "column")
-    layer = given.network.module.get_submodule("layer2.1")
     for draw in range(3):
-        parts: list[np.ndarray] = []
-        handle = layer.register_forward_hook(
-            lambda _m, _a, out, parts=parts: parts.append(out.numpy().copy())
-        )
-        list(given.outputs(draw=draw))
-        handle.remove()
-        z = np.concatenate(parts)
+        z = build.maps(given, ["layer2.1"], draw=draw)["layer2.1"]
         for image in (3, 0):
             shown = found["map"].sel(image=image, layer="layer2.1").isel(draw=draw)
             np.testing.assert_allclose(shown.values[:, :9, :9], z[image, [5, 1]], rtol=1e-4, atol=1e-5)

@@ -1,7 +1,5 @@
 """Mini-batch CKA: its invariances, a plain NumPy loop, and what it refuses."""
 
-from __future__ import annotations
-
 import itertools
 import math
 
@@ -15,20 +13,20 @@ from landscape.features import similarity
 from landscape.features.similarity import centred_gram
 from landscape.objective import Objective
 from landscape.samples import Samples
-from landscape.zoo import build, parse
+from landscape.zoo import build as build_network
+from landscape.zoo import parse
+from tests import build
+from tests.build import hooks, zoo
 
 LAYERS = ["relu", "layer1.0", "layer2.2", "layer3.2"]
 
 
 def samples(count: int = 20, seed: int = 0) -> Samples:
-    rng = np.random.default_rng(seed)
-    inputs = torch.from_numpy(rng.standard_normal((count, 3, 8, 8)))
-    return Samples(inputs, torch.from_numpy(rng.integers(0, 10, count)))
+    return build.images(count, seed=seed)
 
 
 def objective(module: nn.Module | None = None, data: Samples | None = None, **options) -> Objective:
-    module = module or build(parse("cifar-resnet20:width=4"))
-    return Objective(module, data or samples(), **{"dtype": torch.float64, "micro_batch": 4} | options)
+    return build.objective(module or zoo(), data or samples(), **{"micro_batch": 4} | options)
 
 
 def hsic(k: np.ndarray, m: np.ndarray) -> float:
@@ -49,17 +47,7 @@ def plain_cka(a: list[np.ndarray], b: list[np.ndarray]) -> float:
 
 def maps(one: Objective, names: list[str]) -> dict[str, np.ndarray]:
     """Features of all samples, shape (sample, feature)."""
-    kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    handles = [
-        one.network.module.get_submodule(name).register_forward_hook(
-            lambda _m, _a, out, name=name: kept[name].append(out.flatten(1).numpy())
-        )
-        for name in names
-    ]
-    list(one.outputs())
-    for handle in handles:
-        handle.remove()
-    return {name: np.concatenate(parts) for name, parts in kept.items()}
+    return {name: z.reshape(len(z), -1) for name, z in build.maps(one, names).items()}
 
 
 def test_against_a_plain_loop():
@@ -81,7 +69,7 @@ def test_against_a_plain_loop():
 
 def test_two_networks_against_a_plain_loop():
     first = objective()
-    second = objective(build(parse("cifar-resnet20:width=2"), seed=5))
+    second = objective(build_network(parse("cifar-resnet20:width=2"), seed=5))
     result = similarity(first, second, layers=LAYERS[:2], second_layers=LAYERS[1:], batch_size=5)
     a, b = maps(first, LAYERS[:2]), maps(second, LAYERS[1:])
     for name, other in itertools.product(LAYERS[:2], LAYERS[1:]):
@@ -127,7 +115,7 @@ def test_unrelated_features_have_none_on_average():
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 20])
 def test_micro_batches_do_not_change_the_result(micro_batch: int):
-    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
+    module = zoo("cifar-resnet20:width=4,dropout=0.3")
     expected = similarity(objective(module, dropout="fixed"), layers=LAYERS, batch_size=7)
     found = similarity(
         objective(module, dropout="fixed", micro_batch=micro_batch), layers=LAYERS, batch_size=7
@@ -137,7 +125,7 @@ def test_micro_batches_do_not_change_the_result(micro_batch: int):
 
 
 def test_dropout_masks_and_recalibration_are_those_of_the_protocol():
-    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
+    module = zoo("cifar-resnet20:width=4,dropout=0.3")
     one = objective(module, dropout="fixed", batch_norm="recalibrate", micro_batch=5)
     result = similarity(one, layers=LAYERS, batch_size=5)
     kept: dict[str, list[np.ndarray]] = {}
@@ -195,14 +183,14 @@ def test_too_few_samples_are_refused(count: int, batch_size: int):
 
 @pytest.mark.parametrize("layers", ["linear", ["relu", "linear"]])
 def test_a_layer_without_a_map_is_refused(layers):
-    module = build(parse("cifar-resnet20:width=4"))
+    module = zoo()
     with pytest.raises(LandscapeError, match=r"layer 'linear' outputs no feature map.*before the head"):
         similarity(objective(module), layers=layers)
-    assert not any(part._forward_hooks for part in module.modules())
+    assert hooks(module) == 0
 
 
 def test_a_layer_that_runs_twice_is_refused():
-    module = build(parse("cifar-resnet20:width=4,dropout=0.3"))
+    module = zoo("cifar-resnet20:width=4,dropout=0.3")
     with pytest.raises(LandscapeError, match="ensemble:2, which runs each layer several times"):
         similarity(objective(module, dropout="ensemble:2"), layers="relu")
-    assert not any(part._forward_hooks for part in module.modules())
+    assert hooks(module) == 0

@@ -1,7 +1,5 @@
 """Statistics of feature maps against analytic spectra and the authors' formulas, written plainly."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Model variance over draws of MC dropout, and what smoothing layers do to the three variances."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -13,30 +11,13 @@ from landscape import data, family
 from landscape.errors import LandscapeError, ResultError
 from landscape.features import measure, smoothing_effect
 from landscape.objective import Objective
-from landscape.zoo import build, parse
+from tests import build
 
 SPEC = "cifar-resnet20:width=4,blur,dropout=0.3"
 
 
 def objective(spec: str = SPEC, **options) -> Objective:
-    rng = np.random.default_rng(0)
-    inputs = torch.from_numpy(rng.standard_normal((7, 3, 8, 8)))
-    options = {"dropout": "fresh", "seed": 3, "dtype": torch.float64} | options
-    return Objective(build(parse(spec)), (inputs, torch.zeros(7, dtype=torch.int64)), **options)
-
-
-def all_draws(objective: Objective, name: str, draws: int) -> np.ndarray:
-    """Maps of shape (draw, sample, channel, height, width)."""
-    layer, passes = objective.network.module.get_submodule(name), []
-    for draw in range(draws):
-        parts: list[np.ndarray] = []
-        handle = layer.register_forward_hook(
-            lambda _m, _a, out, parts=parts: parts.append(out.numpy().copy())
-        )
-        list(objective.outputs(draw=draw))
-        handle.remove()
-        passes.append(np.concatenate(parts))
-    return np.stack(passes)
+    return build.objective(spec, count=7, classes=1, **{"dropout": "fresh", "seed": 3} | options)
 
 
 @pytest.mark.parametrize("micro_batch", [7, 3])
@@ -45,7 +26,7 @@ def test_model_variance_is_that_of_all_draws_at_once(micro_batch: int):
     result = measure(given, draws=4)
     assert result.attrs["draws"] == 4
     for name in ("layer1.0", "smooth2.0"):
-        z = all_draws(given, name, 4)
+        z = np.stack([build.maps(given, [name], draw=draw)[name] for draw in range(4)])
         elements = z.var(0, ddof=1).reshape(7, -1)
         row = result.sel(layer=name)
         each = elements.mean(1)

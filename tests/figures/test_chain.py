@@ -12,8 +12,8 @@ from landscape.comparison import QUANTITIES, Change, Pair, Verdict
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import chain as module_function
-from landscape.figures.chain import as_expected, caption, ordered, relative
-from landscape.figures.correlations import caption as correlation_caption
+from landscape.figures.comparison.chain import as_expected, caption, ordered, relative
+from landscape.figures.comparison.correlations import caption as correlation_caption
 from tests.figures.synthetic import assert_legible
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from landscape import figures
 from landscape.exchange import published
-from landscape.figures.contours import columns
+from landscape.figures.surface.contours import columns
 from tests.figures import planes, synthetic
 from tests.figures.test_surfaces import filled, labelled, titled
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from landscape import figures
-from landscape.figures.density import entry, nodes, peaks, powers, single_height
+from landscape.figures.curvature.density import entry, nodes, peaks, powers, single_height
 from tests.figures import synthetic
 
 NETWORKS = {

@@ -6,10 +6,10 @@ from matplotlib.collections import PolyCollection
 
 from landscape import figures
 from landscape.errors import ResultError
-from landscape.figures.amplitude import stage_ends
-from landscape.figures.covariance import largest_off_centre, select, wrapped
-from landscape.figures.maps import choose, feature_map
-from landscape.figures.reductions import smoothing_ratios
+from landscape.figures.features.amplitude import stage_ends
+from landscape.figures.features.covariance import largest_off_centre, select, wrapped
+from landscape.figures.features.maps import choose, feature_map
+from landscape.figures.style.reductions import smoothing_ratios
 from tests.figures import feature_results, synthetic
 
 NETWORKS = {

@@ -3,10 +3,10 @@ import pytest
 
 from landscape.errors import ResultError
 from landscape.figures import suited
-from landscape.figures.grids import cells, is_line, is_plane, profile
-from landscape.figures.hatching import borders, edges
-from landscape.figures.reductions import border_rise, centre_nll
-from landscape.figures.units import Axis, axis, panel_labels, proportion
+from landscape.figures.style.reductions import border_rise, centre_nll
+from landscape.figures.style.units import Axis, axis, panel_labels, proportion
+from landscape.figures.surface.grids import cells, is_line, is_plane, profile
+from landscape.figures.surface.hatching import borders, edges
 from tests.figures import planes
 
 X = Axis("x", "filter norms", "12.3")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from landscape import figures
-from landscape.figures.layers import layer_boundaries, linear_within, with_stages
+from landscape.figures.curvature.layers import layer_boundaries, linear_within, with_stages
 from tests.figures import synthetic
 
 NETWORKS = {

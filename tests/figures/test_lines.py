@@ -3,7 +3,7 @@ import pytest
 
 from landscape import figures
 from landscape.errors import ResultError
-from landscape.figures.grids import profile
+from landscape.figures.surface.grids import profile
 from tests.figures import planes, synthetic
 
 

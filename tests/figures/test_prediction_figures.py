@@ -4,9 +4,9 @@ import pytest
 
 from landscape import figures
 from landscape.errors import ResultError
-from landscape.figures.attack import strengths
-from landscape.figures.ensemble import ladder
-from landscape.figures.robustness import mean_over_severities
+from landscape.figures.predictive.attack import strengths
+from landscape.figures.predictive.ensemble import ladder
+from landscape.figures.predictive.robustness import mean_over_severities
 from tests.figures import prediction_results, synthetic
 from tests.figures.test_feature_figures import band, bands, line
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import ResultError
-from landscape.figures.reductions import (
+from landscape.figures.style.reductions import (
     batch_maximum,
     border_rise,
     cells,

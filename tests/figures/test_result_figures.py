@@ -3,7 +3,7 @@
 import pytest
 
 from landscape import figures
-from landscape.figures import catalogue_features, catalogue_predictive
+from landscape.figures import catalogue_features
 from tests.figures import feature_results, prediction_results, synthetic
 
 DRAWINGS = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landscape.figures.scales import inner_ticks, limits, log_ticks, plain_number, scale
+from landscape.figures.style.scales import inner_ticks, limits, log_ticks, plain_number, scale
 
 
 def test_limits_ignore_what_is_not_finite():

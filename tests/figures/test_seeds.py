@@ -5,8 +5,8 @@ import pytest
 
 from landscape import figures
 from landscape.comparison import correlations, pooled
-from landscape.figures.captions_common import over, seeds_phrase
-from landscape.figures.correlations import caption as correlated
+from landscape.figures.captions import over, seeds_phrase
+from landscape.figures.comparison.correlations import caption as correlated
 from landscape.report.drawing import panels
 from tests.figures import seeds, synthetic
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from landscape import figures
-from landscape.figures.shading import shades, shared_spans, spans_of, subsampling
+from landscape.figures.style.shading import shades, shared_spans, spans_of, subsampling
 from tests.figures import synthetic
 
 

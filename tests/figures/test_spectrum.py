@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from landscape import figures
-from landscape.figures.spectrum import density, entry, grid, use_log
+from landscape.figures.curvature.spectrum import density, entry, grid, use_log
 from tests.figures import synthetic
 
 

@@ -3,8 +3,8 @@ import pytest
 from matplotlib.contour import ContourSet
 
 from landscape import figures
-from landscape.figures.reductions import cells
-from landscape.figures.surface3d import quadrilaterals
+from landscape.figures.style.reductions import cells
+from landscape.figures.surface.surface3d import quadrilaterals
 from tests.figures import synthetic
 
 

@@ -3,8 +3,8 @@ import pytest
 
 from landscape import figures
 from landscape.errors import ResultError
-from landscape.figures.polar import polar_path
-from landscape.figures.trajectory import axis_label, explained, numbered
+from landscape.figures.surface.polar import polar_path
+from landscape.figures.surface.trajectory import axis_label, explained, numbered
 from tests.figures import planes, synthetic
 from tests.figures.test_surfaces import filled, titled
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from landscape.graphs import CurvatureMatrix
+from landscape.derivatives.graphs import CurvatureMatrix
 from landscape.hessian import layers, trace
 from landscape.objective import Objective
 from landscape.results.journal import Journal

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.ranks import bound_ratios
 from landscape.hessian import Operator, eigenpairs
-from landscape.hessian.rounding import finer, rounding_measured
+from landscape.hessian.eigenvalues import finer, rounding_measured
 from tests.cases import BY_NAME
 
 

@@ -1,7 +1,5 @@
 """Tiny networks in the styles of others: windows, folds, extra tokens, channels last, other heads."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

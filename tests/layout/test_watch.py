@@ -1,7 +1,5 @@
 """Maps in tokens, windows and folds, against what the same network gives when it is undone by hand."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor, nn

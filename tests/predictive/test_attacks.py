@@ -1,7 +1,5 @@
 """Attacks against plain PyTorch loops, a network whose worst case is known, and the family's weights."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,25 +17,19 @@ from landscape.network import Network
 from landscape.objective import Objective
 from landscape.predictive import attack, evaluate
 from landscape.samples import Normalisation, Samples
-from landscape.zoo import build, parse
-from tests.cases import randomised
+from tests import build
 
 USUAL = Normalisation((0.5, 0.4, 0.6), (0.2, 0.3, 0.25))
 EPSILONS = (0.0, 4 / 255, 16 / 255)
 
 
-def data(count: int = 9) -> Samples:
-    rng = np.random.default_rng(0)
-    images = torch.from_numpy(rng.integers(0, 256, (count, 3, 8, 8), dtype=np.uint8))
-    return Samples(images, torch.from_numpy(rng.integers(0, 4, count)))
+IMAGES = build.images(9, kind="bytes", classes=4)
 
 
-def objective(rate: float = 0.0, samples: Samples | None = None, **options) -> Objective:
-    module = randomised(build(parse(f"cifar-resnet20:width=2,classes=4,dropout={rate}"))).eval()
+def objective(rate: float = 0.0, samples: Samples = IMAGES, **options) -> Objective:
+    module = build.zoo(f"cifar-resnet20:width=2,classes=4,dropout={rate}", seed=0)
     network = Network(module, normalisation=USUAL)
-    return Objective(
-        network, samples or data(), **{"dtype": torch.float64, "micro_batch": 4, "seed": 2} | options
-    )
+    return build.objective(network, samples, **{"micro_batch": 4, "seed": 2} | options)
 
 
 def plain_losses(measured: Objective) -> Callable[[Tensor], Tensor]:
@@ -215,7 +207,7 @@ def test_network_and_settings_are_left_as_they_were():
     before = {name: value.clone() for name, value in module.state_dict().items()}
     attack(measured, epsilons=[0.03], steps=1)
     assert all(layer.training for layer in module.modules())
-    assert not any(layer._forward_hooks for layer in module.modules())
+    assert build.hooks(module) == 0
     assert all(parameter.grad is None for parameter in module.parameters())
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name])
@@ -236,14 +228,21 @@ def test_impossible_numbers_are_refused(options: dict, message: str):
         attack(objective(), **options)
 
 
-def test_what_has_no_gradient_or_no_pixels_is_refused():
-    with pytest.raises(LandscapeError, match="BatchNorm in eval mode and full precision, not batch"):
-        attack(objective(batch_norm="batch"))
-    with pytest.raises(LandscapeError, match="not eval and bfloat16"):
-        attack(objective(precision="bfloat16", dtype=torch.float32))
-    normalised = replace(data(), inputs=USUAL(data().inputs / 255))
-    with pytest.raises(LandscapeError, match="before their normalisation"):
-        attack(objective(samples=normalised))
-    vectors = (torch.rand(2, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1]))
-    with pytest.raises(LandscapeError, match=r"not inputs of shape \(2, 4\)"):
-        attack(Objective(Line(), vectors))
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda: objective(batch_norm="batch"), "BatchNorm in eval mode and full precision, not batch"),
+        (lambda: objective(precision="bfloat16", dtype=torch.float32), "not eval and bfloat16"),
+        (
+            lambda: objective(samples=replace(IMAGES, inputs=USUAL(IMAGES.inputs / 255))),
+            "before their normalisation",
+        ),
+        (
+            lambda: Objective(Line(), (torch.ones(2, 4), torch.tensor([0, 1]))),
+            r"not inputs of shape \(2, 4\)",
+        ),
+    ],
+)
+def test_what_has_no_gradient_or_no_pixels_is_refused(given: Callable, message: str):
+    with pytest.raises(LandscapeError, match=message):
+        attack(given())

@@ -1,7 +1,5 @@
 """Reliability bins and calibration errors against plain loops, torchmetrics and simulations."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Ensemble curves against means of softmaxes taken one by one."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from dataclasses import replace
@@ -17,27 +15,18 @@ from landscape.network import Network
 from landscape.objective import Objective
 from landscape.predictive import ensemble, ensembles, evaluate
 from landscape.samples import Samples
-from landscape.zoo import build, parse
-from tests.cases import randomised
+from tests import build
 
 SPEC = "cifar-resnet20:width=2,dropout=0.4,classes=6"
 PASSES = 4
 
 
-def data(count: int = 17) -> Samples:
-    rng = np.random.default_rng(0)
-    return Samples(
-        torch.from_numpy(rng.random((count, 3, 8, 8))), torch.from_numpy(rng.integers(0, 6, count))
-    )
-
-
-SAMPLES = data()
+SAMPLES = build.images(17, kind="uniform", classes=6)
 
 
 def objective(spec: str = SPEC, samples: Samples = SAMPLES, network_seed: int = 0, **options) -> Objective:
-    module = randomised(build(parse(spec)), network_seed).eval()
-    network = Network(module, name=f"net-{network_seed}")
-    return Objective(network, samples, **{"dtype": torch.float64, "micro_batch": 5, "seed": 3} | options)
+    network = Network(build.zoo(spec, seed=network_seed), name=f"net-{network_seed}")
+    return build.objective(network, samples, **{"micro_batch": 5, "seed": 3} | options)
 
 
 def logits(measured: Objective, draw: int = 0) -> Tensor:
@@ -74,12 +63,8 @@ def test_both_ends_equal_direct_evaluations():
     whole = evaluate(objective(dropout=f"ensemble:{PASSES}"))
     for size, direct in ((1, single), (PASSES, whole)):
         here = result.sel(size=size)
-        for name, other in (
-            ("nll", "mean_nll"),
-            ("accuracy", "accuracy"),
-            ("brier", "brier"),
-            ("ece", "ece"),
-        ):
+        for name in ("nll", "accuracy", "brier", "ece"):
+            other = "mean_nll" if name == "nll" else name
             for suffix in ("", "_standard_error"):
                 np.testing.assert_allclose(here[name + suffix], direct[other + suffix], rtol=1e-10)
 
@@ -174,7 +159,7 @@ def test_passes_that_are_all_the_same_are_refused():
 
 def test_members_that_do_not_belong_together_are_refused():
     with pytest.raises(LandscapeError, match="see different samples"):
-        ensemble([objective(), objective(samples=data(9))])
+        ensemble([objective(), objective(samples=SAMPLES.take(9))])
     brighter = replace(SAMPLES, inputs=SAMPLES.inputs * 2)
     with pytest.raises(LandscapeError, match="see different samples"):
         ensemble([objective(), objective(samples=brighter)])
@@ -192,6 +177,6 @@ def test_the_module_is_left_as_it_was():
     before = {name: value.clone() for name, value in module.state_dict().items()}
     ensemble(measured, passes=2)
     assert all(layer.training for layer in module.modules())
-    assert not any(layer._forward_hooks for layer in module.modules())
+    assert build.hooks(module) == 0
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name])

@@ -1,7 +1,5 @@
 """The dataset of predictions: shapes, plain formulas, dropout draws, and published weights."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 
@@ -16,15 +14,14 @@ from landscape.network import Network
 from landscape.objective import Objective
 from landscape.predictive import evaluate
 from landscape.samples import Normalisation, Samples
-from landscape.zoo import build, parse
+from landscape.zoo import parse
+from tests import build
 
 
 def objective(spec: str = "cifar-resnet20:width=4", count: int = 12, **options) -> Objective:
-    rng = np.random.default_rng(0)
-    config = parse(spec)
-    inputs = torch.from_numpy(rng.random((count, 3, 8, 8), dtype=np.float32))
-    targets = torch.from_numpy(rng.integers(0, config.classes, count))
-    return Objective(build(config), (inputs, targets), **options)
+    return build.objective(
+        spec, count=count, kind="uniform", classes=parse(spec).classes, **{"dtype": torch.float32} | options
+    )
 
 
 def identity(logits: Tensor, targets: Tensor) -> Objective:
@@ -152,14 +149,9 @@ def test_an_infinite_loss_is_kept():
 
 
 def test_progress_sees_every_micro_batch():
-    seen: list[tuple[str, int]] = []
-
-    def progress(items, label, total):
-        seen.append((label, total))
-        return items
-
+    progress = build.Counting()
     evaluate(objective(micro_batch=5), progress=progress)
-    assert seen == [("evaluate", 3)]
+    assert progress.seen == [("evaluate", 3)]
 
 
 def test_published_resnet20_against_the_reference_values(shared_data: Path):

@@ -1,7 +1,5 @@
 """Scores against cases computed by hand and against torchmetrics."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

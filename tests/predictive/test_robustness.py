@@ -1,7 +1,5 @@
 """Robustness on a small folder in the published layout, cell by cell against single evaluations."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +14,7 @@ from landscape.network import Network
 from landscape.objective import Objective
 from landscape.predictive import evaluate, robustness
 from landscape.samples import Normalisation, Samples
-from landscape.zoo import build, parse
-from tests.cases import randomised
+from tests.build import zoo
 
 COUNT = 12
 NAMES = ("gaussian_noise", "fog")
@@ -42,7 +39,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def objective(samples: Samples | None = None, seed: int = 0, **options) -> Objective:
-    module = randomised(build(parse("cifar-resnet20:width=2,classes=4,dropout=0.3")), seed).eval()
+    module = zoo("cifar-resnet20:width=2,classes=4,dropout=0.3", seed=seed)
     network = Network(module, normalisation=Normalisation((0.4,) * 3, (0.2,) * 3))
     return Objective(network, samples or data(), **{"dtype": torch.float64, "micro_batch": 5} | options)
 

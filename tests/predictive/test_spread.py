@@ -1,7 +1,5 @@
 """The variance of the loss over ensembles of one size: by hand, and 1/N where the theory holds."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

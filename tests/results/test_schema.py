@@ -47,7 +47,7 @@ def test_numbers_paths_and_arrays_become_json():
 
 
 def test_unknown_kinds_are_refused():
-    with pytest.raises(ResultError, match=r"unknown kind of result 'picture'; known are evaluation, "):
+    with pytest.raises(ResultError, match=r"unknown kind of result 'picture'; known are .*evaluation, "):
         stamped(kind="picture")
 
 
@@ -70,7 +70,7 @@ def test_damaged_attributes_are_refused(value):
 
 
 def test_every_kind_names_variables():
-    assert list(KINDS) == [
+    assert set(KINDS) >= {
         "evaluation",
         "eigenvalues",
         "spectrum",
@@ -91,8 +91,8 @@ def test_every_kind_names_variables():
         "robustness",
         "consistency",
         "attack",
-    ]
-    assert all(KINDS.values())
+    }
+    assert all(kind.variables for kind in KINDS.values())
 
 
 def test_equal_protocols_do_not_differ():

@@ -21,9 +21,8 @@ from landscape.objective import Objective
 from landscape.parameters import dot, filter_norms, norm, shifted
 from landscape.surface import filter_normalised, random_directions
 from landscape.surface.directions import Directions, random
-from landscape.surface.eigenvectors import from_eigenvectors
 from landscape.surface.norms import NORMS, UNITS, normalised
-from landscape.surface.stored import as_arrays, from_arrays
+from landscape.surface.stored import as_arrays, from_arrays, from_eigenvectors
 from tests import references
 from tests.cases import BY_NAME, CASES, random_like
 from tests.rescaled import LAYERS, NORMALISED, twins

@@ -1,7 +1,5 @@
 """Specifications and configurations: what they mean, their round trips, and their errors."""
 
-from __future__ import annotations
-
 import itertools
 import json
 

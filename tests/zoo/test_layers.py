@@ -1,7 +1,5 @@
 """Prob, Blur, pooling and heads against their formulas."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

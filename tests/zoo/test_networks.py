@@ -1,7 +1,5 @@
 """Every composition builds and runs; the published ones have their published sizes, maps and keys."""
 
-from __future__ import annotations
-
 import itertools
 from pathlib import Path
 

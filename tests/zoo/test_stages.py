@@ -1,7 +1,5 @@
 """Where stages end, in networks of every style."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor, nn

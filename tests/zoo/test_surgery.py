@@ -1,7 +1,5 @@
 """Smoothing put into trained networks, against networks that were built with it."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 
@@ -19,7 +17,8 @@ from landscape.samples import Normalisation
 from landscape.surface import random_directions
 from landscape.zoo import SURGERIES, build, operated, parse, parse_surgery, smoothed
 from landscape.zoo.layers import Smooth
-from tests.cases import random_like, randomised
+from tests.build import zoo
+from tests.cases import random_like
 from tests.references import flat
 
 IMAGES = torch.from_numpy(np.random.default_rng(0).uniform(size=(5, 3, 16, 16)))
@@ -27,8 +26,7 @@ TARGETS = torch.tensor([0, 3, 1, 9, 4])
 
 
 def network(spec: str = "cifar-resnet20:width=2", name: str = "gap") -> Network:
-    module = randomised(build(parse(spec))).eval()
-    return Network(module, name=name, architecture=spec)
+    return Network(zoo(spec, seed=0), name=name, architecture=spec)
 
 
 def objective(one: Network | nn.Module, **options) -> Objective:

@@ -9,9 +9,8 @@ import numpy as np
 import xarray as xr
 
 from landscape.comparison.identity import Results, record_of
-from landscape.figures.captions import caption
-from landscape.figures.captions_common import joined
-from landscape.figures.frequencies import EXAMPLE, frequencies
+from landscape.figures.captions import joined
+from landscape.figures.features.frequencies import EXAMPLE, frequencies
 from landscape.figures.papers.networks import (
     Selection,
     Wanted,
@@ -26,6 +25,7 @@ from landscape.figures.papers.networks import (
 )
 from landscape.figures.papers.parts import Part, Widths, drawn, introduction, looks, require
 from landscape.figures.papers.sizes import ALONE, AVERAGED, by_size, curves, is_robust, over_sizes
+from landscape.figures.registry import caption
 from landscape.results import attribute
 
 

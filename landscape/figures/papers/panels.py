@@ -12,8 +12,8 @@ import xarray as xr
 
 from landscape.comparison.identity import Results, record_of, renamed
 from landscape.errors import ResultError
-from landscape.figures.captions_common import joined
-from landscape.figures.grids import is_plane
+from landscape.figures.captions import joined
+from landscape.figures.features.uncertainty import is_uncertain
 from landscape.figures.papers import composed
 from landscape.figures.papers.networks import (
     Selection,
@@ -29,8 +29,8 @@ from landscape.figures.papers.networks import (
 )
 from landscape.figures.papers.parts import COMMANDS, ICML, Part, Widths, drawn, introduction, require
 from landscape.figures.papers.tables import NEEDS, table
-from landscape.figures.polar import is_polar
-from landscape.figures.uncertainty import is_uncertain
+from landscape.figures.surface.grids import is_plane
+from landscape.figures.surface.polar import is_polar
 
 P1, P2 = "Park & Kim 2022a", "Park & Kim 2022b"
 _FOUR = "deterministic and MC dropout, each without and with smoothing"
@@ -118,7 +118,6 @@ def _by_rate(results: Results, needs: tuple[str, ...]) -> Selection:
 
 _mc_two = partial(two, plain="MC dropout", smooth="MC dropout + S", head="usual")
 _three = _of(three, deterministic=True)
-_feature_depth = partial(Drawing, kind="features", select=first_of_each)
 
 PANELS: dict[str, Panel] = {
     "p1-fig3": Panel(
@@ -207,15 +206,17 @@ PANELS: dict[str, Panel] = {
         P2, "Fig. 2", "Δ log amplitude by frequency and depth; accuracy drop under frequency noise",
         ("features", "noise"), _ANY,
         (
-            _feature_depth("fourier"),
+            Drawing("fourier", "features", first_of_each),
             Drawing("noise", "noise", first_of_each, COLUMN, options={"quantities": ("accuracy_drop",)}),
         ),
     ),
     "p2-fig8": Panel(
-        P2, "Fig. 8", "high frequencies by depth", ("features",), _ANY, (_feature_depth("high_frequency"),)
+        P2, "Fig. 8", "high frequencies by depth", ("features",), _ANY,
+        (Drawing("high_frequency", "features", first_of_each),),
     ),
     "p2-fig9": Panel(
-        P2, "Fig. 9", "variance of feature maps by depth", ("features",), _ANY, (_feature_depth("variance"),)
+        P2, "Fig. 9", "variance of feature maps by depth", ("features",), _ANY,
+        (Drawing("variance", "features", first_of_each),),
     ),
 }  # fmt: skip
 """Every panel, in the order of the papers."""

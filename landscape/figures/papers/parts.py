@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from landscape.comparison.identity import Results
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import caption
-from landscape.figures.captions_common import joined
-from landscape.figures.catalogue import FIGURES, FURTHER
+from landscape.figures.captions import joined
 from landscape.figures.papers.networks import Selection
 from landscape.figures.papers.tables import Table
+from landscape.figures.registry import caption, find
 
 Widths = tuple[float, float]
 """Width of one column and of the whole page, in inches."""
@@ -88,7 +87,7 @@ def drawn(
         said: More for the caption.
         **options: Of the figure and of its caption.
     """
-    entry = (FIGURES | FURTHER)[figure]
+    entry = find(figure)
     own = {"looks": looks(datasets)} if entry.per_network else {}
     content = entry.draw(datasets, width=width, **options, **own)
     words = joined(introduction(number, selection), said, caption(figure, datasets, **options))

@@ -1,0 +1,164 @@
+"""Any recipe, run so that what is finished survives a kill, and its result saved."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from landscape import hessian
+from landscape.analyses.stamping import protocol
+from landscape.derivatives.graphs import Curvature
+from landscape.errors import LandscapeError
+from landscape.hessian import Operator
+from landscape.objective import Objective
+from landscape.results import KINDS, Journal, save
+from landscape.results.kinds import imported
+from landscape.surface import Directions
+from landscape.work import Item, Progress, Runner, silent
+
+Recipe = Callable[..., xr.Dataset]
+"""Objective and options → a stamped dataset."""
+
+
+def recipe(kind: str) -> Recipe:
+    """The recipe of a kind of result, as its record names it.
+
+    Raises:
+        LandscapeError: If there is none.
+    """
+    if kind not in KINDS:
+        raise LandscapeError(f"unknown analysis {kind!r}; known are {', '.join(KINDS)}")
+    return imported(KINDS[kind].recipe)
+
+
+def resumable(
+    analysis: str,
+    objective: Objective,
+    path: str | Path,
+    *,
+    progress: Progress = silent,
+    partial: bool = False,
+    condition: str = "",
+    **options: Any,
+) -> xr.Dataset:
+    """Measure, and save the result at `path`.
+
+    Where the work is a list of items, as the record of the kind says, each finished one is kept beside the
+    path: run again after a kill, it goes on where it was, and ends bit-identical to an uninterrupted run. A
+    surface that is interrupted from the keyboard is saved as far as it is.
+
+    Args:
+        analysis: Kind of result.
+        objective: What to measure.
+        path: Where the result goes.
+        progress: Shows the items that are left.
+        partial: Whether to save what there is of a surface, and compute nothing.
+        condition: Stored as the result's condition; left out, the result says itself, see
+            `landscape.results.condition`.
+        **options: Of the recipe.
+
+    Raises:
+        LandscapeError: As the recipe does, if the result cannot be written, or if `partial` finds nothing.
+    """
+    measure = recipe(analysis)
+
+    def saved(dataset: xr.Dataset) -> xr.Dataset:
+        dataset = dataset.assign_attrs(condition=condition) if condition else dataset
+        save(dataset, path)
+        return dataset
+
+    if not KINDS[analysis].resumes:
+        return saved(measure(objective, progress=progress, **options))
+    identity = {
+        "analysis": analysis,
+        "parameters": _digest(objective),
+        "protocol": protocol(objective, {name: _told_apart(value) for name, value in options.items()}),
+    }
+    journal = Journal(path, identity)
+
+    def so_far() -> xr.Dataset | None:
+        # From coarse to fine: what there is, is a picture. Of no point, it would only replace a better one.
+        if not journal.folder.is_dir():
+            return None
+        found = measure(objective, run=journal.present(), **options)
+        return saved(found) if bool(found.done.any()) else None
+
+    if partial:
+        found = so_far()
+        if found is None:
+            raise LandscapeError(
+                f"nothing of this run is beside {path}: it is finished, has not begun, or had other options"
+            )
+        return found
+    try:
+        dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
+    except KeyboardInterrupt:
+        if analysis == "surface":
+            so_far()
+        raise
+    dataset = saved(dataset)
+    journal.close()
+    return dataset
+
+
+def _told_apart(value: Any) -> Any:
+    """An option as JSON can hold it: directions, networks and results by their content."""
+    if isinstance(value, Directions):
+        return value.digest()
+    if isinstance(value, Objective):
+        return [_digest(value), value.protocol()]
+    if isinstance(value, xr.Dataset):
+        return hashlib.sha256(repr(value.to_dict()).encode()).hexdigest()
+    return [_told_apart(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _digest(objective: Objective) -> str:
+    """Digest of parameters and buffers themselves: a network trained on is another one.
+
+    The architecture belongs to it: smoothing that was put in has no parameters.
+    """
+    digest = hashlib.sha256(objective.network.architecture.encode())
+    for name, value in sorted(objective.network.module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+class KeptProducts(Operator):
+    """An operator each of whose products is an item of a runner, called by the vector that it is of."""
+
+    def __init__(self, operator: Operator, run: Runner) -> None:
+        """Stand in for an operator, whose products are to be exact."""
+        vars(self).update(vars(operator))
+        self._run = run
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The matrix times a vector of shape (n,)."""
+        digest = hashlib.sha256(vector.detach().cpu().numpy().tobytes()).hexdigest()[:16]
+        product = super().__call__
+
+        def compute(index: int) -> Item:
+            return {"product": product(vector).detach().cpu().numpy()}
+
+        (item,) = self._run(1, compute, f"product {digest}")
+        return torch.from_numpy(item["product"]).to(vector)
+
+
+def tuned(objective: Objective, kind: Curvature, run: Runner) -> Objective:
+    """The objective with the micro-batch that a measurement finds the fastest for products."""
+
+    def compute(index: int) -> Item:
+        return {"size": np.array(hessian.tuned(objective, kind=kind).micro_batch)}
+
+    (item,) = run(1, compute, "micro batch")
+    chosen = copy.copy(objective)
+    chosen.micro_batch = int(item["size"])
+    return chosen

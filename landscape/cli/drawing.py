@@ -1,0 +1,227 @@
+"""`landscape plot` and `landscape paper`: figures of saved results, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from landscape.figures.papers import Part, Widths
+
+    Results = dict[str, dict[str, xr.Dataset]]
+
+ALL = "all"
+_PRESETS = click.Choice(["icml", "neurips", "cvpr"])
+
+
+@click.command("plot")
+@click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--figure", "only", metavar="NAME", multiple=True, help="Draw this figure alone; may be repeated."
+)
+@click.option(
+    "--quantity",
+    metavar="NAME",
+    default="nll",
+    help="What to draw of surfaces: nll, l2, total, accuracy, ece or convexity.",
+)
+@click.option(
+    "--preset", type=click.Choice(["icml", "neurips", "cvpr"]), help="Widths of a venue  [default: icml]."
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(1, 2),
+    help="Width of the figures in columns  [default: each figure's own, or 2 with --preset].",
+)
+@click.option(
+    "--each-seed",
+    is_flag=True,
+    help="Draw networks that differ by their seed alone (gap-seed0, gap-seed1) apart, not as one.",
+)
+@click.option("--out", metavar="DIR", default="landscape-out/figures", help="Folder of the figures.")
+def plot(
+    places: tuple[str, ...],
+    only: tuple[str, ...],
+    quantity: str,
+    preset: str | None,
+    columns: int | None,
+    each_seed: bool,
+    out: str,
+) -> None:
+    """Draw saved results side by side, as PDF, SVG and PNG, with a caption beside each figure.
+
+    Every figure that suits the results is drawn. Surfaces under several dropout masks also become an
+    animation, and a surface on the plane of a trajectory lies beneath it. Surface files of loss-landscape
+    (.h5) and tables published by Park & Kim (.csv) are drawn as they are. RESULT may also be a folder that
+    `landscape compare` wrote, a folder of results, or a bundle (.zip).
+
+    Seeds of one network, told by their names and configurations, are drawn as one, with its spread over them.
+    """
+    from landscape import figures
+    from landscape.cli.reading import read
+    from landscape.comparison import pooled
+    from landscape.errors import ResultError
+    from landscape.report.drawing import panels
+
+    results = read(places, apart=True)
+    if not each_seed:
+        results = pooled(results)
+        say_seeds(results)
+    looks = figures.looks(results)
+    width = figures.preset_width(preset or "icml", columns or 2) if preset or columns else None
+    chosen = panels(results, quantity=quantity, only=only, width=width)
+    if not chosen:
+        kinds = ", ".join(dict.fromkeys(kind for found in results.values() for kind in found))
+        what = " or ".join(only) + " cannot be drawn" if only else "no figure is drawn"
+        raise ResultError(f"{what} of results of kind {kinds}")
+    for panel in chosen:
+        panel.save(Path(out), looks)
+        click.echo(Path(out) / f"{panel.name}.pdf")
+
+
+def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
+    """Which networks are several seeds, on stderr."""
+    from landscape.comparison import members
+
+    for name, kinds in results.items():
+        seeds = dict.fromkeys(seed["name"] for dataset in kinds.values() for seed in members(dataset))
+        if seeds:
+            click.echo(
+                f"{name}: {len(seeds)} seeds as one ({', '.join(seeds)}); --each-seed draws each", err=True
+            )
+
+
+@click.command("paper")
+@click.argument("panel", required=False)
+@click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
+@click.option(
+    "--preset",
+    type=click.Choice(["icml", "neurips", "cvpr"]),
+    default="icml",
+    help="Widths of a venue.",
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(1, 2),
+    help="Width of the figures in columns  [default: that of each panel].",
+)
+@click.option("--mix", is_flag=True, help="Merge seeds of different protocols, too.")
+@click.option("--out", metavar="DIR", default="landscape-out/paper", help="Folder of the figures.")
+def paper(
+    panel: str | None, places: tuple[str, ...], preset: str, columns: int | None, mix: bool, out: str
+) -> None:
+    """Draw a panel of Park & Kim's papers of measured networks: p1-fig8, p1-tablec1, p2-fig2, or all.
+
+    Without PANEL, all panels are listed. RESULT is a folder that `landscape compare` or `landscape reproduce`
+    wrote, a single result (.zarr) or a bundle of results (.zip); without any, the measured results of the
+    shipped family are drawn. Networks are chosen by their stored configurations, and seeds of one
+    configuration are drawn as one. Figures are written as PDF, SVG and PNG, tables as CSV, LaTeX and
+    Markdown, each with its caption beside it.
+    """
+    if panel is None:
+        _list()
+        return
+    from landscape import figures
+    from landscape.comparison import pooled
+    from landscape.comparison.identity import renamed
+    from landscape.figures.papers import PANELS, find
+
+    if panel != ALL:
+        find(panel)  # a misspelt one is said before anything is read
+    results = pooled(renamed(gather(places) if places else _shipped()), mix=mix)
+    across = figures.PRESETS[preset]
+    widths: Widths = across if columns is None else (across[columns - 1], across[columns - 1])
+    for name in PANELS if panel == ALL else [panel]:
+        _draw(name, results, widths, Path(out), alone=panel != ALL)
+
+
+def gather(places: tuple[str, ...]) -> Results:
+    """All results of these places by network; several of one kind go by names of their own.
+
+    Raises:
+        ResultError: If a place holds none, or two networks share a name.
+    """
+    from landscape.cli.reading import read
+    from landscape.comparison.conditional import usual
+    from landscape.comparison.identity import result_name
+    from landscape.errors import ResultError
+    from landscape.results import attribute
+
+    found: Results = {}
+    files: dict[str, set[tuple]] = {}
+    twice: dict[str, None] = {}
+    for label, kinds in usual(read(places, apart=True)).items():
+        for dataset in kinds.values():
+            record = attribute(dataset, "network")
+            # A second result of one kind is read under its path.
+            apart = label.endswith(".zarr") or ".zip:" in label
+            network = str(record.get("name") or label) if apart else label
+            files.setdefault(network, set()).add((record.get("sha256"), record.get("surgery")))
+            if len(files[network]) > 1:
+                raise ResultError(f"two different networks are called {network!r}; draw them apart")
+            own = found.setdefault(network, {})
+            name = result_name(dataset)
+            twice |= {name: None} if name in own else {}
+            own[name if name not in own else f"{name} ({len(own)})"] = dataset
+    if twice:
+        click.echo(f"several results {', '.join(twice)} of one network: that of most samples", err=True)
+    return found
+
+
+def _shipped() -> Results:
+    from landscape import family
+    from landscape.comparison.conditional import alike, usual
+
+    return usual(alike(family.measured()))
+
+
+def _list() -> None:
+    """Every panel: its id, what it shows, which kinds of results it takes of which networks."""
+    from landscape.figures.papers import PANELS
+
+    paper = ""
+    for name, panel in PANELS.items():
+        if panel.paper != paper:
+            paper = panel.paper
+            click.echo(f"{paper}:")
+        click.echo(f"  {name:<11} {panel.number}: {panel.title}")
+        click.echo(f"  {'':<11} results: {', '.join(panel.kinds)}; networks: {panel.networks}")
+    click.echo("`landscape paper p1-fig8 DIR` draws one of them, `landscape paper all DIR` all that can be.")
+
+
+def _draw(name: str, results: Results, widths: Widths, folder: Path, *, alone: bool) -> None:
+    """Draw one panel; of all panels, say why one cannot be drawn and go on."""
+    from landscape.errors import ResultError
+    from landscape.figures.papers import draw
+
+    try:
+        parts = draw(name, results, widths=widths)
+    except ResultError as error:
+        if alone:
+            raise
+        click.echo(f"{name}: {error}", err=True)
+        return
+    for part in parts:
+        for path in _write(part, folder / f"{name}{part.letter}"):
+            click.echo(path)
+
+
+def _write(part: Part, stem: Path) -> list[Path]:
+    """The files of one figure or table, and the first of them to be named."""
+    from matplotlib.figure import Figure
+
+    from landscape import figures
+    from landscape.files import write_text
+    from landscape.report.tables import write_table
+
+    if isinstance(part.content, Figure):
+        paths = figures.save(part.content, stem)
+    else:
+        paths = write_table(part.content, stem, part.caption)
+    write_text(f"{stem}.txt", part.caption + "\n")
+    return paths[:1]

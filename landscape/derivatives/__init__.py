@@ -1,0 +1,1 @@
+"""Second derivatives: operations that have them, and products with the matrices made of them."""

@@ -1,0 +1,185 @@
+"""Where a network subsamples a map, found by watching a pass, and what the stride of a fixed filter drops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from landscape.features.capture import micro_batches, runs
+from landscape.layout import Follow, MapLayout, follow_inputs
+from landscape.objective import Objective
+from landscape.zoo.recognition import first, has_stride, is_smoothing, single_layers, stride
+from landscape.zoo.stages import SHRINKS
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a map is subsampled.
+
+    Attributes:
+        layer: The layer that reads the map and subsamples it; of several that read the same map, such as a
+            block's first convolution and its shortcut, the one with the widest kernel.
+        factor: By how much.
+        smoothing: The smoothing layer in front, between which and this one only norms and activations run, or
+            the layer itself if it blurs before it subsamples; empty if there is none.
+        own: Whether the layer subsamples what its own fixed filter gives.
+    """
+
+    layer: str
+    factor: int
+    smoothing: str = ""
+    own: bool = False
+
+
+class Watch:
+    """Follows maps through layers during one pass; holding them keeps their identities their own."""
+
+    def __init__(self, strides: Strides) -> None:
+        self.places: dict[int, Place] = {}
+        self.reads: dict[str, MapLayout] = {}
+        self.runs: Counter[str] = Counter()
+        self._strides = strides
+        self._kernels: dict[int, int] = {}
+        self._smoothed: dict[int, str] = {}  # maps that come from a smoothing layer, and from which
+        self._held: list[Any] = []
+
+    def note(self, name: str, part: nn.Module, given: Any, output: Any, *, single: bool) -> None:
+        """Take in that a layer ran, which counts if it is a single one or subsamples by its own filter."""
+        if not all(isinstance(value, Tensor) for value in (given, output)):
+            return
+        own = self._strides.of(given, output)
+        reads, gives = (self._strides.map_layout(value) for value in (given, output))
+        if reads is None or gives is None or not (own or single):
+            return
+        self._held += [given, output]
+        self.reads[name] = reads
+        self.runs[name] += 1
+        front, factor = self._smoothed.get(id(given), ""), _factor(part, reads, gives)
+        if factor > 1 or (own and max(gives.height, gives.width) > 1):
+            kernel = first(getattr(part, "kernel_size", 0))
+            if kernel > self._kernels.get(id(given), -1):
+                place = Place(name, own[1], front or name, own=True) if own else Place(name, factor, front)
+                self.places[id(given)] = place
+                self._kernels[id(given)] = kernel
+        elif is_smoothing(part):
+            self._smoothed[id(output)] = name
+        elif front and _passes_on(part, given, output):
+            self._smoothed[id(output)] = front
+
+
+def watched(objective: Objective) -> Watch:
+    """Two samples passing the network."""
+    strides, module = Strides(), objective.network.module
+    watch = Watch(strides)
+    (run,) = runs(objective)
+    handles = follow_inputs(module, strides)
+
+    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def after(part: nn.Module, args: Any, output: Any) -> None:
+            watch.note(name, part, args[0] if args else None, output, single=name in singles)
+
+        return after
+
+    singles = dict(single_layers(module))
+    try:
+        for name, part in module.named_modules():
+            if name in singles or (name and not any(True for _ in part.parameters())):
+                handles.append(part.register_forward_hook(hook(name)))
+        start, inputs = next(micro_batches(objective))
+        with strides:
+            run(start, inputs[:2])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return watch
+
+
+def _factor(part: nn.Module, reads: MapLayout, gives: MapLayout) -> int:
+    """Factor by which a layer subsamples, 1 if it does not; global pooling does not."""
+    if max(gives.height, gives.width) == 1:
+        return 1
+    if has_stride(part):
+        return stride(part)
+    ratio = max(reads.height / gives.height, reads.width / gives.width)
+    return round(ratio) if ratio >= SHRINKS else 1
+
+
+def _passes_on(part: nn.Module, given: Tensor, output: Tensor) -> bool:
+    """Whether a layer works point by point, as norms, activations and dropout do."""
+    return (
+        given.shape == output.shape
+        and not any(p.dim() > 1 for p in part.parameters())
+        and not has_stride(part)
+    )
+
+
+class Strides(Follow):
+    """Follows a pass, and keeps what the last fixed filter with a stride gives at stride one.
+
+    A fixed filter is a depthwise convolution with the same filter for every channel, as blur pooling of timm,
+    antialiased-cnns and kornia run it, or average pooling. A strided slice of a tensor counts as well.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: tuple[int, Tensor, MapLayout, int] | None = None
+        self._slices: set[int] = set()
+
+    def of(self, given: Tensor, output: Tensor) -> tuple[Tensor, int] | None:
+        """The map that a layer's own stride subsampled to this output, and the factor; asked for once.
+
+        Args:
+            given: What the layer read, which is no map of its own making.
+            output: What it gave.
+        """
+        last, self._last = self._last, None
+        if last is None or last[0] != output.data_ptr() or last[1].data_ptr() == given.data_ptr():
+            return None
+        maps = last[2].to_map(last[1])
+        return None if maps is None else (maps, last[3])
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operator, and once more at stride one if it is such a filter."""
+        out = super().__torch_dispatch__(func, types, args, kwargs)
+        name = func._schema.name.partition("::")[2]
+        if name == "slice":
+            self._note_slice(args, out)
+        finer, factor = _at_stride_one(name, args)
+        if finer is not None:
+            found = super().__torch_dispatch__(func, types, finer, kwargs)
+            layout = self.map_layout(found)
+            self._last = (out.data_ptr(), found, layout, factor) if layout else None
+        return out
+
+    def _note_slice(self, args: Any, out: Tensor) -> None:
+        step = args[4] if len(args) > 4 else 1
+        layout = self.map_layout(args[0])
+        if step == 1 or layout is None:
+            return
+        second = self._last is not None and self._last[0] == args[0].data_ptr() == out.data_ptr()
+        if not second:  # rows first, then columns of the same map
+            self._last = (out.data_ptr(), args[0], layout, step)
+
+
+def _at_stride_one(name: str, args: Any) -> tuple[Any, int]:
+    """Arguments of a fixed filter with its stride replaced by one, and the stride; None for anything else."""
+    if name == "convolution":
+        given, weight, stride, transposed, groups = args[0], args[1], args[3], args[6], args[8]
+        depthwise = weight.dim() == 4 and weight.shape[1] == 1 and weight.shape[0] == groups == given.shape[1]
+        if (
+            depthwise
+            and not transposed
+            and max(stride) > 1
+            and torch.equal(weight, weight[:1].expand_as(weight))
+        ):
+            return (*args[:3], [1] * len(stride), *args[4:]), max(stride)
+    if name == "avg_pool2d":
+        kernel, stride = args[1], (args[2] if len(args) > 2 else None) or args[1]
+        if max(stride) > 1:
+            return (args[0], kernel, [1, 1], *args[3:]), max(stride)
+    return None, 1

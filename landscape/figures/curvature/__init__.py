@@ -1,0 +1,1 @@
+"""Figures of curvature: eigenvalues, spectra, densities, traces, layers."""

@@ -1,0 +1,166 @@
+"""Spectral densities of whole Hessians (Park & Kim 2022a, Figs C.3 and D.3; Yao et al. 2020, PyHessian)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+
+from landscape.figures import style
+from landscape.figures.inputs import Datasets, named
+from landscape.figures.style.reductions import estimate
+from landscape.figures.style.scales import limits
+from landscape.intervals import quantile
+
+FLOOR = 0.1
+"""Lower limit of a logarithmic axis, in heights of one eigenvalue: few probes may give it less than that."""
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def density(
+    datasets: Datasets,
+    *,
+    width: float | None = None,
+    looks: Mapping[str, style.Look] | None = None,
+    log: bool = True,
+) -> Figure:
+    """Density of all eigenvalues with bands of Student's interval, and each quadrature node as a tick below.
+
+    A logarithmic axis begins just below the height of a single eigenvalue, so that outlying ones are seen and
+    the tails of the broadening are not. A short line at the right edge has that height.
+
+    Args:
+        datasets: Results of kind `density` by network name, or a single one.
+        width: Width in inches; by default two ICML columns.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+        log: Whether the density has a logarithmic axis.
+
+    Raises:
+        ResultError: If a result is of another kind.
+    """
+    densities = named(datasets, "density")
+    chosen = style.looks_for(list(densities), looks)
+    floor = FLOOR * min(single_height(dataset) for dataset in densities.values())
+    total = width or style.TWO_COLUMN
+    columns = 1 if total < 5 else 2
+    with style.context():
+        figure, upper, lower = _panels(len(densities), total, columns)
+        for row, (name, dataset) in enumerate(densities.items()):
+            _curve(upper, dataset, chosen[name], name, floor if log else None)
+            ticks = nodes(dataset)
+            lower.plot(
+                ticks,
+                np.full(ticks.size, row),
+                "|",
+                color=chosen[name].colour,
+                markersize=4.5,
+                markeredgewidth=0.5,
+            )
+        _decorate(upper, lower, log, floor, densities)
+        keys = [style.key(chosen[name]) for name in densities]
+        labels = [entry(name, dataset) for name, dataset in densities.items()]
+        if log:
+            keys.append(Line2D([], [], color="0.3"))
+            labels.append("one eigenvalue (right edge)")
+        style.legend_below(figure, keys, labels, columns=columns)
+    return figure
+
+
+def entry(name: str, dataset: xr.Dataset) -> str:
+    """Legend entry: the name with the trace and its interval, as far as stored."""
+    trace = estimate(dataset, "trace")
+    return f"{style.short(name)}: trace {trace}" if trace else style.short(name)
+
+
+def single_height(dataset: xr.Dataset) -> float:
+    """Peak height of one of n eigenvalues broadened by a Gaussian of width σ: 1 / (n·σ·√(2π))."""
+    return 1 / (float(dataset["parameters"]) * float(dataset["width"]) * np.sqrt(2 * np.pi))
+
+
+def nodes(dataset: xr.Dataset) -> np.ndarray:
+    """Quadrature nodes of all probes that carry weight, shape (N,)."""
+    places, weights = (np.ravel(dataset[key].values.astype(float)) for key in ("node", "weight"))
+    return places[np.isfinite(places) & (weights > 0)]
+
+
+def peaks(values: np.ndarray, floor: float) -> np.ndarray:
+    """Indices of the local maxima above a floor, where a marker tells the networks apart, shape (M,)."""
+    inner = values[1:-1]
+    return 1 + np.flatnonzero((inner > values[:-2]) & (inner >= values[2:]) & (inner > floor))
+
+
+def _panels(networks: int, width: float, columns: int) -> tuple[Figure, Axes, Axes]:
+    """An axis for the curves above one for the nodes, which has a row for each network."""
+    rows = 0.09 * networks + 0.08
+    legend = 0.15 * -(-(networks + 1) // columns)
+    figure = Figure(
+        figsize=(width, 2.4 + rows + legend), layout=ConstrainedLayoutEngine(hspace=0.0, h_pad=0.02)
+    )
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [1.9, rows]})
+    return figure, upper, lower
+
+
+def _curve(axis: Axes, dataset: xr.Dataset, look: style.Look, name: str, floor: float | None) -> None:
+    """The density with its band, over a floor where the axis is logarithmic."""
+    places, values, error = (
+        dataset[key].values.astype(float) for key in ("eigenvalue", "density", "standard_error")
+    )
+    axis.plot(
+        places,
+        values,
+        color=look.colour,
+        linestyle=look.dash,
+        marker=look.marker,
+        markevery=peaks(values, 0.01 * values.max() if floor is None else floor).tolist(),
+        label=name,
+    )
+    half = quantile(dataset.sizes["probe"]) * error
+    if np.isfinite(half).any():  # a single probe tells no error
+        low, high = (np.maximum(values + sign * half, floor or 0) for sign in (-1, 1))
+        axis.fill_between(places, low, high, color=look.colour, alpha=0.2, linewidth=0)
+    if floor is not None:
+        height, across = single_height(dataset), axis.get_yaxis_transform()
+        axis.plot([0.985, 1.0], [height, height], color=look.colour, transform=across, label="_single")
+
+
+def _decorate(upper: Axes, lower: Axes, log: bool, floor: float, densities: Mapping[str, xr.Dataset]) -> None:
+    tops = [d["density"].values + 2 * np.nan_to_num(d["standard_error"].values) for d in densities.values()]
+    top = (limits(tops) or (0.0, 10 * floor))[1]
+    if log:
+        upper.set_yscale("log")
+        upper.set_ylim(floor, max(2 * top, 10 * floor))
+        ticks, labels = powers(*upper.get_ylim())
+        upper.set_yticks(ticks, labels=labels)
+        upper.minorticks_off()
+    else:
+        upper.set_ylim(0, 1.05 * top)
+    upper.set_ylabel("density" + (" (log)" if log else ""))
+    upper.tick_params(axis="x", bottom=False, labelbottom=False)
+    low, high = limits(_shown(d, floor) for d in densities.values()) or (0.0, 1.0)
+    margin = 0.03 * (high - low) or 1.0
+    lower.set_xlim(low - margin, high + 1.5 * margin)
+    lower.set_ylim(len(densities) - 0.3, -0.7)
+    lower.set_xlabel("eigenvalue")
+    lower.spines["left"].set_visible(False)
+    lower.set_yticks([])
+
+
+def _shown(dataset: xr.Dataset, floor: float) -> np.ndarray:
+    """What the horizontal axis has to hold: the nodes, and where the density is above the floor."""
+    places = dataset["eigenvalue"].values.astype(float)
+    return np.concatenate([nodes(dataset), places[dataset["density"].values > floor]])
+
+
+def powers(low: float, high: float, count: int = 6) -> tuple[np.ndarray, list[str]]:
+    """Powers of ten within a positive range, at most about `count`, and their labels: 10⁻², 10⁰, 10².
+
+    The superscripts are letters: the style does not parse mathematics, because names may hold a `$`.
+    """
+    exponents = np.arange(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)
+    exponents = exponents[:: -(-exponents.size // count) or 1]
+    return 10.0**exponents, [f"10{str(exponent).translate(_SUPERSCRIPT)}" for exponent in exponents]

@@ -1,0 +1,223 @@
+"""Curvature by layer: top eigenvalue and trace of each layer's own block of the Hessian, by depth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from landscape.figures import style
+from landscape.figures.inputs import Datasets, named
+from landscape.figures.style.depth import shade_stages
+from landscape.figures.style.reductions import option, stage_boundaries
+from landscape.figures.style.scales import is_wide, log_ticks, plain_number
+from landscape.intervals import quantile
+
+DECADE = 10.0
+"""Values that span more than this factor have a logarithmic axis."""
+PANELS = {"eigenvalue": "top eigenvalue", "trace": "trace"}
+"""Variable of each panel and its label."""
+_STAGE = re.compile(r"(?:layer|stage)s?\.?(\d+)\.")
+
+
+def layers(
+    datasets: Datasets,
+    *,
+    width: float | None = None,
+    looks: Mapping[str, style.Look] | None = None,
+) -> Figure:
+    """Top eigenvalue and trace of each layer's block over normalised depth, one line a network.
+
+    Bars on the traces are Student's 95 % intervals over probes; eigenvalues that did not converge have open
+    markers.
+    Values over more than a decade have a logarithmic axis, linear around zero if some are not positive.
+    Normalisation layers, which lie between the others and are far flatter, are small markers off the line.
+
+    Args:
+        datasets: Results of kind `layers` by network name, or a single one.
+        width: Width in inches; by default two ICML columns. Panels are stacked in less than five inches.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+
+    Raises:
+        ResultError: If a result is of another kind.
+    """
+    found = named(datasets, "layers")
+    chosen = style.looks_for(list(found), looks)
+    total = width or style.TWO_COLUMN
+    with style.context():
+        extra = _keys(found.values())
+        columns = 2 if total < 5 else 4 if len(found) + len(extra) == 4 else 3
+        figure, axes = _panels(total, -(-(len(found) + len(extra)) // columns))
+        boundaries = layer_boundaries(found.values())
+        for axis, (variable, label) in zip(axes, PANELS.items(), strict=True):
+            shade_stages(axis, boundaries)
+            for name, dataset in found.items():
+                _line(axis, dataset, variable, chosen[name], name)
+            _scale(axis, label, variable, found.values())
+        axes[-1].set_xlim(-0.02, 1.02)
+        handles = [*(style.key(chosen[name]) for name in found), *extra.values()]
+        labels = [*(style.short(name, 21 if total < 5 else 26) for name in found), *extra]
+        style.legend_below(figure, handles, labels, columns=columns)
+    return figure
+
+
+def normalised(dataset: xr.Dataset) -> np.ndarray:
+    """Mask of the normalisation layers, shape (layer,); none where the kinds are not stored."""
+    if "kind" not in dataset:
+        return np.zeros(dataset.sizes["layer"], dtype=bool)
+    return dataset["kind"].values.astype(str) == "norm"
+
+
+def with_stages(dataset: xr.Dataset) -> xr.Dataset | None:
+    """The result with the `stage` of each layer, read from names such as `layer1.0.conv1`.
+
+    Layers named otherwise belong to the stage in front of them; those before the first stage and after the
+    last one, stem and head, are stages of their own.
+
+    Returns:
+        None if no name tells a stage.
+    """
+    found = [_STAGE.match(name) for name in dataset["name"].values.astype(str)]
+    numbers = [int(match[1]) if match else -1 for match in found]
+    named_layers = np.flatnonzero([match is not None for match in found])
+    if not named_layers.size:
+        return None
+    stages = np.maximum.accumulate(numbers)
+    stages[named_layers[-1] + 1 :] = max(numbers) + 1
+    return dataset.assign(stage=("layer", stages))
+
+
+def layer_boundaries(datasets: Iterable[xr.Dataset]) -> list[float]:
+    """Depths that separate consecutive stages in every network.
+
+    None if the names of a network tell no stage, or a stage ends at different depths in different networks:
+    shading every second one would then shade others than it seems.
+    """
+    staged = [with_stages(dataset) for dataset in datasets]
+    known = [dataset for dataset in staged if dataset is not None]
+    found = stage_boundaries(known)
+    stages = max((np.unique(dataset["stage"]).size for dataset in known), default=0)
+    return found if len(known) == len(staged) and len(found) == stages - 1 else []
+
+
+def _panels(width: float, rows: int) -> tuple[Figure, list[Axes]]:
+    """Two panels with a common depth axis, side by side or stacked, above a legend with so many rows."""
+    stacked = width < 5
+    height = (3.4 if stacked else 2.2) + 0.15 * rows
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = list(figure.subplots(2, 1, sharex=True) if stacked else figure.subplots(1, 2, sharex=True))
+    for axis in axes[1:] if stacked else axes:
+        axis.set_xlabel("normalised depth")
+    return figure, axes
+
+
+def _line(axis: Axes, dataset: xr.Dataset, variable: str, look: style.Look, name: str) -> None:
+    depth, values = (dataset[key].values.astype(float) for key in ("depth", variable))
+    bars = _bars(dataset, variable)
+    off = normalised(dataset)
+    for mask, label, options in (
+        (~off, name, {"linestyle": look.dash, "capsize": 1.2}),
+        (off, f"{name} (normalisation)", {"linestyle": "none", "markersize": 1.8}),
+    ):
+        if mask.any():
+            axis.errorbar(
+                depth[mask],
+                values[mask],
+                yerr=bars[mask] if np.isfinite(bars[mask]).any() else None,
+                color=look.colour,
+                marker=look.marker,
+                elinewidth=0.7,
+                label=label,
+                **options,
+            )
+    loose = ~dataset["converged"].values.astype(bool)
+    if variable == "eigenvalue" and loose.any():
+        axis.plot(
+            depth[loose],
+            values[loose],
+            linestyle="none",
+            marker=look.marker,
+            markersize=4.5,
+            markerfacecolor="white",
+            markeredgecolor=look.colour,
+            zorder=4,
+            label=f"{name} (not converged)",
+        )
+
+
+def _bars(dataset: xr.Dataset, variable: str) -> np.ndarray:
+    """Half of Student's interval over probes, NaN where there is none, shape (layer,)."""
+    error = f"{variable}_standard_error"
+    if error not in dataset:
+        return np.full(dataset.sizes["layer"], np.nan)
+    probes = option(dataset, "probes")
+    return (quantile(int(probes)) if probes else 2) * dataset[error].values.astype(float)
+
+
+def linear_within(values: np.ndarray, bars: np.ndarray) -> float | None:
+    """Up to which magnitude an axis is linear, so that it shows all values and no more than is known.
+
+    Args:
+        values: Finite values, shape (N,).
+        bars: Half an interval each, shape (M,); may be empty. Under the typical one a logarithm would
+            spread noise over decades.
+
+    Returns:
+        None for a linear axis, 0 for a logarithmic one, else the round number where a symmetrically
+        logarithmic one begins.
+    """
+    sizes = np.abs(values[values != 0])
+    if not sizes.size or not is_wide(sizes.min(), sizes.max(), DECADE):
+        return None
+    if (values > 0).all():
+        return 0.0
+    known = max(sizes.min(), sizes.max() / 1000, float(np.median(bars)) if bars.size else 0.0)
+    return float(f"{known:.1g}") if is_wide(known, sizes.max(), DECADE) else None
+
+
+def _scale(axis: Axes, label: str, variable: str, datasets: Iterable[xr.Dataset]) -> None:
+    found = [(dataset[variable].values.astype(float), _bars(dataset, variable)) for dataset in datasets]
+    values, bars = (each[np.isfinite(each)] for each in map(np.concatenate, zip(*found, strict=True)))
+    linear = linear_within(values, bars)
+    axis.set_ylabel(label)
+    if linear != 0 and axis.dataLim.y0 < 0:  # a value or a bar
+        axis.axhline(0, color="0.6", linewidth=0.5, zorder=1)
+    elif linear is None:
+        axis.set_ylim(bottom=0)
+    if linear is None:
+        return
+    if linear:
+        axis.set_ylabel(f"{label} (log, linear to ±{plain_number(linear)})")
+        axis.set_yscale("symlog", linthresh=linear)
+        powers = log_ticks(linear, np.abs(values).max(), 3)
+        ticks = np.concatenate([-powers[::-1], [0], powers])
+    else:
+        axis.set_ylabel(f"{label} (log)")
+        axis.set_yscale("log")
+        axis.set_ylim(values.min() / 1.5, max(1.5 * values.max(), axis.get_ylim()[1]))  # cuts bars, no value
+        ticks = log_ticks(*axis.get_ylim(), 5)
+    low, high = axis.get_ylim()
+    ticks = ticks[(ticks >= low) & (ticks <= high)]
+    axis.set_yticks(ticks, labels=[plain_number(tick) for tick in ticks])
+    axis.minorticks_off()
+
+
+def _keys(datasets: Iterable[xr.Dataset]) -> dict[str, Line2D]:
+    """Legend entries for the markers that are not a network's, by what they mean."""
+    everything = list(datasets)
+    keys = {}
+    if any(normalised(dataset).any() for dataset in everything):
+        keys["normalisation layers"] = _key(markersize=1.8)
+    if any(not dataset["converged"].values.all() for dataset in everything):
+        keys["not converged (open)"] = _key(markersize=4.5, markerfacecolor="white")
+    return keys
+
+
+def _key(**options: Any) -> Line2D:
+    return Line2D([], [], color="0.3", linestyle="none", marker="o", **options)

@@ -1,0 +1,186 @@
+"""Feature maps of one image over several dropout draws (Park & Kim 2022a, Fig. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from landscape.errors import ResultError
+from landscape.figures import style
+from landscape.figures.features.amplitude import stage_ends
+from landscape.figures.inputs import Datasets, named
+from landscape.figures.style.curves import NARROW, TALLEST
+from landscape.figures.style.scales import limits
+from landscape.figures.surface.contours import trim
+
+ROWS = 9
+"""By default as many layers are drawn as keep a figure within so many rows."""
+
+
+def maps(
+    datasets: Datasets,
+    *,
+    layers: Sequence[str] | None = None,
+    image: int = 0,
+    channel: int = 0,
+    width: float | None = None,
+    colour_map: str = "viridis",
+) -> Figure:
+    """The input, then one channel of its feature maps over several dropout draws, a row a network.
+
+    Layers are below one another, each with one colour scale for the rows of all networks.
+
+    Args:
+        datasets: Results of kind `maps` by network name, or a single one.
+        layers: Names of layers that every network has; by default the ends of the first stages, smoothing
+            layers included, as many as there is room for.
+        image: Which of the images stored, counted from 0.
+        channel: Which of the channels stored, counted from 0.
+        width: Width in inches; by default two ICML columns.
+        colour_map: A perceptually uniform colour map of matplotlib.
+
+    Raises:
+        ResultError: If a result is of another kind, or lacks such a layer, image or channel.
+    """
+    found = {name: one_image(dataset, image) for name, dataset in named(datasets, "maps").items()}
+    blocks = choose(found, layers)
+    _check(found, "channel", channel)
+    total = width or style.TWO_COLUMN
+    draws = drawn_draws(found, total)
+    with style.context():
+        rows = len(blocks) * len(found)
+        side = min((total - 0.75) / (draws + 1) - 0.04, TALLEST / rows - 0.2)
+        figure = Figure(figsize=(total, rows * (side + 0.2) + 0.3), layout="compressed")
+        grid = figure.subplots(rows, draws + 1, squeeze=False)
+        for index, block in enumerate(blocks):
+            lines = grid[index * len(found) : (index + 1) * len(found)]
+            span = scale(found, block, channel, draws)
+            for line, (name, dataset) in zip(lines, found.items(), strict=True):
+                _row(line, name, dataset, (block[name], channel), (span, colour_map))
+            shrink = min(1, 2 / (len(found) * side))
+            shades = ScalarMappable(Normalize(*span), colour_map)
+            bar = figure.colorbar(shades, ax=list(lines.flat), aspect=18, pad=0.015, shrink=shrink)
+            bar.set_label("activation")
+            bar.outline.set_linewidth(0.6)
+        for number, axis in enumerate(grid[-1]):
+            axis.set_xlabel(f"draw {number}" if number else "input")
+        trim(figure)
+    return figure
+
+
+def one_image(dataset: xr.Dataset, image: int = 0) -> xr.Dataset:
+    """The maps of one of the images stored, counted from 0.
+
+    Raises:
+        ResultError: If there are not as many.
+    """
+    count = dataset.sizes.get("image", 1)
+    if not 0 <= image < count:
+        raise ResultError(f"these feature maps are of {count} images, asked for number {image}")
+    return dataset.isel(image=image) if "image" in dataset.dims else dataset
+
+
+def choose(found: Mapping[str, xr.Dataset], layers: Sequence[str] | None = None) -> list[dict[str, int]]:
+    """Which layers are drawn: for each of them, its index in the result of each network.
+
+    Args:
+        found: Results by network name.
+        layers: Names of layers; by default the ends of the stages that all networks have, or the layers at
+            the same place where stages are not stored, as many as there is room for.
+
+    Raises:
+        ResultError: If a network has no layer of such a name.
+    """
+    names = {name: [str(layer) for layer in dataset["layer"].values] for name, dataset in found.items()}
+    if layers is not None:
+        absent = [(layer, name) for layer in layers for name in found if layer not in names[name]]
+        if absent:
+            layer, name = absent[0]
+            raise ResultError(f"{name!r} holds no maps of {layer!r}; it has {', '.join(names[name])}")
+        return [{name: names[name].index(layer) for name in found} for layer in layers]
+    if all("stage" in dataset and "kind" in dataset for dataset in found.values()):
+        ends = {name: stage_ends(dataset) for name, dataset in found.items()}
+    else:
+        ends = {name: dict(enumerate(range(len(names[name])))) for name in found}
+    common = sorted(set.intersection(*(set(each) for each in ends.values())))
+    if not common:
+        raise ResultError("these networks have no stage in common; name the layers to draw")
+    return [{name: ends[name][key] for name in found} for key in common[: max(ROWS // len(found), 1)]]
+
+
+def drawn_draws(found: Mapping[str, xr.Dataset], width: float) -> int:
+    """How many dropout draws are drawn: those there are, up to three in a column or six across a page."""
+    return min(max(dataset.sizes["draw"] for dataset in found.values()), 3 if width < NARROW else 6)
+
+
+def scale(
+    found: Mapping[str, xr.Dataset], block: Mapping[str, int], channel: int, draws: int
+) -> tuple[float, float]:
+    """The colour scale of a layer: from the smallest to the largest activation that is drawn of it."""
+    shown = [
+        feature_map(dataset, block[name], channel, draw)
+        for name, dataset in found.items()
+        for draw in range(min(draws, dataset.sizes["draw"]))
+    ]
+    return limits(shown) or (0.0, 1.0)
+
+
+def feature_map(dataset: xr.Dataset, layer: int, channel: int, draw: int) -> np.ndarray:
+    """One feature map without its padding, shape (height, width)."""
+    values = dataset["map"].isel(layer=layer, channel=channel, draw=draw).transpose("row", "column").values
+    if "height" in dataset and "width" in dataset:
+        return values[: int(dataset["height"][layer]), : int(dataset["width"][layer])].astype(float)
+    there = np.isfinite(values)
+    return values[there.any(axis=1)][:, there.any(axis=0)].astype(float)
+
+
+def _check(found: Mapping[str, xr.Dataset], dimension: str, index: int) -> None:
+    for name, dataset in found.items():
+        if not 0 <= index < dataset.sizes[dimension]:
+            raise ResultError(
+                f"{name!r} holds {dataset.sizes[dimension]} {dimension}s, asked for number {index}"
+            )
+
+
+def _row(
+    line: Sequence[Axes],
+    name: str,
+    dataset: xr.Dataset,
+    place: tuple[int, int],
+    colours: tuple[tuple[float, float], str],
+) -> None:
+    """The input and the draws of one network."""
+    layer, channel = place
+    (low, high), colour_map = colours
+    picture = dataset["input"].transpose(..., "y", "x").values.astype(float)
+    grey = picture.shape[0] == 1
+    line[0].imshow(
+        picture[0] if grey else np.moveaxis(picture, 0, -1),
+        cmap="gray" if grey else None,
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
+    heading = f"{style.short(name)}: {style.short(str(dataset['layer'].values[layer]))}"
+    text = line[0].text(0, 1.05, heading, transform=line[0].transAxes, fontsize=7.5, label="heading")
+    text.set_in_layout(False)  # it reaches over the next panels, which shall not make room for it
+    line[0].set_title(" ")  # but there shall be room above
+    for draw, axis in enumerate(line[1:]):
+        if draw < dataset.sizes["draw"]:
+            axis.imshow(
+                feature_map(dataset, layer, channel, draw),
+                cmap=colour_map,
+                vmin=low,
+                vmax=high,
+                interpolation="nearest",
+            )
+    for axis in line:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        axis.set_box_aspect(1)

@@ -1,0 +1,261 @@
+"""The figures there are: each file of the rooms beside this one registers its own by the decorator `figure`.
+
+    @figure(kind="lesion", title="Lesion study", description="Accuracy lost without one block", caption=words)
+    def lesion(networks: Datasets, *, width: float, looks: Looks, quantity: str = "nll") -> Figure: ...
+
+The function that is registered receives what is the same for all figures already prepared: results by name
+that are known to be of the kind, the width in inches, a look for each name if it takes `looks`, and the style
+in force. What is called as `landscape.figures.lesion` takes a single result too, and neither width nor looks
+have to be given.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, wraps
+from math import inf
+from typing import Any
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from landscape.errors import ResultError
+from landscape.figures import style
+from landscape.figures.captions import joined, left_out, protocol_phrase, seeds_phrase
+from landscape.results import attribute
+
+Datasets = Mapping[str, xr.Dataset]
+"""Results by network name, as a figure receives them."""
+Looks = Mapping[str, style.Look]
+"""The look of each network."""
+_SHARED_ROOMS = ("style", "papers")
+"""Rooms beside this file that register no figures."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of the catalogue.
+
+    Attributes:
+        name: What it is called, as in `landscape.figures.NAME`.
+        kind: Kind of result it draws.
+        title: Its heading on a page.
+        description: What is to be seen, as alternative text.
+        draw: The function, called with results and options.
+        read: Checks what is to be drawn, and returns it by network name.
+        write: Writes what the caption says of the figure itself, given results by name and options.
+        heads: The results whose protocol the caption ends with.
+        per_network: Whether lines have the look of their network (the function takes `looks`).
+        suits: Whether a result of the kind can be drawn so on its own.
+        further: Whether it draws results of a special form, or several of one network.
+        order: Where it stands among all figures; figures without a number come last.
+    """
+
+    name: str
+    kind: str
+    title: str
+    description: str
+    draw: Callable[..., Figure]
+    read: Callable[[Any], Any]
+    write: Callable[..., str]
+    heads: Callable[[Any], Datasets]
+    per_network: bool
+    suits: Callable[[xr.Dataset], bool]
+    further: bool
+    order: float
+
+
+_REGISTERED: dict[str, Drawing] = {}
+
+
+def figure(
+    *,
+    kind: str,
+    title: str,
+    description: str,
+    caption: Callable[..., str],
+    width: Callable[[Any], float] = style.whole_page,
+    read: Callable[[Any], Any] | None = None,
+    heads: Callable[[Any], Datasets] = dict,
+    suits: Callable[[xr.Dataset], bool] = lambda dataset: True,
+    further: bool = False,
+    order: float = inf,
+) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
+    """Register a function as the figure of its name, and prepare what it is called with.
+
+    Args:
+        kind: As in `Drawing`, like all that is not explained here.
+        title: Heading.
+        description: Alternative text.
+        caption: Called with results by name, and with those options of the figure that it takes.
+        width: The usual width in inches of a figure of these results.
+        read: By default results have to be of the kind, and a single one goes by its stored name.
+        heads: By default the results themselves.
+        suits: By default every result of the kind.
+        further: By default it is drawn of all results of a comparison.
+        order: By default last.
+    """
+    checked = read or (lambda datasets: named(datasets, kind))
+
+    def register(function: Callable[..., Figure]) -> Callable[..., Figure]:
+        per_network = "looks" in inspect.signature(function).parameters
+
+        @wraps(function)
+        def draw(datasets: Any, **options: Any) -> Figure:
+            found = checked(datasets)
+            if per_network:
+                options["looks"] = style.looks_for(list(found), options.get("looks"))
+            if options.get("width") is None:
+                options["width"] = width(found)
+            with style.context():
+                return function(found, **options)
+
+        draw.__signature__ = _public(inspect.signature(function))  # type: ignore[attr-defined]
+        _REGISTERED[function.__name__] = Drawing(
+            name=function.__name__,
+            kind=kind,
+            title=title,
+            description=description,
+            draw=draw,
+            read=checked,
+            write=caption,
+            heads=heads,
+            per_network=per_network,
+            suits=suits,
+            further=further,
+            order=order,
+        )
+        return draw
+
+    return register
+
+
+def _public(signature: inspect.Signature) -> inspect.Signature:
+    """The signature that callers see: a single result will do, and width and looks may be left out."""
+    first, *others = signature.parameters.values()
+    shown = [first.replace(name="datasets", annotation="xr.Dataset | Mapping[str, xr.Dataset]")]
+    for parameter in others:
+        left = parameter.name in ("width", "looks")
+        kind = f"{parameter.annotation} | None" if left else parameter.annotation
+        shown.append(parameter.replace(annotation=kind, default=None if left else parameter.default))
+    return signature.replace(parameters=shown)
+
+
+def named(datasets: xr.Dataset | Datasets, kind: str) -> dict[str, xr.Dataset]:
+    """The results by network name, in the order given; a single one goes by its stored name.
+
+    Raises:
+        ResultError: If there are none, or one is not of the kind asked for.
+    """
+    if isinstance(datasets, xr.Dataset):
+        datasets = {str(attribute(datasets, "network").get("name") or "network"): datasets}
+    if not datasets:
+        raise ResultError(f"nothing to draw: expected one or more results of kind {kind!r}, received none")
+    for name, dataset in datasets.items():
+        found = dataset.attrs.get("kind") if isinstance(dataset, xr.Dataset) else type(dataset).__name__
+        if found != kind:
+            raise ResultError(f"expected a result of kind {kind!r} for {name!r}, received {found!r}")
+    return dict(datasets)
+
+
+@cache
+def _discover() -> None:
+    """Import every file of every room, so that its figures are registered."""
+    package = importlib.import_module("landscape.figures")
+    for room in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if room.ispkg and room.name.rpartition(".")[2] not in _SHARED_ROOMS:
+            files = pkgutil.iter_modules(importlib.import_module(room.name).__path__, f"{room.name}.")
+            for file in files:
+                importlib.import_module(file.name)
+
+
+def registered() -> dict[str, Drawing]:
+    """Every figure by name, those of verdicts included, in order."""
+    _discover()
+    from landscape.figures.legacy import all_of
+
+    return dict(sorted((all_of() | _REGISTERED).items(), key=lambda item: (item[1].order, item[0])))
+
+
+def catalogue(*, further: bool | None = None) -> dict[str, Drawing]:
+    """The figures of results by name, in order: first those of every comparison, then further ones.
+
+    Args:
+        further: Only those of every comparison (False), or only further ones (True).
+    """
+    drawings = {name: each for name, each in registered().items() if each.kind != VERDICTS}
+    parts = (False, True) if further is None else (further,)
+    return {name: each for part in parts for name, each in drawings.items() if each.further == part}
+
+
+VERDICTS = "verdicts"
+"""Kind of figures that draw what `landscape.comparison` found, instead of saved results."""
+
+
+def find(name: str) -> Drawing:
+    """The figure of a name.
+
+    Raises:
+        ResultError: If there is none.
+    """
+    drawings = registered()
+    if name not in drawings:
+        raise ResultError(f"no figure is called {name!r}; there are {', '.join(catalogue())}")
+    return drawings[name]
+
+
+def suited(datasets: Datasets) -> dict[str, dict[str, xr.Dataset]]:
+    """Every figure that can be drawn of some of these results, with those, in the order of the catalogue.
+
+    Args:
+        datasets: Results of one kind by network name.
+    """
+    found = {
+        figure: {
+            name: dataset
+            for name, dataset in datasets.items()
+            if dataset.attrs.get("kind") == drawing.kind and drawing.suits(dataset)
+        }
+        for figure, drawing in catalogue().items()
+    }
+    return {figure: drawn for figure, drawn in found.items() if drawn}
+
+
+def draw(name: str, datasets: Any, *, looks: Looks | None = None, **options: Any) -> Figure:
+    """Draw a figure by name, with the looks of the whole comparison where it uses them.
+
+    Args:
+        name: Of the figure.
+        datasets: Results by network name, or a single one.
+        looks: Looks by name; by default by order.
+        **options: Of the figure, such as `width`.
+
+    Raises:
+        ResultError: If no figure has that name, or the results do not suit it.
+    """
+    drawing = find(name)
+    return drawing.draw(datasets, **options, **({"looks": looks} if drawing.per_network else {}))
+
+
+def caption(figure: str, datasets: Any, **options: Any) -> str:
+    """The caption of a figure: definition, warnings, seeds, protocol.
+
+    Args:
+        figure: Its name, such as contours.
+        datasets: What was drawn.
+        **options: Those the figure was drawn with, such as `quantity`, `log` or `surfaces`.
+
+    Raises:
+        ResultError: If the figure is unknown or a result is of another kind.
+    """
+    drawing = find(figure)
+    inspect.signature(drawing.draw).bind(datasets, **options)  # an option that there is not is refused
+    found = drawing.read(datasets)
+    taken = inspect.signature(drawing.write).parameters
+    text = drawing.write(found, **{name: value for name, value in options.items() if name in taken})
+    heads = drawing.heads(found)
+    return joined(text, left_out(heads), seeds_phrase(heads), protocol_phrase(heads))

@@ -1,0 +1,213 @@
+"""Publication style: printed widths, embedded fonts, one stable look per network, atomic saving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from landscape.errors import ResultError
+from landscape.files import atomic_path
+
+ONE_COLUMN = 3.25
+"""Width of one ICML column, in inches."""
+TWO_COLUMN = 6.75
+"""Width of a full ICML page, in inches."""
+
+PRESETS = {"icml": (ONE_COLUMN, TWO_COLUMN), "neurips": (2.7, 5.5), "cvpr": (3.25, 6.875)}
+"""Widths in inches of one column and of the whole page; NeurIPS has one column, which the first halves."""
+
+# Okabe & Ito's colour-blind-safe set without its yellow (too light on white), then three darker ones.
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#882255",
+    "#808000",
+    "#7F7F7F",
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (5, 1.2, 1, 1.2)), (0, (1, 1.1)))
+_FORMATS = ("pdf", "svg", "png")
+_METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+_RC: Any = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters on every machine
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.2,
+    "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",  # outlines: drawn alike with or without the font installed
+    "svg.hashsalt": "landscape",
+    "text.parse_math": False,  # a network may be called "a$b"
+    "axes.unicode_minus": True,
+    "figure.dpi": 100,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one network is drawn in every figure of a comparison; legible in grey by dash and marker."""
+
+    colour: str
+    dash: Any
+    marker: str
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Colour, dash and marker as matplotlib takes them."""
+        return {"color": self.colour, "linestyle": self.dash, "marker": self.marker}
+
+
+def context() -> AbstractContextManager[None]:
+    """The style as a context; rcParams are as before when it ends."""
+    return matplotlib.rc_context(_RC)
+
+
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """A look for each name, by its place in the order; the same order gives the same looks.
+
+    The first ten differ in colour and marker, the first forty in the combination with the dash.
+    """
+    return {
+        name: Look(PALETTE[i % 10], _DASHES[(i + i // 10) % 4], _MARKERS[i % 10])
+        for i, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def looks_for(names: Sequence[str], chosen: Mapping[str, Look] | None) -> dict[str, Look]:
+    """The looks chosen for a whole comparison, or new ones by order.
+
+    Raises:
+        ResultError: If looks were chosen, but not for every name.
+    """
+    if chosen is None:
+        return looks(names)
+    absent = [name for name in names if name not in chosen]
+    if absent:
+        raise ResultError(f"no look for {', '.join(absent)}; build them with figures.looks(all names)")
+    return {name: chosen[name] for name in names}
+
+
+def ramp() -> Colormap:
+    """Seaborn's "crest" for thin lines on white: uniform in lightness, without its too light end."""
+    import seaborn
+
+    return seaborn.color_palette("crest", as_cmap=True)
+
+
+def preset_width(preset: str, across: int) -> float:
+    """Width of a figure for a venue.
+
+    Args:
+        preset: One of `PRESETS`.
+        across: Columns, 1 or 2.
+
+    Raises:
+        ResultError: If there is no such preset.
+    """
+    if preset not in PRESETS or across not in (1, 2):
+        raise ResultError(
+            f"no width is known of {across} columns of {preset!r}; choose 1 or 2 of {', '.join(PRESETS)}"
+        )
+    return PRESETS[preset][across - 1]
+
+
+def columns(count: int) -> int:
+    """Panels in a row: nine networks make 3 × 3, four make 2 × 2."""
+    return 2 if count == 4 else min(count, 3) if count <= 9 else 4
+
+
+def whole_page(found: Any) -> float:
+    """The usual width of most figures, two columns, however many networks there are."""
+    return TWO_COLUMN
+
+
+def by_count(found: Sized) -> float:
+    """One column for a single panel and two for more (inches)."""
+    return ONE_COLUMN if len(found) == 1 else TWO_COLUMN
+
+
+def width_for(count: int, width: float | None) -> float:
+    """The width asked for, or one column for a single panel and two for more (inches)."""
+    return width if width is not None else ONE_COLUMN if count == 1 else TWO_COLUMN
+
+
+def short(name: str, limit: int = 26) -> str:
+    """A name that fits above a panel: the middle of a long one is left out."""
+    if len(name) <= limit:
+        return name
+    half = (limit - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def key(look: Look, **options: Any) -> Line2D:
+    """A legend entry for a look."""
+    return Line2D([], [], **look.line, **options)
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str], *, columns: int) -> None:
+    """One legend under all panels, so that it never covers data."""
+    shown = [f" {label}" if label.startswith("_") else label for label in labels]  # a leading _ means 'hide'
+    figure.legend(
+        handles, shown, loc="outside lower center", ncols=columns, handlelength=2.6, columnspacing=1.4
+    )
+
+
+def save(
+    figure: Figure, stem: str | Path, *, formats: Sequence[str] = _FORMATS, dpi: int = 200
+) -> list[Path]:
+    """Write a figure as `stem.pdf`, `stem.svg` and `stem.png`, each atomically and without timestamps.
+
+    Args:
+        figure: What one of the functions of `landscape.figures` returned.
+        stem: Path without the extension.
+        formats: Any of pdf, svg and png.
+        dpi: Dots per inch of the PNG and of rasterised parts.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ResultError: If a format is unknown.
+        LandscapeError: If the place cannot be written.
+    """
+    unknown = [name for name in formats if name not in _FORMATS]
+    if unknown:
+        raise ResultError(f"unknown format {', '.join(unknown)}; figures are saved as {', '.join(_FORMATS)}")
+    paths = []
+    for name in formats:
+        path = Path(f"{stem}.{name}")
+        with atomic_path(path) as draft, context():
+            figure.savefig(draft, format=name, dpi=dpi, metadata=_METADATA[name])
+        paths.append(path)
+    return paths

@@ -1,0 +1,1 @@
+"""Figures of the loss around trained weights: planes, lines, sequences and training."""

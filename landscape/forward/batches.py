@@ -1,0 +1,108 @@
+"""Samples as prepared micro-batches on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from landscape.forward.swapping import as_real
+from landscape.precision import differentiable, usable
+from landscape.samples import Samples
+
+Batch = tuple[int, Tensor, Tensor]
+"""Position of the first sample, inputs and targets of a micro-batch."""
+
+_CACHE_BYTES = 2**28
+
+
+class Batches:
+    """Micro-batches of normalised inputs and targets, kept after the first pass where they are small enough.
+
+    Attributes:
+        size: Samples in each but the last.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        prepare: Callable[[Tensor], Tensor],
+        size: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        channels_last: bool = True,
+    ) -> None:
+        """Say what to iterate over.
+
+        Args:
+            samples: The samples.
+            prepare: Images in [0, 1] → inputs of the network.
+            size: Samples a micro-batch.
+            device: Where they go.
+            dtype: Precision of what is floating-point.
+            channels_last: How images are laid out.
+        """
+        self.size = size
+        self._samples, self._prepare, self._device, self._dtype = samples, prepare, device, dtype
+        self._channels_last = channels_last
+        self._small = samples.inputs[0].numel() * dtype.itemsize * len(samples) <= _CACHE_BYTES
+        self._kept: list[Batch] | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Position of the first sample, inputs and targets of each micro-batch."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[Batch] = []
+        for start in range(0, len(self._samples), self.size):
+            with torch.inference_mode(False):
+                inputs, targets = self._samples.batch(start, start + self.size, dtype=self._dtype)
+                inputs = laid_out(self._prepare(inputs).to(self._device), self._channels_last)
+                item = (start, inputs, targets.to(self._device))
+            if self._small:
+                kept.append(item)
+            yield item
+        self._kept = kept or None
+
+
+def laid_out(tensor: Tensor, channels_last: bool) -> Tensor:
+    """Images and weights of convolutions with the channels last or in the usual layout; others as is."""
+    if tensor.dim() != 4:
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def as_working(
+    value: Tensor,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    channels_last: bool = True,
+    real: bool = True,
+) -> Tensor:
+    """A parameter or buffer as passes use it, a detached copy or view.
+
+    Args:
+        value: Any tensor.
+        device: Where to.
+        dtype: Precision of what is floating-point.
+        channels_last: How images and weights of convolutions are laid out.
+        real: Whether complex numbers become pairs of reals.
+    """
+    with differentiable():
+        value = usable(value.detach())
+        if value.is_complex():
+            complex_dtype = torch.complex64 if dtype == torch.float32 else torch.complex128
+            value = as_real(value) if real else value.to(complex_dtype)
+        value = value.to(device, dtype if value.is_floating_point() else value.dtype)
+        return laid_out(value, channels_last)
+
+
+def usual_micro_batch(samples: Samples, device: torch.device) -> int:
+    """100 CIFAR images on a CPU, ten times as many elsewhere, fewer of larger images."""
+    cifar = 3 * 32 * 32
+    size = max(1, samples.inputs[0].numel())
+    usual = 100 if device.type == "cpu" else 1000
+    return max(1, min(len(samples), usual * max(1, cifar) // max(cifar, size)))

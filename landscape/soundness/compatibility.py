@@ -1,0 +1,164 @@
+"""Whether a network, its samples and the loss belong together, asked before any work is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from landscape.errors import LandscapeError
+from landscape.losses import LOSSES, SampleLoss, is_classification, loss_name, sample_losses
+from landscape.mean_loss import MeanLoss
+from landscape.network import Network
+from landscape.samples import Samples
+
+_SUM = 1e-4  # of a row of probabilities, from 1
+
+
+def plain_module(module: Any) -> nn.Module:
+    """The module that holds the weights, out of what parallel training and compilation wrap around it.
+
+    Raises:
+        LandscapeError: If it is no module, or one whose weights cannot be replaced: a TorchScript module, or
+            one with lazy layers that have not run.
+    """
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel) or (
+        isinstance(module, nn.Module) and "_orig_mod" in module._modules
+    ):
+        module = module._modules.get("_orig_mod") or module.module
+    if not isinstance(module, nn.Module):
+        raise LandscapeError(
+            f"the network is a {type(module).__name__}, expected an nn.Module, or a Network as landscape.load"
+            " returns it"
+        )
+    for name, layer in module.named_modules():
+        where = f"layer '{name}'" if name else "the network"
+        if isinstance(layer, torch.jit.ScriptModule):
+            raise LandscapeError(
+                f"{where} is a TorchScript module (torch.jit), whose weights cannot be replaced from "
+                "outside; give the Python module that it was made of, with the same state dict"
+            )
+        if any(isinstance(each, UninitializedParameter) for each in layer._parameters.values()):
+            raise LandscapeError(
+                f"{where} is a lazy {type(layer).__name__} that has not run yet and has no weights; run the "
+                "network once on a batch first"
+            )
+    return module
+
+
+def as_samples(data: Any) -> Samples:
+    """Samples, or a pair of inputs and targets as `Samples`.
+
+    Raises:
+        LandscapeError: If it is neither.
+    """
+    if isinstance(data, Samples):
+        return data
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return Samples(*data)
+    if isinstance(data, tuple | list):
+        raise LandscapeError(f"the data have {len(data)} parts, expected a pair of inputs and targets")
+    kind = type(data).__name__
+    if isinstance(data, torch.utils.data.DataLoader):
+        remedy = (
+            "read it once, inputs, targets = map(torch.cat, zip(*loader)), and give Samples(inputs, targets)"
+        )
+    elif isinstance(data, torch.utils.data.Dataset):
+        remedy = (
+            "read it once, inputs, targets = torch.utils.data.default_collate(list(dataset)), and give "
+            "Samples(inputs, targets)"
+        )
+    else:
+        remedy = "give Samples(inputs, targets), or the pair"
+    raise LandscapeError(f"the data are a {kind}, expected tensors in a fixed order; {remedy}")
+
+
+def accepted(network: Any, data: Any, loss: SampleLoss) -> tuple[Network, Samples]:
+    """Network and samples out of what people pass; a column of class indices is one index per sample.
+
+    Raises:
+        LandscapeError: If they are of a kind that cannot be measured.
+    """
+    samples = as_samples(data)
+    if expects_classes(loss) and samples.targets.dim() == 2 and samples.targets.shape[1] == 1:
+        samples = replace(samples, targets=samples.targets[:, 0])
+    if isinstance(network, Network):
+        return replace(network, module=plain_module(network.module)), samples
+    return Network(plain_module(network)), samples
+
+
+def require_compatible(objective: MeanLoss) -> None:
+    """Evaluate two samples.
+
+    Raises:
+        LandscapeError: If the network fails or returns no logits, a target is none of its classes, or the
+            loss is not one number per sample.
+    """
+    samples, name = objective.samples, objective.network.name
+    shape = tuple(samples.inputs.shape[1:])
+    part = objective.replace(soundness=None).subset(0, 2)
+    try:
+        outputs, targets = next(part.outputs())
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError) as error:
+        raise LandscapeError(
+            f"{name} fails on inputs of shape {shape} from {samples.source}: {_reason(error)}"
+        ) from error
+    if expects_classes(objective.loss):
+        _require_classes(objective, outputs)
+    try:
+        sample_losses(objective.loss, outputs, targets)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise LandscapeError(
+            f"the loss {loss_name(objective.loss)} fails on outputs of shape {tuple(outputs.shape)} and "
+            f"targets of shape {tuple(targets.shape)} ({targets.dtype}): {_reason(error)}"
+        ) from error
+
+
+def expects_classes(loss: SampleLoss) -> bool:
+    """Whether a loss compares logits of classes with one class index per sample."""
+    return loss in LOSSES.values()
+
+
+def look_like_probabilities(objective: MeanLoss) -> bool:
+    """Whether the outputs of a few samples are probabilities already, where cross-entropy expects logits."""
+    outputs, targets = next(objective.replace(soundness=None).subset(0, 8).outputs())
+    if not is_classification(outputs, targets) or not bool(torch.isfinite(outputs).all()):
+        return False
+    sums = outputs.double().sum(1)
+    return bool((outputs >= 0).all()) and bool(((sums - 1).abs() < _SUM).all())
+
+
+def _require_classes(objective: MeanLoss, outputs: Tensor) -> None:
+    samples, name = objective.samples, objective.network.name
+    targets = samples.targets
+    if outputs.dim() != 2:
+        raise LandscapeError(
+            f"{name} returns shape {tuple(outputs.shape)}, expected logits of shape (sample, class); for "
+            "other outputs give a loss of your own, with one number per sample"
+        )
+    if targets.is_floating_point() or targets.dim() != 1:
+        raise LandscapeError(
+            f"the targets have shape {tuple(targets.shape)} and type {targets.dtype}, expected one class "
+            "index per sample, shape (sample,); for other targets give a loss of your own, with one number "
+            "per sample"
+        )
+    classes, smallest, largest = outputs.shape[1], int(targets.min()), int(targets.max())
+    if largest >= classes or smallest < 0:
+        odd = largest if largest >= classes else smallest
+        from_one = largest == classes and smallest >= 1
+        remedy = (
+            "the labels seem to start from 1: subtract 1"
+            if from_one
+            else "the network and the data set do not belong together"
+        )
+        raise LandscapeError(
+            f"target {odd} of {samples.source} is none of the {classes} classes (0 to {classes - 1}) of "
+            f"{name}; {remedy}"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
