@@ -12,49 +12,26 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    # isort: off
     from landscape import (
         analyses as analyses,
-    )
-    from landscape import (
         data as data,
-    )
-    from landscape import (
         family as family,
-    )
-    from landscape import (
         features as features,
-    )
-    from landscape import (
         figures as figures,
-    )
-    from landscape import (
         hessian as hessian,
-    )
-    from landscape import (
         linalg as linalg,
-    )
-    from landscape import (
         predictive as predictive,
-    )
-    from landscape import (
         report as report,
-    )
-    from landscape import (
         results as results,
-    )
-    from landscape import (
         surface as surface,
-    )
-    from landscape import (
         zoo as zoo,
     )
-    from landscape.checkpoint import load as load
-    from landscape.checkpoint import save as save
+    from landscape.checkpoint import load as load, save as save
     from landscape.errors import LandscapeError as LandscapeError
     from landscape.network import Network as Network
     from landscape.objective import Objective as Objective
-    from landscape.samples import Normalisation as Normalisation
-    from landscape.samples import Samples as Samples
+    from landscape.samples import Normalisation as Normalisation, Samples as Samples
 
 _ROOMS = (
     "analyses",

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xarray as xr
 
 from landscape.results import attribute
 from landscape.results.schema import ATTRIBUTES
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from landscape.network import Network
-    from landscape.objective import Objective
+Figure = Any
+"""A `matplotlib.figure.Figure`; nothing here imports it, so that computing never draws."""
 
 Rows = list[tuple[str, str]]
+"""A name and what is said of it."""
 
 _PIXELS_PER_INCH = 130  # figures have the type of print, too small for a screen at its own resolution
 
@@ -60,30 +58,6 @@ def show(what: xr.Dataset | Figure, caption: str = "") -> Shown:
     return Shown(figure_html(what, caption), caption or "figure")
 
 
-def network_html(network: Network) -> str:
-    """Name, architecture, parameters, normalisation and file of a network."""
-    return _table(network.name, _network_rows(network))
-
-
-def objective_html(objective: Objective) -> str:
-    """The network, the samples and every mode that a number depends on."""
-    samples, free = objective.samples, sum(value.numel() for value in objective.free.values())
-    of = f" ({samples.split} split)" if samples.split else ""
-    augmentation = "augmented, frozen" if samples.augmentation else "as they are"
-    masks = "" if objective.dropout == "off" else f", seed {objective.seed}"
-    rows = [
-        *_network_rows(objective.network),
-        ("samples", f"{len(samples):,} of {samples.source}{of}, {augmentation}"),
-        ("loss", getattr(objective.loss, "__name__", str(objective.loss))),
-        ("weight decay", f"{objective.weight_decay:g}"),
-        ("dropout", f"{objective.dropout}{masks}"),
-        ("BatchNorm", objective.forward.batch_norm),
-        ("free parameters", f"{free:,} that match {objective.params}"),
-        ("arithmetic", f"{str(objective.dtype).removeprefix('torch.')}, {objective.device}"),
-    ]
-    return _table(f"mean loss of {objective.network.name}", rows)
-
-
 def result_html(dataset: xr.Dataset) -> str:
     """Kind, network, trust report, protocol and data of a result; the last two folded.
 
@@ -104,9 +78,9 @@ def result_html(dataset: xr.Dataset) -> str:
     failed = sum(not check["passed"] for check in checks)
     title = f"{dataset.attrs.get('kind')} of {network.get('name')}"
     parts = [
-        _table(title, rows),
+        table(title, rows),
         f'<ul aria-label="trust report">{lines}</ul>' if lines else "<p>no checks</p>",
-        _folded("protocol", _table("", _flat(attribute(dataset, "protocol")))),
+        _folded("protocol", table("", _flat(attribute(dataset, "protocol")))),
         _folded("data", _without_records(dataset)._repr_html_()),
     ]
     if failed:
@@ -136,25 +110,8 @@ def _without_records(dataset: xr.Dataset) -> xr.Dataset:
     return plain
 
 
-def _network_rows(network: Network) -> Rows:
-    module = network.module
-    scale = network.normalisation
-    rows = [
-        ("architecture", network.architecture or type(module).__name__),
-        ("parameters", f"{network.parameter_count():,}"),
-        ("normalisation", f"mean {_numbers(scale.mean)}, std {_numbers(scale.std)}" if scale else "none"),
-    ]
-    if network.path:
-        rows.append(("file", f"{network.path.name}, SHA-256 {(network.sha256 or 'not known')[:12]}"))
-    return rows + [("note", note) for note in network.notes]
-
-
-def _numbers(values: Iterable[float]) -> str:
-    return ", ".join(f"{value:.4g}" for value in values)
-
-
 def _line(check: Mapping[str, Any]) -> str:
-    return f"{'ok' if check['passed'] else 'LOOK'} {check['message']}"
+    return f"{'ok' if check['passed'] else 'WARN'} {check['message']}"
 
 
 def _flat(entries: Mapping[str, Any], prefix: str = "") -> Rows:
@@ -168,7 +125,7 @@ def _flat(entries: Mapping[str, Any], prefix: str = "") -> Rows:
     return rows
 
 
-def _table(title: str, rows: Rows) -> str:
+def table(title: str, rows: Rows) -> str:
     """Rows of a name and a value; a caption is what a screen reader announces first."""
     caption = f'<caption style="text-align:left;font-weight:bold">{escape(title)}</caption>' if title else ""
     cell = 'style="text-align:left;vertical-align:top"'

@@ -15,3 +15,24 @@ class DataError(LandscapeError):
 
 class ResultError(LandscapeError):
     """A saved result that is missing, damaged, or cannot be combined with another."""
+
+
+def printable(text: object, most: int = 500) -> str:
+    """Words of a file, a server or a library as one line that a terminal shows and does not obey.
+
+    Control characters, line ends, marks of writing direction, other invisible ones and lone surrogates are
+    written as escapes; what is endless is cut in the middle.
+
+    Args:
+        text: Anything; what is no string is converted.
+        most: Characters to keep.
+    """
+    words = str(text)
+    if len(words) > most:
+        words = f"{words[: most - most // 3]} … {words[-most // 3 :]}"
+    if words.isprintable():
+        return words
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for char in words
+    )

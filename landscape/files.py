@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from landscape.errors import LandscapeError
 
@@ -58,6 +59,22 @@ def _exchange(draft: Path, target: Path, aside: Path) -> None:
     except BaseException:
         os.replace(aside, target)
         raise
+
+
+def locked(stream: IO[bytes]) -> bool:
+    """Whether an open file could be locked for this process alone; the lock ends with the file's closing.
+
+    Where the system or the file system knows no locks, it counts as locked.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -34,6 +34,19 @@ LOSSES = {
 """By name; `nll`, which is also the name of the quantity that cross-entropy measures, and `mse` are short."""
 
 
+def loss_of(loss: SampleLoss | str) -> SampleLoss:
+    """A loss, or the one of that name.
+
+    Raises:
+        LandscapeError: If there is no such name.
+    """
+    if not isinstance(loss, str):
+        return loss
+    if loss not in LOSSES:
+        raise LandscapeError(f"the loss is {loss!r}; choose one of {', '.join(LOSSES)}")
+    return LOSSES[loss]
+
+
 def loss_name(loss: SampleLoss) -> str:
     """How results and messages call a loss."""
     return getattr(loss, "__name__", type(loss).__name__ if isinstance(loss, nn.Module) else str(loss))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from landscape.display import network_html
 from landscape.samples import Normalisation, Samples
 
 
@@ -42,8 +41,6 @@ class Network:
     config: dict[str, Any] = field(default_factory=dict)
     surgery: str = ""
 
-    _repr_html_ = network_html
-
     def parameter_count(self) -> int:
         """Number of trainable parameters."""
         return sum(p.numel() for p in self.module.parameters())
@@ -55,6 +52,27 @@ class Network:
     def prepare(self, images: Tensor) -> Tensor:
         """Images in [0, 1] → inputs of the module."""
         return self.normalisation(images) if self.normalisation else images
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What a notebook shows: architecture, parameters, normalisation and file."""
+        scale = self.normalisation
+        rows = [
+            ("architecture", self.architecture or type(self.module).__name__),
+            ("parameters", f"{self.parameter_count():,}"),
+            ("normalisation", f"mean {_listed(scale.mean)}, std {_listed(scale.std)}" if scale else "none"),
+        ]
+        if self.path:
+            rows.append(("file", f"{self.path.name}, SHA-256 {(self.sha256 or 'not known')[:12]}"))
+        return rows + [("note", note) for note in self.notes]
+
+    def _repr_html_(self) -> str:
+        from landscape.display import table
+
+        return table(self.name, self.rows())
+
+
+def _listed(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)
 
 
 @contextmanager

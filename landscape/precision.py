@@ -8,12 +8,9 @@ from typing import Any
 
 import torch
 
-PRECISIONS = ("full", "bfloat16", "tf32")
-"""Of passes without derivatives; reduced ones are for surfaces, with their error measured."""
-
 
 def evaluation_precision(device: torch.device, precision: str) -> AbstractContextManager:
-    """The context for a forward pass in one of `PRECISIONS`."""
+    """The context for a forward pass in full or in a reduced precision, see `Protocol`."""
     if precision == "full":
         return full_precision(device)
     if precision == "bfloat16":

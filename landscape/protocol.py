@@ -1,82 +1,196 @@
-"""The modes of an objective: which there are, and what a result says of them."""
+"""What a result's numbers depend on besides the network: each field is named, checked and explained once.
+
+The command line makes its options of these fields, an objective takes them as keywords, and results record
+them. Free of torch, so that ``--help`` costs nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import math
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from landscape.dropout import DropoutMode, passes
 from landscape.errors import LandscapeError
-from landscape.forward import BATCH_NORM_MODES, BatchNormMode, Forward
-from landscape.losses import loss_name
-from landscape.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    from landscape.objective import Objective
+    from landscape.losses import SampleLoss
+    from landscape.samples import Normalisation
+
+_LARGEST_SEED = 2**32 - 1
+_DROPOUT = ("off", "fixed", "fresh")
 
 
-def require_modes(
+class Dropout(str):
+    """A mode of dropout.
+
+    `off`: the layer is the identity. `fixed`: one mask for the whole result. `fresh`: one per evaluation.
+    `ensemble:N`: the mean prediction over N masks.
+
+    Attributes:
+        passes: How many passes an ensemble averages; None in the other modes.
+    """
+
+    passes: int | None
+
+    def __new__(cls, mode: str) -> Dropout:
+        """Read the mode.
+
+        Raises:
+            LandscapeError: If there is no such mode.
+        """
+        made = super().__new__(cls, mode)
+        name, _, count = mode.partition(":")
+        if mode not in _DROPOUT and (name != "ensemble" or not count.isdecimal() or int(count) < 1):
+            raise LandscapeError(
+                f"dropout is {mode!r}; choose one of {', '.join(_DROPOUT)}, or ensemble:N with N passes"
+            )
+        made.passes = None if mode in _DROPOUT else int(count)
+        return made
+
+
+def stated(
+    default: Any,
+    help: str,
     *,
-    dropout: DropoutMode,
-    batch_norm: BatchNormMode,
-    precision: str,
-    dtype: torch.dtype,
-    numbers: Mapping[str, float],
-) -> None:
-    """Check what an objective is asked for.
+    option: str = "",
+    metavar: str | None = None,
+    label: str = "",
+    choices: tuple[str, ...] = (),
+    least: float | None = None,
+    most: float | None = None,
+    shown: bool = True,
+) -> Any:
+    """A field, with all that is to be said of it.
+
+    Args:
+        default: Its default.
+        help: What it is, in a sentence.
+        option: Its name on the command line, where that is another.
+        metavar: What stands for its value in ``--help``.
+        label: Its name in messages, where that is another.
+        choices: Its values, where these are few.
+        least: Its smallest value, where it is a number.
+        most: Its largest one on the command line.
+        shown: Whether ``--help`` shows the default.
+    """
+    given: dict[str, Any] = {"help": help, "option": option, "metavar": metavar, "label": label}
+    given |= {"choices": choices, "least": least, "most": most, "shown": shown}
+    return field(default=default, metadata=given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Which samples; see `fields_of` for what each field means."""
+
+    data: str = stated("demo", "demo, cifar10:DIR, cifar100:DIR, npz:FILE or images:DIR.", metavar="SPEC")
+    split: str = stated("test", "Part of the data set.", choices=("train", "test"))
+    samples: int = stated(0, "The first N samples; 0 takes all.", least=0, shown=False)
+    at_most: bool = stated(False, "Whether a data set with fewer samples is taken whole instead of refused.")
+    sample_seed: int | None = stated(
+        None, "Draw the samples with this seed instead of the first ones.", least=0, most=_LARGEST_SEED
+    )
+    normalisation: Normalisation | None = stated(
+        None, "Overrides the network's own and the data set's usual one."
+    )
+    augment: int | None = stated(
+        None,
+        "Freeze one draw of crop and flip with this seed.",
+        metavar="SEED",
+        least=0,
+        most=_LARGEST_SEED,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Under what an objective is measured; see `fields_of` for what each field means.
 
     Raises:
         LandscapeError: On an unknown mode, or a number that is negative or not finite.
     """
-    passes(dropout)
-    for name, choice, choices in (
-        ("BatchNorm mode", batch_norm, BATCH_NORM_MODES),
-        ("precision", precision, PRECISIONS),
-    ):
-        if choice not in choices:
-            raise LandscapeError(f"the {name} is {choice!r}; choose one of {', '.join(choices)}")
-    for name, number in numbers.items():
-        if not 0 <= number < np.inf:
-            raise LandscapeError(f"the {name} must be finite and not negative, got {number}")
-    if dtype not in (torch.float32, torch.float64):
-        raise LandscapeError(
-            f"the objective works in float32 or float64, not {dtype}, whose rounding drowns curvature"
-        )
+
+    weight_decay: float = stated(0.0, "λ of the term ½·λ·‖w‖².", label="weight decay", least=0)
+    dropout: str = stated(
+        "off", "MC dropout: none, one fixed mask, fresh masks each evaluation, or the mean of N passes."
+    )
+    batch_norm: str = stated(
+        "eval",
+        "Statistics stored, of each micro-batch, or estimated anew at each point.",
+        label="BatchNorm mode",
+        choices=("eval", "batch", "recalibrate"),
+    )
+    precision: str = stated(
+        "full",
+        "Precision of the forward passes; the error of a reduced one is measured and stored.",
+        choices=("full", "bfloat16", "tf32"),
+    )
+    params: str | None = stated(
+        None,
+        "Parameters to move or differentiate, as in '*conv*'; those not frozen by default, '*' is all.",
+        metavar="PATTERN",
+    )
+    seed: int = stated(0, "Random seed.", least=0, most=_LARGEST_SEED)
+    dtype: str = stated("float32", "Working precision.")
+    device: str = stated("auto", "auto, cpu or cuda[:i].")
+    micro_batch: int = stated(
+        0,
+        "Micro-batch: samples evaluated at once; chosen when left out.",
+        option="batch-size",
+        label="micro-batch",
+        least=0,
+        shown=False,
+    )
+    loss: SampleLoss | str = stated("cross_entropy", "Loss of each sample, or its name.")
+
+    def __post_init__(self) -> None:
+        for each in fields(Protocol):
+            _require(each, getattr(self, each.name))
+        dtype = str(self.dtype).removeprefix("torch.")
+        if dtype not in ("float32", "float64"):
+            raise LandscapeError(
+                f"the objective works in float32 or float64, not {dtype}, whose rounding drowns curvature"
+            )
+        exact = {"dtype": dtype, "device": str(self.device), "dropout": Dropout(self.dropout)}
+        for name, value in exact.items():
+            object.__setattr__(self, name, value)
+
+    def require_derivatives(self) -> None:
+        """Refuse modes that have no derivatives.
+
+        Raises:
+            LandscapeError: In reduced precision, or where statistics of BatchNorm are estimated anew.
+        """
+        if self.precision != "full" or self.batch_norm == "recalibrate":
+            raise LandscapeError(
+                f"derivatives need full precision and BatchNorm in eval or batch mode, not "
+                f"{self.precision} and {self.batch_norm}"
+            )
 
 
-def require_derivatives(forward: Forward) -> None:
-    """Refuse modes that have no derivatives.
-
-    Raises:
-        LandscapeError: In reduced precision, or where statistics of BatchNorm are estimated anew.
-    """
-    if forward.precision != "full" or forward.batch_norm == "recalibrate":
-        raise LandscapeError(
-            f"derivatives need full precision and BatchNorm in eval or batch mode, not "
-            f"{forward.precision} and {forward.batch_norm}"
-        )
+FIELDS = frozenset(each.name for each in fields(Protocol))
+"""Names of a protocol's fields."""
 
 
-def described(objective: Objective) -> dict[str, Any]:
-    """Everything an objective's numbers depend on besides the parameters, ready for JSON."""
-    normalisation = objective.network.normalisation
-    return {
-        "data": objective.samples.describe(),
-        "normalisation": asdict(normalisation) if normalisation else None,
-        "batch_norm": objective.forward.batch_norm,
-        "dropout": objective.dropout,
-        "loss": loss_name(objective.loss),
-        "weight_decay": objective.weight_decay,
-        "params": objective.params,
-        "dtype": str(objective.dtype).removeprefix("torch."),
-        "device": objective.device.type,
-        "micro_batch": objective.micro_batch,
-        "layout": "channels_last" if objective.forward.road.channels_last else "contiguous",
-        "attention": "math" if objective.forward.math_attention else "usual",
-        "precision": objective.forward.precision,
-        "seed": objective.seed,
-    }
+def fields_of(*kinds: type) -> dict[str, Field]:
+    """The fields of `DataSpec` and `Protocol`, or of one of them, by name; see their `metadata`."""
+    return {each.name: each for kind in kinds or (DataSpec, Protocol) for each in fields(kind)}
+
+
+def divided(protocol: Protocol, changes: dict[str, Any]) -> tuple[Protocol, dict[str, Any]]:
+    """The protocol with those of the changes that are its fields, and the other changes."""
+    own = {name: value for name, value in changes.items() if name in FIELDS}
+    others = {name: value for name, value in changes.items() if name not in FIELDS}
+    return (replace(protocol, **own) if own else protocol), others
+
+
+def mode(name: str) -> Any:
+    """A property that reads one field of the `modes` of a pass or an objective."""
+    return property(lambda self: getattr(self.modes, name), doc=fields_of()[name].metadata["help"])
+
+
+def _require(one: Field, value: Any) -> None:
+    label, choices, least = (one.metadata[key] for key in ("label", "choices", "least"))
+    if choices and value not in choices:
+        raise LandscapeError(f"the {label or one.name} is {value!r}; choose one of {', '.join(choices)}")
+    if least is not None and not least <= value < math.inf:
+        raise LandscapeError(f"the {label or one.name} must be finite and not negative, got {value}")

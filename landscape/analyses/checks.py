@@ -15,8 +15,6 @@ from landscape.linalg.eigenpairs import RISK
 from landscape.objective import Objective
 from landscape.results import Check
 from landscape.soundness.determinism import Culprit
-from landscape.variants import plain as plain_way
-from landscape.variants import trusted
 
 ROUNDING = 3e-5
 """Share of a loss that the fast and the plain way may differ by, in float32."""
@@ -103,11 +101,10 @@ def finite(what: str, values: np.ndarray) -> Check:
 def plainly(objective: Objective) -> Objective:
     """The objective run as the network is written, nothing folded, in other micro-batches where it may be."""
     # Batch statistics depend on the micro-batch, and so does the rounding of reduced precision.
-    if objective.forward.batch_norm != "eval" or objective.forward.precision != "full":
+    if objective.modes.batch_norm != "eval" or objective.modes.precision != "full":
         return objective
-    other = plain_way(objective)
-    other.micro_batch = max(1, min(objective.micro_batch, len(objective.samples)) // 2)
-    return other
+    half = max(1, min(objective.micro_batch, len(objective.samples)) // 2)
+    return objective.replace(forward=objective.forward.plain(), micro_batch=half)
 
 
 def loss(objective: Objective, measured: float | None = None) -> Check:
@@ -143,7 +140,7 @@ def _classes(objective: Objective) -> list[Check]:
     samples, named = objective.samples, len(objective.samples.class_names)
     if not named:
         return []
-    outputs, _ = next(trusted(objective).subset(0, 2).outputs())
+    outputs, _ = next(objective.replace(soundness=None).subset(0, 2).outputs())
     if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] <= named:
         return []
     names = ", ".join(samples.class_names[:3]) + (", …" if named > 3 else "")

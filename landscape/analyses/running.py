@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -159,6 +158,4 @@ def tuned(objective: Objective, kind: Curvature, run: Runner) -> Objective:
         return {"size": np.array(hessian.tuned(objective, kind=kind).micro_batch)}
 
     (item,) = run(1, compute, "micro batch")
-    chosen = copy.copy(objective)
-    chosen.micro_batch = int(item["size"])
-    return chosen
+    return objective.replace(micro_batch=int(item["size"]))

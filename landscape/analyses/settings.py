@@ -9,59 +9,16 @@ from typing import Any
 import torch
 
 from landscape import data
-from landscape.dropout import DropoutMode
 from landscape.errors import LandscapeError
-from landscape.forward import BatchNormMode
-from landscape.losses import SampleLoss, cross_entropy
 from landscape.network import Network
 from landscape.objective import Objective
-from landscape.samples import Normalisation, Samples
+from landscape.protocol import FIELDS, DataSpec, Protocol
+from landscape.samples import Samples
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
-
-@dataclass(frozen=True)
-class Settings:
-    """One protocol, shared by every analysis.
-
-    Attributes:
-        data: Data specification, see `landscape.data.load`.
-        split: `train` or `test`.
-        samples: How many; 0 takes all.
-        at_most: Whether a data set with fewer samples is taken whole instead of refused.
-        sample_seed: None takes the first ones in file order, a number draws that many with this seed.
-        normalisation: Overrides the network's own and the data set's usual one.
-        augment: Seed of a frozen crop and flip; None leaves the images clean.
-        weight_decay: λ of the L2 term.
-        dropout: `off`, `fixed`, `fresh` or `ensemble:N`.
-        params: Pattern of the parameters that directions and derivatives run over; None takes those that are
-            not frozen.
-        batch_size: Micro-batch; 0 chooses.
-        device: `auto`, `cpu` or `cuda[:i]`.
-        dtype: `float32` or `float64`.
-        seed: Of every random choice of an analysis.
-        loss: Loss of each sample.
-        batch_norm: `eval`, `batch` or `recalibrate`.
-        precision: Of passes without derivatives: `full`, `bfloat16` or `tf32`.
-    """
-
-    data: str = "demo"
-    split: str = "test"
-    samples: int = 0
-    at_most: bool = False
-    sample_seed: int | None = None
-    normalisation: Normalisation | None = None
-    augment: int | None = None
-    weight_decay: float = 0.0
-    dropout: DropoutMode = "off"
-    params: str | None = None
-    batch_size: int = 0
-    device: str = "auto"
-    dtype: str = "float32"
-    seed: int = 0
-    loss: SampleLoss = cross_entropy
-    batch_norm: BatchNormMode = "eval"
-    precision: str = "full"
+@dataclass(frozen=True, kw_only=True)
+class Settings(DataSpec, Protocol):
+    """One protocol with its samples, shared by every analysis; fields as in `landscape.protocol`."""
 
     def load_samples(self) -> Samples:
         """The samples of this protocol.
@@ -83,26 +40,11 @@ class Settings:
             samples: Already loaded samples of this protocol; loaded if left out.
 
         Raises:
-            LandscapeError: If the device or the precision is not to be had, or the network does not fit the
-                samples.
+            LandscapeError: If the device is not to be had, or the network does not fit the samples.
         """
         samples = samples if samples is not None else self.load_samples()
-        if self.dtype not in DTYPES:
-            raise LandscapeError(f"dtype is {self.dtype!r}; choose one of {', '.join(DTYPES)}")
-        objective = Objective(
-            network.normalised_for(samples, self.normalisation),
-            samples,
-            loss=self.loss,
-            weight_decay=self.weight_decay,
-            dropout=self.dropout,
-            seed=self.seed,
-            params=self.params,
-            micro_batch=self.batch_size,
-            device=resolve_device(self.device),
-            dtype=DTYPES[self.dtype],
-            batch_norm=self.batch_norm,
-            precision=self.precision,
-        )
+        fields = {name: getattr(self, name) for name in FIELDS} | {"device": resolve_device(self.device)}
+        objective = Objective(network.normalised_for(samples, self.normalisation), samples, **fields)
         objective.checked("value", report=True)
         return objective
 

@@ -11,7 +11,6 @@ from landscape import hessian
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.surface import Mesh
-from landscape.variants import around, precise
 from landscape.work import Item, Runner
 
 CHECKED = 5
@@ -44,7 +43,7 @@ def curvature(objective: Objective, mesh: Mesh, run: Runner, *, tolerance: float
     def compute(index: int) -> Item:
         place = mesh.order[index]
         try:
-            return _ends(around(objective, mesh.weights(place)), mesh.draw(place), tolerance)
+            return _ends(objective.replace(parameters=mesh.weights(place)), mesh.draw(place), tolerance)
         except LandscapeError:
             if index == 0:  # what the network or the protocol cannot do
                 raise
@@ -93,7 +92,7 @@ def precision_error(objective: Objective, mesh: Mesh, run: Runner) -> xr.Dataset
         theta, draw = mesh.weights(places[index]), mesh.draw(places[index])
         return {
             "reduced_nll": np.array(objective.value(theta, draw=draw).nll),
-            "full_nll": np.array(precise(objective).value(theta, draw=draw).nll),
+            "full_nll": np.array(objective.replace(precision="full").value(theta, draw=draw).nll),
         }
 
     items = [item for item in run(len(places), compute, "precision") if item is not None]

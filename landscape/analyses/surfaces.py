@@ -16,7 +16,6 @@ from landscape.errors import LandscapeError
 from landscape.filters import assumptions, roles
 from landscape.objective import Objective
 from landscape.surface import Directions, Mesh, Norm
-from landscape.variants import masked
 from landscape.work import Item, Progress, Runner, in_memory, silent
 
 
@@ -83,7 +82,7 @@ class Layout:
                 "without dropout all masks are the same; add --dropout fresh or fixed, for a network that "
                 "has it"
             )
-        modes = objective.forward
+        modes = objective.modes
         if self.curvature and (modes.precision != "full" or modes.batch_norm == "recalibrate"):
             raise LandscapeError(
                 "the curvature of each point needs full precision, and BatchNorm in eval or batch mode"
@@ -163,7 +162,7 @@ def _measured(objective: Objective, layout: Layout, mesh: Mesh, run: Runner) -> 
 
     def one(repeat: int, mask: int) -> xr.Dataset:
         return planes.surface(
-            masked(objective, objective.seed + mask) if mask else objective,
+            objective.replace(seed=objective.seed + mask) if mask else objective,
             layout.drawn(objective, repeat) if repeat else mesh.directions,
             mesh.axes,
             tolerance=layout.tolerance,
@@ -177,7 +176,7 @@ def _measured(objective: Objective, layout: Layout, mesh: Mesh, run: Runner) -> 
         whole = whole.merge(planes.roughness(whole))
     if layout.curvature:
         whole = whole.merge(surface_extras.curvature(objective, mesh, run))
-    if objective.forward.precision != "full":
+    if objective.modes.precision != "full":
         whole = whole.merge(surface_extras.precision_error(objective, mesh, run))
     return whole.assign(planes.as_arrays(mesh.directions) | _marked(layout.marks))
 

@@ -84,22 +84,12 @@ def demo(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> None:
     from landscape.analyses import plan
 
     request = Request(
-        model=None,
-        smooth=None,
-        data="demo",
         split="train",
         samples=200,
-        sample_seed=None,
-        mean=None,
-        std=None,
-        augment=None,
         weight_decay=family.WEIGHT_DECAY,
         dropout="fixed",
-        batch_size=0,
         device=device,
-        dtype="float32",
         seed=seed,
-        params=None,
         as_json=as_json,
         quiet=quiet,
     )

@@ -13,7 +13,7 @@ from landscape.cli.measuring import option
 if TYPE_CHECKING:
     import xarray as xr
 
-    from landscape.figures.plates import Plate, Widths
+    from landscape.figures.papers import Part, Widths
 
     Results = dict[str, dict[str, xr.Dataset]]
 
@@ -119,7 +119,7 @@ def paper(
         return
     from landscape import figures
     from landscape.comparison import pooled
-    from landscape.comparison.roles import renamed
+    from landscape.comparison.identity import renamed
     from landscape.figures.papers import PANELS, find
 
     if panel != ALL:
@@ -139,7 +139,7 @@ def gather(places: tuple[str, ...]) -> Results:
     """
     from landscape.cli.reading import read
     from landscape.comparison.conditional import usual
-    from landscape.comparison.roles import result_name
+    from landscape.comparison.identity import result_name
     from landscape.errors import ResultError
     from landscape.results import attribute
 
@@ -191,18 +191,18 @@ def _draw(name: str, results: Results, widths: Widths, folder: Path, *, alone: b
     from landscape.figures.papers import draw
 
     try:
-        plates = draw(name, results, widths=widths)
+        parts = draw(name, results, widths=widths)
     except ResultError as error:
         if alone:
             raise
         click.echo(f"{name}: {error}", err=True)
         return
-    for plate in plates:
-        for path in _write(plate, folder / f"{name}{plate.part}"):
+    for part in parts:
+        for path in _write(part, folder / f"{name}{part.letter}"):
             click.echo(path)
 
 
-def _write(plate: Plate, stem: Path) -> list[Path]:
+def _write(part: Part, stem: Path) -> list[Path]:
     """The files of one figure or table, and the first of them to be named."""
     from matplotlib.figure import Figure
 
@@ -210,9 +210,9 @@ def _write(plate: Plate, stem: Path) -> list[Path]:
     from landscape.files import write_text
     from landscape.report.tables import write_table
 
-    if isinstance(plate.content, Figure):
-        paths = figures.save(plate.content, stem)
+    if isinstance(part.content, Figure):
+        paths = figures.save(part.content, stem)
     else:
-        paths = write_table(plate.content, stem, plate.caption)
-    write_text(f"{stem}.txt", plate.caption + "\n")
+        paths = write_table(part.content, stem, part.caption)
+    write_text(f"{stem}.txt", part.caption + "\n")
     return paths[:1]

@@ -93,14 +93,8 @@ def command(request: Request, checkpoint: str, out: str | None, preset: str | No
     path = result_path(out, network, "eigenvalues")
     if preset:
         request, options = _as_published(request, options, network, preset)
-    first, *further = _parts(request, _objective(request, options, network), options)
+    first, *further = _parts(request, request.settings().objective(network), options)
     measure(request, "hessian", path, first, further)
-
-
-def _objective(request: Request, options: dict[str, Any], network: "Network") -> "Objective":
-    from landscape.losses import LOSSES
-
-    return dataclasses.replace(request.settings(), loss=LOSSES[options["loss"]]).objective(network)
 
 
 def _parts(request: Request, objective: "Objective", options: dict[str, Any]) -> list[Part]:
@@ -121,7 +115,7 @@ def _parts(request: Request, objective: "Objective", options: dict[str, Any]) ->
         search["tolerance"] = options["tolerance"]
     which = {name: options[name] for name in ("method", "which")}
     top = search | which | {"k": options["top_k"], "vectors": options["vectors"]}
-    top |= {"basis": basis, "keep": keep, "tune": not request.batch_size}
+    top |= {"basis": basis, "keep": keep, "tune": not request.micro_batch}
     first = Part("eigenvalues", objective, partial(curvature.eigenvalues, which=options["which"]), top)
     which["which"] = "magnitude" if options["which"] == "largest" else options["which"]
     trace, density, probes = options["trace_probes"], options["density_probes"], {"keep": keep, **shared}

@@ -2,78 +2,77 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from landscape.errors import LandscapeError
+from landscape.protocol import DataSpec, Dropout, Protocol, fields_of
 from landscape.work import Progress, bar, silent
 
 if TYPE_CHECKING:
     from landscape.analyses import Settings
     from landscape.network import Network
+    from landscape.samples import Normalisation
 
 
-class Numbers(click.ParamType):
-    """Comma-separated numbers, such as ``0.49,0.48,0.45``."""
+class Written(click.ParamType):
+    """An option whose value is written in a grammar of its own."""
 
-    name = "x,y,z"
+    def __init__(self, name: str, read: Callable[[str], Any], wrong: str) -> None:
+        """Say how it is read.
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
-        """Text to a tuple of floats."""
-        if isinstance(value, tuple):
+        Args:
+            name: What stands for the value in ``--help``.
+            read: Text to the value; raises ValueError, KeyError or LandscapeError.
+            wrong: What to say of a text that cannot be read, after that text.
+        """
+        self.name, self._read, self._wrong = name, read, wrong
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Text to the value; a default that is one already stays."""
+        if not isinstance(value, str):
             return value
         try:
-            return tuple(float(part) for part in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers such as 0.49,0.48,0.45", param, ctx)
+            return self._read(value)
+        except (ValueError, KeyError, LandscapeError):
+            self.fail(f"{value!r} {self._wrong}", param, ctx)
 
 
-class Whole(click.ParamType):
-    """Comma-separated whole numbers from 0, such as ``0,5``."""
-
-    name = "i,j"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """Text to a tuple of integers."""
-        if isinstance(value, tuple):
-            return value
-        parts = value.split(",")
-        if not all(part.strip().isdecimal() for part in parts):
-            self.fail(f"{value!r} is not a list of whole numbers such as 0,5", param, ctx)
-        return tuple(int(part) for part in parts)
+def _whole(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise ValueError(text)
+    return tuple(int(part) for part in parts)
 
 
-class Span(click.ParamType):
-    """Half the side of a surface: a number, or ``auto:FACTOR``."""
-
-    name = "SPAN"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
-        """Text to the span and the factor, one of which is 0."""
-        if isinstance(value, tuple):
-            return value
-        name, _, factor = value.partition(":")
-        try:
-            return (0.0, float(factor or 10)) if name == "auto" else (float(value), 0.0)
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor auto:FACTOR", param, ctx)
+def _span(text: str) -> tuple[float, float]:
+    """The span and the factor, one of which is 0."""
+    name, _, factor = text.partition(":")
+    return (0.0, float(factor or 10)) if name == "auto" else (float(text), 0.0)
 
 
-class Dropout(click.ParamType):
-    """A dropout mode: off, fixed, fresh or ``ensemble:N``."""
+def _bytes(text: str) -> int:
+    amount = text.strip().upper()
+    size = float(amount[:-2]) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[amount[-2:]]
+    if not 0 < size < float("inf"):
+        raise ValueError(text)
+    return int(size)
 
-    name = "off|fixed|fresh|ensemble:N"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """The mode as it was given."""
-        if not re.fullmatch(r"off|fixed|fresh|ensemble:[1-9][0-9]{0,3}", value):
-            self.fail(f"{value!r} is none of off, fixed, fresh and ensemble:N", param, ctx)
-        return value
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+Numbers = partial(Written, "x,y,z", _numbers, "is not a list of numbers such as 0.49,0.48,0.45")
+Whole = partial(Written, "i,j", _whole, "is not a list of whole numbers such as 0,5")
+Span = partial(Written, "SPAN", _span, "is neither a number nor auto:FACTOR")
+Bytes = partial(Written, "SIZE", _bytes, "is not an amount of memory such as 4GB or 500MB")
+DROPOUT = Written("off|fixed|fresh|ensemble:N", Dropout, "is none of off, fixed, fresh and ensemble:N")
 
 
 class Precision(click.Choice):
@@ -91,28 +90,6 @@ class Precision(click.Choice):
         return super().convert(value, param, ctx)
 
 
-_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9}
-
-
-class Bytes(click.ParamType):
-    """An amount of memory, such as ``4GB`` or ``500MB``."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """Text to bytes."""
-        if isinstance(value, int):
-            return value
-        text = value.strip().upper()
-        try:
-            size = float(text[:-2]) * _UNITS[text[-2:]]
-        except (ValueError, KeyError):
-            size = 0.0
-        if not 0 < size < float("inf"):
-            self.fail(f"{value!r} is not an amount of memory such as 4GB or 500MB", param, ctx)
-        return int(size)
-
-
 MODEL = click.option(
     "--model",
     metavar="SPEC",
@@ -124,56 +101,52 @@ SMOOTH = click.option(
     help="What if: put smoothing into the trained network, weights untouched, as in blur or "
     "relu6-blur@layer1,layer2.",
 )
-DATA = click.option(
-    "--data",
-    metavar="SPEC",
-    default="demo",
-    show_default=True,
-    help="demo, cifar10:DIR, cifar100:DIR, npz:FILE or images:DIR.",
-)
-_SEEDS = click.IntRange(0, 2**32 - 1)
-SEED = click.option("--seed", type=_SEEDS, default=0, show_default=True, help="Random seed.")
-DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:i].")
-SAMPLE_SEED = click.option(
-    "--sample-seed", type=_SEEDS, help="Draw the samples with this seed instead of the first ones."
-)
+_GRAMMARS: dict[str, click.ParamType] = {
+    "dropout": DROPOUT,
+    "dtype": Precision(["float32", "float64"]),
+}
+"""Types of fields whose values need more than a choice or a range."""
+
+
+def stated(name: str, *, usual: str = "", **changes: Any) -> Callable:
+    """The option of a field of `landscape.protocol`: its name, type, default and help are stated there.
+
+    Args:
+        name: Of the field.
+        usual: What happens where the option is left out, for the help.
+        **changes: Of click's option, where a command differs from the others.
+    """
+    field = fields_of()[name]
+    said = field.metadata
+    kind = _GRAMMARS.get(name)
+    if said["choices"]:
+        kind = click.Choice(said["choices"])
+    elif said["least"] is not None and not isinstance(field.default, float):
+        kind = click.IntRange(said["least"], said["most"])
+    shown = said["shown"] and field.default is not None
+    about = f"{said['help']} [{usual}]" if usual else said["help"]
+    given = {"type": kind, "default": field.default, "show_default": shown, "help": about}
+    flag = said["option"] or name.replace("_", "-")
+    return click.option(f"--{flag}", name, metavar=said["metavar"], **(given | changes))
+
+
+DATA, SAMPLE_SEED, SEED, DEVICE = map(stated, ("data", "sample_seed", "seed", "device"))
+BATCH_NORM, PRECISION = stated("batch_norm"), stated("precision")
 JSON = click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
 QUIET = click.option("--quiet", is_flag=True, help="No progress and no log lines.")
 
-_PROTOCOL = (
+_SHARED = (
     MODEL,
     SMOOTH,
     DATA,
     SAMPLE_SEED,
     click.option("--mean", type=Numbers(), help="Per-channel mean of images in [0, 1]; needs --std."),
     click.option("--std", type=Numbers(), help="Per-channel standard deviation; needs --mean."),
-    click.option(
-        "--augment", type=_SEEDS, metavar="SEED", help="Freeze one draw of crop and flip with this seed."
-    ),
-    click.option(
-        "--weight-decay", type=float, default=0.0, show_default=True, help="λ of the term ½·λ·‖w‖²."
-    ),
-    click.option(
-        "--batch-size",
-        type=click.IntRange(min=0),
-        default=0,
-        help="Micro-batch: samples evaluated at once; chosen when left out.",
-    ),
+    *map(stated, ("augment", "weight_decay", "micro_batch")),
     DEVICE,
-    click.option(
-        "--dtype",
-        type=Precision(["float32", "float64"]),
-        default="float32",
-        show_default=True,
-        help="Working precision.",
-    ),
+    stated("dtype"),
     SEED,
-    click.option(
-        "--params",
-        default=None,
-        metavar="PATTERN",
-        help="Parameters to move or differentiate, as in '*conv*'; those not frozen by default, '*' is all.",
-    ),
+    stated("params"),
     JSON,
     QUIET,
 )
@@ -182,6 +155,8 @@ _PROTOCOL = (
 def protocol_options(samples: int, *, dropout: str = "off", split: str = "test") -> Callable:
     """Decorator: the shared options, collected into one `Request` given as ``request``.
 
+    Other options of the command that are fields of the protocol, such as ``--batch-norm``, join them.
+
     Args:
         samples: Default number of samples; 0 is all.
         dropout: Default dropout mode.
@@ -189,97 +164,53 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
     """
     usual = f"default: {samples}, or all where there are fewer" if samples else "default: all"
     own = (
-        click.option(
-            "--split",
-            type=click.Choice(["train", "test"]),
-            default=split,
-            show_default=True,
-            help="Part of the data set.",
-        ),
-        click.option(
-            "--samples",
-            type=click.IntRange(min=0),
-            help=f"The first N samples; 0 takes all. [{usual}]",
-        ),
-        click.option(
-            "--dropout",
-            type=Dropout(),
-            default=dropout,
-            show_default=True,
-            help="MC dropout: none, one fixed mask, fresh masks each evaluation, or the mean of N passes.",
-        ),
+        stated("split", default=split),
+        stated("samples", usual=usual, default=None),
+        stated("dropout", default=dropout),
     )
 
     def decorate(function: Callable) -> Callable:
         def wrapped(**values: Any) -> Any:
-            names = Request.__dataclass_fields__
-            shared = {name: values.pop(name) for name in list(values) if name in names}
-            request = Request(**shared, usual_samples=samples)
-            return function(request=request, **values)
+            names = [*Request.__dataclass_fields__, "mean", "std"]
+            shared = {name: values.pop(name) for name in names if name in values}
+            if shared["samples"] is None:
+                shared |= {"samples": samples, "at_most": True}
+            shared["normalisation"] = _normalisation(shared.pop("mean"), shared.pop("std"))
+            return function(request=Request(**shared), **values)
 
         wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
         vars(wrapped)["__click_params__"] = list(getattr(function, "__click_params__", []))
-        for option in reversed(own + _PROTOCOL):
+        for option in reversed(own + _SHARED):
             option(wrapped)
         return wrapped
 
     return decorate
 
 
-@dataclass(frozen=True)
-class Request:
-    """The shared options as the user gave them."""
+def _normalisation(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalisation | None:
+    if (mean is None) != (std is None):
+        raise LandscapeError("--mean and --std belong together; give both or neither")
+    if not (mean and std):
+        return None
+    from landscape.samples import Normalisation
 
-    model: str | None
-    smooth: str | None
-    data: str
-    split: str
-    samples: int | None
-    sample_seed: int | None
-    mean: tuple[float, ...] | None
-    std: tuple[float, ...] | None
-    augment: int | None
-    weight_decay: float
-    dropout: str
-    batch_size: int
-    device: str
-    dtype: str
-    seed: int
-    params: str | None
-    as_json: bool
-    quiet: bool
-    usual_samples: int = 0
+    return Normalisation(mean, std)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(DataSpec, Protocol):
+    """The shared options as the user gave them: samples and protocol, and how to answer."""
+
+    model: str | None = None
+    smooth: str | None = None
+    as_json: bool = False
+    quiet: bool = False
 
     def settings(self) -> Settings:
-        """The protocol these options state.
-
-        Raises:
-            LandscapeError: If only one of --mean and --std is given.
-        """
+        """The protocol these options state."""
         from landscape.analyses import Settings
-        from landscape.samples import Normalisation
 
-        if (self.mean is None) != (self.std is None):
-            raise LandscapeError("--mean and --std belong together; give both or neither")
-        same = (
-            "data",
-            "split",
-            "sample_seed",
-            "augment",
-            "weight_decay",
-            "params",
-            "batch_size",
-            "device",
-            "dtype",
-            "seed",
-        )
-        return Settings(
-            **{name: getattr(self, name) for name in same},
-            samples=self.usual_samples if self.samples is None else self.samples,
-            at_most=self.samples is None,
-            dropout=self.dropout,
-            normalisation=Normalisation(self.mean, self.std) if self.mean and self.std else None,
-        )
+        return Settings(**{name: getattr(self, name) for name in fields_of()})
 
     def network(self, path: str | Path) -> Network:
         """The network of a checkpoint file; what there is to know about its loading goes to stderr."""

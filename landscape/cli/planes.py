@@ -16,18 +16,6 @@ TOLERANCE = option(
     "four times as wide to each side. 0 takes every sample.",
     0.0,
 )
-BATCH_NORM = option(
-    "--batch-norm",
-    "Statistics stored, of each micro-batch, or estimated anew at each point.",
-    "eval",
-    choices=("eval", "batch", "recalibrate"),
-)
-PRECISION = option(
-    "--precision",
-    "Precision of the forward passes; the error of a reduced one is measured and stored.",
-    "full",
-    choices=("full", "bfloat16", "tf32"),
-)
 CURVATURE = option(
     "--curvature",
     "Also the largest and smallest Hessian eigenvalue of each point (many times the work).",

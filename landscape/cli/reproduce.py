@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,23 +108,16 @@ def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:
     """The protocol of the comparison: that of `landscape demo`, on all of the data."""
     from landscape.family import WEIGHT_DECAY
 
-    blank = {field.name: None for field in dataclasses.fields(Request)}
-    given = {
-        "data": data,
-        "split": "train",
-        "samples": SAMPLES,
-        "weight_decay": WEIGHT_DECAY,
-        "dropout": "fixed",
-        "batch_size": 0,
-        "device": device,
-        "dtype": "float32",
-        "seed": 0,
-        "params": None,
-        "as_json": as_json,
-        "quiet": quiet,
-        "usual_samples": 0,
-    }
-    return Request(**{**blank, **given})  # type: ignore[arg-type]
+    return Request(
+        data=data,
+        split="train",
+        samples=SAMPLES,
+        weight_decay=WEIGHT_DECAY,
+        dropout="fixed",
+        device=device,
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 def _foretell(seconds: dict[str, float], as_json: bool) -> None:

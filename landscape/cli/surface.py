@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,16 @@ import click
 
 from landscape.cli import planes
 from landscape.cli.measuring import Part, Summary, measure, option, with_options
-from landscape.cli.options import CHECKPOINT, OUT, Request, Span, protocol_options, result_path
+from landscape.cli.options import (
+    BATCH_NORM,
+    CHECKPOINT,
+    OUT,
+    PRECISION,
+    Request,
+    Span,
+    protocol_options,
+    result_path,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,8 +85,8 @@ _OPTIONS = (
     ),
     planes.CURVATURE,
     planes.TOLERANCE,
-    planes.BATCH_NORM,
-    planes.PRECISION,
+    BATCH_NORM,
+    PRECISION,
     planes.PARTIAL,
 )
 
@@ -98,14 +106,17 @@ def command(request: Request, checkpoint: str, out: str | None, **options: Any) 
     _check(options)
     network = request.network(checkpoint)
     path = result_path(out, network, "surface")
-    settings = dataclasses.replace(
-        request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
-    )
+    settings = request.settings()
     objective = settings.objective(network)
     directions, marks, others = _directions(request, objective, options)
     span, rise = options["span"] or ((0.5, 0.0) if marks else (1.0, 0.0))
     asked = {name: options[name] for name in _PASSED_ON} | {"directions": directions, "marks": marks}
-    asked |= {"span": span, "rise": rise, "axes": 1 if options["line"] else 2, "tune": not request.batch_size}
+    asked |= {
+        "span": span,
+        "rise": rise,
+        "axes": 1 if options["line"] else 2,
+        "tune": not request.micro_batch,
+    }
     further, whole = [], not options["partial"]
     repeats = options["flatness_repeats"] or _of_repeats(request, options)
     if repeats and whole:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from landscape.cli import planes
 from landscape.cli.measuring import Part, Summary, answer, beside, measured, option, with_options
-from landscape.cli.options import OUT, Request, protocol_options, result_path
+from landscape.cli.options import BATCH_NORM, OUT, PRECISION, Request, protocol_options, result_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     0.2,
     type=click.FloatRange(min=0),
 )
-@with_options((planes.STEPS, planes.TOLERANCE, planes.BATCH_NORM, planes.PRECISION, planes.PARTIAL))
+@with_options((planes.STEPS, planes.TOLERANCE, BATCH_NORM, PRECISION, planes.PARTIAL))
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **options: Any) -> None:
@@ -36,9 +35,7 @@ def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **o
     `landscape train --keep-every N` keeps such checkpoints. The plane is that of the two principal components
     around the last one (Li et al. 2018); the polar coordinates are those of Park & Kim (ICLR 2022).
     """
-    settings = dataclasses.replace(
-        request.settings(), batch_norm=options["batch_norm"], precision=options["precision"]
-    )
+    settings = request.settings()
     samples = settings.load_samples()
     objectives = [settings.objective(request.network(path), samples) for path in checkpoints]
     last = objectives[-1]
@@ -56,7 +53,7 @@ def _surface(request: Request, last: Objective, dataset: xr.Dataset, options: di
 
     places = zip(dataset.x.values.tolist(), dataset.y.values.tolist(), strict=True)
     chosen = {name: options[name] for name in ("partial", "steps", "tolerance")}
-    chosen |= {"span": options["margin"], "tune": not request.batch_size}
+    chosen |= {"span": options["margin"], "tune": not request.micro_batch}
     chosen |= {"marks": {f"{index}": list(place) for index, place in enumerate(places)}}
     chosen |= {"directions": surface.from_arrays(dataset, last.free)}
     return Part("surface", last, lambda found: (planes.summary(found)[0], []), chosen, "trajectory-surface")

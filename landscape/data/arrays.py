@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
+import math
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import torch
@@ -47,8 +50,14 @@ def npz(file: str | Path, split: str = "test") -> Samples:
         DataError: If the file cannot be read, or its keys, shapes or values are not as above.
     """
     check_split(split)
-    contents = read_npz(Path(file).expanduser())
-    (image_key, label_key), found_split = _choose_pair(contents, file, split)
+    chosen: list[tuple[tuple[str, str], str]] = []
+
+    def wanted(keys: list[str]) -> list[str]:
+        chosen.append(_choose_pair(keys, file, split))
+        return [*chosen[0][0], "class_names"]
+
+    contents = read_npz(Path(file).expanduser(), keys=wanted)
+    ((image_key, label_key), found_split) = chosen[0]
     images = _images(contents[image_key], f"'{image_key}' in {file}")
     labels = _labels(contents[label_key], f"'{label_key}' in {file}")
     if len(images) != len(labels):
@@ -67,45 +76,81 @@ def npz(file: str | Path, split: str = "test") -> Samples:
     )
 
 
-def read_npz(file: Path | IO[bytes], name: str | Path | None = None) -> dict[str, np.ndarray]:
-    """All arrays of an ``.npz`` file, read without unpickling anything.
+def read_npz(
+    file: Path | IO[bytes], name: str | Path | None = None, keys: Callable[[list[str]], Iterable[str]] = list
+) -> dict[str, np.ndarray]:
+    """Arrays of an ``.npz`` file, read without unpickling anything.
+
+    Before memory is taken, what an array's header declares must be what the archive holds of it, and neither
+    may be far more than the file could hold.
 
     Args:
         file: A path or an open stream.
         name: What errors call it, when it is not a path.
+        keys: All keys → those to read; all by default.
 
     Raises:
-        DataError: If it cannot be read, is damaged, or holds Python objects.
+        DataError: If it cannot be read, is damaged, unpacks to far more than its size, or holds Python
+            objects.
     """
     name = name or str(file)
     try:
-        with zipfile.ZipFile(file):  # np.load would take any other file for a pickle
-            pass
-        if not isinstance(file, Path):
-            file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            contents = {key: archive[key] for key in archive.files}
+        with zipfile.ZipFile(file) as archive:
+            members = {
+                info.filename.removesuffix(".npy"): info
+                for info in archive.infolist()
+                if info.filename.endswith(".npy")
+            }
+            return {key: _member(archive, members[key]) for key in keys(list(members)) if key in members}
     except FileNotFoundError as error:
         raise DataError(f"there is no file {name}; check the path") from error
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+    except _DAMAGED as error:
         other = kind(Path(name)) if isinstance(error, zipfile.BadZipFile) and Path(name).is_file() else ""
-        reason = f"it is {other}" if other else str(error)
+        reason = f"it is {other}" if other else str(error) or type(error).__name__
         raise DataError(
             f"cannot read {name} as .npz: {reason}; write plain arrays with "
             "numpy.savez_compressed(file, images=…, labels=…)"
         ) from error
-    # NumPy hands members that are no arrays out as bytes.
-    return {key: array for key, array in contents.items() if isinstance(array, np.ndarray)}
 
 
-def _choose_pair(contents: dict[str, Any], file: str | Path, split: str) -> tuple[tuple[str, str], str]:
+_DAMAGED = (
+    *(OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError),
+    *(NotImplementedError, SyntaxError, TypeError, MemoryError, OverflowError, RecursionError),
+)
+_UNPACKED = 100  # times its compressed size; images reach 2 to 5, masks 50
+_SMALL = 2**26  # bytes that any array may take
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    """One array, whose header is judged before anything else is read."""
+    if info.file_size > max(_SMALL, _UNPACKED * info.compress_size):
+        times = info.file_size // max(info.compress_size, 1)
+        raise ValueError(
+            f"{info.filename} would unpack to {info.file_size:,} bytes, {times:,} times its size"
+        )
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"{info.filename} has format {version[0]}.{version[1]}, of structured arrays")
+        shape, _, dtype = _HEADERS[version](stream)
+        if dtype.hasobject:
+            raise ValueError(f"{info.filename} holds Python objects, which are not read")
+        declared, held = math.prod(shape) * dtype.itemsize, info.file_size - stream.tell()
+    if declared != held:
+        raise ValueError(f"{info.filename} declares {declared:,} bytes of shape {shape} and holds {held:,}")
+    with archive.open(info) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _choose_pair(found: list[str], file: str | Path, split: str) -> tuple[tuple[str, str], str]:
     """The keys of images and labels, and the split they are said to be of."""
-    has_splits = any(set(pair) & contents.keys() for pairs in _SPLIT_PAIRS.values() for pair in pairs)
+    has_splits = any(set(pair) & set(found) for pairs in _SPLIT_PAIRS.values() for pair in pairs)
     pairs, found_split = (_SPLIT_PAIRS[split], split) if has_splits else (_PAIRS, "")
-    complete = [pair for pair in pairs if set(pair) <= contents.keys()]
+    complete = [pair for pair in pairs if set(pair) <= set(found)]
     if len(complete) == 1:
         return complete[0], found_split
-    keys = ", ".join(contents) or "none"
+    keys = ", ".join(found) or "none"
     if complete:
         choices = " or ".join(f"'{images}' and '{labels}'" for images, labels in complete)
         raise DataError(f"{file} could mean {choices} (its keys: {keys}); keep one pair")

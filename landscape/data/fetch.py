@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
-import http.client
 import os
+import shutil
+import stat
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import IO
 
+from landscape.data.download import download
 from landscape.errors import DataError
-from landscape.files import sha256
+from landscape.files import locked, sha256
 from landscape.work import Progress, silent
 
-_CHUNK = 1 << 16
 _TIMEOUT = 30.0
+_LARGEST = 2**28  # bytes of an archive; those published have 170 MB
+_LARGEST_FILE = 2**28
+_MOST_FILES = 1000
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,13 @@ def fetch(
 ) -> Path:
     """Download an official archive and unpack it; nothing is done where the data set is already complete.
 
-    An interrupted download is left as ``NAME.tar.gz.part`` and resumed by the next call.
+    An interrupted download is left as ``NAME.tar.gz.part`` and resumed by the next call. Several calls at
+    once each have a file of their own.
 
     Args:
         name: ``cifar10`` or ``cifar100``.
         folder: Where the data set's own folder goes; made if need be.
-        url: Another address of the same archive, a mirror for example.
+        url: Another address of the same archive, a mirror for example, by http or https.
         md5: Checksum expected of the archive, if the mirror's was packed anew.
         progress: Shows the pieces of the download.
 
@@ -95,19 +102,74 @@ def fetch(
     target = root / archive.folder
     if not _wrong_files(target, archive):
         return target
-    url = url or archive.url
-    part = root / f"{archive.folder}.tar.gz.part"
+    if os.path.lexists(target) and not target.is_dir():
+        raise DataError(f"{target} is in the way: it is no folder; move it, or choose another folder")
+    url, md5 = url or archive.url, md5 or archive.md5
     try:
         root.mkdir(parents=True, exist_ok=True)
-        _download(url, md5 or archive.md5, part, progress)
-        _unpack(part, target, archive, url)
-        part.unlink()
+        with _part(root, archive.folder) as (part, stream):
+            _complete(stream, url, md5, progress)
+            _unpack(stream, target, archive, url)
+            part.unlink()
+    except _Worthless as error:
+        raise DataError(str(error)) from error
     except OSError as error:  # errors of the network are DataErrors already
+        advice = "free some space (about 350 MB are needed) or " if error.errno in _FULL else ""
         raise DataError(
-            f"cannot write to {folder}: {error.strerror or error}; free some space (about 350 MB are needed) "
-            "or choose another folder, then run it again to go on"
+            f"cannot write to {folder}: {error.strerror or error}; {advice}choose another folder, "
+            "then run it again to go on"
         ) from error
     return target
+
+
+class _Worthless(Exception):
+    """What came is of no use, and the partial file is deleted."""
+
+
+@contextmanager
+def _part(root: Path, name: str) -> Iterator[tuple[Path, IO[bytes]]]:
+    """A partial file that no other process writes, the largest of those left over, or a new one.
+
+    Links are not followed. It is deleted after `_Worthless`, and left for the next call after other errors.
+    """
+    stream = None
+    for path in sorted(root.glob(f"{name}.tar.gz*.part"), key=lambda p: -p.lstat().st_size):
+        stream = _taken(path, 0)
+        if stream:
+            break
+    if not stream:
+        path = root / f"{name}.tar.gz.part"
+        stream = _taken(path, os.O_CREAT | os.O_EXCL)
+    if not stream:
+        descriptor, made = tempfile.mkstemp(prefix=f"{name}.tar.gz.", suffix=".part", dir=root)
+        path, stream = Path(made), os.fdopen(descriptor, "r+b")
+        locked(stream)
+    with stream:
+        try:
+            yield path, stream
+        except _Worthless:
+            path.unlink(missing_ok=True)
+            raise
+        except BaseException:
+            if not stream.seek(0, 2):
+                path.unlink(missing_ok=True)
+            raise
+
+
+def _taken(path: Path, flags: int) -> IO[bytes] | None:
+    """The file, locked; None if it is a link, no regular file, or in use."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | flags, 0o644)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ELOOP, errno.EACCES, errno.ENOENT, errno.EISDIR, errno.ENXIO):
+            return None
+        raise
+    stream = os.fdopen(descriptor, "r+b")
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and locked(stream):
+        return stream
+    stream.close()
+    return None
 
 
 def _wrong_files(folder: Path, archive: Archive) -> list[str]:
@@ -121,98 +183,59 @@ def _wrong_files(folder: Path, archive: Archive) -> list[str]:
     return [name for name, expected in archive.files.items() if not right(folder / name, expected)]
 
 
-def _md5(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+def _md5(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()  # type: ignore[arg-type]
 
 
-def _download(url: str, md5: str, part: Path, progress: Progress) -> None:
-    """Complete the partial file and verify it; one that cannot be right is deleted."""
-    offset = part.stat().st_size if part.exists() else 0
-    if offset and _md5(part) == md5:
+def _complete(stream: IO[bytes], url: str, md5: str, progress: Progress) -> None:
+    """Download what is missing, and verify it."""
+    if stream.seek(0, 2) and _md5(stream) == md5:
         return
-    with _open(url, offset) as response:
-        _receive(response, url, part, offset, progress)
-    found = _md5(part)
+    download(url, stream, largest=_LARGEST, timeout=_TIMEOUT, progress=progress)
+    found = _md5(stream)
     if found != md5:
-        part.unlink()
-        raise DataError(
+        raise _Worthless(
             f"the archive from {url} has the MD5 {found}, expected {md5}; it was deleted: run it again for a "
             "fresh download, and if that fails too, the address serves something else"
         )
 
 
-def _open(url: str, offset: int) -> http.client.HTTPResponse:
-    """The server's answer, from `offset` on if it can resume, else from the start."""
-    headers = {"Range": f"bytes={offset}-"} if offset else {}
-    try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and offset:
-            return _open(url, 0)  # the partial file is longer than the archive: start again
-        raise DataError(
-            f"the server answered {error.code} {error.reason} for {url}; try again later, or give another url"
-        ) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DataError(
-            f"cannot reach {url}: {reason}; check the network, "
-            "or download the archive elsewhere and unpack it here"
-        ) from error
-
-
-def _receive(
-    response: http.client.HTTPResponse, url: str, part: Path, offset: int, progress: Progress
-) -> None:
-    """Append the answer to the partial file, or replace the file where the server starts over."""
-    resumed = offset > 0 and (response.headers.get("Content-Range") or "").startswith(f"bytes {offset}-")
-    length = response.headers.get("Content-Length")
-    size = int(length) if length and length.isdigit() else None
-    pieces = None if size is None else -(-size // _CHUNK)
-    received = 0
-    with open(part, "ab" if resumed else "wb") as stream:
-        for chunk in progress(_chunks(response, url), "download", pieces):
-            stream.write(chunk)
-            received += len(chunk)
-    if size is not None and received < size:
-        raise DataError(
-            f"the connection to {url} ended after {received:,} of {size:,} bytes; "
-            "run it again: the download goes on where it stopped"
-        )
-
-
-def _chunks(response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
-    try:
-        while chunk := response.read(_CHUNK):
-            yield chunk
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, http.client.IncompleteRead):
-            yield error.partial
-        raise DataError(
-            f"the connection to {url} was lost: {error}; run it again: the download goes on where it stopped"
-        ) from error
-
-
-def _unpack(part: Path, target: Path, archive: Archive, url: str) -> None:
+def _unpack(stream: IO[bytes], target: Path, archive: Archive, url: str) -> None:
     """Unpack beside the target, verify every file, then move them into place."""
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-        try:
-            with tarfile.open(part, "r:gz") as tar:
-                tar.extractall(scratch, filter="data")
-        except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-            part.unlink()
-            raise DataError(f"the archive from {url} cannot be unpacked: {error}; it was deleted") from error
         fresh = Path(scratch) / target.name
+        fresh.mkdir()
+        stream.seek(0)
+        try:
+            with tarfile.open(fileobj=stream, mode="r:gz") as tar:
+                _extract(tar, fresh)
+        except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
+            raise _Worthless(f"the archive from {url} cannot be unpacked: {error}; it was deleted") from error
         wrong = _wrong_files(fresh, archive)
         if wrong:
-            part.unlink()
-            raise DataError(
+            raise _Worthless(
                 f"the archive from {url} holds wrong or no {', '.join(wrong)}; it was deleted: leave url and "
                 "md5 out to download the official one"
             )
-        if not target.exists():
-            os.replace(fresh, target)
-            return
+        target.mkdir(exist_ok=True)
         for path in fresh.iterdir():  # other files of the user in that folder stay
             os.replace(path, target / path.name)
+
+
+def _extract(tar: tarfile.TarFile, fresh: Path) -> None:
+    """The regular files of the data set's folder; folders, links, devices and other places are passed over.
+
+    Raises:
+        ValueError: If there are more files, or larger ones, than a data set has.
+    """
+    for position, member in enumerate(tar):
+        if member.size > _LARGEST_FILE or position >= _MOST_FILES:
+            raise ValueError(f"{member.name[:80]} is beyond what a data set holds")
+        place = PurePosixPath(member.name)
+        if not member.isreg() or place.parts != (fresh.name, place.name):
+            continue
+        content = tar.extractfile(member)
+        if content is not None:
+            with open(fresh / place.name, "wb") as copy:
+                shutil.copyfileobj(content, copy)

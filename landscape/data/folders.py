@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,9 @@ from landscape.files import kind
 from landscape.samples import Samples
 
 _SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Decoders that a file may meet, whatever its name: others run programs, or read what nobody asked for."""
+_MOST_PIXELS = 2**26
 _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
 
@@ -95,14 +98,28 @@ def _read_image(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            mode = image.mode
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image {path}: {error}; repair or remove it") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                _check_size_and_mode(path, image.size, image.mode)
+                pixels = np.asarray(image.convert("RGB"))
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file makes them run into
+        reason = str(error).strip() or type(error).__name__
+        raise DataError(f"cannot read the image {path}: {reason}; repair or remove it") from error
+    return pixels.transpose(2, 0, 1)
+
+
+def _check_size_and_mode(path: Path, size: tuple[int, int], mode: str) -> None:
+    """Refuse an image before its pixels are decoded."""
+    if size[0] * size[1] > _MOST_PIXELS:
+        raise DataError(
+            f"{path} declares {size[0]:,}×{size[1]:,} pixels; images of up to {_MOST_PIXELS:,} are read, "
+            "resize it first"
+        )
     if mode not in _EIGHT_BIT_MODES:
         raise DataError(
             f"{path} has pixels of mode '{mode}', expected 8 bits per channel; convert it to 8-bit RGB, "
             "or store the images as floats in an .npz file"
         )
-    return pixels.transpose(2, 0, 1)

@@ -5,17 +5,15 @@ micro-batch size, and any single draw can be computed again on its own (a resume
 """
 
 from landscape.dropout.masking import dropout_masks
-from landscape.dropout.masks import DropoutMode, OrdinaryDropout, dropout_layers, keep_mask, passes
+from landscape.dropout.masks import OrdinaryDropout, dropout_layers, keep_mask
 from landscape.dropout.parts import Stochastic
 from landscape.dropout.search import stochastic_parts
 
 __all__ = [
-    "DropoutMode",
     "OrdinaryDropout",
     "Stochastic",
     "dropout_layers",
     "dropout_masks",
     "keep_mask",
-    "passes",
     "stochastic_parts",
 ]

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from landscape.dropout import passes
 from landscape.errors import LandscapeError
 from landscape.layout import Follow, MapLayout, first_tensor, follow_inputs
 from landscape.objective import Objective
@@ -133,7 +132,7 @@ def refuse_ensemble(objective: Objective) -> None:
     Raises:
         LandscapeError: If dropout is an ensemble.
     """
-    if passes(objective.dropout) is not None:
+    if objective.dropout.passes is not None:
         raise LandscapeError(
             f"dropout is {objective.dropout}, which runs each layer several times a pass; look at layers "
             "with dropout off, fixed or fresh"

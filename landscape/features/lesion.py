@@ -11,7 +11,6 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from landscape.dropout import passes
 from landscape.errors import LandscapeError
 from landscape.features.predictions import Predicted, joined, mean, predicted, summary
 from landscape.features.survey import watched
@@ -165,7 +164,7 @@ def _offered(objective: Objective) -> list[Layer]:
 
 def _seen(objective: Objective) -> dict[str, Seen] | None:
     """What a pass does, for the stages; passes of an ensemble cannot be told apart."""
-    return None if passes(objective.dropout) is not None else watched(objective)
+    return None if objective.dropout.passes is not None else watched(objective)
 
 
 def _default(module: nn.Module) -> list[Layer]:

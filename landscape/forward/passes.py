@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from landscape.dropout import DropoutMode, Stochastic, dropout_layers, dropout_masks, passes, stochastic_parts
+from landscape.dropout import Stochastic, dropout_layers, dropout_masks, stochastic_parts
 from landscape.errors import LandscapeError
 from landscape.forward.batches import Batch, laid_out
 from landscape.forward.contexts import batch_statistics, collecting, statistics, without_recomputation
@@ -22,11 +22,7 @@ from landscape.forward.folding import Pair, Unfoldable, foldable, folded, unseen
 from landscape.forward.swapping import Slots
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision, full_precision
-
-BatchNormMode = Literal["eval", "batch", "recalibrate"]
-"""`eval`: stored statistics. `batch`: those of each micro-batch. `recalibrate`: estimated at each point."""
-
-BATCH_NORM_MODES: tuple[BatchNormMode, ...] = ("eval", "batch", "recalibrate")
+from landscape.protocol import Protocol, divided, mode
 
 _AGREEMENT = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Of the fast way with the plain one, relative to the largest output."""
@@ -57,33 +53,31 @@ class Forward:
     Attributes:
         module: The network.
         buffers: Its buffers, copied.
-        dropout: Dropout mode.
-        seed: Of the dropout masks.
-        batch_norm: BatchNorm mode.
+        modes: The protocol.
         first: Index of the first sample, for its masks.
-        precision: `full`, or `bfloat16` or `tf32` for passes without derivatives.
         road: How passes are run.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        buffers: dict[str, Tensor],
-        *,
-        dropout: DropoutMode,
-        seed: int,
-        batch_norm: BatchNormMode,
-        precision: str,
-    ) -> None:
+    dropout, seed, batch_norm, precision = map(mode, ("dropout", "seed", "batch_norm", "precision"))
+
+    def __init__(self, module: nn.Module, buffers: dict[str, Tensor], modes: Protocol) -> None:
         """Fix the modes."""
-        self.module, self.buffers = module, buffers
-        self.dropout, self.seed, self.batch_norm, self.precision = dropout, seed, batch_norm, precision
+        self.module, self.buffers, self.modes = module, buffers, modes
         self.first = 0
         self.road = Road()
         self._slots = Slots(module)
         self._parts: list[Stochastic] = []  # found once, and shared by copies
-        if dropout != "off":
+        if modes.dropout != "off":
             dropout_layers(module)  # refuses kinds that cannot be masked
+
+    def replace(self, **changes: Any) -> Forward:
+        """The same with other attributes, or under other modes: any field of `Protocol`."""
+        other = copy.copy(self)
+        other.modes, others = divided(self.modes, changes)
+        vars(other).update(others)
+        if other.batch_norm != self.batch_norm:
+            other.road = Road()  # folding depends on the statistics
+        return other
 
     def stochastic(self, theta: Mapping[str, Tensor], inputs: Tensor) -> Stochastic:
         """What dropout masks act on, found once by a look at three samples.
@@ -124,15 +118,12 @@ class Forward:
 
     def shifted(self, start: int) -> Forward:
         """The same for samples that begin `start` later."""
-        other = copy.copy(self)
-        other.first = self.first + start
-        return other
+        return self.replace(first=self.first + start)
 
     def plain(self) -> Forward:
         """The same, run as the network is written: nothing folded, everything contiguous."""
-        other = copy.copy(self)
-        other.road = Road(looked=True, channels_last=False, math_attention=self.road.math_attention)
-        return other
+        road = Road(looked=True, channels_last=False, math_attention=self.road.math_attention)
+        return self.replace(road=road)
 
     def look(self, theta: Mapping[str, Tensor], inputs: Tensor) -> None:
         """Choose the layout and what to fold; a fast way that fails or differs from the plain one is left.
@@ -144,8 +135,8 @@ class Forward:
         Raises:
             LandscapeError: If the network returns anything but one tensor.
         """
-        road, bare = self.road, copy.copy(self)
-        road.looked, bare.dropout = True, "off"
+        road, bare = self.road, self.replace(dropout="off")
+        road.looked = True
         with torch.no_grad():
             given = inputs.clone()
             plain = bare.plain()._pass(theta, 0, given, 0, protect=False)
@@ -172,7 +163,7 @@ class Forward:
         """
         if not self.road.looked:
             self.look(theta, inputs[:2])
-        count = passes(self.dropout)
+        count = self.dropout.passes
         if count is None or not self._acting(theta, inputs):
             return self._pass(theta, start, inputs, draw if self.dropout == "fresh" else 0)
         each = [self._log_probabilities(theta, start, inputs, n) for n in range(count)]
@@ -184,9 +175,8 @@ class Forward:
         Networks move away from their stored statistics as their weights move (Izmailov et al. 2018); one pass
         over the samples estimates them anew. Other layers keep their buffers.
         """
-        other = copy.copy(self)
         # Without a momentum, running statistics are the mean over all batches since the reset.
-        other.buffers = dict(self.buffers)
+        other = self.replace(buffers=dict(self.buffers))
         layers = statistics(self.module)
         for name, value in ((name, value) for names in layers for name, value in names.items()):
             other.buffers[name] = torch.full_like(self.buffers[name], value)

@@ -15,7 +15,6 @@ from torch.utils._pytree import tree_leaves
 from landscape.layout import Watching
 from landscape.objective import Objective
 from landscape.parameters import Parameters, check_fit, norm, shifted
-from landscape.variants import in_precision
 from landscape.work import Item, Runner
 
 GRADIENTS = 4
@@ -184,7 +183,7 @@ def precise(
 
     Else the objective itself, and False.
     """
-    twin = objective if objective.dtype is torch.float64 else in_precision(objective, torch.float64)
+    twin = objective if objective.dtype is torch.float64 else objective.replace(dtype="float64")
     narrowed = _Narrowed()
     try:
         with narrowed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,73 +19,103 @@ from landscape.linalg import Eigenpairs, Which, lanczos, power_iteration
 from landscape.linalg.eigenpairs import bounds
 from landscape.objective import Objective
 from landscape.precision import full_precision
-from landscape.variants import in_precision, trusted
 from landscape.work import Progress, silent
 
 Method = Literal["lanczos", "power", "pyhessian"]
 METHODS: tuple[Method, ...] = ("lanczos", "power", "pyhessian")
 
+_ABOUT = {
+    "eigenvalue": {"long_name": "Hessian eigenvalue"},
+    "residual": {"long_name": "‖Hv − λv‖"},
+    "error_bound": {"long_name": "error bound, rounding included"},
+    "rank_risk": {"long_name": "risk that an eigenvalue was passed over"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How eigenpairs are looked for.
+
+    Attributes:
+        method: `lanczos`; block `power` iteration, the papers' method; or `pyhessian`, that package on the
+            same matrix, for cross-checking. The last two find the largest magnitudes.
+        which: `largest`, `smallest` or `magnitude`.
+        tolerance: Residual that counts as converged, as a share of the eigenvalue, see `landscape.linalg`.
+        max_products: Products allowed; 0 allows 200 for Lanczos, 200·k for power iteration.
+        block: Directions that Lanczos takes at once; more than one finds repeated eigenvalues.
+        basis: Vectors that Lanczos keeps at most, each with its image; 0 takes up to 1 GiB of them.
+        seed: Of the start vectors.
+        confirm: Products that may be spent on whether an eigenvalue was passed over, see `landscape.linalg`.
+        rounding: Eigenvectors whose rounding is measured in float64 for the error bounds; None takes all.
+
+    Raises:
+        LandscapeError: On an unknown method, or one end of the spectrum asked of one that finds magnitudes.
+    """
+
+    method: Method = "lanczos"
+    which: Which = "largest"
+    tolerance: float = 1e-3
+    max_products: int = 0
+    block: int = 1
+    basis: int = 0
+    seed: int = 0
+    confirm: int | None = None
+    rounding: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise LandscapeError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}")
+        if self.method != "lanczos" and self.which != "magnitude":
+            raise LandscapeError(
+                f"method {self.method} finds the largest magnitudes, not the {self.which}; use lanczos or "
+                "ask for magnitude"
+            )
+
 
 def eigenpairs(
-    source: Objective | Operator,
-    k: int,
-    *,
-    method: Method = "lanczos",
-    which: Which = "largest",
-    tolerance: float = 1e-3,
-    max_products: int = 0,
-    block: int = 1,
-    basis: int = 0,
-    seed: int = 0,
-    draw: int = 0,
-    confirm: int | None = None,
-    rounding: int | None = None,
-    progress: Progress = silent,
+    source: Objective | Operator, k: int, *, draw: int = 0, progress: Progress = silent, **options: Any
 ) -> Eigenpairs:
     """Eigenpairs of a curvature matrix of the total loss over the free parameters.
 
     Args:
         source: An objective, for its Hessian, or an `Operator`.
         k: Number of pairs.
-        method: `lanczos`; block `power` iteration, the papers' method; or `pyhessian`, that package on the
-            same matrix, for cross-checking. The last two find the largest magnitudes.
-        which: `largest`, `smallest` or `magnitude`.
-        tolerance: Residual that counts as converged, as a share of the eigenvalue, see `landscape.linalg`.
-        max_products: Products allowed; 0 allows 200 for Lanczos, 200·k for power iteration.
-        basis: Vectors that Lanczos keeps at most, each with its image; 0 takes up to 1 GiB of them.
-        block: Directions that Lanczos takes at once; more than one finds repeated eigenvalues.
-        seed: Of the start vectors.
         draw: Which dropout masks, with an objective of `fresh` dropout.
-        confirm: Products that may be spent on whether an eigenvalue was passed over, see `landscape.linalg`.
-        rounding: Eigenvectors whose rounding is measured in float64 for the error bounds; None takes all.
         progress: Counts the products; how many there will be is not known beforehand.
+        **options: As in `Search`.
 
     Raises:
-        LandscapeError: On an unknown method, or one end of the spectrum asked of one that finds magnitudes.
+        LandscapeError: If the search is none that can be made.
     """
-    if method not in METHODS:
-        raise LandscapeError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
-    if method != "lanczos" and which != "magnitude":
-        raise LandscapeError(
-            f"method {method} finds the largest magnitudes, not the {which}; use lanczos or ask for magnitude"
-        )
-    operator = as_operator(source, draw=draw)
-    options: dict[str, Any] = {"tolerance": tolerance, "seed": seed}
+    search, operator = Search(**options), as_operator(source, draw=draw)
     with full_precision(operator.like.device):  # for the solvers' own arithmetic
-        if method == "pyhessian":
-            pairs = pyhessian_eigenpairs(operator, k, max_products=max_products, **options)
-            pairs = rounding_measured(operator, pairs, vectors=rounding)
-        else:
-            matvec = _counted(operator, progress)
-            options |= {"like": operator.like, "confirm": confirm}
-            if method == "power":
-                options |= {"max_products": max_products or 200 * k}
-                pairs = power_iteration(matvec, operator.size, k, **options)
-            else:
-                options |= {"block": block, "basis": basis, "max_products": max_products or 200}
-                pairs = lanczos(matvec, operator.size, k, which=which, **options)
-            pairs = rounding_measured(operator, pairs, vectors=rounding)
+        pairs = rounding_measured(operator, _found(operator, k, search, progress), vectors=search.rounding)
     return replace(pairs, error_bounds=pairs.error_bounds + operator.product_error)
+
+
+def _found(operator: Operator, k: int, search: Search, progress: Progress) -> Eigenpairs:
+    common: dict[str, Any] = {"tolerance": search.tolerance, "seed": search.seed}
+    if search.method == "pyhessian":
+        return pyhessian_eigenpairs(operator, k, max_products=search.max_products, **common)
+    matvec = _counted(operator, progress)
+    common |= {"like": operator.like, "confirm": search.confirm}
+    if search.method == "power":
+        most = search.max_products or 200 * k
+        return power_iteration(matvec, operator.size, k, max_products=most, **common)
+    common |= {"which": search.which, "block": search.block, "basis": search.basis}
+    return lanczos(matvec, operator.size, k, max_products=search.max_products or 200, **common)
+
+
+def evidence(pairs: Eigenpairs) -> dict[str, np.ndarray]:
+    """What results hold of eigenpairs, by name; each of shape (k,)."""
+    return {
+        "eigenvalue": pairs.eigenvalues,
+        "residual": pairs.residuals,
+        "error_bound": pairs.error_bounds,
+        "converged": pairs.converged,
+        "rank_risk": pairs.risks,
+        "rank_certain": pairs.certain,
+    }
 
 
 def top_eigenvalues(
@@ -97,7 +127,7 @@ def top_eigenvalues(
         source: An objective, for its Hessian, or an `Operator`.
         k: Number of eigenvalues.
         vectors: Whether to keep the eigenvectors, as directions in the network's weights.
-        **options: As in `eigenpairs`.
+        **options: As in `Search` and `eigenpairs`.
 
     Returns:
         Dimension `rank`: `eigenvalue`, `residual` (‖Hv − λv‖), `error_bound` (some eigenvalue lies within it;
@@ -109,16 +139,9 @@ def top_eigenvalues(
     """
     operator = as_operator(source, draw=options.pop("draw", 0))
     pairs = eigenpairs(operator, k, **options)
+    columns = {name: ("rank", values, _ABOUT.get(name)) for name, values in evidence(pairs).items()}
     dataset = xr.Dataset(
-        {
-            "eigenvalue": ("rank", pairs.eigenvalues, {"long_name": "Hessian eigenvalue"}),
-            "residual": ("rank", pairs.residuals, {"long_name": "‖Hv − λv‖"}),
-            "error_bound": ("rank", pairs.error_bounds, {"long_name": "error bound, rounding included"}),
-            "converged": ("rank", pairs.converged),
-            "rank_risk": ("rank", pairs.risks, {"long_name": "risk that an eigenvalue was passed over"}),
-            "rank_certain": ("rank", pairs.certain),
-            "products": ((), pairs.products, {"long_name": "products with the matrix"}),
-        },
+        columns | {"products": ((), pairs.products, {"long_name": "products with the matrix"})},
         coords={"rank": np.arange(1, k + 1)},
     )
     if not vectors:
@@ -192,12 +215,13 @@ def _measured(operator: Operator, pairs: Eigenpairs, vectors: int | None) -> Eig
 
 def finer(objective: Objective) -> Objective:
     """The same objective in float64, from weights and buffers as they were before they were rounded."""
-    other = in_precision(trusted(objective), torch.float64)
-    module = objective.network.module
-    other.parameters = _widened(objective.parameters, dict(module.named_parameters()))
-    other.free = {name: other.parameters[name] for name in objective.free}
-    other.forward.buffers = _widened(objective.forward.buffers, dict(module.named_buffers()))
-    return other
+    module, forward = objective.network.module, objective.forward
+    return objective.replace(
+        soundness=None,
+        dtype="float64",
+        parameters=_widened(objective.parameters, dict(module.named_parameters())),
+        forward=forward.replace(buffers=_widened(forward.buffers, dict(module.named_buffers()))),
+    )
 
 
 def _widened(rounded: Mapping[str, Tensor], original: Mapping[str, Tensor]) -> dict[str, Tensor]:

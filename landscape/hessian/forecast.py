@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 import time
 from collections.abc import Callable
@@ -87,9 +86,7 @@ def tuned(objective: Objective, *, kind: Curvature = "hessian") -> Objective:
     if not exact or len(objective.samples) < 4 * max(sizes, default=0):
         return objective
     speeds = {size: _timed(objective, kind, size)[0] / size for size in sizes}
-    best = copy.copy(objective)
-    best.micro_batch = min(speeds, key=lambda size: speeds[size])
-    return best
+    return objective.replace(micro_batch=min(speeds, key=lambda size: speeds[size]))
 
 
 def fitted(operator: Operator, *, vectors: int, limit: int) -> int:
@@ -118,8 +115,7 @@ def fitted(operator: Operator, *, vectors: int, limit: int) -> int:
 
 def _timed(objective: Objective, kind: Curvature, size: int) -> tuple[float, float, int]:
     """Seconds of a first and of a repeated product over one micro-batch, and the bytes of its graph."""
-    part = objective.subset(0, size)
-    part.micro_batch = size
+    part = objective.subset(0, size).replace(micro_batch=size)
     part.curvature(kind=kind, keep=0)(part.free)  # warms up
     matrix = part.curvature(kind=kind, keep=sys.maxsize)
     first, again = (_seconds(lambda: matrix(part.free), part.device) for _ in range(2))

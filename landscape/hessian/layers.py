@@ -9,11 +9,10 @@ import xarray as xr
 from torch import nn
 
 from landscape.derivatives.graphs import KEPT_BYTES, Curvature
-from landscape.hessian.eigenvalues import eigenpairs
+from landscape.hessian.eigenvalues import eigenpairs, evidence
 from landscape.hessian.operators import Coordinates, Operator
 from landscape.hessian.trace import layer_names, layer_of, trace
 from landscape.objective import Objective
-from landscape.variants import over
 from landscape.work import Item, Runner, in_memory
 
 _KINDS = (
@@ -30,12 +29,10 @@ def layers(
     kind: Curvature = "hessian",
     coordinates: Coordinates = "raw",
     probes: int = 32,
-    tolerance: float = 1e-2,
-    max_products: int = 0,
-    confirm: int | None = None,
     keep: int = KEPT_BYTES,
     seed: int = 0,
     run: Runner | None = None,
+    **options: Any,
 ) -> xr.Dataset:
     """Top eigenvalue and trace of the diagonal block of each layer with free parameters.
 
@@ -44,12 +41,11 @@ def layers(
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.
         probes: Of the traces, which come from products of the whole matrix, all layers at once.
-        tolerance: Residual that counts as converged, as a share of the eigenvalue.
-        max_products: Products allowed for each layer's eigenvalue; 0 chooses.
-        confirm: Products of these that confirming the ranks may take, see `landscape.linalg.lanczos`.
         keep: Bytes that graphs may take between products.
         seed: Of start vectors and probes.
         run: Runs layers and probes; in memory by default.
+        **options: As in `landscape.hessian.eigenvalues.Search`, for each layer's eigenvalue; by default to a
+            tolerance of 0.01.
 
     Returns:
         Dimension `layer`: `name`, `kind` (conv, dense, norm, …), `depth` in the network's order from 0 to 1,
@@ -61,20 +57,14 @@ def layers(
     traces = trace(whole, probes=probes, seed=seed, run=run)
     names = layer_names(whole)
     free = whole.objective.free
+    search = {"tolerance": 1e-2, "rounding": 0} | options
 
     def compute(index: int) -> Item:
-        block = over(whole.objective, [name for name in free if layer_of(name) == names[index]])
+        block = whole.objective.replace(free=[name for name in free if layer_of(name) == names[index]])
         operator = Operator(block, kind=kind, coordinates=coordinates, keep=keep)
-        options: dict[str, Any] = {"max_products": max_products, "confirm": confirm, "rounding": 0}
-        pairs = eigenpairs(operator, 1, tolerance=tolerance, seed=seed, **options)
-        return {
-            "eigenvalue": pairs.eigenvalues[0],
-            "residual": pairs.residuals[0],
-            "converged": pairs.converged[0],
-            "rank_risk": pairs.risks[0],
-            "rank_certain": pairs.certain[0],
-            "products": np.array(pairs.products),
-        }
+        pairs = eigenpairs(operator, 1, **search, seed=seed)
+        found = {name: values[0] for name, values in evidence(pairs).items() if name != "error_bound"}
+        return found | {"products": np.array(pairs.products)}
 
     items = run(len(names), compute, "layers")
     sizes = [sum(value.numel() for name, value in free.items() if layer_of(name) == layer) for layer in names]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -16,7 +15,6 @@ from landscape.hessian.differences import ErrorBound, FiniteDifferences
 from landscape.objective import Objective
 from landscape.parameters import Parameters, flatten, unflatten
 from landscape.soundness.gradcheck import OnceDifferentiable
-from landscape.variants import over
 
 Coordinates = Literal["raw", "filter", "layer"]
 """`raw` parameters, or weights in units of their filter's or their layer's norm."""
@@ -76,7 +74,7 @@ class Operator:
                     f"{objective.params!r} ({', '.join(list(objective.free)[:4])}); choose other --params "
                     "or --coordinates raw"
                 )
-            objective = over(objective, weights)
+            objective = objective.replace(free=weights)
         objective, self.exact = prepared(objective, kind)
         self.objective, self.kind, self.coordinates = objective, kind, coordinates
         self._parameters, self._draw = parameters, draw
@@ -163,21 +161,14 @@ def prepared(objective: Objective, kind: Curvature) -> tuple[Objective, bool]:
         LandscapeError: If the Gauss–Newton matrix is wanted, and the network cannot be differentiated twice.
     """
     if objective.exact_products is None:
-        objective = _probed(objective, kind)
+        exact = _differentiable(objective, kind)
+        objective = objective.replace(exact_products=exact, product_error=None if exact else ErrorBound())
     if kind == "ggn" and not objective.exact_products:
         raise LandscapeError(
             f"{objective.network.name} holds a layer without a second derivative, which products with the "
             "Gauss–Newton matrix need; take the Hessian, whose products can be finite differences"
         )
     return objective, bool(objective.exact_products)
-
-
-def _probed(objective: Objective, kind: Curvature) -> Objective:
-    probed = copy.copy(objective)
-    probed.exact_products = _differentiable(probed, kind)
-    if not probed.exact_products:
-        probed.product_error = ErrorBound()
-    return probed
 
 
 def _differentiable(objective: Objective, kind: Curvature) -> bool:

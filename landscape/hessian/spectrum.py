@@ -15,10 +15,9 @@ import xarray as xr
 
 from landscape.derivatives.graphs import Curvature
 from landscape.errors import LandscapeError
-from landscape.hessian.eigenvalues import Method, eigenpairs
+from landscape.hessian.eigenvalues import eigenpairs, evidence
 from landscape.hessian.operators import Coordinates, Operator, prepared
 from landscape.intervals import of_ratio, of_share
-from landscape.linalg import Which
 from landscape.objective import Objective
 from landscape.work import Item, Runner, in_memory
 
@@ -29,15 +28,11 @@ def max_eigenvalue_spectrum(
     batch_size: int = 128,
     batches: int = 0,
     k: int = 1,
-    method: Method = "lanczos",
-    which: Which = "magnitude",
     kind: Curvature = "hessian",
     coordinates: Coordinates = "raw",
-    tolerance: float = 1e-2,
-    max_products: int = 0,
-    confirm: int | None = None,
     seed: int = 0,
     run: Runner | None = None,
+    **options: Any,
 ) -> xr.Dataset:
     """Top eigenvalues, with their sign, of the curvature of each mini-batch's loss.
 
@@ -49,15 +44,12 @@ def max_eigenvalue_spectrum(
         batch_size: Samples a mini-batch.
         batches: How many; 0 takes all that the samples give.
         k: Eigenvalues a mini-batch.
-        method: See `eigenpairs`.
-        which: The largest magnitudes, as power iteration in the papers finds them, or one end.
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.
-        tolerance: Residual that counts as converged, as a share of the eigenvalue.
-        max_products: Products allowed for each mini-batch; 0 chooses.
-        confirm: Products of these that confirming the ranks may take, see `landscape.linalg.lanczos`.
         seed: Of the start vectors.
         run: Runs the mini-batches; in memory by default.
+        **options: As in `landscape.hessian.eigenvalues.Search`, for each mini-batch; by default the largest
+            magnitudes, as power iteration in the papers finds them, to a tolerance of 0.01.
 
     Returns:
         Dimensions `batch`, `rank`: `eigenvalue`, `residual`, `error_bound`, `converged`, `rank_risk` and
@@ -68,30 +60,13 @@ def max_eigenvalue_spectrum(
     """
     count = mini_batches(len(objective.samples), batch_size, batches)
     objective, _ = prepared(objective, kind)
+    search = {"which": "magnitude", "tolerance": 1e-2, "rounding": 1} | options
 
     def compute(index: int) -> Item:
         part = objective.subset(index * batch_size, (index + 1) * batch_size)
         operator = Operator(part, kind=kind, coordinates=coordinates, draw=1 + index)
-        pairs = eigenpairs(
-            operator,
-            k,
-            method=method,
-            which=which,
-            tolerance=tolerance,
-            max_products=max_products,
-            confirm=confirm,
-            seed=seed + index,
-            rounding=1,
-        )
-        return {
-            "eigenvalue": pairs.eigenvalues,
-            "residual": pairs.residuals,
-            "error_bound": pairs.error_bounds,
-            "converged": pairs.converged,
-            "rank_risk": pairs.risks,
-            "rank_certain": pairs.certain,
-            "products": np.array(pairs.products),
-        }
+        pairs = eigenpairs(operator, k, **search, seed=seed + index)
+        return {**evidence(pairs), "products": np.array(pairs.products)}
 
     items = (run or in_memory())(count, compute, "spectrum")
     return _dataset(items, seed)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator, as_operator
-from landscape.intervals import quantile
+from landscape.intervals import student
 from landscape.linalg import rademacher, substream, xtrace
 from landscape.objective import Objective
 from landscape.parameters import unflatten
@@ -59,7 +59,8 @@ def trace(
     if estimator == "xtrace":
         with full_precision(operator.like.device):
             estimate = xtrace(operator, operator.size, probes=probes, seed=seed, like=operator.like)
-        return xr.Dataset(_whole(estimate.value, estimate.error, estimate.products, probes))
+        interval = (estimate.low, estimate.high)
+        return xr.Dataset(_whole(estimate.value, estimate.error, *interval, estimate.products))
     layers = layer_names(operator)
 
     def compute(index: int) -> Item:
@@ -71,10 +72,9 @@ def trace(
 
     items = (run or in_memory())(probes, compute, "trace")
     table = np.array([item["layers"] for item in items])
-    value, error = mean_and_error(table.sum(1))
-    means, errors = mean_and_error(table)
+    means, errors, *_ = student(table)
     return xr.Dataset(
-        _whole(float(value), float(error), probes, probes)
+        _whole(*map(float, student(table.sum(1))), probes)
         | {"layer_trace": ("layer", means), "layer_trace_standard_error": ("layer", errors)},
         coords={"layer": np.array(layers, dtype=object)},
     )
@@ -124,23 +124,17 @@ def layer_names(operator: Operator) -> list[str]:
     return list(dict.fromkeys(layer_of(name) for name in operator.objective.free))
 
 
-def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the first dimension, and its standard error."""
-    return values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))
-
-
 def _probe(operator: Operator, seed: int, index: int) -> Tensor:
     """V ⊙ H v for one vector of random signs."""
     signs = rademacher(operator.size, substream(seed, index), operator.like)
     return signs * operator(signs)
 
 
-def _whole(value: float, error: float, products: int, probes: int) -> dict:
-    half = quantile(probes) * error
+def _whole(value: float, error: float, low: float, high: float, products: int) -> dict:
     return {
         "trace": ((), value, {"long_name": "trace of the Hessian"}),
         "trace_standard_error": ((), error),
-        "trace_low": ((), value - half, {"long_name": "lower end of the 95 % interval"}),
-        "trace_high": ((), value + half),
+        "trace_low": ((), low, {"long_name": "lower end of the 95 % interval"}),
+        "trace_high": ((), high),
         "products": ((), products, {"long_name": "products with the matrix"}),
     }

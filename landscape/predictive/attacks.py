@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 
@@ -12,7 +11,6 @@ import torch.nn.functional as F
 import xarray as xr
 from torch import Tensor
 
-from landscape.dropout import passes
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.precision import full_precision
@@ -130,13 +128,11 @@ class _Victim:
         pixels, targets = objective.samples.batch(0, len(objective.samples), dtype=objective.dtype)
         self.pixels, self._targets = pixels.to(objective.device), targets.to(objective.device)
         self.indices = objective.samples.indices
-        count = passes(objective.dropout)
+        count = objective.dropout.passes
         stochastic = bool(objective.stochastic()) if objective.dropout != "off" else False
         # Of an ensemble, one pass at a time; the draws are those of the ensemble.
-        self._single = copy.copy(objective.forward)
+        self._single = objective.forward.replace(dropout="fresh") if count else objective.forward
         self._draws = range(count) if count and stochastic else range(_GRADIENT_DRAW, _GRADIENT_DRAW + 1)
-        if count:
-            self._single.dropout = "fresh"
 
     def scores(self, images: Tensor) -> np.ndarray:
         """Whether the prediction is right, and its negative log-likelihood, shape (2, sample)."""

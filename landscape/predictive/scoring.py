@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
@@ -103,7 +102,4 @@ def on(objective: Objective, samples: Samples, *, first: int = 0) -> Objective:
         samples: What to evaluate instead.
         first: Position of the first of them in the stream of dropout masks.
     """
-    part = objective.selected(np.arange(1))  # a copy that shares the parameters, without prepared inputs
-    part.samples = samples
-    part.forward = objective.forward.shifted(first)
-    return part
+    return objective.replace(samples=samples, forward=objective.forward.shifted(first))

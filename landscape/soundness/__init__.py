@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Literal
 
 from landscape.losses import cross_entropy
+from landscape.mean_loss import Level, MeanLoss
 from landscape.results import Check
 from landscape.soundness.compatibility import look_like_probabilities, require_compatible
 from landscape.soundness.determinism import Culprit, excused, find_culprit, unless_excused
 from landscape.soundness.gradcheck import OnceDifferentiable, gradient_check, product_check
 from landscape.soundness.movement import movement
-
-if TYPE_CHECKING:
-    from landscape.objective import Objective
-
-Level = Literal["value", "gradient", "product"]
-"""What is about to be computed; each checks what the ones before it do, too."""
-
 
 _HALVES = 4
 
@@ -34,7 +27,7 @@ class Soundness:
         self.checks: dict[Level, list[Check]] = {}
         self.culprit: Culprit | None = None
 
-    def require(self, objective: Objective, level: Level, *, report: bool = False) -> None:
+    def require(self, objective: MeanLoss, level: Level, *, report: bool = False) -> None:
         """Check what has not been checked.
 
         Args:
@@ -58,16 +51,16 @@ class Soundness:
         return [check for checks in self.checks.values() for check in checks]
 
 
-def _expected(culprit: Culprit, objective: Objective) -> bool:
+def _expected(culprit: Culprit, objective: MeanLoss) -> bool:
     """Whether that is what was asked for: BatchNorm on statistics of the batches."""
-    asked = culprit.kind == "batch statistics" and objective.forward.batch_norm != "eval"
+    asked = culprit.kind == "batch statistics" and objective.modes.batch_norm != "eval"
     return asked or excused(culprit, objective)
 
 
-def _value(state: Soundness, objective: Objective) -> list[Check]:
+def _value(state: Soundness, objective: MeanLoss) -> list[Check]:
     require_compatible(objective)
     # In halves, two samples would be too few for statistics of their batch.
-    if objective.forward.batch_norm != "batch" or len(objective.samples) >= _HALVES:
+    if objective.modes.batch_norm != "batch" or len(objective.samples) >= _HALVES:
         state.culprit = find_culprit(objective)
     # Of a network with random numbers of its own, no two evaluations could be compared.
     function = state.culprit is None or state.culprit.kind in ("rounding", "batch statistics")
@@ -86,13 +79,13 @@ def _value(state: Soundness, objective: Objective) -> list[Check]:
     return found
 
 
-def _gradient(state: Soundness, objective: Objective) -> list[Check]:
+def _gradient(state: Soundness, objective: MeanLoss) -> list[Check]:
     if state.culprit and not _expected(state.culprit, objective):
         unless_excused(state.culprit, objective)
     return [gradient_check(objective)]
 
 
-def _product(state: Soundness, objective: Objective) -> list[Check]:
+def _product(state: Soundness, objective: MeanLoss) -> list[Check]:
     road = objective.forward.road
     try:
         return [product_check(objective)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,9 @@ from torch.nn.parameter import UninitializedParameter
 
 from landscape.errors import LandscapeError
 from landscape.losses import LOSSES, SampleLoss, is_classification, loss_name, sample_losses
+from landscape.mean_loss import MeanLoss
 from landscape.network import Network
 from landscape.samples import Samples
-from landscape.variants import trusted
-
-if TYPE_CHECKING:
-    from landscape.objective import Objective
 
 _SUM = 1e-4  # of a row of probabilities, from 1
 
@@ -93,7 +90,7 @@ def accepted(network: Any, data: Any, loss: SampleLoss) -> tuple[Network, Sample
     return Network(plain_module(network)), samples
 
 
-def require_compatible(objective: Objective) -> None:
+def require_compatible(objective: MeanLoss) -> None:
     """Evaluate two samples.
 
     Raises:
@@ -102,7 +99,7 @@ def require_compatible(objective: Objective) -> None:
     """
     samples, name = objective.samples, objective.network.name
     shape = tuple(samples.inputs.shape[1:])
-    part = trusted(objective).subset(0, 2)
+    part = objective.replace(soundness=None).subset(0, 2)
     try:
         outputs, targets = next(part.outputs())
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError) as error:
@@ -125,16 +122,16 @@ def expects_classes(loss: SampleLoss) -> bool:
     return loss in LOSSES.values()
 
 
-def look_like_probabilities(objective: Objective) -> bool:
+def look_like_probabilities(objective: MeanLoss) -> bool:
     """Whether the outputs of a few samples are probabilities already, where cross-entropy expects logits."""
-    outputs, targets = next(trusted(objective).subset(0, 8).outputs())
+    outputs, targets = next(objective.replace(soundness=None).subset(0, 8).outputs())
     if not is_classification(outputs, targets) or not bool(torch.isfinite(outputs).all()):
         return False
     sums = outputs.double().sum(1)
     return bool((outputs >= 0).all()) and bool(((sums - 1).abs() < _SUM).all())
 
 
-def _require_classes(objective: Objective, outputs: Tensor) -> None:
+def _require_classes(objective: MeanLoss, outputs: Tensor) -> None:
     samples, name = objective.samples, objective.network.name
     targets = samples.targets
     if outputs.dim() != 2:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +20,7 @@ from torch.utils.hooks import RemovableHandle
 
 from landscape.errors import LandscapeError
 from landscape.losses import cross_entropy, loss_name, sample_losses
-from landscape.variants import trusted
-
-if TYPE_CHECKING:
-    from landscape.objective import Objective
+from landscape.mean_loss import MeanLoss
 
 Kind = Literal["shuffling", "augmentation", "dropout", "batch statistics", "random numbers", "rounding"]
 
@@ -65,7 +62,7 @@ class Culprit:
     message: str
 
 
-def require_deterministic(objective: Objective) -> Culprit | None:
+def require_deterministic(objective: MeanLoss) -> Culprit | None:
     """Refuse an objective whose numbers would change from run to run or with the micro-batch.
 
     Args:
@@ -81,7 +78,7 @@ def require_deterministic(objective: Objective) -> Culprit | None:
     return unless_excused(find_culprit(objective), objective)
 
 
-def unless_excused(culprit: Culprit | None, objective: Objective) -> Culprit | None:
+def unless_excused(culprit: Culprit | None, objective: MeanLoss) -> Culprit | None:
     """What was found, if numbers stay the same all the same.
 
     Raises:
@@ -92,13 +89,13 @@ def unless_excused(culprit: Culprit | None, objective: Objective) -> Culprit | N
     raise LandscapeError(culprit.message)
 
 
-def excused(culprit: Culprit, objective: Objective) -> bool:
+def excused(culprit: Culprit, objective: MeanLoss) -> bool:
     """Whether numbers stay the same all the same: rounding, or one micro-batch that holds all samples."""
     one_group = objective.micro_batch >= len(objective.samples)
     return culprit.kind == "rounding" or (culprit.kind == "batch statistics" and one_group)
 
 
-def find_culprit(objective: Objective, *, samples: int = 16) -> Culprit | None:
+def find_culprit(objective: MeanLoss, *, samples: int = 16) -> Culprit | None:
     """What makes the objective differ between evaluations, or between groupings of its samples.
 
     Args:
@@ -113,11 +110,11 @@ def find_culprit(objective: Objective, *, samples: int = 16) -> Culprit | None:
     """
     if samples < 1:
         raise LandscapeError(f"determinism is checked on {samples} samples; choose 1 or more")
-    part, count = trusted(objective).subset(0, samples), len(objective.samples)
+    part, count = objective.replace(soundness=None).subset(0, samples), len(objective.samples)
     return _in_samples(part) or _in_loss(part, count) or _in_network(part, count)
 
 
-def _in_samples(part: Objective) -> Culprit | None:
+def _in_samples(part: MeanLoss) -> Culprit | None:
     """Whether a second reading, whole or in halves, gives other targets or inputs."""
     count = len(part.samples)
 
@@ -137,7 +134,7 @@ def _in_samples(part: Objective) -> Culprit | None:
     return None
 
 
-def _in_loss(part: Objective, samples: int) -> Culprit | None:
+def _in_loss(part: MeanLoss, samples: int) -> Culprit | None:
     """Whether a loss of the user's own gives other values for the same logits."""
     if part.loss is cross_entropy:
         return None
@@ -155,7 +152,7 @@ def _in_loss(part: Objective, samples: int) -> Culprit | None:
     return None
 
 
-def _in_network(part: Objective, samples: int) -> Culprit | None:
+def _in_network(part: MeanLoss, samples: int) -> Culprit | None:
     """Whether a second evaluation gives other outputs, or one in halves does."""
     count = len(part.samples)
     ((whole, _),) = _evaluate(part, count)
@@ -177,7 +174,7 @@ def _culprit(kind: Kind, where: str, **words: Any) -> Culprit:
     return Culprit(kind, where, _MESSAGES[kind].format(**words))
 
 
-def _named(part: Objective, name: str) -> tuple[str, str]:
+def _named(part: MeanLoss, name: str) -> tuple[str, str]:
     """Where a layer is, and who acts there: of a container its own forward, not the layers in it."""
     layer = part.network.module.get_submodule(name)
     kind = type(layer).__name__
@@ -188,13 +185,13 @@ def _named(part: Objective, name: str) -> tuple[str, str]:
     return where, f"{where}, without running statistics," if bare else where
 
 
-def _half(part: Objective) -> int:
+def _half(part: MeanLoss) -> int:
     return (len(part.samples) + 1) // 2
 
 
-def _evaluate(part: Objective, size: int) -> list[tuple[Tensor, Tensor]]:
+def _evaluate(part: MeanLoss, size: int) -> list[tuple[Tensor, Tensor]]:
     """Logits, which tell more than losses that have vanished, and targets of each group of this size."""
-    part.micro_batch = size  # of our own subset
+    part = part.replace(micro_batch=size)
     if part.loss is not cross_entropy:
         return list(part.outputs())
     # What is added to all classes alike, such as a maximum over the batch, no loss sees.
@@ -242,7 +239,7 @@ _Calls = dict[tuple[str, int], _Call]
 """Calls in the order in which they ended, by layer and how often it had been called before."""
 
 
-def _search(part: Objective, groups: int, tolerance: float) -> tuple[str, bool]:
+def _search(part: MeanLoss, groups: int, tolerance: float) -> tuple[str, bool]:
     """The first layer to end with another output for equal inputs, and whether values were dropped there.
 
     The network itself (its empty name) if no layer is found.
@@ -275,12 +272,12 @@ def _dropped(first: list[Tensor], second: list[Tensor]) -> bool:
     return bool(zero) and all(zero)
 
 
-def _trace(part: Objective, size: int) -> list[_Calls]:
+def _trace(part: MeanLoss, size: int) -> list[_Calls]:
     """The calls of every layer, for each group of this size."""
     calls: list[_Call] = []
     groups: list[_Calls] = []
     handles = []
-    part.micro_batch = size
+    part = part.replace(micro_batch=size)
     try:
         for name, layer in part.network.module.named_modules():
             handles += _watch(name, layer, calls)

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.mean_loss import MeanLoss
 from landscape.parameters import Parameters, dot, norm, shifted
 from landscape.precision import full_precision
 from landscape.results import Check
-from landscape.variants import in_precision, trusted
-
-if TYPE_CHECKING:
-    from landscape.objective import Objective
 
 _TOLERANCE = 1e-3  # relative; wrong derivatives are seldom off by less than a per cent
 _JITTER = 0.01  # of each parameter's size
@@ -47,7 +43,7 @@ class OnceDifferentiable(LandscapeError):
     """Second derivatives were asked of a network that holds a layer without them."""
 
 
-def gradient_check(objective: Objective) -> Check:
+def gradient_check(objective: MeanLoss) -> Check:
     """⟨∇L, v⟩ against (L(θ + hv) − L(θ − hv)) / 2h.
 
     Raises:
@@ -82,7 +78,7 @@ def gradient_check(objective: Objective) -> Check:
     )
 
 
-def product_check(objective: Objective) -> Check:
+def product_check(objective: MeanLoss) -> Check:
     """H v against (∇L(θ + hv) − ∇L(θ − hv)) / 2h.
 
     Raises:
@@ -131,7 +127,7 @@ def product_check(objective: Objective) -> Check:
     )
 
 
-def differentiate_everything(part: Objective) -> None:
+def differentiate_everything(part: MeanLoss) -> None:
     """Meet the operations whose derivative is marked as the last one.
 
     Torch cuts the graph there: a product alone, which asks for the parameters only, leaves their part out
@@ -144,14 +140,13 @@ def differentiate_everything(part: Objective) -> None:
             torch.autograd.backward(live, live)
 
 
-def _setting(objective: Objective) -> tuple[Objective, Parameters, Parameters]:
+def _setting(objective: MeanLoss) -> tuple[MeanLoss, Parameters, Parameters]:
     """A few samples in float64 where the network allows it, weights off the kinks, and a direction."""
     # Two samples make batch statistics degenerate: normalised, they are always +1 and −1.
-    few = 8 if objective.forward.batch_norm == "batch" else 2
-    part = trusted(objective).subset(0, few)
-    part.micro_batch = few
+    few = 8 if objective.modes.batch_norm == "batch" else 2
+    part = objective.replace(soundness=None, micro_batch=few).subset(0, few)
     try:
-        precise = in_precision(part, torch.float64)
+        precise = part.replace(dtype="float64")
         precise.value()
         part = precise
     except (RuntimeError, TypeError, NotImplementedError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,19 +16,17 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.forward.contexts import without_recomputation
 from landscape.forward.swapping import Slots, as_real, plain_tensors
+from landscape.mean_loss import MeanLoss
 from landscape.network import evaluating
 from landscape.parameters import Parameters
 from landscape.precision import full_precision
 from landscape.results import Check
 
-if TYPE_CHECKING:
-    from landscape.objective import Objective
-
 _TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 _LENGTHS = (1.0, 0.1, 0.01)  # of the step in units of ‖w‖; shorter ones where outputs are not finite
 
 
-def movement(objective: Objective) -> Check:
+def movement(objective: MeanLoss) -> Check:
     """Evaluate two samples at far weights, ‖Δw‖ = ‖w‖ along a random direction, in both ways.
 
     Raises:
@@ -76,7 +73,7 @@ def _drawable(value: Tensor) -> torch.dtype:
     return torch.complex64 if value.is_complex() else torch.float32
 
 
-def _inputs(objective: Objective) -> Tensor:
+def _inputs(objective: MeanLoss) -> Tensor:
     """Two prepared samples where the module is, in its precision."""
     inputs, _ = objective.samples.batch(0, 2)
     own = next(iter(objective.network.module.parameters()), inputs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 
 import numpy as np
@@ -29,13 +28,10 @@ def tuned(objective: Objective, run: Runner | None = None) -> Objective:
         run: Runs the measurement as a work item, so that a resumed run uses the same size.
     """
     sizes = sorted({objective.micro_batch, *_CANDIDATES.get(objective.device.type, ())})
-    if objective.forward.batch_norm != "eval" or len(objective.samples) < 3 * sizes[-1]:
+    if objective.modes.batch_norm != "eval" or len(objective.samples) < 3 * sizes[-1]:
         return objective
     (item,) = (run or in_memory())(1, lambda index: _fastest(objective, sizes), "micro batch")
-    chosen = copy.copy(objective)
-    if item is not None:
-        chosen.micro_batch = int(item["size"])
-    return chosen
+    return objective if item is None else objective.replace(micro_batch=int(item["size"]))
 
 
 def _fastest(objective: Objective, sizes: list[int]) -> Item:
@@ -43,8 +39,7 @@ def _fastest(objective: Objective, sizes: list[int]) -> Item:
     count = 2 * sizes[-1]
     parts = {}
     for size in sizes:
-        parts[size] = objective.subset(0, count)
-        parts[size].micro_batch = size
+        parts[size] = objective.subset(0, count).replace(micro_batch=size)
         parts[size].value()  # prepares the inputs, and the kernels
     best = dict.fromkeys(sizes, np.inf)
     for _ in range(_ROUNDS):  # in turns, so that a busy moment hits them all

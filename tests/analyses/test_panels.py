@@ -3,7 +3,7 @@
 from landscape import analyses
 from landscape.analyses import Settings
 from landscape.analyses.plans import panel_plan
-from landscape.comparison.roles import renamed
+from landscape.comparison.identity import renamed
 from landscape.network import Network
 from landscape.zoo import build, parse
 

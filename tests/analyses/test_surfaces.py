@@ -14,7 +14,6 @@ from landscape.analyses import surface_extras
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.results import attribute
-from landscape.variants import masked
 from tests.cases import BY_NAME, DROPOUT, Case
 from tests.references import dense_reference
 
@@ -82,7 +81,9 @@ def test_masks_are_measured_on_the_same_directions(mode: str):
     assert same(found.isel(mask=0), alone)
     for mask in (1, 2):
         other = surface.plane(
-            masked(objective, objective.seed + mask), surface.random(objective, seed=objective.seed), **SMALL
+            objective.replace(seed=objective.seed + mask),
+            surface.random(objective, seed=objective.seed),
+            **SMALL,
         )
         assert same(found.isel(mask=mask), other)
         assert (found.nll.isel(mask=mask) != alone.nll).all()
@@ -96,7 +97,7 @@ def test_masks_take_the_samples_in_one_order():
     found = analyses.plane(objective, **SMALL, masks=2, tolerance=0.2)
     assert int(found.samples.min()) < 300
     expected = surface.surface(
-        masked(objective, objective.seed + 1),
+        objective.replace(seed=objective.seed + 1),
         surface.random(objective, seed=objective.seed),
         (surface.axis(0.3, 3),) * 2,
         tolerance=0.2,

@@ -102,7 +102,7 @@ def _but(value):
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "holds no samples"),
         (
             {"images": np.array([{}], object), "labels": LABELS},
-            "cannot read .*Object arrays cannot be loaded",
+            "cannot read .*holds Python objects",
         ),
     ],
 )

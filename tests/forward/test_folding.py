@@ -13,7 +13,6 @@ from landscape.forward.folding import foldable, folded, unseen
 from landscape.network import evaluating
 from landscape.objective import Objective
 from landscape.parameters import flatten
-from landscape.variants import plain
 from landscape.zoo import build, parse
 from tests.cases import BY_NAME, CASES, Case, random_like, randomised
 
@@ -275,7 +274,7 @@ def test_batch_statistics_are_not_folded():
 
 def assert_folding_changes_nothing(objective: Objective) -> None:
     """Value, gradient and two products, with and without folding."""
-    unfolded = plain(objective)
+    unfolded = objective.replace(forward=objective.forward.plain())
     vectors = [random_like(objective.free, seed) for seed in (2, 3)]
     results = []
     for each in (objective, unfolded):
@@ -389,7 +388,10 @@ def test_hooks_on_whole_blocks_leave_folding_on_and_see_the_maps_as_written():
         return list(seen)
 
     objective.value()  # the first one looks at the network, which hooks would see
-    unfolded, folded_ = pass_with_hooks(plain(objective)), pass_with_hooks(objective)
+    unfolded, folded_ = (
+        pass_with_hooks(objective.replace(forward=objective.forward.plain())),
+        pass_with_hooks(objective),
+    )
     assert objective.forward.road.pairs
     assert len(folded_) == len(unfolded)
     for one, other in zip(folded_, unfolded, strict=True):

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from landscape.dropout import dropout_masks, passes
+from landscape.dropout import dropout_masks
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.parameters import flatten
+from landscape.protocol import Dropout
 from tests.cases import BY_NAME, randomised
 
 
@@ -102,7 +103,7 @@ def test_an_ensemble_is_the_mean_probability_over_masks():
 @pytest.mark.parametrize("mode", ["ensemble", "ensemble:0", "ensemble:x", "on"])
 def test_impossible_dropout_modes_are_explained(mode: str):
     with pytest.raises(LandscapeError, match="ensemble:N with N passes"):
-        passes(mode)
+        Dropout(mode)
 
 
 def test_reduced_precision_is_near_full_precision_and_has_no_derivatives():

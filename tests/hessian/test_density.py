@@ -151,7 +151,7 @@ def test_the_zero_matrix():
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_a_multiple_of_the_identity(scale: float):
     objective = linear(lambda z, y: 0 * z[:, 0].square())
-    objective.weight_decay = scale
+    objective = objective.replace(weight_decay=scale)
     result = density(objective, probes=2, steps=4)
     np.testing.assert_allclose(result.node, scale, rtol=1e-12)
     assert float(result.trace) == pytest.approx(24 * scale)

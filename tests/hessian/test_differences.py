@@ -16,7 +16,6 @@ from landscape import analyses
 from landscape.hessian import Operator, top_eigenvalues
 from landscape.hessian.differences import ErrorBound
 from landscape.objective import Objective
-from landscape.variants import in_precision
 from landscape.work import in_memory
 
 
@@ -192,7 +191,7 @@ def test_a_runner_that_goes_on_elsewhere_keeps_the_bound():
 
 def test_the_twin_in_float64_is_the_same_function():
     objective = subject(bent, torch.float32)
-    twin = in_precision(objective, torch.float64)
+    twin = objective.replace(dtype="float64")
     assert twin.value().nll == pytest.approx(objective.value().nll, rel=1e-6)
     assert {value.dtype for value in twin.gradient().values()} == {torch.float64}
     assert {value.dtype for value in objective.gradient().values()} == {torch.float32}

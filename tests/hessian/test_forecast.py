@@ -66,7 +66,7 @@ def test_times_of_micro_batches_are_added(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ROOM, "_timed", timed)
     assert forecast(operator, keep=2500) == Forecast(1000, 2000, 69 * 8, 2.0, 2 * 2.0 + 1 * 3.0)
     assert forecast(operator, keep=0) == Forecast(1000, 0, 69 * 8, 0.0, 9.0)
-    operator.objective.micro_batch = 100
+    operator.objective = operator.objective.replace(micro_batch=100)
     forecast(operator)
     assert sizes == [2, 2, 5]
 
@@ -123,8 +123,7 @@ def test_the_fastest_size_is_taken(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ROOM, "_CANDIDATES", {"cpu": tuple(seconds)})
     monkeypatch.setattr(ROOM, "_timed", lambda objective, kind, size: (seconds[size], 0.0, 0))
     case = BY_NAME["mc-dropout"]
-    whole = case.objective(micro_batch=5)
-    whole.samples = whole.samples.select(torch.arange(5).repeat(3).numpy())
+    whole = case.objective(micro_batch=5).selected(torch.arange(5).repeat(3).numpy())
     best = tuned(whole)
     assert (best.micro_batch, whole.micro_batch) == (2, 5)
     vector = random_like(whole.free)

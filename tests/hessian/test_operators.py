@@ -11,7 +11,6 @@ from landscape.errors import LandscapeError
 from landscape.hessian import Operator, top_eigenvalues
 from landscape.objective import Objective
 from landscape.parameters import flatten
-from landscape.variants import over
 from tests.cases import BY_NAME, Case
 from tests.references import dense_gauss_newton, dense_reference
 from tests.rescaled import LAYERS, NORMALISED, twins
@@ -147,7 +146,9 @@ def test_every_kind_of_layer_may_be_rescaled_in_filter_coordinates(layer: str):
     spectra = {}
     for coordinates in ("filter", "raw"):
         spectra[coordinates] = [
-            np.linalg.eigvalsh(matrix(Operator(over(each, own(each)), coordinates=coordinates)).numpy())
+            np.linalg.eigvalsh(
+                matrix(Operator(each.replace(free=own(each)), coordinates=coordinates)).numpy()
+            )
             for each in twins(layer, seed=0)
         ]
     first, second = spectra["filter"]
@@ -162,9 +163,9 @@ def own(objective: Objective) -> list[str]:
 
 def test_pruned_entries_have_no_curvature_in_filter_coordinates():
     objective, _ = twins("pruned Conv2d", 0)
-    objective.weight_decay = 0.1  # which pulls at them in raw coordinates
+    objective = objective.replace(weight_decay=0.1)  # which pulls at them in raw coordinates
     mask = objective.network.module[0].weight_mask.flatten()
-    part = over(objective, own(objective))
+    part = objective.replace(free=own(objective))
     assert torch.equal(matrix(Operator(part, coordinates="filter")).abs().sum(1) > 0, mask > 0)
     assert (matrix(Operator(part)).abs().sum(1) > 0).all()
 

@@ -7,7 +7,6 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.variants import around, masked, precise
 from tests.cases import BY_NAME, CASES, DROPOUT, random_like
 from tests.references import flat
 
@@ -20,7 +19,7 @@ def moved(objective: Objective) -> dict[str, torch.Tensor]:
 def state(objective: Objective) -> tuple:
     """What a variant must leave alone."""
     own = {name: value.clone() for name, value in objective.parameters.items()}
-    modes = objective.forward.seed, objective.forward.precision, objective.seed
+    modes = objective.modes
     return own, list(objective.free), modes, objective.value(draw=1)
 
 
@@ -33,7 +32,7 @@ def assert_same(now: tuple, before: tuple) -> None:
 def test_around_other_parameters_these_are_its_own(case):
     objective = case.objective()
     before, theta = state(objective), moved(objective)
-    there = around(objective, theta)
+    there = objective.replace(parameters=theta)
     assert there.value() == objective.value(theta)
     assert list(there.free) == list(objective.free)
     assert all(torch.equal(value, theta[name]) for name, value in there.free.items())
@@ -46,7 +45,7 @@ def test_around_other_parameters_curvature_is_theirs(name):
     objective = BY_NAME[name].objective()
     theta = moved(objective)
     vector = random_like(objective.free, seed=5)
-    there = around(objective, theta)
+    there = objective.replace(parameters=theta)
     torch.testing.assert_close(
         flat(there.hvp(vector)), flat(objective.hvp(vector, theta)), rtol=1e-12, atol=1e-12
     )
@@ -55,7 +54,7 @@ def test_around_other_parameters_curvature_is_theirs(name):
 def test_around_takes_the_objectives_own_precision_and_order():
     objective = BY_NAME["conv-bn"].objective(dtype=torch.float32)
     theta = {name: value.double() for name, value in reversed(moved(objective).items())}
-    there = around(objective, theta)
+    there = objective.replace(parameters=theta)
     assert list(there.free) == list(objective.free)
     assert {value.dtype for value in there.parameters.values()} == {torch.float32}
     assert there.value() == objective.value(theta)
@@ -64,36 +63,36 @@ def test_around_takes_the_objectives_own_precision_and_order():
 def test_around_parameters_of_another_network_is_refused():
     objective = BY_NAME["conv-bn"].objective()
     with pytest.raises(LandscapeError, match="on one side only"):
-        around(objective, objective.free | {"more": torch.zeros(1)})
+        objective.replace(parameters=objective.free | {"more": torch.zeros(1)})
     name = next(iter(objective.parameters))
     with pytest.raises(LandscapeError, match=f"{name} has shape"):
-        around(objective, objective.parameters | {name: torch.zeros(1)})
+        objective.replace(parameters=objective.parameters | {name: torch.zeros(1)})
 
 
 @pytest.mark.parametrize("mode", ["fixed", "fresh", "ensemble:2"])
 def test_masks_of_another_seed_are_those_of_an_objective_with_that_seed(mode):
     objective = DROPOUT.objective(dropout=mode, seed=5)
     before = state(objective)
-    other = masked(objective, 6)
+    other = objective.replace(seed=6)
     fresh = DROPOUT.objective(dropout=mode, seed=6)
     for draw in (0, 3):
         assert other.value(draw=draw) == fresh.value(draw=draw)
     assert other.value() != objective.value()
     assert other.protocol()["seed"] == 6
-    assert masked(other, 5).value() == objective.value()
+    assert other.replace(seed=5).value() == objective.value()
     assert_same(state(objective), before)
 
 
 def test_masks_change_nothing_without_dropout():
     objective = BY_NAME["mc-dropout-off"].objective()
-    assert masked(objective, 9).value() == objective.value()
+    assert objective.replace(seed=9).value() == objective.value()
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "full"])
 def test_full_precision_is_that_of_an_objective_made_so(precision):
     objective = BY_NAME["conv-bn"].objective(dtype=torch.float32, precision=precision)
     before = state(objective)
-    exact = precise(objective)
+    exact = objective.replace(precision="full")
     assert exact.value() == BY_NAME["conv-bn"].objective(dtype=torch.float32).value()
     assert (exact.value() == objective.value()) is (precision == "full")
     assert exact.protocol()["precision"] == "full"
