@@ -8,11 +8,10 @@ import click
 
 from landscape.cli.measuring import Part, Summary, measure, option, with_options
 from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
+from landscape.results.kinds import KINDS, Kind, Option
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from landscape.results.kinds import Kind, Option
 
 
 def command(kind: Kind) -> click.Command:
@@ -42,16 +41,13 @@ def _option(record: Option) -> Any:
 
 
 def summary(dataset: xr.Dataset) -> Summary:
-    """Every single number of a result, with its standard error where it has one."""
+    """What the record of the kind reads from a result, with standard errors where they are known."""
     values: dict[str, Any] = {}
     lines = []
-    for name in map(str, dataset.data_vars):
-        if dataset[name].ndim or name.endswith("_standard_error") or dataset[name].dtype.kind not in "iuf":
-            continue
-        value, error = float(dataset[name]), dataset.get(f"{name}_standard_error")
-        values[name] = value if error is None else {"value": value, "standard_error": float(error)}
-        unit = dataset[name].attrs.get("units", "")
-        spread = "" if error is None else f" ± {float(error):.2g}"
-        label = dataset[name].attrs.get("long_name", name)
-        lines.append(f"{label}  {value:.6g}{spread}{f' {unit}' if unit not in ('', '1') else ''}")
+    for reading in KINDS[dataset.attrs["kind"]].readings:
+        found = reading.read(dataset)
+        if found is not None:
+            values[reading.key] = {"value": found.value, "standard_error": found.error}
+            spread = f" ± {found.error:.2g}" if found.known else ""
+            lines.append(f"{reading.name}  {found.value:.6g}{spread} {reading.unit}".rstrip())
     return values, lines
