@@ -119,6 +119,6 @@ def _matches(stored: xr.Dataset, objective: Objective, measurement: Measurement)
     now = protocol(objective, dict(measurement.options))
     then, network = attribute(stored, "network"), objective.network
     same_file = then["sha256"] == network.sha256 is not None
-    # Smoothing that was put in changes the architecture, not the file.
+    # Inserted smoothing changes the architecture, not the file.
     same = same_file and then["architecture"] == network.architecture
     return same and not differences({**before, "options": options}, now)

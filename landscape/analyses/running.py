@@ -122,7 +122,7 @@ def _told_apart(value: Any) -> Any:
 def _digest(objective: Objective) -> str:
     """Digest of parameters and buffers themselves: a network trained on is another one.
 
-    The architecture belongs to it: smoothing that was put in has no parameters.
+    The architecture belongs to it: inserted smoothing has no parameters.
     """
     digest = hashlib.sha256(objective.network.architecture.encode())
     for name, value in sorted(objective.network.module.state_dict().items()):

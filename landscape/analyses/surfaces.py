@@ -108,15 +108,10 @@ class Layout:
 
     def record(self, directions: Directions, span: float) -> dict[str, Any]:
         """What a result says of its layout."""
+        asked = ("steps", "tolerance", "repeats", "masks", "curvature")
         return {
-            "norm": directions.norm,
-            "span": span,
-            "steps": self.steps,
-            "direction_seed": directions.seed,
-            "tolerance": self.tolerance,
-            "repeats": self.repeats,
-            "masks": self.masks,
-            "curvature": self.curvature,
+            **{name: getattr(self, name) for name in asked},
+            **{"norm": directions.norm, "span": span, "direction_seed": directions.seed},
             "directions": directions.describe(),
             "marks": {name: list(place) for name, place in (self.marks or {}).items()},
         }

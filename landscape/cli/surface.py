@@ -72,11 +72,11 @@ _OPTIONS = (
     ),
     option(
         "--repeats",
-        "Draws of the directions; more than one also reports the flatness with intervals.",
+        "Random directions or pairs of them; more than one also reports the flatness with intervals.",
         1,
         least=1,
     ),
-    option("--masks", "Draws of the dropout masks, all on the same directions.", 1, least=1),
+    option("--masks", "Dropout masks, all on the same directions.", 1, least=1),
     option(
         "--flatness flatness_repeats",
         "Also loss rise, curvature and sharpness along K random directions, with intervals.",
@@ -168,7 +168,7 @@ def _of_repeats(request: Request, options: dict[str, Any]) -> int:
 def _along_many(request: Request, objective: Objective, repeats: int, norm: str) -> Part:
     """The flatness along random directions.
 
-    One along more directions that lies there already, all else being the same, is kept and told instead: it
+    One along more directions that lies there already, all else being the same, is kept and shown instead: it
     holds these directions, too.
     """
     options: dict[str, Any] = {"radii": _RADII, "repeats": repeats, "norm": norm, "rise": _RISE}

@@ -100,16 +100,7 @@ def _claims(results: Results, mix: bool) -> Answer:
             "source": each.claim.source,
             "quantity": each.claim.quantity,
             "networks": each.where,
-            "means": [each.change.baseline, each.change.variant],
-            "change": each.change.value,
-            "low": each.change.low,
-            "high": each.change.high,
-            "over": each.change.over,
-            "count": each.change.count,
-            "p_value": each.change.p_value,
-            "adjusted": each.adjusted,
-            "family": each.family,
-            "verdict": each.verdict,
+            **_judged(each),
         }
         for each in found
     ]
@@ -132,23 +123,24 @@ def draw(found: Sequence[Verdict], results: Results, folder: Path) -> None:
 
 def record(verdict: Any) -> dict[str, Any]:
     """A verdict as JSON can hold it."""
-    change = verdict.change
     return {
         "factor": verdict.pair.factor,
         "baseline": list(verdict.pair.baseline),
         "variant": list(verdict.pair.variant),
         "quantity": verdict.quantity.name,
         "unit": verdict.quantity.unit,
+        **_judged(verdict),
+        "needed": verdict.change.needed,
+        "sentence": verdict.sentence,
+    }
+
+
+def _judged(verdict: Any) -> dict[str, Any]:
+    """The change behind a verdict or a finding, and how it was judged."""
+    change = verdict.change
+    return {
         "means": [change.baseline, change.variant],
         "change": change.value,
-        "low": change.low,
-        "high": change.high,
-        "over": change.over,
-        "count": change.count,
-        "needed": change.needed,
-        "p_value": change.p_value,
-        "adjusted": verdict.adjusted,
-        "family": verdict.family,
-        "verdict": verdict.verdict,
-        "sentence": verdict.sentence,
+        **{name: getattr(change, name) for name in ("low", "high", "over", "count", "p_value")},
+        **{name: getattr(verdict, name) for name in ("adjusted", "family", "verdict")},
     }
