@@ -58,7 +58,7 @@ def plot(
     (.h5) and tables published by Park & Kim (.csv) are drawn as they are. RESULT may also be a folder that
     `landscape compare` wrote, a folder of results, or a bundle (.zip).
 
-    Seeds of one network, recognised by their names and configurations, are drawn as one, with its spread over them.
+    Networks of one configuration that differ by their seed are drawn as one, with its spread over them.
     """
     from landscape import figures
     from landscape.cli.reading import read
