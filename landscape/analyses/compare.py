@@ -112,7 +112,9 @@ def kept_result(path: Path) -> xr.Dataset | None:
 
 
 def _matches(stored: xr.Dataset, objective: Objective, measurement: Measurement) -> bool:
-    """Whether a stored result is of this file under this protocol."""
+    """Whether a stored result is a whole one, of this file under this protocol."""
+    if "done" in stored and not bool(stored.done.all()):
+        return False  # it was interrupted, and saved as far as it was
     before = attribute(stored, "protocol")
     # The recipe fills in its own defaults: only what was asked for here is compared.
     options = {key: before["options"].get(key) for key in measurement.options}
