@@ -64,8 +64,7 @@ import xarray as xr
 from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.objective import Objective
-from landscape.work import Progress, silent
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 
 def jitter(

@@ -1,14 +1,21 @@
 """The recipe of a training run's path, against singular vectors and the polar formula by hand."""
 
+from __future__ import annotations
+
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from landscape import analyses, surface
+from landscape.analyses import Settings
+from landscape.analyses.trajectories import saved_trajectory
 from landscape.errors import LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results import attribute, load, save
+from landscape.zoo import build, parse
 from tests.build import report
 from tests.cases import BY_NAME
 from tests.references import flat
@@ -185,3 +192,24 @@ def test_checkpoints_of_another_network_are_refused():
     other = BY_NAME["bottleneck"].objective()
     with pytest.raises(LandscapeError, match="both must come from networks of the same shape"):
         analyses.trajectory([*run(3), other])
+
+
+def test_a_stored_path_is_read_only_where_it_was_measured_alike(tmp_path):
+    config = parse("cifar-resnet20:width=4")
+    networks = [
+        Network(build(config, seed=seed), name=f"run-{seed}", config=config.to_dict(), sha256=str(seed))
+        for seed in range(4)
+    ]
+    settings = Settings(split="train", samples=8)
+
+    def made(some, protocol):
+        found = saved_trajectory(some, protocol, tmp_path)
+        assert found.sizes["checkpoint"] == len(some)
+        assert attribute(found, "protocol")["data"]["samples"] == protocol.samples
+        return attribute(found, "provenance")
+
+    first = made(networks, settings)
+    assert made(networks, settings) == first
+    other = made(networks, replace(settings, samples=9))
+    assert other != first
+    assert made(networks[1:], replace(settings, samples=9)) != other

@@ -105,7 +105,7 @@ def test_options_reach_the_surface(run, series):
 def test_people_read_a_table(run, series):
     outcome = run("trajectory", *series, *SMALL, "--surface", "--steps", 3)
     assert outcome.status == 0, outcome.err
-    assert "LOOK BatchNorm uses the stored statistics of one checkpoint" in outcome.err
+    assert "WARN surface: BatchNorm uses the stored statistics of one checkpoint" in outcome.err
     lines = outcome.out.splitlines()
     assert lines[0].startswith("the two components hold ")
     assert lines[1].split() == ["checkpoint", "x", "y", "off", "plane", "distance", "NLL"]
