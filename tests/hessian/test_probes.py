@@ -1,7 +1,5 @@
 """Trace, diagonal and density against dense references, closed forms and their own standard errors."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

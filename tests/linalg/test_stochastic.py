@@ -1,7 +1,5 @@
 """Estimators of traces and of spectral densities, on operators whose spectrum is known."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

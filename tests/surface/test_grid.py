@@ -1,7 +1,5 @@
 """The points of a surface: axes, their order, and the weights at each."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """What is chosen before a surface: the micro-batch that evaluates fastest, and the span by doubling."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
