@@ -250,7 +250,7 @@ class CropFlip:
     @classmethod
     def draw(cls, count: int, *, seed: int | tuple[int, ...], padding: int = 4) -> CropFlip:
         """Draw for `count` samples; the draw of sample i does not depend on `count`."""
-        # One row of numbers a sample keeps the draw of sample i the same however many follow it.
+        # One row of numbers per sample keeps the draw of sample i the same however many follow it.
         numbers = np.random.default_rng(seed).random((count, 3))
         offsets = (numbers[:, :2] * (2 * padding + 1)).astype(np.int64)
         return cls(offsets[:, 0], offsets[:, 1], numbers[:, 2] < 0.5, padding, seed)
