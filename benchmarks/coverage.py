@@ -16,7 +16,7 @@ import torch
 
 from landscape import intervals
 from landscape.calibration import reliability
-from landscape.comparison.intervals import over_seeds, paired
+from landscape.comparison.changes import over_seeds, paired
 from landscape.hessian import summary_statistics
 from landscape.linalg import hutchinson, xtrace
 

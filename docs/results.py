@@ -24,13 +24,16 @@ from scipy.stats import spearmanr
 
 from landscape import family, figures
 from landscape.comparison import Verdict, correlations, effects, pooled, theory, verdicts
+from landscape.comparison.changes import Change
 from landscape.comparison.claims import OPEN, OTHER, PAIRED, Finding, findings
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
 from landscape.comparison.identity import groups, record_of
-from landscape.comparison.intervals import Change, paired
-from landscape.comparison.quantities import QUANTITIES
+from landscape.comparison.readings import BY_NAME
 from landscape.comparison.theory import Slope
+from landscape.comparison.verdicts import change_between
+from landscape.numbers import with_interval, written
+from landscape.report.tables import markdown
 from landscape.results import attribute
 
 HERE = Path(__file__).parent
@@ -42,52 +45,32 @@ DPI = 150
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 MARKS = {"agrees": "✓ agrees", "contradicts": "✗ contradicts", "cannot tell": "– cannot tell"}
 SECTIONS = ("predictions", "landscape", "feature maps")
-_SECTION = {
-    "NLL": "predictions",
-    "accuracy": "predictions",
-    "calibration error": "predictions",
-    "error": "predictions",
-    "drop of accuracy": "predictions",
-    "variance of predictions": "predictions",
-    "variance of the NLL": "predictions",
-    "largest Hessian eigenvalue": "landscape",
-    "curvature along random directions": "landscape",
-    "rise of the NLL at radius 0.2": "landscape",
-}
-
-
-def number(value: float) -> str:
-    """Three significant digits, with a true minus."""
-    return f"{value:.3g}".replace("-", "−")
+_OTHER_BLOCKS = {"error": "predictions", "drop of accuracy": "predictions"}
+"""Where quantities belong that no verdict is given on."""
 
 
 def signed(change: Change) -> str:
     """A change with its interval, where there is one."""
-    inside = f" [{change.low:+.3g}, {change.high:+.3g}]" if isfinite(change.low) else ""
-    return f"{change.value:+.3g}{inside}".replace("-", "−")
+    return with_interval(change.value, change.low, change.high)
 
 
 def claims(found: list[Finding], section: str) -> str:
     """The claims of a section as a table."""
-    lines = [
-        "| claim | source | networks | measured | change [95 %] | over | verdict |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for claim in (*PAIRED, *(claim for claim, _ in OTHER)):
         own = [each for each in found if each.claim == claim and section_of(each) == section]
         for index, each in enumerate(own):
             first = (claim.text, claim.source) if index == 0 else ("", "")
             change = each.change
             over = f"{change.count:,} {change.over}" if change.count > 1 else "one network"
-            cells = (*first, each.where, _measured(each), signed(change), over, MARKS[each.verdict])
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+            rows.append((*first, each.where, _measured(each), signed(change), over, MARKS[each.verdict]))
+    return markdown(("claim", "source", "networks", "measured", "change [95 %]", "over", "verdict"), rows)
 
 
 def _measured(each: Finding) -> str:
     """Quantity and means; a change within a network has none."""
     means = (each.change.baseline, each.change.variant)
-    arrow = f": {number(means[0])} → {number(means[1])}" if means[0] else ""
+    arrow = f": {written(means[0])} → {written(means[1])}" if means[0] else ""
     return f"{each.claim.quantity}{arrow}"
 
 
@@ -96,17 +79,16 @@ def conditions(found: list[Conditioned], quantity: str) -> str:
     table = [each for each in found if each.verdict.quantity.name == quantity]
     columns = list(dict.fromkeys((each.factor, each.dropout) for each in table))
     heads = [f"{factor}, MC dropout" if dropout else factor for factor, dropout in columns]
-    lines = [f"| condition | {' | '.join(heads)} |", f"|---|{'---|' * len(columns)}"]
+    rows = []
     for condition in dict.fromkeys(each.condition for each in table):
         own = {(each.factor, each.dropout): each for each in table if each.condition == condition}
-        cells = [_cell(own[column]) if column in own else "" for column in columns]
-        lines.append(f"| {condition} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append((condition, *(_cell(own[column]) if column in own else "" for column in columns)))
+    return markdown(("condition", *heads), rows)
 
 
 def _cell(each: Conditioned) -> str:
     change = each.verdict.change
-    share = f"{100 * change.value / abs(change.baseline):+.0f} %".replace("-", "−")
+    share = f"{written(100 * change.value / abs(change.baseline), '+.0f')} %"
     if not isfinite(change.low):
         return f"({share})"
     return f"**{share} {each.verdict.verdict}**" if change.distinguishable else share
@@ -114,34 +96,34 @@ def _cell(each: Conditioned) -> str:
 
 def means(results: Results) -> str:
     """The mean of every quantity by network, over its seeds."""
-    table = values(results)
-    names = list(results)
-    lines = [f"| quantity | {' | '.join(f'`{name}`' for name in names)} |", f"|---|{'---:|' * len(names)}"]
-    for quantity, row in table.items():
-        cells = [number(row[name]) if name in row else "" for name in names]
-        lines.append(f"| {quantity} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [
+        (quantity, *(written(row[name]) if name in row else "" for name in results))
+        for quantity, row in values(results).items()
+    ]
+    return markdown(("quantity", *(f"`{name}`" for name in results)), rows, [False] + [True] * len(results))
 
 
 def tally(found: list[Finding]) -> str:
-    """How many findings of each section agree, contradict or tell nothing, as a table."""
-    lines = [f"| comparisons of | {' | '.join(MARKS.values())} |", "|---|---:|---:|---:|"]
+    """How many findings of each section agree, contradict or are open, as a table."""
+    rows = []
     for section in SECTIONS:
         said = [each.verdict for each in found if section_of(each) == section]
-        lines.append(f"| {section} | {' | '.join(str(said.count(word)) for word in MARKS)} |")
-    return "\n".join(lines)
+        rows.append((section, *(str(said.count(word)) for word in MARKS)))
+    return markdown(("comparisons of", *MARKS.values()), rows, [False] + [True] * len(MARKS))
 
 
 def section_of(each: Finding) -> str:
     """The section of the page that a finding belongs to."""
-    return _SECTION.get(each.claim.quantity, "feature maps")
+    reading = BY_NAME.get(each.claim.quantity)
+    block = reading.block if reading else _OTHER_BLOCKS.get(each.claim.quantity, "feature maps")
+    return "predictions" if block == "spread of predictions" else block
 
 
 def share(change: Change) -> str:
     """A change in per cent of the baseline, with its interval."""
     size = 100 / abs(change.baseline)
     values = (change.value * size, change.low * size, change.high * size)
-    return "{:+.0f} % [{:+.0f}, {:+.0f}]".format(*values).replace("-", "−")
+    return "{} % [{}, {}]".format(*(written(value, "+.0f") for value in values))
 
 
 def spoken(mapped: list[Conditioned], changes: list[Verdict], results: Results) -> dict[str, Callable]:
@@ -172,8 +154,7 @@ def spoken(mapped: list[Conditioned], changes: list[Verdict], results: Results) 
 def rank(dataset: xr.Dataset, first: str, second: str) -> str:
     """A rank correlation with its p-value."""
     pair = dataset.sel(quantity_a=first, quantity_b=second)
-    text = f"ρ = {float(pair.correlation):+.2f}, p = {float(pair.p_value):.2f} by permutation"
-    return text.replace("-", "−")
+    return f"ρ = {written(float(pair.correlation), '+.2f')}, p = {float(pair.p_value):.2f} by permutation"
 
 
 def within(results: Results, dropout: bool, first: str, second: str) -> str:
@@ -182,23 +163,23 @@ def within(results: Results, dropout: bool, first: str, second: str) -> str:
     table = values(own)
     shared = [name for name in table[first] if name in table[second]]
     rho = spearmanr(*([table[which][name] for name in shared] for which in (first, second))).statistic
-    return f"ρ = {rho:+.2f} over {len(shared)} networks".replace("-", "−")
+    return f"ρ = {written(rho, '+.2f')} over {len(shared)} networks"
 
 
 def alarms(results: Results, quantity: str) -> str:
-    """How often a single-network interval tells one seed of a configuration from another."""
-    (measure,) = (each for each in QUANTITIES if each.name == quantity)
-    told = []
+    """How often a single-network interval distinguishes one seed of a configuration from another."""
+    reading = BY_NAME[quantity]
+    apart = []
     for names in groups(results):
         for first, second in combinations(names, 2):
-            sides = [measure.read(results[name][measure.kind]) for name in (first, second)]
-            values = [each[1] for each in sides if each is not None]
-            told.append(paired(*values, over=measure.items).distinguishable)
-    return f"{sum(told)} of {len(told)}"
+            sides = ([results[name][reading.kind]] for name in (first, second))
+            change = change_between(reading, *sides)
+            apart.append(change is not None and change.distinguishable)
+    return f"{sum(apart)} of {len(apart)}"
 
 
 def taken_back(found: list[Finding]) -> str:
-    """Comparisons whose interval excludes no change, but which cannot be told once corrected."""
+    """Comparisons whose interval excludes no change, but which are not distinguishable once corrected."""
     lost = [
         f"{each.claim.quantity} of {each.where} ({signed(each.change)}, p = {each.adjusted:.2g})"
         for each in found
@@ -212,7 +193,7 @@ def _rate(kinds: Mapping[str, xr.Dataset]) -> float:
 
 
 def unaltered(results: Results) -> dict[str, Mapping[str, xr.Dataset]]:
-    """The family as it was trained, without smoothing put in afterwards."""
+    """The family as it was trained, without smoothing inserted afterwards."""
     return {name: kinds for name, kinds in alike(results).items() if not record_of(kinds).get("surgery")}
 
 
@@ -234,10 +215,10 @@ def slope(found: Slope | None) -> str:
     """A slope with its interval and what theory says."""
     if found is None:
         return "not measured"
-    inside = f"[{found.low:.2f}, {found.high:.2f}]"
-    over = f"over {len(found.networks)} networks"
-    text = f"{found.value:.2f} {inside} {over}; theory {found.theory:g}: {found.verdict}"
-    return text.replace("-", "−")
+    value = with_interval(found.value, found.low, found.high, ".2f")
+    return (
+        f"{value} over {len(found.networks)} networks; theory {written(found.theory, 'g')}: {found.verdict}"
+    )
 
 
 def page(results: Results, correlated: xr.Dataset) -> str:

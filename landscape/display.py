@@ -111,7 +111,7 @@ def _without_records(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _line(check: Mapping[str, Any]) -> str:
-    return f"{'ok' if check['passed'] else 'LOOK'} {check['message']}"
+    return f"{'ok' if check['passed'] else 'WARN'} {check['message']}"
 
 
 def _flat(entries: Mapping[str, Any], prefix: str = "") -> Rows:

@@ -1,7 +1,5 @@
 """What notebooks show of networks, objectives, results and figures."""
 
-from __future__ import annotations
-
 import base64
 import re
 from html.parser import HTMLParser
@@ -99,9 +97,9 @@ def test_an_objective_says_what_its_numbers_depend_on():
 def test_a_result_shows_its_trust_report_before_its_data():
     good, bad = Check("a", True, "All is well."), Check("b", False, "Take more samples.")
     shown = show(result(good, bad))
-    assert repr(shown) == "evaluation of small\nok All is well.\nLOOK Take more samples."
+    assert repr(shown) == "evaluation of small\nok All is well.\nWARN Take more samples."
     html = shown._repr_html_()
-    assert "<li>LOOK Take more samples.</li>" in html
+    assert "<li>WARN Take more samples.</li>" in html
     assert "<strong>1 of 2 checks failed.</strong>" in html
     assert html.index("1 of 2 checks failed") < html.index("All is well.") < html.index("xarray")
     assert "data.source" in html

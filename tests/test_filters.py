@@ -1,7 +1,5 @@
 """What each parameter is taken for, layer by layer, and the norms of its filters against loops."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 from functools import partial
@@ -12,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune, spectral_norm, weight_norm
 
 from landscape import analyses
-from landscape.comparison.conditions import apart
+from landscape.comparison.pairs import apart
 from landscape.errors import LandscapeError
 from landscape.filters import Role, assumptions, role_of, roles, with_filters
 from landscape.objective import Objective

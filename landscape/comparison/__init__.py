@@ -4,23 +4,25 @@
 >>> for verdict in verdicts(results): print(verdict.sentence)                 # doctest: +SKIP
 """
 
+from landscape.comparison.changes import Change
 from landscape.comparison.claims import Claim, Finding, findings
 from landscape.comparison.conditional import Conditioned, conditional
 from landscape.comparison.correlations import correlations
-from landscape.comparison.intervals import Change
 from landscape.comparison.pairs import Pair, pairs
-from landscape.comparison.quantities import QUANTITIES, Quantity
+from landscape.comparison.readings import QUANTITIES, READINGS
 from landscape.comparison.seeds import members, pooled
 from landscape.comparison.verdicts import Verdict, verdicts
+from landscape.results.reading import Reading
 
 __all__ = [
     "QUANTITIES",
+    "READINGS",
     "Change",
     "Claim",
     "Conditioned",
     "Finding",
     "Pair",
-    "Quantity",
+    "Reading",
     "Verdict",
     "conditional",
     "correlations",

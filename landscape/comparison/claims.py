@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from landscape.comparison import effects
+from landscape.comparison.changes import Change, corrected
 from landscape.comparison.identity import Results, record_of
-from landscape.comparison.intervals import Change
-from landscape.comparison.multiplicity import corrected
-from landscape.comparison.verdicts import Verdict, told, verdicts
+from landscape.comparison.verdicts import Verdict, is_distinguishable, verdicts
 
 AGREES, CONTRADICTS, OPEN = "agrees", "contradicts", "cannot tell"
 _AVERAGES, _OTHERS = "means of passes", "other claims"
@@ -170,7 +169,7 @@ def findings(results: Results, *, mix: bool = False) -> list[Finding]:
 
 def _finding(claim: Claim, where: str, change: Change, family: str, adjusted: float = math.nan) -> Finding:
     verdict = OPEN
-    if told(change, adjusted):
+    if is_distinguishable(change, adjusted):
         verdict = AGREES if change.value * claim.sign > 0 else CONTRADICTS
     return Finding(claim, where, change, verdict, family, adjusted)
 

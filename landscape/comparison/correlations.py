@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from landscape.comparison.quantities import ERROR, QUANTITIES
+from landscape.comparison.readings import QUANTITIES
 from landscape.comparison.seeds import members
 from landscape.errors import ResultError
 
@@ -22,12 +22,8 @@ def values(results: Mapping[str, Mapping[str, xr.Dataset]]) -> dict[str, dict[st
     for quantity in QUANTITIES:
         for name, kinds in results.items():
             found = quantity.read(kinds[quantity.kind]) if quantity.kind in kinds else None
-            if found is None:
-                continue
-            labels, numbers = found
-            mean = float(numbers[0] if list(labels) == [ERROR] else numbers.mean())
-            if np.isfinite(mean):
-                table.setdefault(quantity.name, {})[name] = mean
+            if found and np.isfinite(found.mean):
+                table.setdefault(quantity.name, {})[name] = found.mean
     return table
 
 

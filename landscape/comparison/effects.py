@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.conditions import require_alike
-from landscape.comparison.identity import Results, groups, identity, record_of
-from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
-from landscape.comparison.naming import common_name
-from landscape.comparison.pairs import Pair, comparable, pairs
-from landscape.comparison.quantities import largest_ensemble, sharpest
-from landscape.results import attribute
+from landscape.comparison.changes import Change, within
+from landscape.comparison.identity import Results, common_name, groups, identity, record_of
+from landscape.comparison.pairs import Pair, comparable, pairs, require_alike
+from landscape.comparison.readings import BY_NAME, largest_ensemble
+from landscape.comparison.verdicts import change_between
+from landscape.results.reading import Reading, stored
 
 Effect = tuple[str, Change]
 """Which networks, and what changed."""
@@ -28,35 +27,29 @@ _LOW = 0.3
 
 def of_dropout(results: Results, mix: bool = False) -> Iterator[Effect]:
     """Mean largest eigenvalue of a network with MC dropout over that of the same without."""
-    kind = "spectrum"
-    every = _groups(results, kind)
+    eigenvalue = BY_NAME["largest Hessian eigenvalue"]
+    every = _groups(results, "spectrum")
     known = {identity(record_of(results[names[0]])): names for names in every}
     for names in every:
         record = record_of(results[names[0]])
-        plain = {**record, "config": {**record["config"], "dropout": 0.0}}
-        others = known.get(identity(plain), ())
-        pair = comparable(Pair("MC dropout", others, names), results, kind)
-        if not record["config"].get("dropout") or pair is None:
-            continue
-        sides = _sides(pair, results, kind, mix)
-        values = [[sharpest(each)[1] for each in side] for side in sides]
-        means = [[float(each.mean()) for each in side] for side in values]
-        if min(map(len, means)) > 1:
-            yield " → ".join(pair.labels), over_seeds(*means)
-        elif len(values[0][0]) == len(values[1][0]):
-            yield " → ".join(pair.labels), paired(values[0][0], values[1][0], over="mini-batches")
+        without = identity({**record, "config": {**record["config"], "dropout": 0.0}})
+        pair = comparable(Pair("MC dropout", known.get(without, ()), names), results, "spectrum")
+        if record["config"].get("dropout") and pair is not None:
+            change = change_between(eigenvalue, *_sides(pair, results, "spectrum", mix))
+            if change is not None:
+                yield " → ".join(pair.labels), change
 
 
 def of_masks(results: Results, mix: bool = False) -> Iterator[Effect]:
     """Log amplitude over 0.3π at the ends of stages with dropout masks on, over that with them off."""
     for names, rises in _risen(results, mix):
-        yield common_name(names), _alone([high for high, _ in rises])
+        yield common_name(names), within([high for high, _ in rises])
 
 
 def of_high_masks(results: Results, mix: bool = False) -> Iterator[Effect]:
     """That rise over 0.3π less the rise under it."""
     for names, rises in _risen(results, mix):
-        yield common_name(names), _alone([high - low for high, low in rises])
+        yield common_name(names), within([high - low for high, low in rises])
 
 
 def of_averages(results: Results, factor: str, name: str, mix: bool = False) -> Iterator[Effect]:
@@ -68,28 +61,29 @@ def of_averages(results: Results, factor: str, name: str, mix: bool = False) -> 
         name: Variable of the ensembles, such as `nll`.
         mix: Whether ensembles of different protocols may be compared.
     """
-    largest = {name: largest_ensemble(kinds) for name, kinds in results.items()}
-    ensembles = {name: {"ensemble": each} for name, each in largest.items() if each is not None}
+    ensembles = {
+        network: {"ensemble": found}
+        for network, kinds in results.items()
+        if (found := largest_ensemble(kinds)) is not None
+    }
+    sizes = {network: kinds["ensemble"].sizes["size"] for network, kinds in ensembles.items()}
     for pair in pairs(ensembles):
         if pair.factor != factor:
             continue
-        sizes = {name: ensembles[name]["ensemble"].sizes["size"] for name in (*pair.baseline, *pair.variant)}
-        size = min(max(sizes[name] for name in side) for side in (pair.baseline, pair.variant))
-        fitting = {name: each for name, each in ensembles.items() if sizes.get(name) == size}
+        size = min(max(sizes[network] for network in side) for side in (pair.baseline, pair.variant))
+        fitting = {network: kinds for network, kinds in ensembles.items() if sizes[network] == size}
         chosen = comparable(pair, fitting, "ensemble")
         if chosen is not None:
-            first, second = (
-                [each.isel(size=-1) for each in side] for side in _sides(chosen, fitting, "ensemble", mix)
-            )
+            sides = _sides(chosen, fitting, "ensemble", mix)
             where = f"{' → '.join(chosen.labels)}, mean of {size} passes"
-            yield where, _between(first, second, name)
+            yield from _effect(where, name, *([each.isel(size=-1) for each in side] for side in sides))
 
 
 def of_few_smoothed(results: Results, mix: bool = False) -> Iterator[Effect]:
     """NLL of the mean of five predictions with blur, over that of fifty without."""
     for pair, first, second in _blurred(results, "ensemble-n50", mix):
         many, few = [each.sel(size=50) for each in first], [each.sel(size=5) for each in second]
-        yield f"{pair.labels[0]}, 50 → {pair.labels[1]}, 5", _between(many, few, "nll")
+        yield from _effect(f"{pair.labels[0]}, 50 → {pair.labels[1]}, 5", "nll", many, few)
 
 
 def within_stages(name: str) -> Measured:
@@ -104,7 +98,7 @@ def within_stages(name: str) -> Measured:
             _require("features", names, found, mix)
             growth = [_growth(each, name) for each in found]
             if all(map(math.isfinite, growth)):
-                yield common_name(names), _alone(growth)
+                yield common_name(names), within(growth)
 
     return read
 
@@ -119,21 +113,30 @@ def of_frequency(results: Results, mix: bool = False) -> Iterator[Effect]:
         noise = kinds.get("noise-equal", kinds.get("noise"))
         if noise is not None:
             equal = ", equal power" if str(noise.attrs.get("equal_power")) == "True" else ""
-            drop = _apart(noise.isel(frequency=0), noise.isel(frequency=-1), "accuracy_drop")
-            yield f"{names[0]}{equal}", drop
+            ends = ([noise.isel(frequency=place)] for place in (0, -1))
+            yield from _effect(f"{names[0]}{equal}", "accuracy_drop", *ends)
 
 
 def of_smoothed_noise(results: Results, mix: bool = False) -> Iterator[Effect]:
     """Drop of accuracy with blur over that without, at the highest frequency of noise."""
     for pair, *sides in _blurred(results, "noise", mix):
-        first, second = ([each.isel(frequency=-1) for each in side] for side in sides)
-        yield " → ".join(pair.labels), _between(first, second, "accuracy_drop")
+        highest = ([each.isel(frequency=-1) for each in side] for side in sides)
+        yield from _effect(" → ".join(pair.labels), "accuracy_drop", *highest)
 
 
 def of_smoothed_corruption(results: Results, mix: bool = False) -> Iterator[Effect]:
     """Mean error over corruptions and severities with blur over that without."""
-    for pair, first, second in _blurred(results, "robustness", mix):
-        yield " → ".join(pair.labels), _between(first, second, "mean_error")
+    for pair, *sides in _blurred(results, "robustness", mix):
+        yield from _effect(" → ".join(pair.labels), "mean_error", *sides)
+
+
+def _effect(
+    where: str, name: str, first: Sequence[xr.Dataset], second: Sequence[xr.Dataset]
+) -> Iterator[Effect]:
+    """Of a stored mean, over seeds, or of single networks over samples; nothing where it is not known."""
+    change = change_between(Reading(name, name, "", stored(name)), first, second)
+    if change is not None:
+        yield where, change
 
 
 def _groups(results: Results, *needed: str) -> list[tuple[str, ...]]:
@@ -175,33 +178,8 @@ def _risen(results: Results, mix: bool) -> Iterator[tuple[tuple[str, ...], list[
         sides = [[results[name][kind] for name in names] for kind in ("features", "features-off")]
         for side in sides:
             _require("features", names, side, mix)
-        yield (
-            names,
-            [
-                (on[0] - off[0], on[1] - off[1])
-                for on, off in zip(*([_amplitudes(each) for each in side] for side in sides), strict=True)
-            ],
-        )
-
-
-def _alone(changes: Sequence[float]) -> Change:
-    """Over seeds, of a change within each network."""
-    values = np.asarray(changes, float)
-    return paired(np.zeros_like(values), values, over="seeds")
-
-
-def _between(first: Sequence[xr.Dataset], second: Sequence[xr.Dataset], name: str) -> Change:
-    """Of a mean, over seeds, or of single networks over samples."""
-    if min(len(first), len(second)) > 1:
-        return over_seeds(*([float(each[name]) for each in side] for side in (first, second)))
-    return _apart(first[0], second[0], name)
-
-
-def _apart(first: xr.Dataset, second: xr.Dataset, name: str) -> Change:
-    """Of a mean that two results hold beside its standard error over samples."""
-    errors = float(first[f"{name}_standard_error"]), float(second[f"{name}_standard_error"])
-    count = int(attribute(first, "protocol")["data"]["samples"])
-    return unpaired(float(first[name]), float(second[name]), errors, over="samples", count=count)
+        amplitudes = ([_amplitudes(each) for each in side] for side in sides)
+        yield names, [(on[0] - off[0], on[1] - off[1]) for on, off in zip(*amplitudes, strict=True)]
 
 
 def _amplitudes(dataset: xr.Dataset) -> tuple[float, float]:

@@ -1,13 +1,24 @@
-"""Which network is the baseline of which, and by what they differ."""
+"""Which network is the baseline of which, by what they differ, and whether they were measured alike."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from landscape.comparison.identity import Results, groups, identity, identity_with, record_of, seed_of
-from landscape.comparison.naming import common_name
+import xarray as xr
+
+from landscape.comparison.identity import (
+    Results,
+    common_name,
+    groups,
+    identity,
+    identity_with,
+    record_of,
+    seed_of,
+)
+from landscape.errors import ResultError
+from landscape.results import attribute, differences, incidental
 
 _PLAIN = {"head": "gap", "smoothing": None, "activation": "relu", "preactivation": False}
 
@@ -77,6 +88,36 @@ def comparable(pair: Pair, results: Results, kind: str) -> Pair | None:
         alike = [each for each in couples if seeds[each[0]] == seeds[each[1]] is not None]
         sides = [[name] for name in (alike or couples)[0]]
     return Pair(pair.factor, tuple(sides[0]), tuple(sides[1]))
+
+
+def apart(datasets: Sequence[xr.Dataset]) -> list[str]:
+    """Entries in which the protocol of a later result differs from that of the first, incidental ones aside.
+
+    Args:
+        datasets: At least one.
+    """
+    first, *others = (attribute(dataset, "protocol") for dataset in datasets)
+    found = dict.fromkeys(name for other in others for name in differences(first, other))
+    return [name for name in found if not incidental(name)]
+
+
+def require_alike(what: str, labels: Sequence[str], datasets: Sequence[xr.Dataset]) -> None:
+    """Refuse results of different protocols.
+
+    Args:
+        what: Which results these are.
+        labels: What was measured.
+        datasets: At least one.
+
+    Raises:
+        ResultError: If protocols differ.
+    """
+    different = apart(datasets)
+    if different:
+        raise ResultError(
+            f"{' and '.join(labels)} were measured under different protocols ({what}: "
+            f"{', '.join(different)} differ); measure them alike, or allow it with --mix"
+        )
 
 
 def _baseline(record: Mapping[str, Any]) -> tuple[str, str]:

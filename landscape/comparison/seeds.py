@@ -8,9 +8,8 @@ from typing import Any
 
 import xarray as xr
 
-from landscape.comparison.conditions import apart
-from landscape.comparison.identity import Results, groups
-from landscape.comparison.naming import common_name
+from landscape.comparison.identity import Results, common_name, groups
+from landscape.comparison.pairs import apart
 from landscape.comparison.pooling import together
 from landscape.errors import ResultError
 from landscape.results import attribute, plain

@@ -10,29 +10,24 @@ from scipy import stats
 
 from landscape.comparison.claims import AGREES, CONTRADICTS, OPEN
 from landscape.comparison.identity import Results
-from landscape.comparison.quantities import largest_ensemble, sharpest
-from landscape.intervals import from_error, student
+from landscape.comparison.readings import largest_eigenvalue, largest_ensemble
+from landscape.intervals import from_error
+from landscape.results.estimate import Estimate
 
 _EXPONENT = "nll_variance_exponent"
 
 
 @dataclass(frozen=True)
-class Slope:
-    """A slope that theory foretells.
+class Slope(Estimate):
+    """A slope that theory foretells, as measured.
 
     Attributes:
-        value: As measured.
-        low: Lower end of its 95 % interval; NaN if it is not known.
-        high: Upper end.
         theory: As foretold.
         networks: Which it was measured on.
     """
 
-    value: float
-    low: float
-    high: float
-    theory: float
-    networks: tuple[str, ...]
+    theory: float = math.nan
+    networks: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -51,21 +46,23 @@ def averaging(results: Results) -> Slope | None:
     Args:
         results: Network name → name of the result → dataset.
     """
-    largest = {name: largest_ensemble(kinds) for name, kinds in results.items()}
-    size = max((each.sizes["size"] for each in largest.values() if each is not None), default=0)
-    found = {
-        name: each.attrs
-        for name, each in largest.items()
-        if each is not None and each.sizes["size"] == size and _EXPONENT in each.attrs
+    largest = {
+        name: found for name, kinds in results.items() if (found := largest_ensemble(kinds)) is not None
     }
-    if not found:
+    size = max((ensemble.sizes["size"] for ensemble in largest.values()), default=0)
+    fits = {
+        name: ensemble.attrs
+        for name, ensemble in largest.items()
+        if ensemble.sizes["size"] == size and _EXPONENT in ensemble.attrs
+    }
+    if not fits:
         return None
-    values = np.array([float(attrs[_EXPONENT]) for attrs in found.values()])
-    value, _, low, high = map(float, student(values))
-    if len(values) == 1:
-        known = from_error(value, float(next(iter(found.values()))[f"{_EXPONENT}_standard_error"]))
-        low, high = known.low, known.high
-    return Slope(value, low, high, -1.0, tuple(found))
+    found = Estimate.of(np.array([float(attrs[_EXPONENT]) for attrs in fits.values()]))
+    low, high = found.low, found.high
+    if len(fits) == 1:
+        alone = from_error(found.value, float(next(iter(fits.values()))[f"{_EXPONENT}_standard_error"]))
+        low, high = alone.low, alone.high
+    return Slope(found.value, found.error, low=low, high=high, theory=-1.0, networks=tuple(fits))
 
 
 def sharpness(results: Results) -> Slope | None:
@@ -77,22 +74,20 @@ def sharpness(results: Results) -> Slope | None:
     Args:
         results: Network name → name of the result → dataset.
     """
-    rows = {
-        name: (
-            _log(kinds["ensemble"]["nll_variance"].values[0]),
-            2 * _log(sharpest(kinds["spectrum"])[1].mean()),
+    rows = {}
+    for name, kinds in results.items():
+        eigenvalue = (
+            largest_eigenvalue(kinds["spectrum"]) if {"ensemble", "spectrum"} <= kinds.keys() else None
         )
-        for name, kinds in results.items()
-        if {"ensemble", "spectrum"} <= kinds.keys()
-    }
-    rows = {name: row for name, row in rows.items() if all(map(math.isfinite, row))}
+        variance = float(kinds["ensemble"]["nll_variance"].values[0]) if eigenvalue else 0.0
+        if eigenvalue and 0 < variance < math.inf and 0 < eigenvalue.mean < math.inf:
+            rows[name] = math.log(variance), 2 * math.log(eigenvalue.mean)
     if len(rows) < 4:
         return None
     y, x = np.array(list(rows.values())).T
     fit = stats.linregress(x, y)
     half = float(stats.t.ppf(0.975, len(rows) - 2) * fit.stderr)
-    return Slope(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, 1.0, tuple(rows))
-
-
-def _log(value: float) -> float:
-    return math.log(value) if value > 0 else math.nan
+    slope = float(fit.slope)
+    return Slope(
+        slope, float(fit.stderr), low=slope - half, high=slope + half, theory=1.0, networks=tuple(rows)
+    )

@@ -9,15 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.conditions import require_alike
+from landscape.comparison.changes import (
+    EXPLORATORY,
+    Change,
+    corrected,
+    correction_in_words,
+    family_of,
+    over_seeds,
+    paired,
+    unpaired,
+)
 from landscape.comparison.identity import Results, record_of
-from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
-from landscape.comparison.multiplicity import EXPLORATORY, corrected, family_of, in_words
-from landscape.comparison.pairs import Pair, comparable, pairs
-from landscape.comparison.quantities import ERROR, QUANTITIES, Quantity
+from landscape.comparison.pairs import Pair, comparable, pairs, require_alike
+from landscape.comparison.readings import QUANTITIES
 from landscape.errors import ResultError
 from landscape.intervals import distinguishable
+from landscape.numbers import written
 from landscape.results import attribute
+from landscape.results.estimate import Estimate
+from landscape.results.reading import Reading
 
 SAME = "not distinguishable"
 
@@ -31,13 +41,13 @@ class Verdict:
         quantity: What was compared.
         change: By how much, with its interval.
         verdict: `flatter`, `sharper`, `better`, …, or `not distinguishable`.
-        sentence: All of it in words, with what would be needed where nothing can be told.
+        sentence: All of it in words, with what would be needed where nothing is distinguishable.
         family: What it was corrected with: `primary`, a block of comparisons, or `exploratory`.
         adjusted: Its p-value, corrected for the others of its family; NaN if it is not known.
     """
 
     pair: Pair
-    quantity: Quantity
+    quantity: Reading
     change: Change
     verdict: str
     sentence: str
@@ -54,7 +64,7 @@ def verdicts(
     over the mini-batches, directions or samples that two networks share, of one seed where there are such,
     and says nothing of other seeds; the pair of the verdict is then these two.
 
-    Verdicts are corrected for how many there are (`landscape.comparison.multiplicity`): largest Hessian
+    Verdicts are corrected for how many there are (`landscape.comparison.changes`): largest Hessian
     eigenvalue and NLL of all pairs are the primary family, the others secondary, block by block.
 
     Args:
@@ -65,12 +75,12 @@ def verdicts(
 
     Raises:
         ResultError: If a pair was measured under different protocols, and `mix` does not allow it, or seeds
-            were pooled: what spreads over seeds is told from the seeds themselves.
+            were pooled: what spreads over seeds is measured on the seeds themselves.
     """
     merged = [name for name, kinds in results.items() if kinds and record_of(kinds).get("seeds")]
     if merged:
         raise ResultError(f"verdicts need each seed by itself, but {', '.join(merged)} were pooled")
-    found: list[tuple[Pair, Quantity, Change]] = []
+    found: list[tuple[Pair, Reading, Change]] = []
     for pair in pairs(results):
         for quantity in QUANTITIES:
             chosen = comparable(pair, results, quantity.kind)
@@ -92,50 +102,58 @@ def verdicts(
     ]
 
 
-def told(change: Change, adjusted: float) -> bool:
-    """Whether a change can be told from none, given its corrected p-value; without one, by its interval."""
+def is_distinguishable(change: Change, adjusted: float) -> bool:
+    """Whether a change differs from none, by its corrected p-value; without one, by its interval."""
     return distinguishable(adjusted) if math.isfinite(adjusted) else change.distinguishable
 
 
 def change_between(
-    quantity: Quantity, baseline: Sequence[xr.Dataset], variant: Sequence[xr.Dataset], seed: int = 0
+    quantity: Reading, baseline: Sequence[xr.Dataset], variant: Sequence[xr.Dataset], seed: int = 0
 ) -> Change | None:
     """Of one quantity between two networks, each with its seeds, by the rule that all comparisons share.
 
     None where numbers are missing, not finite or all zero, or the items are not the same.
     """
-    read = [[quantity.read(dataset) for dataset in side] for side in (baseline, variant)]
-    if any(each is None or not np.isfinite(each[1]).all() for side in read for each in side):
+    sides = [[quantity.read(dataset) for dataset in side] for side in (baseline, variant)]
+    estimates = [[each for each in side if each is not None] for side in sides]
+    several = min(map(len, estimates)) > 1
+    numbers = [_numbers(each, not several) for side in estimates for each in side]
+    if len(numbers) < len(baseline) + len(variant) or not all(np.isfinite(each).all() for each in numbers):
         return None
-    values = [[each for each in side if each is not None] for side in read]
-    if not any(np.any(numbers) for side in values for _, numbers in side):
+    if not any(each.any() for each in numbers):
         return None  # as the model variance of networks without dropout
-    alone = list(values[0][0][0]) == [ERROR]
-    if min(map(len, values)) > 1:
-        means = [[float(numbers[0] if alone else numbers.mean()) for _, numbers in side] for side in values]
-        return over_seeds(*means)
-    (labels, first), (others, second) = values[0][0], values[1][0]
-    if alone:
+    if several:
+        first, second = ([each.mean for each in side] for side in estimates)
+        return over_seeds(first, second)
+    a, b = estimates[0][0], estimates[1][0]
+    if a.items is None or b.items is None:
         record = attribute(baseline[0], "protocol")
         count = int((record["data"] if quantity.items == "samples" else record["options"])[quantity.items])
-        errors = (float(first[1]), float(second[1]))
-        return unpaired(float(first[0]), float(second[0]), errors, over=quantity.items, count=count)
-    if not np.array_equal(labels, others):
+        return unpaired(a.value, b.value, (a.error, b.error), over=quantity.items, count=count)
+    if not a.items.index.equals(b.items.index):
         return None
-    return paired(first, second, over=quantity.items, seed=seed)
+    return paired(a.items.to_numpy(), b.items.to_numpy(), over=quantity.items, seed=seed)
+
+
+def _numbers(estimate: Estimate, alone: bool) -> np.ndarray:
+    """What a comparison takes: the items, or the value, of a single network with its error."""
+    if estimate.items is not None:
+        return estimate.items.to_numpy()
+    return np.array([estimate.value, estimate.error] if alone else [estimate.value])
 
 
 def _verdict(
-    pair: Pair, quantity: Quantity, change: Change, family: str, adjusted: float, count: int
+    pair: Pair, quantity: Reading, change: Change, family: str, adjusted: float, count: int
 ) -> Verdict:
-    known = told(change, adjusted)
+    known = is_distinguishable(change, adjusted)
     verdict = (quantity.lower if change.value < 0 else quantity.higher) if known else SAME
     unit = f" {quantity.unit}" if quantity.unit else ""
-    means = f"{change.baseline:.4g} → {change.variant:.4g}".replace("-", "−")
+    means = f"{written(change.baseline, '.4g')} → {written(change.variant, '.4g')}"
     who = f"{pair.factor} ({' → '.join(pair.labels)})"
     text = f"{who}: {quantity.name} {means}{unit}, change {change.in_words}: {verdict}."
     if change.distinguishable and not known:
-        text += f" By itself the interval excludes no change; {in_words(family, count)}, p = {adjusted:.2g}."
+        why = correction_in_words(family, count)
+        text += f" By itself the interval excludes no change; {why}, p = {adjusted:.2g}."
     if change.effort:
         text += f" {change.effort}"
     return Verdict(pair, quantity, change, verdict, text, family, adjusted)

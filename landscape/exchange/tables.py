@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import zipfile
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from landscape.errors import ResultError
@@ -22,7 +22,6 @@ METADATA = "_landscape"
 
 _AXES = ("repeat", "y", "x")
 _SCALARS = ("x_norm", "y_norm")
-_WORDS = {"True": True, "False": False}
 _ATTRIBUTES = ("network", "protocol", "provenance", "checks")
 _MOST = 2**30  # bytes of a CSV file
 
@@ -44,12 +43,16 @@ def write_csv(dataset: xr.Dataset, path: str | Path) -> Path:
         for name, variable in dataset.data_vars.items()
         if set(variable.dims) <= set(grid.dims) and variable.dtype.kind in "fiub"
     ]
-    columns = [dataset[name].broadcast_like(grid).transpose(*grid.dims) for name in (*axes, *names)]
-    with atomic_path(path) as draft, open(draft, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*axes, *names])
-        writer.writerows(zip(*(column.values.ravel().tolist() for column in columns), strict=True))
+    frame = pd.DataFrame({name: _column(dataset[name], grid) for name in (*axes, *names)})
+    with atomic_path(path) as draft:
+        frame.to_csv(draft, index=False, na_rep="nan", lineterminator="\n")
     return Path(path)
+
+
+def _column(variable: xr.DataArray, grid: xr.DataArray) -> np.ndarray:
+    """One value a point, x fastest; floats in double precision, in which they are written exactly."""
+    values = variable.broadcast_like(grid).transpose(*grid.dims).values.ravel()
+    return values.astype(float) if values.dtype.kind == "f" else values
 
 
 def has_header(path: str | Path) -> bool:
@@ -95,25 +98,26 @@ def _columns(path: str | Path) -> dict[str, np.ndarray]:
     if Path(path).stat().st_size > _MOST:
         raise ResultError(f"{path} is larger than {_MOST // 2**20} MiB: write it as .npz")
     try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            header, *rows = list(csv.reader(stream)) or [[]]
-        texts = list(zip(*rows, strict=True))
+        frame = pd.read_csv(path, header=None, dtype=object, keep_default_na=False, encoding="utf-8-sig")
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, csv.Error) as error:
+    except ValueError as error:
         raise ResultError(f"{path} is not a table: {error}") from error
+    header = list(map(str, frame.iloc[0]))
     missing = [name for name in ("x", "nll") if name not in header]
     if missing:
         raise ResultError(f"{path} has no column {', '.join(missing)}; it has {', '.join(header)}")
-    if len(texts) != len(header) or len(set(header)) < len(header):
+    if frame.isna().any(axis=None):
+        raise ResultError(f"{path} is not a table: some rows are shorter than the first")
+    if len(frame) < 2 or len(set(header)) < len(header):
         raise ResultError(f"{path} has {len(header)} names, one of them twice or not one for each column")
-    return {name: _typed(name, text, path) for name, text in zip(header, texts, strict=True)}
+    return {name: _typed(name, frame[place][1:].tolist(), path) for place, name in enumerate(header)}
 
 
 def _typed(name: str, texts: Sequence[str], path: str | Path) -> np.ndarray:
     """Whole numbers, truth values or floats, as they were written; coordinates are floats."""
-    if set(texts) <= set(_WORDS):
-        return np.array([_WORDS[text] for text in texts])
+    if set(texts) <= {"True", "False"}:
+        return np.array(texts) == "True"
     if name not in ("x", "y"):
         try:
             return np.array([int(text) for text in texts], dtype=np.int64)

@@ -16,15 +16,13 @@ from landscape.comparison import Verdict, members, pooled
 from landscape.figures.captions import protocol_phrase
 from landscape.files import write_text
 from landscape.report import assets
-from landscape.report.encoding import data_address, script_json
+from landscape.report.assets import data_address, script_json
+from landscape.report.differences import Differences
 from landscape.report.live import live, surface_rows
-from landscape.report.protocols import protocols
 from landscape.report.sections import FORMATS, chapters, write_figures
 from landscape.report.sentences import sentences
-from landscape.report.summary import Results, Row, summarise, write_summary
-from landscape.report.table import sheets, table
-from landscape.report.telling import Telling
-from landscape.report.trust import trust, verdict
+from landscape.report.summary import Results, Row, sheets, summarise, table, write_summary
+from landscape.report.trust import protocols, trust, verdict
 from landscape.report.verdicts import groups, write_reasons
 from landscape.results import attribute
 
@@ -70,7 +68,7 @@ def write_report(
     every = {name: _usual(kinds) for name, kinds in results.items()}
     results = pooled(every)
     rows = summarise(results)
-    said = sentences(results, rows, Telling(results, every, verdicts or ()))
+    said = sentences(results, rows, Differences(results, every, verdicts or ()))
     looks = figures.looks(results)
     drawn = Path(folder) / "figures"
     sections = write_reasons(verdicts or (), results, drawn)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landscape.figures.style import Look
+from landscape.report.assets import data_address
 from landscape.report.drawing import Panel, Results, panels
-from landscape.report.encoding import data_address
 from landscape.results import KINDS
 
 FORMATS = ("pdf", "svg", "png")

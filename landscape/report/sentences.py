@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from scipy.stats import t as student_t
 
-from landscape.comparison.quantities import APE
-from landscape.report.numbers import PERCENT, Estimate, number, percent
+from landscape.comparison.readings import APE
+from landscape.numbers import PERCENT, number, percent, plus_minus
+from landscape.report.differences import Differences
 from landscape.report.summary import Results, Row, summarise
-from landscape.report.telling import Telling
 from landscape.results import attribute
+from landscape.results.estimate import Estimate
+
+Estimates = Mapping[str, Estimate]
+"""One number of several networks, by name."""
 
 
 def sentences(
-    results: Results, rows: Sequence[Row] | None = None, telling: Telling | None = None
+    results: Results, rows: Sequence[Row] | None = None, differences: Differences | None = None
 ) -> dict[str, str]:
     """Sentences by section: `evaluation`, each figure drawn from the results, and `seed`.
 
-    Two networks are told apart as the verdicts tell them, see `landscape.report.telling`. Numbers without a
-    standard error are stated, not ranked.
+    Two networks are distinguishable where the verdicts say so, see `landscape.report.differences`. Numbers
+    without a standard error are stated, not ranked.
 
     Args:
         results: Network name → kind → dataset.
         rows: Rows of `summarise`, if at hand.
-        telling: Which differences can be told; by default from these results alone.
+        differences: Which networks are distinguishable; by default from these results alone.
     """
     rows = summarise(results) if rows is None else rows
-    telling = telling or Telling(results, results)
-    surface = _surface(rows, telling)
+    differences = differences or Differences(results, results)
     found = {
-        "evaluation": _evaluation(rows, telling),
-        "contours": surface,
+        "evaluation": _evaluation(rows, differences),
+        "contours": _surface(rows, differences),
         "surface3d": _extremes(rows),
-        "spectrum": _spectrum(rows, telling),
+        "spectrum": _spectrum(rows, differences),
         "fourier": _fourier(rows),
-        "high_frequency": _high_frequency(rows, telling),
-        "variance": _variance(rows, telling),
+        "high_frequency": compare(
+            _estimates(rows, "high_frequency"),
+            "high-frequency Δ log amplitude of the last block",
+            differences=differences,
+        ),
+        "variance": _variance(rows, differences),
         "seed": _seeds(rows) or _seed(results),
     }
     return {section: text for section, text in found.items() if text}
 
 
 def compare(
-    estimates: Sequence[Estimate],
+    estimates: Estimates,
     what: str,
     *,
     lowest: bool = True,
     unit: str = "",
-    telling: Telling | None = None,
+    differences: Differences | None = None,
     quantity: str = "",
 ) -> str:
     """One sentence that names the first network, those not distinguishable from it, and the last.
@@ -59,45 +67,51 @@ def compare(
         what: What it is, as in `mean NLL`.
         lowest: Whether the lowest value is named first, else the highest.
         unit: Printed after each number, as in `PERCENT`.
-        telling: Which differences can be told.
-        quantity: What it is to `telling`.
+        differences: Which networks are distinguishable.
+        quantity: Name of the reading, as `differences` takes it.
     """
     if not estimates:
         return ""
-    order = sorted(estimates, key=lambda e: e.value, reverse=not lowest)
+    order = sorted(estimates, key=lambda name: estimates[name].value, reverse=not lowest)
     first, last = order[0], order[-1]
+    texts = {name: f"{_text(estimate)}{unit}" for name, estimate in estimates.items()}
     if len(order) == 1:
-        return f"{first.name}: {what} {first.text}{unit}."
-    if any(e.standard_error is None for e in order):
+        return f"{first}: {what} {texts[first]}."
+    if not all(estimate.known for estimate in estimates.values()):
         return f"{_sentence(what)}: {_list(estimates, unit)}; without standard errors, so not ranked."
-    apart = (telling or Telling()).apart(first, order[1:], quantity)
-    close = [other.name for other, told in zip(order[1:], apart, strict=True) if not told]
+    apart = (differences or Differences()).distinguishable(first, estimates, quantity)
+    close = [name for name in order[1:] if not apart[name]]
     if len(close) == len(order) - 1:
         return (
             f"{_sentence(what)} is not distinguishable between the networks ({_list(estimates, unit)}): "
-            f"no difference from {first.name} is beyond its 95 % interval, corrected for how many there are."
+            f"no difference from {first} is beyond its 95 % interval, corrected for how many there are."
         )
-    text = f"{first.name} has the {'lowest' if lowest else 'highest'} {what} ({first.text}{unit})"
+    text = f"{first} has the {'lowest' if lowest else 'highest'} {what} ({texts[first]})"
     if close:
         text += f", not distinguishable from {_join(close)}"
-    return f"{text}; {last.name} has the {'highest' if lowest else 'lowest'} ({last.text}{unit})."
+    return f"{text}; {last} has the {'highest' if lowest else 'lowest'} ({texts[last]})."
 
 
-def _estimates(rows: Sequence[Row], key: str, factor: float = 1.0) -> list[Estimate]:
-    found = []
-    for row in rows:
-        if key in row:
-            error = row.get(f"{key}_standard_error")
-            found.append(Estimate(row["name"], factor * row[key], None if error is None else factor * error))
-    return found
+def _estimates(rows: Sequence[Row], key: str, factor: float = 1.0) -> dict[str, Estimate]:
+    return {
+        row["name"]: Estimate(row[key], row.get(f"{key}_standard_error", np.nan)).times(factor)
+        for row in rows
+        if key in row
+    }
 
 
-def _list(estimates: Sequence[Estimate], unit: str = "") -> str:
+def _text(estimate: Estimate) -> str:
+    """`0.312 ± 0.010`, the interval being two standard errors."""
+    return plus_minus(estimate.value, estimate.error)
+
+
+def _list(estimates: Estimates, unit: str = "") -> str:
     """Each network with its number; of many, the lowest and the highest (the table has them all)."""
-    if len(estimates) > 4:
-        low, high = min(estimates, key=lambda e: e.value), max(estimates, key=lambda e: e.value)
-        return f"from {low.name} {low.text}{unit} to {high.name} {high.text}{unit}"
-    return ", ".join(f"{e.name} {e.text}{unit}" for e in estimates)
+    texts = {name: f"{name} {_text(estimate)}{unit}" for name, estimate in estimates.items()}
+    if len(texts) > 4:
+        low, high = (pick(estimates, key=lambda name: estimates[name].value) for pick in (min, max))
+        return f"from {texts[low]} to {texts[high]}"
+    return ", ".join(texts.values())
 
 
 def _join(names: Sequence[str]) -> str:
@@ -108,27 +122,25 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _evaluation(rows: Sequence[Row], telling: Telling) -> str:
-    parts = [
-        compare(_estimates(rows, "nll"), "mean NLL", telling=telling, quantity="NLL"),
-        compare(
-            _estimates(rows, "accuracy", 100),
-            "accuracy",
-            lowest=False,
-            unit=PERCENT,
-            telling=telling,
-            quantity="accuracy",
-        ),
-    ]
-    return " ".join(part for part in parts if part)
+def _evaluation(rows: Sequence[Row], differences: Differences) -> str:
+    nll = compare(_estimates(rows, "nll"), "mean NLL", differences=differences, quantity="NLL")
+    accuracy = compare(
+        _estimates(rows, "accuracy", 100),
+        "accuracy",
+        lowest=False,
+        unit=PERCENT,
+        differences=differences,
+        quantity="accuracy",
+    )
+    return f"{nll} {accuracy}".strip()
 
 
-def _surface(rows: Sequence[Row], telling: Telling) -> str:
+def _surface(rows: Sequence[Row], differences: Differences) -> str:
     """The rise to the border, ranked only where all borders are equally far and all their cells finite."""
     borders = {row["name"]: row["border"] for row in rows if "border" in row}
     if not borders:
         return ""
-    rises = [Estimate(name, b["rise"], b.get("standard_error")) for name, b in borders.items()]
+    rises = {name: Estimate(b["rise"], b.get("standard_error", np.nan)) for name, b in borders.items()}
     radii = {b["radius"] for b in borders.values()}
     scope = "The interval covers the samples only; other directions were not measured."
     if any("surface_of" in row for row in rows):
@@ -142,7 +154,7 @@ def _surface(rows: Sequence[Row], telling: Telling) -> str:
             f"{_sentence(what)}: {_list(rises)}; not ranked, because {_join(broken)} has border cells that "
             f"are not finite or not computed and are left out of the mean. {scope}"
         )
-    return f"{compare(rises, what, telling=telling)} {scope}"
+    return f"{compare(rises, what, differences=differences)} {scope}"
 
 
 def _extremes(rows: Sequence[Row]) -> str:
@@ -155,32 +167,26 @@ def _extremes(rows: Sequence[Row]) -> str:
     return f"NLL on the grid: {'; '.join(parts)}." if parts else ""
 
 
-def _spectrum(rows: Sequence[Row], telling: Telling) -> str:
-    ape = compare(_estimates(rows, "ape"), APE.name, telling=telling, quantity=APE.name)
+def _spectrum(rows: Sequence[Row], differences: Differences) -> str:
+    ape = compare(_estimates(rows, "ape"), APE, differences=differences, quantity=APE)
     shares = [f"{row['name']} {percent(row['nep'])}{PERCENT}" for row in rows if "nep" in row]
     return f"{ape} Share of negative eigenvalues (NEP): {', '.join(shares)}." if shares else ape
-
-
-def _high_frequency(rows: Sequence[Row], telling: Telling) -> str:
-    what = "high-frequency Δ log amplitude of the last block"
-    return compare(_estimates(rows, "high_frequency"), what, telling=telling)
 
 
 def _fourier(rows: Sequence[Row]) -> str:
     values = _estimates(rows, "high_frequency")
     if not values:
         return ""
-    low, high = min(values, key=lambda e: e.value), max(values, key=lambda e: e.value)
+    low, high = (pick(values, key=lambda name: values[name].value) for pick in (min, max))
     what = "The last block ends at Δ log amplitude"
     if len(values) == 1:
-        return f"{what} {low.text} at its highest frequency."
-    return f"{what} {low.text} ({low.name}) to {high.text} ({high.name}) at its highest frequency."
+        return f"{what} {_text(values[low])} at its highest frequency."
+    return f"{what} {_text(values[low])} ({low}) to {_text(values[high])} ({high}) at its highest frequency."
 
 
-def _variance(rows: Sequence[Row], telling: Telling) -> str:
-    text = compare(
-        _estimates(rows, "last_spatial_variance"), "spatial variance of the last layer", telling=telling
-    )
+def _variance(rows: Sequence[Row], differences: Differences) -> str:
+    last = _estimates(rows, "last_spatial_variance")
+    text = compare(last, "spatial variance of the last layer", differences=differences)
     ratios = [
         f"{number(row['smoothing_ratio'], 2)} in {row['name']}" for row in rows if "smoothing_ratio" in row
     ]

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from landscape.comparison.scores import Number
-from landscape.comparison.tables import Cell, Table
+import pandas as pd
+
+from landscape.figures.papers.tables import Cell, Table
 from landscape.files import write_text
-from landscape.report.numbers import number, plus_minus
+from landscape.numbers import number, plus_minus
+from landscape.results.estimate import Estimate
 
 INTERVAL = "± two standard errors"
 NOTHING = "–"
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "∘": r"$\circ$",
-    "→": r"$\to$",
-    "×": r"$\times$",
-    "−": "$-$",
-    "–": "--",
-    "\N{NO-BREAK SPACE}": "~",
-}
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "∘": r"$\circ$",
+        "→": r"$\to$",
+        "×": r"$\times$",
+        "−": "$-$",
+        "–": "--",
+        "\N{NO-BREAK SPACE}": "~",
+        **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    }
+)
 """What LaTeX would take for its own, or has no letter for."""
 
 
@@ -64,75 +60,62 @@ def write_table(table: Table, stem: str | Path, caption: str) -> list[Path]:
 
 def as_csv(table: Table) -> str:
     """Numbers in full; a column of numbers is followed by that of their standard errors."""
-    numeric = _numeric(table)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    headings = [
-        [name, f"{name} standard error"] if number else [name]
-        for name, number in zip(table.columns, numeric, strict=True)
-    ]
-    writer.writerow([name for pair in headings for name in pair])
-    for row in table.rows:
-        cells = [_full(cell, number) for cell, number in zip(row, numeric, strict=True)]
-        writer.writerow([value for pair in cells for value in pair])
-    return stream.getvalue()
+    columns: dict[str, list] = {}
+    for name, cells, numeric in _columns(table):
+        if not numeric:
+            columns[name] = cells
+            continue
+        estimates = [cell if isinstance(cell, Estimate) else None for cell in cells]
+        columns[name] = [each and each.value for each in estimates]
+        errors = [each.error if each and each.known else None for each in estimates]
+        columns[f"{name} standard error"] = errors
+    return pd.DataFrame(columns, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def as_latex(table: Table, caption: str) -> str:
     """A `table` environment with the rules of booktabs."""
-    aligned = "".join("r" if number else "l" for number in _numeric(table))
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{table}",
-        "  \\centering",
-        f"  \\caption{{{_escaped(caption)}}}",
-        f"  \\begin{{tabular}}{{{aligned}}}",
-        "    \\toprule",
-        f"    {_latex_row(table.columns)}",
-        "    \\midrule",
-        *(f"    {_latex_row([printed(cell) for cell in row])}" for row in table.rows),
-        "    \\bottomrule",
-        "  \\end{tabular}",
-        "\\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    printed_cells = [[printed(cell).translate(_LATEX) for cell in row] for row in table.rows]
+    frame = pd.DataFrame(printed_cells, columns=[name.translate(_LATEX) for name in table.columns])
+    aligned = "".join("r" if numeric else "l" for _, _, numeric in _columns(table))
+    written = frame.style.hide(axis="index").to_latex(
+        hrules=True, column_format=aligned, position_float="centering", caption=caption.translate(_LATEX)
+    )
+    return f"% needs \\usepackage{{booktabs}}\n{written}"
 
 
 def as_markdown(table: Table, caption: str) -> str:
     """A table of GitHub's Markdown, with the caption below."""
-    rule = ["---:" if number else "---" for number in _numeric(table)]
-    rows = [list(table.columns), rule, *([printed(cell) for cell in row] for row in table.rows)]
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    return "\n".join([*lines, "", caption]) + "\n"
+    rows = [[printed(cell) for cell in row] for row in table.rows]
+    numeric = [numeric for _, _, numeric in _columns(table)]
+    return f"{markdown(table.columns, rows, numeric)}\n\n{caption}\n"
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> str:
+    """A table of GitHub's Markdown, without an end of line.
+
+    Args:
+        columns: Headings.
+        rows: Cells.
+        numeric: Which columns are aligned to the right; none by default.
+    """
+    rule = ["---:" if right else "---" for right in numeric or [False] * len(columns)]
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in (columns, *rows)]
+    first, *rest = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([first, f"|{'|'.join(rule)}|", *rest])
 
 
 def printed(cell: Cell) -> str:
     """`0.312 ± 0.010`, words as they are, and a dash for nothing."""
     if cell is None:
         return NOTHING
-    if not isinstance(cell, Number):
+    if not isinstance(cell, Estimate):
         return cell
-    if cell.ends:
-        return f"{number(cell.value)} [{number(cell.ends[0])}, {number(cell.ends[1])}]"
+    if cell.interval and not cell.known:
+        return f"{number(cell.value)} [{number(cell.low)}, {number(cell.high)}]"
     return plus_minus(cell.value, cell.error)
 
 
-def _numeric(table: Table) -> list[bool]:
-    """Which columns hold numbers."""
-    return [any(isinstance(row[index], Number) for row in table.rows) for index in range(len(table.columns))]
-
-
-def _full(cell: Cell, number: bool) -> list[str]:
-    if not number:
-        return [cell if isinstance(cell, str) else ""]
-    if not isinstance(cell, Number):
-        return ["", ""]
-    return [repr(cell.value), "" if cell.error is None else repr(cell.error)]
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(_escaped(cell) for cell in cells) + r" \\"
-
-
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+def _columns(table: Table) -> list[tuple[str, list[Cell], bool]]:
+    """Heading and cells of each column, and whether it holds numbers."""
+    columns = [(name, [row[place] for row in table.rows]) for place, name in enumerate(table.columns)]
+    return [(name, cells, any(isinstance(cell, Estimate) for cell in cells)) for name, cells in columns]

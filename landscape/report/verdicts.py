@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from landscape import figures
-from landscape.comparison import Change, Pair, Verdict, correlations
+from landscape.comparison import Pair, Verdict, correlations
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import style
 from landscape.figures.comparison.chain import caption as chain_caption
 from landscape.figures.comparison.correlations import caption as correlated_caption
 from landscape.files import write_text
-from landscape.report.numbers import number
+from landscape.numbers import number
 from landscape.report.sections import FORMATS, REASONS, Section, Words, put_in
 from landscape.report.summary import Results
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Line:
         interval: The 95 % interval of that.
         over: What the interval is over.
         verdict: In plain words.
-        told: Whether the networks can be told apart.
+        distinguishable: Whether the networks are.
         sentence: All of it in a sentence.
     """
 
@@ -43,7 +45,7 @@ class Line:
     interval: str
     over: str
     verdict: str
-    told: bool
+    distinguishable: bool
     sentence: str
 
 
@@ -59,25 +61,24 @@ class Group:
 def groups(verdicts: Sequence[Verdict]) -> list[Group]:
     """The verdicts in words, by pair, in the order given."""
     by_pair: dict[Pair, list[Verdict]] = {}
-    for each in verdicts:
-        by_pair.setdefault(each.pair, []).append(each)
-    return [Group(_pair(pair), pair.factor, _lines(found)) for pair, found in by_pair.items()]
+    for verdict in verdicts:
+        by_pair.setdefault(verdict.pair, []).append(verdict)
+    return [Group(_pair(pair), pair.factor, list(map(_line, found))) for pair, found in by_pair.items()]
 
 
-def _lines(verdicts: Sequence[Verdict]) -> list[Line]:
-    return [
-        Line(
-            each.quantity.name,
-            _with_unit(f"{number(each.change.baseline)} → {number(each.change.variant)}", each.quantity.unit),
-            ("+" if each.change.value > 0 else "") + number(each.change.value),
-            _interval(each.change),
-            f"{each.change.count:,} {each.change.over}",
-            each.verdict,
-            each.verdict != SAME,
-            each.sentence,
-        )
-        for each in verdicts
-    ]
+def _line(verdict: Verdict) -> Line:
+    change, unit = verdict.change, verdict.quantity.unit
+    known = isfinite(change.low) and isfinite(change.high)
+    return Line(
+        verdict.quantity.name,
+        f"{number(change.baseline)} → {number(change.variant)}{f'{NO_BREAK}{unit}' if unit else ''}",
+        ("+" if change.value > 0 else "") + number(change.value),
+        f"{number(change.low)} to {number(change.high)}" if known else "not known",
+        f"{change.count:,} {change.over}",
+        verdict.verdict,
+        verdict.verdict != SAME,
+        verdict.sentence,
+    )
 
 
 def write_reasons(verdicts: Sequence[Verdict], results: Results, folder: Path) -> list[Section]:
@@ -91,8 +92,8 @@ def write_reasons(verdicts: Sequence[Verdict], results: Results, folder: Path) -
     if not verdicts:
         return []
     said = chain_caption(verdicts)
-    told = sum(each.verdict != SAME for each in verdicts)
-    sentence = f"{told} of {len(verdicts)} changes can be told from none."
+    count = sum(verdict.verdict != SAME for verdict in verdicts)
+    sentence = f"{count} of {len(verdicts)} changes are distinguishable from none."
     drawn: list[tuple[str, str, Callable[[Any], Any], Any, str, str]] = [
         ("overview", "All factors and quantities", figures.overview, verdicts, said, sentence),
         ("chain", "Factor by factor", figures.chain, verdicts, said, ""),
@@ -127,16 +128,5 @@ def _pair(pair: Pair) -> str:
     text = " → ".join(pair.labels)
     if seeds == (1, 1):
         return text
-    return (
-        f"{text} ({f'{seeds[0]} seeds each' if len(set(seeds)) == 1 else f'{seeds[0]} and {seeds[1]} seeds'})"
-    )
-
-
-def _with_unit(text: str, unit: str) -> str:
-    return f"{text}\N{NO-BREAK SPACE}{unit}" if unit else text
-
-
-def _interval(change: Change) -> str:
-    if not (isfinite(change.low) and isfinite(change.high)):
-        return "not known"
-    return f"{number(change.low)} to {number(change.high)}"
+    counted = f"{seeds[0]} seeds each" if len(set(seeds)) == 1 else f"{seeds[0]} and {seeds[1]} seeds"
+    return f"{text} ({counted})"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from landscape.results.estimate import Estimate, indexed
 
-Read = Callable[[xr.Dataset], Estimate | None]
+if TYPE_CHECKING:
+    import xarray as xr
+
+ERROR, ENDS = ("standard_error",), ("low", "high")
+
+Read = Callable[["xr.Dataset"], Estimate | None]
 """From a dataset of one kind to the number; None where the dataset does not hold it."""
 
 
@@ -29,10 +34,11 @@ class Reading:
         lower: Verdict if a variant's is lower; empty for what is not compared.
         higher: Verdict if it is higher.
         block: Verdicts of one block are corrected for one another.
+        tabled: What of its error stands in the summary beside it, `ERROR`, `ENDS` or nothing; None for what
+            is not in the summary.
         heading: Of its column in the page's table; empty for none.
         meaning: Of that column, shown under the table.
         percent: Whether it is a share, printed in per cent.
-        bare: Whether the summary gives it without its error, as of a number that is biased.
     """
 
     name: str
@@ -44,10 +50,10 @@ class Reading:
     lower: str = ""
     higher: str = ""
     block: str = ""
+    tabled: tuple[str, ...] | None = None
     heading: str = ""
     meaning: str = ""
     percent: bool = False
-    bare: bool = False
 
     @property
     def compared(self) -> bool:
@@ -83,16 +89,12 @@ def per_item(name: str, dimension: str, mean: str = "") -> Read:
     """
 
     def read(dataset: xr.Dataset) -> Estimate | None:
-        if name not in dataset and not mean:
-            return None
         found = stored(mean)(dataset) if mean else None
         if name not in dataset:
             return found
         values = dataset[name].values.astype(float)
-        items = indexed(values, dataset[dimension].values)
-        if found is None:
-            return Estimate(float(values.mean()), items=items)
-        return Estimate(found.value, found.error, items, found.low, found.high)
+        found = found or Estimate(float(values.mean()))
+        return replace(found, items=indexed(values, dataset[dimension].values))
 
     return read
 

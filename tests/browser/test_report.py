@@ -108,9 +108,9 @@ def test_the_point_that_is_read_moves_with_keys_and_is_said(browser):
 
 def test_the_slider_goes_through_dropout_draws(browser):
     first = seen(browser)
-    assert texts(browser, "[data-draw-name]") == ["dropout draw 1 of 3"]
+    assert texts(browser, "[data-draw-name]") == ["dropout mask 1 of 3"]
     change(browser, "[name=draw]", "3")
-    assert texts(browser, "[data-draw-name]") == ["dropout draw 3 of 3"]
+    assert texts(browser, "[data-draw-name]") == ["dropout mask 3 of 3"]
     now = seen(browser)
     assert now[1] != first[1]
     assert now[0] == first[0]  # this network has but one
@@ -146,7 +146,7 @@ def test_quantities_and_scales_change_what_is_drawn(browser):
     assert before != after
     click(browser, "[name=features-scale][value=log]")
     change(browser, "[data-live=features] select", "model_deviation")
-    assert texts(browser, "[data-live=features] h4") == ["Model deviation (over dropout draws) by depth"]
+    assert texts(browser, "[data-live=features] h4") == ["Model deviation (over dropout masks) by depth"]
     assert "cannot stand on a logarithmic axis" in texts(browser, "[data-live=features] .reading")[0]
 
 

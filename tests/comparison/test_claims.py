@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from landscape.comparison.claims import AGREES, CONTRADICTS, OPEN, OTHER, PAIRED, findings
-from landscape.comparison.quantities import QUANTITIES
+from landscape.comparison.readings import QUANTITIES
 from landscape.comparison.theory import averaging, sharpness
 from tests.comparison.cases import ensemble
 from tests.comparison.test_verdicts import SPECS, spectrum

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landscape.comparison import verdicts
-from landscape.comparison.multiplicity import EXPLORATORY, PRIMARY, corrected, false_discovery, holm
+from landscape.comparison.changes import EXPLORATORY, PRIMARY, corrected, false_discovery, holm
 from landscape.comparison.verdicts import SAME
 from tests.comparison.test_verdicts import SPECS, spectrum
 

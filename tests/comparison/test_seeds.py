@@ -10,8 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from landscape.comparison import members, pooled, verdicts
-from landscape.comparison.identity import groups
-from landscape.comparison.naming import common_name, without_seed
+from landscape.comparison.identity import common_name, groups, without_seed
 from landscape.comparison.pooling import together
 from landscape.errors import ResultError
 from landscape.figures.style.reductions import batch_maximum

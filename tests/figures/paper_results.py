@@ -22,7 +22,9 @@ def configured(dataset, spec, *, surgery="", name=None, sha256=None, **protocol)
     network = attribute(dataset, "network") | {"config": parse(spec).to_dict(), "surgery": surgery}
     network |= {key: value for key, value in (("name", name), ("sha256", sha256)) if value}
     changed = attribute(dataset, "protocol") | protocol
-    return dataset.assign_attrs(network=json.dumps(network), protocol=json.dumps(changed))
+    dataset = dataset.assign_attrs(network=json.dumps(network), protocol=json.dumps(changed))
+    dataset.attrs.pop("condition", None)  # that follows from the protocol
+    return dataset
 
 
 def family(kinds, specs=SPECS):

@@ -6,10 +6,8 @@ import pytest
 from scipy.integrate import trapezoid
 
 from landscape import figures
-from landscape.report.assets import SCRIPTS, STYLES, legible, script, style
-from landscape.report.encoding import numbers, script_json
-from landscape.report.live import live, surface_rows, surfaces
-from landscape.report.live_curves import spectra
+from landscape.report.assets import SCRIPTS, STYLES, legible, numbers, script, script_json, style
+from landscape.report.live import live, spectra, surface_rows, surfaces
 from tests.figures import planes, synthetic
 from tests.report import pages
 
@@ -32,7 +30,7 @@ def test_surfaces_hold_every_draw_as_measured():
     results = pages.results(["mcd-gap"], kinds=("surface",), draws=3)
     part = live(results, figures.looks(results))["surface"]
     panel = part["panels"][0]
-    assert panel["draws"] == [f"dropout draw {i} of 3" for i in (1, 2, 3)]
+    assert panel["draws"] == [f"dropout mask {i} of 3" for i in (1, 2, 3)]
     assert [each["key"] for each in part["quantities"]] == ["nll", "accuracy", "l2", "total"]
     for draw, dataset in enumerate(datasets):
         np.testing.assert_allclose(panel["values"]["nll"][draw], dataset["nll"].values.ravel(), rtol=1e-6)

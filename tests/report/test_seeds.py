@@ -6,7 +6,7 @@ import pytest
 
 from landscape.comparison import pooled, verdicts
 from landscape.report import sentences, summarise, write_report
-from landscape.report.table import table
+from landscape.report.summary import table
 from tests.figures import seeds, synthetic
 from tests.report.pages import KINDS, Page
 

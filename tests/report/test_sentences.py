@@ -1,9 +1,7 @@
-import pytest
-
 from landscape.report import sentences
-from landscape.report.numbers import Estimate, number, percent, plus_minus
+from landscape.report.differences import Differences
 from landscape.report.sentences import compare
-from landscape.report.telling import Telling
+from landscape.results.estimate import Estimate
 from tests.figures import synthetic
 
 
@@ -11,45 +9,24 @@ def spaced(text):
     return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.31234, "0.312"),
-        (1234.5, "1,234"),
-        (-2.0, "−2.00"),
-        (0, "0"),
-        (1e-5, "1.00e−05"),
-        (2.5e7, "2.50e+07"),
-    ],
-)
-def test_numbers_have_three_digits(value, text):
-    assert number(value) == text
-
-
-def test_intervals_are_two_standard_errors():
-    assert spaced(plus_minus(0.31234, 0.005)) == "0.312 ± 0.010"
-    assert spaced(plus_minus(206.4, 19.0)) == "206 ± 38"
-    assert spaced(percent(0.8812, 0.003)) == "88.12 ± 0.60"
-    assert plus_minus(0.31234, None) == "0.312"
-
-
-def test_independent_numbers_are_told_apart_by_the_interval_of_their_difference():
+def test_independent_numbers_are_distinguished_by_the_interval_of_their_difference():
     # Half an interval is 1.96·√2·0.1 = 0.277, of two comparisons corrected by Holm 2.24·√2·0.1 = 0.317.
-    a, near, far = Estimate("a", 0.0, 0.1), Estimate("b", 0.27, 0.1), Estimate("c", 0.31, 0.1)
-    assert Telling().apart(a, [near]) == [False]
-    assert Telling().apart(a, [far]) == [True]
-    assert Telling().apart(a, [near, far]) == [False, False]
-    assert Telling().apart(a, [Estimate("d", 9.0)]) == [None]
+    a, near, far = Estimate(0.0, 0.1), Estimate(0.27, 0.1), Estimate(0.31, 0.1)
+    distinguishable = Differences().distinguishable
+    assert distinguishable("a", {"a": a, "b": near}) == {"b": False}
+    assert distinguishable("a", {"a": a, "c": far}) == {"c": True}
+    assert distinguishable("a", {"a": a, "b": near, "c": far}) == {"b": False, "c": False}
+    assert distinguishable("a", {"a": a, "d": Estimate(9.0)}) == {"d": None}
 
 
 def test_overlapping_networks_are_not_ranked():
-    text = compare([Estimate("a", 0.50, 0.1), Estimate("b", 0.45, 0.1)], "mean NLL")
+    text = compare({"a": Estimate(0.50, 0.1), "b": Estimate(0.45, 0.1)}, "mean NLL")
     assert "not distinguishable between the networks" in text
     assert "lowest" not in text
 
 
 def test_the_lowest_and_those_close_to_it_are_named():
-    estimates = [Estimate("a", 0.5, 0.01), Estimate("b", 0.41, 0.01), Estimate("c", 0.4, 0.01)]
+    estimates = {"a": Estimate(0.5, 0.01), "b": Estimate(0.41, 0.01), "c": Estimate(0.4, 0.01)}
     text = spaced(compare(estimates, "mean NLL"))
     assert text.startswith("c has the lowest mean NLL (0.400 ± 0.020), not distinguishable from b")
     assert text.endswith("a has the highest (0.500 ± 0.020).")
@@ -57,12 +34,12 @@ def test_the_lowest_and_those_close_to_it_are_named():
 
 
 def test_numbers_without_errors_are_stated_not_ranked():
-    text = compare([Estimate("a", 1.0), Estimate("b", 2.0)], "slope")
+    text = compare({"a": Estimate(1.0), "b": Estimate(2.0)}, "slope")
     assert "not ranked" in text
 
 
 def test_one_network_is_not_compared():
-    assert spaced(compare([Estimate("a", 0.5, 0.01)], "mean NLL")) == "a: mean NLL 0.500 ± 0.020."
+    assert spaced(compare({"a": Estimate(0.5, 0.01)}, "mean NLL")) == "a: mean NLL 0.500 ± 0.020."
 
 
 def test_sections_follow_the_results():
@@ -85,7 +62,7 @@ def test_one_seed_is_said_once_and_several_are_not():
 
 
 def test_many_networks_are_given_as_a_range():
-    estimates = [Estimate(f"n{i}", 1.0 + i / 100, 0.5) for i in range(9)]
+    estimates = {f"n{i}": Estimate(1.0 + i / 100, 0.5) for i in range(9)}
     text = spaced(compare(estimates, "mean NLL"))
     assert "from n0 1.0 ± 1.0 to n8 1.1 ± 1.0" in text
     assert "n4" not in text

@@ -6,6 +6,7 @@ import pytest
 
 from landscape.errors import ResultError
 from landscape.report import summarise, write_summary
+from landscape.report.summary import sheets
 from tests.figures import synthetic
 
 
@@ -80,3 +81,16 @@ def test_both_files_hold_the_same_numbers(tmp_path):
         read = list(csv.DictReader(stream))
     assert [float(line["minimum.nll"]) for line in read] == [row["minimum"]["nll"] for row in rows]
     assert [line["failed_checks"] for line in read] == ["0", "1", "0"]
+
+
+@pytest.mark.parametrize("columns", range(40))
+def test_sheets_hold_every_column_once(columns):
+    parts = [list(range(columns))[part] for part in sheets(columns)]
+    assert [column for part in parts for column in part] == list(range(columns))
+    assert all(1 <= len(part) <= 7 for part in parts)
+    assert len({len(part) for part in parts}) <= 2
+
+
+def test_columns_are_dealt_out_evenly():
+    assert [part.stop - part.start for part in sheets(8)] == [4, 4]
+    assert [part.stop - part.start for part in sheets(13)] == [6, 7]

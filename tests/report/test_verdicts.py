@@ -33,14 +33,14 @@ def test_verdicts_are_worded_by_pair():
     line = line_of(verdict())
     assert (line.values, line.change) == ("100 → 58.8", "−41.2")
     assert (line.interval, line.over) == ("−60.1 to −22.3", "1,600 mini-batches")
-    assert (line.verdict, line.told) == ("flatter", True)
+    assert (line.verdict, line.distinguishable) == ("flatter", True)
 
 
 def test_what_is_not_distinguishable_says_so():
     line = line_of(verdict(0.31, 0.5, quantity=2))
     assert line.change == "+0.310"
     assert line.values.endswith("\N{NO-BREAK SPACE}nats")
-    assert (line.verdict, line.told) == (SAME, False)
+    assert (line.verdict, line.distinguishable) == (SAME, False)
 
 
 def test_an_interval_that_is_not_known_is_not_invented():
@@ -64,7 +64,7 @@ def test_the_page_shows_verdicts_before_numbers(results, tmp_path):
     assert page.text.index("Its NLL is not distinguishable.") < page.text.index(
         "mean negative log-likelihood"
     )
-    assert "1 of 2 changes can be told from none." in page.text
+    assert "1 of 2 changes are distinguishable from none." in page.text
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"overview", "chain"}
     assert "reasons" in page.ids
 

@@ -1,14 +1,12 @@
 """One definition of a surface's centre, and everything that reads it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import xarray as xr
 
 from landscape.analyses.surface_checks import border_rises
 from landscape.cli.planes import summary
-from landscape.comparison.scores import train_nll
+from landscape.comparison.readings import train_nll
 from landscape.figures.style.reductions import border_rise, centre_nll
 from landscape.results import at_centre, centre
 from tests.figures import synthetic

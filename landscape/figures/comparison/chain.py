@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from landscape.comparison import Verdict
-from landscape.comparison.multiplicity import in_words
-from landscape.comparison.quantities import QUANTITIES
+from landscape.comparison.changes import correction_in_words
+from landscape.comparison.readings import QUANTITIES
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import style
@@ -51,7 +51,7 @@ def caption(found: Sequence[Verdict]) -> str:
 def _corrections(found: Sequence[Verdict]) -> str:
     """How verdicts are corrected for their number; empty where that is not recorded."""
     families = [verdict.family for verdict in found if verdict.family]
-    words = [in_words(family, families.count(family)) for family in dict.fromkeys(families)]
+    words = [correction_in_words(family, families.count(family)) for family in dict.fromkeys(families)]
     return f"Significance is {'; '.join(words)}." if words else ""
 
 

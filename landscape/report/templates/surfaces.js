@@ -101,7 +101,7 @@ function showScale(part, quantity, scale, limits) {
     svg.append(drawn("line", { class: "axis", x1: x, x2: x, y1: 12, y2: 16 }), drawn("text", { class: "tick middle", x, y: 28 }, plain(tick)));
   }
   const linear = wanted && !scale.log && limits ? "; linear, because not all values are positive" : scale.log ? ", logarithmic" : "";
-  host.replaceChildren(element("p", { class: "note" }, `${quantity.label}${linear}; one scale for all networks shown and all draws: ${ends}`), svg);
+  host.replaceChildren(element("p", { class: "note" }, `${quantity.label}${linear}; one scale for all networks shown, masks and directions: ${ends}`), svg);
 }
 
 function drawPanel(panel, { quantity, scale, relief, draw, limits }) {

@@ -1,4 +1,4 @@
-"""A page never says of the same two networks that they can be told apart, and that they cannot."""
+"""A page never says of the same two networks that they are distinguishable, and that they are not."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from landscape.comparison import pooled, verdicts
+from landscape.comparison.readings import APE
 from landscape.comparison.verdicts import SAME
-from landscape.report.numbers import Estimate
+from landscape.report.differences import Differences
 from landscape.report.sentences import sentences
-from landscape.report.telling import Telling
+from landscape.results.estimate import Estimate
 from tests.comparison.test_verdicts import SPECS, spectrum
 
 
@@ -39,25 +40,26 @@ def test_sentences_say_what_verdicts_say(shift: float, spread: float, seeds: int
     every = networks(shift, spread, seeds)
     (verdict,) = verdicts(every)
     shown = pooled(every)
-    said = sentences(shown, telling=Telling(shown, every, [verdict]))["spectrum"]
+    said = sentences(shown, differences=Differences(shown, every, [verdict]))["spectrum"]
     assert ("not distinguishable" in said) == (verdict.verdict == SAME)
     # Without the verdicts at hand the sentence comes to the same, from the same rule.
-    assert sentences(shown, telling=Telling(shown, every))["spectrum"] == said
+    assert sentences(shown, differences=Differences(shown, every))["spectrum"] == said
 
 
 def test_pairs_are_seen_that_unpaired_errors_hide():
     every = networks(8, 3)
-    first, second = (
-        Estimate(name, float(kinds["spectrum"].ape), float(kinds["spectrum"].ape_standard_error))
+    estimates = {
+        name: Estimate(float(kinds["spectrum"].ape), float(kinds["spectrum"].ape_standard_error))
         for name, kinds in every.items()
-    )
-    assert Telling().apart(first, [second]) == [False]
-    assert Telling(every, every).apart(first, [second], "mean positive eigenvalue (APE)") == [True]
+    }
+    first, second = estimates
+    assert Differences().distinguishable(first, estimates) == {second: False}
+    assert Differences(every, every).distinguishable(first, estimates, APE) == {second: True}
 
 
 def test_a_corrected_verdict_is_what_the_sentence_says():
     every = networks(8, 3)
     (verdict,) = verdicts(every)
     corrected = replace(verdict, verdict=SAME, adjusted=0.2)
-    said = sentences(every, telling=Telling(every, every, [corrected]))["spectrum"]
+    said = sentences(every, differences=Differences(every, every, [corrected]))["spectrum"]
     assert "not distinguishable" in said

@@ -6,11 +6,12 @@ import math
 
 import pytest
 
-from landscape.comparison import tables
-from landscape.comparison.roles import renamed
-from landscape.comparison.scores import Number, scores, train_nll
-from landscape.comparison.smoothed import smoothing_of
+from landscape.comparison.identity import renamed
+from landscape.comparison.readings import train_nll
+from landscape.figures.papers.networks import smoothing_of
+from landscape.figures.papers.tables import predictions, table
 from landscape.report.tables import as_csv, as_latex, as_markdown, printed, write_table
+from landscape.results.estimate import Estimate
 from landscape.zoo import parse
 from tests.figures.paper_results import SPECS, configured, family
 from tests.figures.planes import surface
@@ -25,57 +26,58 @@ def results():
     return family(["evaluation", "ensemble", "surface"])
 
 
-def column(table, heading):
-    index = table.columns.index(heading)
-    return {row[0]: row[index] for row in table.rows}
+def column(found, heading):
+    index = found.columns.index(heading)
+    return {row[0]: row[index] for row in found.rows}
 
 
 def test_rows_are_the_roles_in_the_papers_order(results):
-    table = tables.quality(results)
-    assert column(table, "network") == {
+    found = table("Table E.1", renamed(results))
+    assert column(found, "network") == {
         "deterministic": "gap",
         "deterministic + S": "gap-blur",
         "MC dropout": "mcd-gap",
         "MC dropout + S": "mcd-gap-blur",
     }
-    assert list(column(table, "network")) == [row[0] for row in table.rows]
-    assert table.columns[-1] == "P1 (ResNet-18, CIFAR-10): NLL / accuracy / ECE"
-    assert table.rows[2][-1] == "0.157 / 95.2 / 1.14"
+    assert list(column(found, "network")) == [row[0] for row in found.rows]
+    assert found.columns[-1] == "P1 (ResNet-18, CIFAR-10): NLL / accuracy / ECE"
+    assert found.rows[2][-1] == "0.157 / 95.2 / 1.14"
 
 
 def test_the_largest_ensemble_is_taken_and_else_the_evaluation(results):
-    table = tables.quality(results)
-    assert column(table, "N") == {
+    found = table("Table E.1", renamed(results))
+    assert column(found, "N") == {
         "deterministic": "1", "deterministic + S": "1", "MC dropout": "12", "MC dropout + S": "12",
     }  # fmt: skip
     last = results["mcd-gap"]["ensemble"].isel(size=-1)
-    assert column(table, "NLL")["MC dropout"] == Number(float(last["nll"]), float(last["nll_standard_error"]))
-    accuracy = column(table, "accuracy (%)")["MC dropout"]
+    nll = Estimate(float(last["nll"]), float(last["nll_standard_error"]))
+    assert column(found, "NLL")["MC dropout"] == nll
+    accuracy = column(found, "accuracy (%)")["MC dropout"]
     assert accuracy.value == pytest.approx(100 * float(last["accuracy"]))
     assert accuracy.error == pytest.approx(100 * float(last["accuracy_standard_error"]))
     alone = results["gap"]["evaluation"]
-    assert column(table, "ECE (%)")["deterministic"].error == 100 * float(alone["ece_standard_error"])
+    assert column(found, "ECE (%)")["deterministic"].error == 100 * float(alone["ece_standard_error"])
 
 
 def test_training_likelihood_is_that_of_the_evaluation_or_of_the_centre_of_the_surface(results):
     kinds = renamed(results)["mcd-gap"]
     centre = kinds["surface"].sel(x=0, y=0)
-    assert train_nll(kinds) == Number(float(centre["nll"]), float(centre["standard_error"]))
+    assert train_nll(kinds) == Estimate(float(centre["nll"]), float(centre["standard_error"]))
     trained = configured(evaluation("mcd-gap", nll=0.03, error=0.002), PLAIN)  # its split is train
-    assert train_nll(renamed({"": {**kinds, "other": trained}})[""]) == Number(0.03, 0.002)
+    assert train_nll(renamed({"": {**kinds, "other": trained}})[""]) == Estimate(0.03, 0.002)
     test = configured(surface("mcd-gap"), PLAIN, data={"split": "test", "samples": 10})
     assert train_nll({"surface": test}) is None
     off_centre = kinds["surface"].isel(x=slice(3, None))
     assert train_nll({"surface": off_centre}) is None
-    table = tables.head_comparison(results)
-    assert column(table, "train NLL")["GAP"].value == float(centre["nll"])
-    assert table.cast.absent == ("max", "median")
+    found = table("Table C.1", renamed(results))
+    assert column(found, "train NLL")["GAP"].value == float(centre["nll"])
+    assert found.selection.absent == ("max", "median")
 
 
 def test_an_evaluation_on_training_images_is_no_test_result():
     found = renamed({"gap": {"evaluation": configured(evaluation("gap"), SPECS["gap"])}})
-    assert scores(found["gap"]) is None
-    assert tables.quality(found).rows == ()
+    assert predictions(found["gap"]) is None
+    assert table("Table E.1", renamed(found)).rows == ()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_smoothing_is_read_from_the_configuration_or_the_surgery(spec, surgery, 
     assert smoothing_of({"config": parse(spec).to_dict(), "surgery": surgery}) == expected
 
 
-def test_ablation_has_trained_networks_before_those_put_in():
+def test_ablation_has_trained_networks_before_those_inserted():
     every = "@smooth1,smooth2,smooth3"
     made = {
         "plain": (PLAIN, ""),
@@ -111,31 +113,31 @@ def test_ablation_has_trained_networks_before_those_put_in():
         name: {"ensemble": configured(ensemble(name), spec, surgery=surgery)}
         for name, (spec, surgery) in made.items()
     }
-    table = tables.prob_ablation(results)
-    assert column(table, "network") == {
-        "no smoothing": "plain", "blur": "blur", "blur ∘ ReLU6, put in": "relu6+",
+    found = table("Table B.1", renamed(results))
+    assert column(found, "network") == {
+        "no smoothing": "plain", "blur": "blur", "blur ∘ ReLU6, inserted": "relu6+",
     }  # fmt: skip
-    assert column(table, table.columns[-1]) == {
-        "no smoothing": "0.848", "blur": "0.806", "blur ∘ ReLU6, put in": None,
+    assert column(found, found.columns[-1]) == {
+        "no smoothing": "0.848", "blur": "0.806", "blur ∘ ReLU6, inserted": None,
     }  # fmt: skip
-    assert "blur ∘ ReLU6" not in table.cast.absent
-    assert "ReLU6" in table.cast.absent
+    assert "blur ∘ ReLU6" not in found.selection.absent
+    assert "ReLU6" in found.selection.absent
 
 
 def test_rows_of_other_samples_are_said(results):
     fewer = configured(ensemble("mcd-gap"), PLAIN, data={"samples": 7, "split": "test", "source": "demo"})
-    table = tables.quality(results | {"mcd-gap": {"ensemble": fewer}})
-    assert "Rows of different samples do not compare" in table.note
-    assert "7 test samples of demo (MC dropout)" in table.note
-    assert "do not compare" not in tables.quality(results).note
+    found = table("Table E.1", renamed(results | {"mcd-gap": {"ensemble": fewer}}))
+    assert "Rows of different samples do not compare" in found.note
+    assert "7 test samples of demo (MC dropout)" in found.note
+    assert "do not compare" not in table("Table E.1", renamed(results)).note
 
 
 def test_pre_activation_stands_beside_the_plain_network(results):
-    table = tables.preactivation(results)
-    assert column(table, "network") == {
+    found = table("Table C.2", renamed(results))
+    assert column(found, "network") == {
         "deterministic": "gap", "deterministic, pre-activation": "gap-preact", "MC dropout": "mcd-gap",
     }  # fmt: skip
-    assert table.cast.absent == ("MC dropout, pre-activation",)
+    assert found.selection.absent == ("MC dropout, pre-activation",)
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def small():
     found = {
         "a_b": {"evaluation": configured(evaluation("a_b", nll=1 / 3), SPECS["gap"], data={"split": "test"})}
     }
-    return tables.quality(found)
+    return table("Table E.1", renamed(found))
 
 
 def test_csv_has_numbers_in_full_with_their_errors(small):
@@ -173,7 +175,7 @@ def test_markdown_is_a_table_with_its_caption(small):
 
 def test_cells_that_are_not_known_are_a_dash(tmp_path, small):
     assert printed(None) == "–"
-    assert printed(Number(2.0, None)) == "2.00"
+    assert printed(Estimate(2.0, None)) == "2.00"
     paths = write_table(small, tmp_path / "t", "words")
     assert [path.suffix for path in paths] == [".csv", ".tex", ".md"]
     assert all(path.stat().st_size for path in paths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from landscape.comparison.roles import Record
+from landscape.figures.papers.networks import Record
 
 
 @dataclass(frozen=True)

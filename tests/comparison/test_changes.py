@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from landscape.comparison.intervals import Change, over_seeds, paired, unpaired
+from landscape.comparison.changes import Change, over_seeds, paired, unpaired
 
 
 @pytest.mark.parametrize(("count", "most"), [(5, 0.08), (40, 0.08)])
@@ -90,9 +90,9 @@ def test_seeds_that_all_agree_leave_no_width():
 
 def test_what_nobody_would_look_for_is_called_no_effect():
     seeds = Change(0.0, 0.001, -1.0, 1.002, "seeds", 3)
-    assert seeds.effort == "To tell a change of that size takes more than 1,000 seeds: treat as no effect."
+    assert seeds.effort == "To distinguish such a change takes more than 1,000 seeds: treat as no effect."
     samples = Change(0.0, 0.5, -1.0, 2.0, "samples", 2000)
-    assert samples.effort == "A change of that size would take about 18,000 samples to tell."
+    assert samples.effort == "To distinguish such a change would take about 18,000 samples."
     assert "more than 20,000 samples" in Change(0.0, 0.4, -1.0, 1.8, "samples", 2000).effort
     assert Change(0.0, 1.0, 0.5, 1.5, "seeds", 3).effort == ""
 

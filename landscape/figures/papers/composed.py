@@ -1,0 +1,185 @@
+"""Panels of Park & Kim 2022a that are more than one figure of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from landscape.comparison.identity import Results, record_of
+from landscape.figures.captions import joined
+from landscape.figures.features.noise import EXAMPLE, frequencies
+from landscape.figures.papers.networks import (
+    Selection,
+    Wanted,
+    first_of_each,
+    four,
+    has_inserted,
+    heads,
+    one_stage_in_turn,
+    select,
+    trained_first,
+    with_head,
+)
+from landscape.figures.papers.parts import Part, Widths, drawn, introduction, looks, require
+from landscape.figures.papers.sizes import ALONE, AVERAGED, by_size, curves, is_robust, over_sizes
+from landscape.figures.registry import caption
+from landscape.results import attribute
+
+
+def ensemble_sizes(number: str, results: Results, widths: Widths) -> list[Part]:
+    """Scores against the size of the ensemble: deterministic and MC dropout, without and with S (Fig. 3).
+
+    Of kind `ensemble`, of deterministic networks `evaluation`.
+    """
+    return _against_size(number, select(results, four(AVERAGED, alone=ALONE)), results, widths)
+
+
+def one_stage_in_turn_sizes(number: str, results: Results, widths: Widths) -> list[Part]:
+    """The same with one smoothing layer after each stage in turn (Fig. B.5).
+
+    Networks trained so, or else a trained one that the layer was inserted into (`--smooth blur@smooth2`).
+    """
+    configs = [record_of(kinds).get("config") for kinds in results.values() if kinds]
+    architecture = next((str(config["architecture"]) for config in configs if config), "resnet")
+    selection = select(results, one_stage_in_turn(architecture, AVERAGED))
+    if not selection.found:
+        wanted = one_stage_in_turn(architecture, (*AVERAGED, *ALONE))
+        selection = select(results, wanted, deterministic=True)
+    selection = trained_first(selection)
+    inserted = "Inserted: the smoothing layer was inserted after training, the weights as they were."
+    return _against_size(number, selection, results, widths, inserted if has_inserted(selection) else "")
+
+
+def _against_size(
+    number: str, selection: Selection, results: Results, widths: Widths, said: str = ""
+) -> list[Part]:
+    """NLL, accuracy and ECE; a network that was only evaluated is a horizontal line."""
+    require(number, selection, results, (*AVERAGED, *ALONE))
+    found = {label: results[network] for label, network in selection.found.items()}
+    flat = [label for label, kinds in found.items() if "ensemble" not in kinds]
+    alike = "one prediction, which averaging with itself does not change."
+    said = joined(said, f"Horizontal lines ({', '.join(flat)}): {alike}" if flat else "")
+    return [drawn(number, "ensemble", selection, curves(found), width=widths[1], said=said)]
+
+
+def first_stage(dataset: xr.Dataset) -> xr.Dataset:
+    """The feature maps up to the end of stage 1, where stages are known and it has one (Fig. 4)."""
+    if "stage" not in dataset or not (dataset["stage"] == 1).any():
+        return dataset
+    return dataset.isel(layer=np.flatnonzero(dataset["stage"].values == 1))
+
+
+def frequency_noise(number: str, results: Results, widths: Widths) -> list[Part]:
+    """The mask of frequency noise, log amplitude after stage 1, accuracy under noise (Fig. 6).
+
+    Of kinds `features` and `noise`; one of them will do.
+    """
+    selection = select(results, four(("features", "noise")))
+    require(number, selection, results, ("features", "noise"))
+    features, noises = (
+        {label: results[each][kind] for label, each in selection.found.items() if kind in results[each]}
+        for kind in ("features", "noise")
+    )
+    content = frequencies(features, noises, width=widths[1], looks=looks(selection.found))
+    words = [introduction(number, selection)]
+    if noises:
+        under_noise = _lowered(caption("noise", noises, quantities=("accuracy",)))
+        words.append(
+            f"Left: the frequencies (white) that noise at {EXAMPLE:g}π is restricted to. Right: {under_noise}"
+        )
+    if features:
+        words.append(f"End of stage 1: {_lowered(caption('amplitude', features))}")
+    for kind, there in (("features", features), ("noise", noises)):
+        lacking = [label for label in selection.found if label not in there]
+        words.append(f"Without a result {kind}: {', '.join(lacking)}." if lacking else "")
+    return [Part("", content, joined(*words))]
+
+
+def corruptions(number: str, results: Results, widths: Widths) -> list[Part]:
+    """Corrupted images by severity, and means over corruptions by size of the ensemble, by head (Fig. C.1).
+
+    Of kind `robustness`; for the second part under `ensemble:N` dropout of several N.
+    """
+    needs = tuple(dict.fromkeys(name for kinds in results.values() for name in kinds if is_robust(name)))
+    selection = select(results, heads(needs or ("robustness",)), deterministic=True)
+    require(number, selection, results, ("robustness",))
+    sized = {label: by_size(results[network]) for label, network in selection.found.items()}
+    largest = {
+        label: list(found.values())[-1] if found else results[selection.found[label]]["robustness"]
+        for label, found in sized.items()
+    }
+    several = {label: over_sizes(found) for label, found in sized.items() if len(found) > 1}
+    if not several:
+        missing = (
+            "The second part, means over corruptions against the size of the ensemble, is absent: it takes "
+            "robustness under --dropout ensemble:N of several N."
+        )
+        return [drawn(number, "robustness", selection, largest, width=widths[1], said=missing)]
+    of_one_size = tuple(label for label in selection.found if label not in several)
+    of_several = replace(
+        selection,
+        found={label: selection.found[label] for label in several},
+        absent=(*of_one_size, *selection.absent),
+    )
+    said = (
+        "Means over corruptions and severities, not relative to those of AlexNet as mCE, mCNLL and mCECE are."
+    )
+    return [
+        drawn(number, "robustness", selection, largest, letter="a", width=widths[1]),
+        drawn(
+            number,
+            "ensemble",
+            of_several,
+            several,
+            letter="b",
+            width=widths[1],
+            said=said,
+            quantities=("nll", "error", "ece"),
+        ),
+    ]
+
+
+def noise_covariance(number: str, results: Results, widths: Widths) -> list[Part]:
+    """Correlation of feature-map points with the centre for noise inputs, after 1 and 5 layers (Fig. D.1).
+
+    Of kind `covariance`, of a plain network if there is one.
+    """
+    kind = ("covariance",)
+    selection = select(results, [Wanted("GAP", with_head("usual"), kind, "off")])
+    if not selection.found:
+        anyone = first_of_each(results, kind)
+        selection = Selection(
+            dict(list(anyone.found.items())[:1]), ("a plain network",) if anyone.found else ()
+        )
+    require(number, selection, results, kind)
+    label, network = next(iter(selection.found.items()))
+    noise, layers = _one_and_five(results[network]["covariance"])
+    said = f"Noise inputs alone are drawn, at the outputs of {' and '.join(layers)}."
+    names = list(noise["layer"].values)
+    return [drawn(number, "covariance", selection, {label: noise}, width=widths[0], said=said, layers=names)]
+
+
+def _one_and_five(dataset: xr.Dataset) -> tuple[xr.Dataset, Sequence[str]]:
+    """The stem and the second block for noise inputs, under new names, and the names they had.
+
+    They lie after one and after five convolutions of a ResNet of basic blocks.
+    """
+    names = [str(name) for name in dataset["layer"].values]
+    kinds = dataset["kind"].values.astype(str) if "kind" in dataset else ["block"] * len(names)
+    kept = [index for index, kind in enumerate(kinds) if kind in ("stem", "block")]
+    kept = [*kept[:1], *kept[2:3]]
+    config = attribute(dataset, "network").get("config") or {}
+    architecture = config.get("architecture")
+    basic = architecture == "cifar-resnet" or (architecture == "resnet" and int(config["depth"]) < 50)
+    layers = [names[index] for index in kept]
+    called = ["1 layer", "5 layers"][: len(kept)] if basic else layers
+    source = [str(each) for each in dataset["source"].values].index("noise")
+    return dataset.isel(layer=kept, source=[source]).assign_coords(layer=called), layers
+
+
+def _lowered(text: str) -> str:
+    """A sentence to go on with: its first letter small, unless the first word is all capitals."""
+    return text if text[:2].isupper() else text[0].lower() + text[1:]
