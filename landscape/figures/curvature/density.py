@@ -13,8 +13,9 @@ from landscape.figures.captions import broken_ones, matrix_of, sizes
 from landscape.figures.curvature.spectrum import rug, rug_panels
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style.reductions import estimate
-from landscape.figures.style.scales import limits, plain_number
+from landscape.figures.style.scales import limits
 from landscape.intervals import quantile
+from landscape.numbers import plain_number
 
 FLOOR = 0.1
 """Lower limit of a logarithmic axis, in heights of one eigenvalue: few probes may give it less than that."""

@@ -18,8 +18,9 @@ from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.depth import shade_stages
 from landscape.figures.style.reductions import option, stage_boundaries
-from landscape.figures.style.scales import is_wide, log_ticks, plain_number
+from landscape.figures.style.scales import is_wide, log_ticks
 from landscape.intervals import quantile
+from landscape.numbers import plain_number
 
 DECADE = 10.0
 """Values that span more than this factor have a logarithmic axis."""

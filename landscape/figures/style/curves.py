@@ -14,7 +14,8 @@ from matplotlib.patches import Patch
 
 from landscape.figures import style
 from landscape.figures.style import NARROW
-from landscape.figures.style.scales import is_wide, limits, log_ticks, plain_number
+from landscape.figures.style.scales import is_wide, limits, log_ticks
+from landscape.numbers import plain_number
 
 TALLEST = 8.4
 """Rows of panels take no more than this height, so that a figure fits on a page (inches)."""

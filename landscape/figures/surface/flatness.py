@@ -12,8 +12,8 @@ from landscape.figures.captions import joined, over, sizes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.reductions import option
-from landscape.figures.style.scales import plain_number
 from landscape.figures.surface.words import NORMS
+from landscape.numbers import plain_number
 
 
 def _caption(results: Datasets) -> str:
