@@ -20,7 +20,7 @@ from landscape.errors import ResultError
 from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import VERDICTS, figure
-from landscape.figures.style.scales import plain_number
+from landscape.numbers import plain_number, written
 
 LINKS = ("features", "ensemble", "spectrum", "flatness", "evaluation")
 """Kinds of results in the order of the chain: feature maps, spread, curvature, surface, predictions."""
@@ -225,7 +225,7 @@ def cell(axis: Axes, column: int, line: int, verdict: Verdict) -> None:
 
 def _percent(value: float) -> str:
     """Whole per cents, tenths of small ones, with a true minus."""
-    return f"{value:+.{0 if abs(value) >= 0.95 else 1}f} %".replace("-", "−")
+    return written(value, f"+.{0 if abs(value) >= 0.95 else 1}f") + " %"
 
 
 def _tile(column: int, line: int, colour: str, hatch: str) -> Rectangle:

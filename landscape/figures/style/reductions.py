@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.figures.style.scales import plain_number
 from landscape.figures.surface.grids import cells, first
+from landscape.numbers import plain_number
 from landscape.results import at_centre, attribute
 
 

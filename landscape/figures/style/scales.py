@@ -101,12 +101,6 @@ def log_ticks(low: float, high: float, count: int = 7) -> np.ndarray:
     return levels[(levels >= low) & (levels <= high)]
 
 
-def plain_number(value: float) -> str:
-    """A tick label, without exponents where that is short: −0.02, 5, 2000, 1e+06."""
-    text = f"{value:.0f}" if 1000 <= abs(value) < 1e5 else f"{value:.3g}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
 def inner_ticks(low: float, high: float) -> list[float]:
     """Three or so round numbers strictly inside a range, symmetric when the range is."""
     ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
