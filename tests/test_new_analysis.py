@@ -4,8 +4,6 @@ The package is copied, the five files below are added, and the copy is asked, in
 everything that is then expected to know of the analysis. CONTRIBUTING.md walks through the same files.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -15,10 +15,10 @@ from landscape.results.kinds import KINDS
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
 @option("--predictions", "Test images for the predictions; 0 takes all.", 0, least=0)
 @option("--maps", "Test images for the feature maps.", 256, least=1)
-@option("--spectrum-batch", "Samples a mini-batch of the Hessian spectrum.", 128, least=1)
+@option("--spectrum-batch", "Samples per mini-batch of the Hessian spectrum.", 128, least=1)
 @option("--spectrum-batches", "Mini-batches of the spectrum; 0 takes all that --samples give.", 0, least=0)
 @option("--span", "Half the side of the surface, in filter norms.", 0.5)
-@option("--steps", "Points a side of the surface, odd.", 21, least=3)
+@option("--steps", "Points per side of the surface, odd.", 21, least=3)
 @option("--directions", "Random directions that the flatness is measured along.", 10, least=2)
 @option("--draws", "Passes under fresh dropout masks for the feature maps' model variance.", 4, least=2)
 @option(

@@ -48,7 +48,7 @@ _OPTIONS = (
         "Largest residual, as a share of |λ|  [default: 0.001, of mini-batches and layers 0.01].",
         type=float,
     ),
-    option("--max-products", "Products allowed; 0 chooses.", 0, least=0),
+    option("--max-products", "Hessian–vector products allowed; 0 chooses.", 0, least=0),
     option(
         "--confirm",
         "Products that may look for eigenvalues passed over; by default a tenth of those of the search, "
@@ -64,7 +64,7 @@ _OPTIONS = (
         choices=("hutchinson", "xtrace"),
     ),
     option("--density density_probes", "Also the spectral density.", least=1, metavar="PROBES"),
-    option("--density-steps", "Products a probe.", 60, least=1),
+    option("--density-steps", "Hessian–vector products per probe.", 60, least=1),
     option("--layers", "Also top eigenvalue and trace of every layer.", False),
     option("--spectrum", "Also the top eigenvalues of every mini-batch.", False),
     option(
@@ -73,8 +73,8 @@ _OPTIONS = (
         "augmented.",
         choices=("p1", "p2"),
     ),
-    option("--spectrum-batch", "Samples a mini-batch.", 128, least=1),
-    option("--spectrum-k", "Eigenvalues a mini-batch.", 1, least=1),
+    option("--spectrum-batch", "Samples per mini-batch.", 128, least=1),
+    option("--spectrum-k", "Eigenvalues per mini-batch.", 1, least=1),
     option("--spectrum-batches", "Mini-batches; 0 takes all the samples give.", 0, least=0),
     option("--max-memory", "Memory allowed beyond the network's own, as in 4GB.", type=Bytes()),
 )

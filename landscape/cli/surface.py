@@ -72,11 +72,11 @@ _OPTIONS = (
     ),
     option(
         "--repeats",
-        "Random directions or pairs of them; more than one also reports the flatness with intervals.",
+        "Pairs of random directions; more than one also reports the flatness with intervals.",
         1,
         least=1,
     ),
-    option("--masks", "Dropout masks, all on the same directions.", 1, least=1),
+    option("--masks", "Dropout masks, one surface for each, all on the same directions.", 1, least=1),
     option(
         "--flatness flatness_repeats",
         "Also loss rise, curvature and sharpness along K random directions, with intervals.",

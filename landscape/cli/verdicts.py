@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     False,
 )
 @option("--claims", "Say instead which claims of Park & Kim's papers these results bear out.", False)
-@option("--out", "Also draw the chain of reasons, one figure a factor and an overview.", metavar="DIR")
+@option("--out", "Also draw the chain of reasons, one figure per factor and an overview.", metavar="DIR")
 @option("--json as_json", "Write one JSON object to stdout.", False)
 def command(
     places: tuple[str, ...], mix: bool, conditions: bool, claims: bool, out: str | None, as_json: bool
