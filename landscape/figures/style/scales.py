@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from landscape.numbers import plain_number as plain_number
+
 WIDE = 20.0
 """A positive range whose ends differ by more than this factor is drawn on a logarithmic axis."""
 WIDE_SURFACE = 8.0
@@ -99,12 +101,6 @@ def log_ticks(low: float, high: float, count: int = 7) -> np.ndarray:
     """At most about `count` round numbers inside a positive range, evenly spread in the logarithm."""
     levels = _log_levels(low, high, count)
     return levels[(levels >= low) & (levels <= high)]
-
-
-def plain_number(value: float) -> str:
-    """A tick label, without exponents where that is short: −0.02, 5, 2000, 1e+06."""
-    text = f"{value:.0f}" if 1000 <= abs(value) < 1e5 else f"{value:.3g}"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def inner_ticks(low: float, high: float) -> list[float]:
