@@ -11,7 +11,7 @@ import xarray as xr
 
 from landscape.comparison.seeds import members
 from landscape.debiasing import debiased
-from landscape.results import at_centre, attribute
+from landscape.results import KINDS, at_centre, attribute
 from landscape.results.estimate import Estimate, indexed
 from landscape.results.reading import ENDS, ERROR, Read, Reading, per_item, stored
 from landscape.results.smoothing import smoothing_ratios
@@ -168,7 +168,7 @@ _STEADIER = {"lower": "steadier", "higher": "less steady"}
 _SMOOTHER = {"lower": "smoother", "higher": "rougher", "block": "feature maps"}
 _SPREAD = _STEADIER | {"block": "spread of predictions"}
 
-READINGS: tuple[Reading, ...] = (
+_OWN: tuple[Reading, ...] = (
     # The landscape. The compared eigenvalue is that of each mini-batch.
     Reading(
         "mean positive eigenvalue (APE)", "ape", "spectrum", positive_eigenvalue, items="mini-batches",
@@ -262,8 +262,10 @@ READINGS: tuple[Reading, ...] = (
     ),
     Reading("smoothing ratio", "smoothing_ratio", "features", smoothing_ratio, tabled=()),
 )  # fmt: skip
+
+READINGS = (*_OWN, *(reading for kind in KINDS.values() for reading in kind.readings))
 """Everything that tables, verdicts and correlations read; those compared are in the order of the chain of
-reasons read backwards: landscape, predictions, feature maps."""
+reasons read backwards: landscape, predictions, feature maps, then those of the records of further kinds."""
 
 QUANTITIES: tuple[Reading, ...] = tuple(reading for reading in READINGS if reading.compared)
 """Those on which verdicts are given."""

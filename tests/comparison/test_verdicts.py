@@ -62,7 +62,7 @@ def test_seeds_are_told_by_their_configuration_and_surgery_by_its_name():
         blurred=spectrum("blurred", [1], spec=SPECS["gap"], surgery="blur@layer1"),
     )
     (found,) = pairs(results)
-    assert found.factor == "blur@layer1 put in"
+    assert found.factor == "blur@layer1 inserted"
     assert found.baseline == ("gap-seed0", "gap-seed1")
     assert found.variant == ("blurred",)
 

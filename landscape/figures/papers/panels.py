@@ -27,7 +27,7 @@ from landscape.figures.papers.networks import (
     three,
     two,
 )
-from landscape.figures.papers.parts import COMMANDS, ICML, Part, Widths, drawn, introduction, require
+from landscape.figures.papers.parts import ICML, Part, Widths, drawn, introduction, measured_by, require
 from landscape.figures.papers.tables import NEEDS, table
 from landscape.figures.surface.grids import is_plane
 from landscape.figures.surface.polar import is_polar
@@ -260,7 +260,7 @@ def _parts(panel: Panel, results: Results, widths: Widths) -> list[Part]:
     letters = "abc" if len(selections) > 1 else [""]
     rows = list(zip(letters, panel.drawings, selections, strict=False))
     missing = "; ".join(
-        f"{letter}, of results {drawing.kind} (`{COMMANDS[drawing.kind]}`)"
+        f"{letter}, of results {drawing.kind} (`{measured_by(drawing.kind)}`)"
         for letter, drawing, selection in rows
         if not selection.found
     )
