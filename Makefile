@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Python compiles what it imports; pip would compile all that is installed, most of which nobody imports.
+INSTALL := install --no-compile
 
 # On a CPU each worker gets one thread: spinning threads of two processes slow each other down.
 WORKERS ?= auto
@@ -65,19 +67,19 @@ $(BIN)/python:
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV) (once)"
-	$(PIP) install --constraint constraints.txt --editable .
+	$(PIP) $(INSTALL) --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/.installed-test: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV), for tests (once)"
-	$(PIP) install --constraint constraints.txt --editable '.[test,corruptions,notebooks,docs]'
+	$(PIP) $(INSTALL) --constraint constraints.txt --editable '.[test,corruptions,notebooks,docs]'
 	@touch $(VENV)/.installed $@
 
 $(ZOO)/.installed: tests/foreign/requirements.txt $(VENV)/.installed-test
 	@echo "installing into $(ZOO) (once)"
 	$(BIN)/python -m venv --without-pip $(ZOO)
 	$(BIN)/python -c $(PACKAGES) > $$($(ZOO)/bin/python -c $(PACKAGES))/core.pth
-	$(PIP) --python $(ZOO)/bin/python install --no-deps --requirement $<
+	$(PIP) --python $(ZOO)/bin/python $(INSTALL) --no-deps --requirement $<
 	@touch $@
 
 clean:

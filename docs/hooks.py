@@ -1,9 +1,10 @@
 """Lists the public names of a room, and the kinds of results, on pages of the reference.
 
-A page names a room by a line ``::: room landscape.hessian``. Its ``__all__`` and its imports are read as
-text, nothing is imported: a function may share its name with the file it lives in, where a reader of modules
-would find the file. The recipes of `landscape.analyses`, and the table that takes the place of a line
-``::: kinds``, follow from the records of `landscape.results.kinds`.
+A page names a room by a line ``::: room landscape.hessian``. Its ``__all__`` and its imports, or the names
+that it loads on first use and the figures that register themselves, are read as text, nothing is imported: a
+function may share its name with the file it lives in, where a reader of modules would find the file. The
+recipes of `landscape.analyses`, and the table that takes the place of a line ``::: kinds``, follow from the
+records of `landscape.results.kinds`.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ def names(room: str) -> dict[str, str]:
             origins[node.name] = f"{room}.{node.name}"
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             public = ast.literal_eval(node.value)
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_NAMES":
+            loaded = {name: f"{room}.{file}.{name}" for name, file in ast.literal_eval(node.value).items()}
+            public = list(loaded | _registered(room))
+            origins |= loaded | _registered(room)
     if room == "landscape.analyses":
         from landscape.results.kinds import KINDS
 
@@ -72,6 +77,19 @@ def names(room: str) -> dict[str, str]:
         origins, public = recipes | origins, [*dict.fromkeys([*public, *recipes])]
     found = {name: origins[name] for name in public if name in origins and _explained(origins[name])}
     return {name: found[name] for name in sorted(found, key=lambda name: (not name.islower(), name))}
+
+
+def _registered(room: str) -> dict[str, str]:
+    """Functions that register themselves by a decorator `figure`, in the files of the room's own rooms."""
+    folder = ROOT.joinpath(*room.split("."))
+    return {
+        node.name: ".".join([*file.relative_to(ROOT).with_suffix("").parts, node.name])
+        for file in sorted(folder.glob("*/*.py"))
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "figure"
+    }
 
 
 def _explained(path: str) -> bool:

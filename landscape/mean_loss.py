@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from functools import partial
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.derivatives.graphs import (
-    GRAPHS,
-    KEPT_BYTES,
-    Curvature,
-    CurvatureMatrix,
-    Graph,
-    Products,
-    Share,
-)
+from landscape.derivatives import graphs
+from landscape.derivatives.graphs import Curvature, CurvatureMatrix, Share
 from landscape.derivatives.operations import TwiceDifferentiable
-from landscape.dropout import Stochastic
 from landscape.errors import LandscapeError
 from landscape.forward import Forward
 from landscape.forward.batches import Batch, Batches, as_working
-from landscape.losses import Loss, Scores, loss_name, scaled_losses, scored
+from landscape.losses import Loss, Scores, scaled_losses, scored
 from landscape.network import Network
 from landscape.parameters import Parameters, check_fit, chosen
 from landscape.precision import differentiable, full_precision
@@ -43,6 +33,8 @@ _CHECKED = {"loss", "weight_decay", "dropout", "batch_norm"}
 
 class Checks(Protocol):
     """What checks an objective before its numbers are used, such as `landscape.soundness.Soundness`."""
+
+    culprit: Any
 
     def require(self, objective: Any, level: Level, *, report: bool = False) -> None:
         """Check what has not been checked."""
@@ -79,10 +71,10 @@ class MeanLoss:
         self.exact_products: bool | None = None
         self.product_error: Any = None
         self._prepared: Batches | None = None
-        own = partial(as_working, device=self.device, dtype=self.dtype)
         with differentiable():
             # Copies, so that training the module afterwards does not move the objective.
-            self.parameters = {name: own(p).clone() for name, p in network.module.named_parameters()}
+            own = self._own(dict(network.module.named_parameters()))
+            self.parameters = {name: value.clone() for name, value in own.items()}
         self._choose()
 
     def _choose(self) -> None:
@@ -126,9 +118,10 @@ class MeanLoss:
         if changes:
             other.forward = other.forward.replace(**changes)
         if asked & {"dtype", "device"}:
-            other._move()
+            other.parameters = other._own(self.parameters)
+            buffers = other._own(other.forward.buffers, real=False)
+            other.forward = other.forward.replace(buffers=buffers)
         if theta is not None:
-            check_fit(theta, self.parameters)
             other.parameters = other._at(theta)
         other.free = {name: other.parameters[name] for name in self.free if names is None or name in names}
         if not other.free:
@@ -142,18 +135,6 @@ class MeanLoss:
         if asked & {"samples", "forward", "dtype", "device"}:
             other._prepared = None
         return other
-
-    def _move(self) -> None:
-        """Parameters and buffers to another device or precision."""
-        own = partial(
-            as_working,
-            device=self.device,
-            dtype=self.dtype,
-            channels_last=self.forward.road.channels_last,
-        )
-        self.parameters = {name: own(value) for name, value in self.parameters.items()}
-        buffers = {name: own(value, real=False) for name, value in self.forward.buffers.items()}
-        self.forward = self.forward.replace(buffers=buffers)
 
     def checked(self, level: Level, *, report: bool = False) -> list[Check]:
         """Check, once, what numbers of this level need; see `landscape.soundness.Soundness`.
@@ -170,10 +151,6 @@ class MeanLoss:
         """The same objective over the samples start … stop − 1, which keep their dropout masks."""
         positions = np.arange(start, min(stop, len(self.samples)))
         return self.replace(samples=self.samples.select(positions), forward=self.forward.shifted(start))
-
-    def selected(self, positions: np.ndarray) -> Self:
-        """The same objective over the samples at these positions, with the masks of their new places."""
-        return self.replace(samples=self.samples.select(positions))
 
     def outputs(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
@@ -257,7 +234,7 @@ class MeanLoss:
         *,
         kind: Curvature = "hessian",
         draw: int = 0,
-        keep: int = KEPT_BYTES,
+        keep: int = graphs.KEPT_BYTES,
     ) -> CurvatureMatrix:
         """A second-derivative matrix of the total loss, as a function from vectors to products.
 
@@ -270,16 +247,16 @@ class MeanLoss:
         Raises:
             LandscapeError: On an unknown kind, or parameters that do not fit.
         """
-        if kind not in GRAPHS:
-            raise LandscapeError(f"kind is {kind!r}; choose one of {', '.join(GRAPHS)}")
+        if kind not in graphs.GRAPHS:
+            raise LandscapeError(f"kind is {kind!r}; choose one of {', '.join(graphs.GRAPHS)}")
         self.modes.require_derivatives()
         self.checked("product")
         theta = self._at(parameters)
 
-        def build(batch: Batch) -> Graph:
-            return GRAPHS[kind](self.share(batch, theta, draw=draw))
+        def build(batch: Batch) -> graphs.Graph:
+            return graphs.GRAPHS[kind](self.share(batch, theta, draw=draw))
 
-        return CurvatureMatrix(Products(self.batches(), build, keep), self.free, self.weight_decay)
+        return CurvatureMatrix(graphs.Products(self.batches(), build, keep), self.free, self.weight_decay)
 
     def share(
         self,
@@ -320,25 +297,6 @@ class MeanLoss:
             )
         return Share(loss, logits, outer, dict(leaves))
 
-    def stochastic(self) -> Stochastic:
-        """What dropout masks act on in the network, whatever the mode; false if there is nothing."""
-        return self.forward.stochastic(self.parameters, next(iter(self.batches()))[1])
-
-    def protocol(self) -> dict[str, Any]:
-        """Everything the numbers depend on besides the parameters, ready for JSON."""
-        self.checked("value")
-        normalisation, modes, road = self.network.normalisation, self.modes, self.forward.road
-        first = ("batch_norm", "dropout", "loss", "weight_decay", "params", "dtype", "device", "micro_batch")
-        return {
-            "data": self.samples.describe(),
-            "normalisation": asdict(normalisation) if normalisation else None,
-            **{name: getattr(modes, name) for name in first},
-            "layout": "channels_last" if road.channels_last else "contiguous",
-            "attention": "math" if road.math_attention else "usual",
-            "precision": modes.precision,
-            "seed": modes.seed,
-        } | {"loss": loss_name(modes.loss), "device": self.device.type}
-
     def batches(self) -> Batches:
         """Prepared micro-batches: position of the first sample, inputs, targets."""
         batches = self._prepared
@@ -352,6 +310,10 @@ class MeanLoss:
         if parameters is None:
             return self.parameters
         check_fit(parameters, self.parameters)
+        return self._own(parameters)
+
+    def _own(self, tensors: Mapping[str, Tensor], *, real: bool = True) -> dict[str, Tensor]:
+        """Tensors as passes use them."""
         last = self.forward.road.channels_last
-        own = partial(as_working, device=self.device, dtype=self.dtype, channels_last=last)
-        return {name: own(value) for name, value in parameters.items()}
+        given: dict[str, Any] = {"device": self.device, "dtype": self.dtype, "channels_last": last}
+        return {name: as_working(value, **given, real=real) for name, value in tensors.items()}

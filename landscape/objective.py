@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from landscape.dropout import Stochastic
 from landscape.forward import Forward
 from landscape.forward.batches import as_working, usual_micro_batch
 from landscape.losses import loss_name, loss_of
@@ -55,6 +58,29 @@ class Objective(MeanLoss):
             buffers = {name: own(b).clone() for name, b in network.module.named_buffers()}
         forward = Forward(network.module, buffers, modes).replace(loss=loss, micro_batch=size)
         super().__init__(network.normalised_for(samples), samples, forward, Soundness())
+
+    def selected(self, positions: np.ndarray) -> Self:
+        """The same objective over the samples at these positions, with the masks of their new places."""
+        return self.replace(samples=self.samples.select(positions))
+
+    def stochastic(self) -> Stochastic:
+        """What dropout masks act on in the network, whatever the mode; false if there is nothing."""
+        return self.forward.stochastic(self.parameters, next(iter(self.batches()))[1])
+
+    def protocol(self) -> dict[str, Any]:
+        """Everything the numbers depend on besides the parameters, ready for JSON."""
+        self.checked("value")
+        normalisation, modes, road = self.network.normalisation, self.modes, self.forward.road
+        first = ("batch_norm", "dropout", "loss", "weight_decay", "params", "dtype", "device", "micro_batch")
+        return {
+            "data": self.samples.describe(),
+            "normalisation": asdict(normalisation) if normalisation else None,
+            **{name: getattr(modes, name) for name in first},
+            "layout": "channels_last" if road.channels_last else "contiguous",
+            "attention": "math" if road.math_attention else "usual",
+            "precision": modes.precision,
+            "seed": modes.seed,
+        } | {"loss": loss_name(modes.loss), "device": self.device.type}
 
     def rows(self) -> list[tuple[str, str]]:
         """What a notebook shows: the network, the samples and every mode that a number depends on."""

@@ -7,7 +7,7 @@ them. Free of torch, so that ``--help`` costs nothing.
 from __future__ import annotations
 
 import math
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from landscape.errors import LandscapeError
@@ -48,34 +48,18 @@ class Dropout(str):
         return made
 
 
-def stated(
-    default: Any,
-    help: str,
-    *,
-    option: str = "",
-    metavar: str | None = None,
-    label: str = "",
-    choices: tuple[str, ...] = (),
-    least: float | None = None,
-    most: float | None = None,
-    shown: bool = True,
-) -> Any:
-    """A field, with all that is to be said of it.
+def stated(default: Any, help: str, **more: Any) -> Any:
+    """A field, with all that is to be said of it, in its `metadata`.
 
     Args:
         default: Its default.
         help: What it is, in a sentence.
-        option: Its name on the command line, where that is another.
-        metavar: What stands for its value in ``--help``.
-        label: Its name in messages, where that is another.
-        choices: Its values, where these are few.
-        least: Its smallest value, where it is a number.
-        most: Its largest one on the command line.
-        shown: Whether ``--help`` shows the default.
+        **more: `label` (its name in messages, where that is another), `choices` (its values, where these are
+            few), `least` (its smallest value, where it is a number); and of its option on the command line
+            `option` (its name, where that is another), `metavar`, `most` (its largest value) and `hidden`
+            (whether ``--help`` says nothing of the default).
     """
-    given: dict[str, Any] = {"help": help, "option": option, "metavar": metavar, "label": label}
-    given |= {"choices": choices, "least": least, "most": most, "shown": shown}
-    return field(default=default, metadata=given)
+    return field(default=default, metadata={"help": help, **more})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +68,7 @@ class DataSpec:
 
     data: str = stated("demo", "demo, cifar10:DIR, cifar100:DIR, npz:FILE or images:DIR.", metavar="SPEC")
     split: str = stated("test", "Part of the data set.", choices=("train", "test"))
-    samples: int = stated(0, "The first N samples; 0 takes all.", least=0, shown=False)
+    samples: int = stated(0, "The first N samples; 0 takes all.", least=0, hidden=True)
     at_most: bool = stated(False, "Whether a data set with fewer samples is taken whole instead of refused.")
     sample_seed: int | None = stated(
         None, "Draw the samples with this seed instead of the first ones.", least=0, most=_LARGEST_SEED
@@ -138,7 +122,7 @@ class Protocol:
         option="batch-size",
         label="micro-batch",
         least=0,
-        shown=False,
+        hidden=True,
     )
     loss: SampleLoss | str = stated("cross_entropy", "Loss of each sample, or its name.")
 
@@ -148,7 +132,8 @@ class Protocol:
         dtype = str(self.dtype).removeprefix("torch.")
         if dtype not in ("float32", "float64"):
             raise LandscapeError(
-                f"the objective works in float32 or float64, not {dtype}, whose rounding drowns curvature"
+                f"the objective works in float32 or float64, not {self.dtype}, whose rounding drowns "
+                "curvature"
             )
         exact = {"dtype": dtype, "device": str(self.device), "dropout": Dropout(self.dropout)}
         for name, value in exact.items():
@@ -176,21 +161,15 @@ def fields_of(*kinds: type) -> dict[str, Field]:
     return {each.name: each for kind in kinds or (DataSpec, Protocol) for each in fields(kind)}
 
 
-def divided(protocol: Protocol, changes: dict[str, Any]) -> tuple[Protocol, dict[str, Any]]:
-    """The protocol with those of the changes that are its fields, and the other changes."""
-    own = {name: value for name, value in changes.items() if name in FIELDS}
-    others = {name: value for name, value in changes.items() if name not in FIELDS}
-    return (replace(protocol, **own) if own else protocol), others
-
-
 def mode(name: str) -> Any:
     """A property that reads one field of the `modes` of a pass or an objective."""
     return property(lambda self: getattr(self.modes, name), doc=fields_of()[name].metadata["help"])
 
 
 def _require(one: Field, value: Any) -> None:
-    label, choices, least = (one.metadata[key] for key in ("label", "choices", "least"))
+    said = one.metadata
+    name, choices = said.get("label", one.name), said.get("choices")
     if choices and value not in choices:
-        raise LandscapeError(f"the {label or one.name} is {value!r}; choose one of {', '.join(choices)}")
-    if least is not None and not least <= value < math.inf:
-        raise LandscapeError(f"the {label or one.name} must be finite and not negative, got {value}")
+        raise LandscapeError(f"the {name} is {value!r}; choose one of {', '.join(choices)}")
+    if "least" in said and not said["least"] <= value < math.inf:
+        raise LandscapeError(f"the {name} must be finite and not negative, got {value}")

@@ -3,7 +3,7 @@
 Tiny networks with dense references stand in tests/cases.py, results to draw in tests/figures/synthetic.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,20 @@ def objective(
     return Objective(network, samples, **{"dtype": torch.float64} | options)
 
 
-def checkpoint(path: Path, spec: str = RESNET, **fields: Any) -> Path:
-    """A checkpoint file of a network of the zoo."""
+def checkpoint(
+    path: Path,
+    spec: str = RESNET,
+    *,
+    seed: int = 0,
+    change: Callable[[nn.Module], Any] = lambda module: None,
+    **fields: Any,
+) -> Path:
+    """A checkpoint file of a network of the zoo: as a seed initialises it, and then changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoints.save(path, build(parse(spec)), config=parse(spec), **fields)
+    module = build(parse(spec), seed=seed)
+    with torch.no_grad():
+        change(module)
+    checkpoints.save(path, module, config=parse(spec), **fields)
     return path
 
 

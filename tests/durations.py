@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-SLOW = 5.0
-"""Seconds from which on a test is marked `slow`, and left out of `make quick`."""
+SLOW = 0.5
+"""Seconds from which on a test is marked `slow`, and left out of `make quick`; it has a line of its own."""
 
-_LISTED = 0.5  # seconds from which on a test function has a line of its own
 _TABLE = Path(__file__).with_name("durations.txt")
 _WRITE = os.environ.get("LANDSCAPE_DURATIONS") == "write"
 
@@ -35,7 +34,7 @@ def summed(cases: dict[str, float]) -> dict[str, float]:
         files[name.split("::")[0]] += seconds
         function = name.split("[")[0]
         functions[function] = max(functions[function], seconds)
-    return files | {name: seconds for name, seconds in functions.items() if seconds >= _LISTED}
+    return files | {name: seconds for name, seconds in functions.items() if seconds >= SLOW}
 
 
 def slowest(seconds: dict[str, float]) -> dict[str, float]:

@@ -1,7 +1,5 @@
 """The simulations of benchmarks/coverage.py with few repetitions: coverage stays within a stated band."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks import coverage

@@ -1,7 +1,5 @@
 """The calibration error without its bias: calibrated predictions, real gaps, intervals that hold."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """What notebooks show of networks, objectives, results and figures."""
 
-from __future__ import annotations
-
 import base64
 import re
 from html.parser import HTMLParser

@@ -1,7 +1,5 @@
 """What each parameter is taken for, layer by layer, and the norms of its filters against loops."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 from functools import partial

@@ -1,8 +1,7 @@
-"""The house keeps its shape: import directions, light doors, docstrings, short files."""
+"""The house keeps its shape: light doors, docstrings, short files; import directions are `make imports`."""
 
 import ast
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,28 +24,17 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_imports_go_downward_only():
-    tool = shutil.which(
-        "lint-imports", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    )
-    if tool is None:
-        pytest.skip("import-linter is not installed; pip install 'landscape[test]'")
-    outcome = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "Contracts: 5 kept, 0 broken." in outcome.stdout
-
-
 def test_the_package_opens_at_once_and_without_torch():
-    seconds = []
-    for _ in range(3):
+    for _ in range(3):  # the best of them; a busy machine stretches even processor time
         outcome = python(
             "import sys, time, landscape\n"
             "assert not {'torch', 'numpy', 'matplotlib'} & set(sys.modules)\n"
             "print(time.process_time())"
         )
         assert outcome.returncode == 0, outcome.stderr
-        seconds.append(float(outcome.stdout))
-    assert min(seconds) < 0.3
+        if float(outcome.stdout) < 0.3:
+            break
+    assert float(outcome.stdout) < 0.3
 
 
 def test_drawing_and_reading_need_no_torch():

@@ -1,7 +1,5 @@
 """Intervals: the kind that fits, ends in closed form, and the rule that turns a p-value into a verdict."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Losses of every shape and weighting against PyTorch's own mean, or refused with the shape they had."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """The same objective elsewhere, under other masks, or in full precision; and the original as it was."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -4,8 +4,6 @@ The package is copied, the five files below are added, and the copy is asked, in
 everything that is then expected to know of the analysis. CONTRIBUTING.md walks through the same files.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -66,8 +64,7 @@ import xarray as xr
 from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.objective import Objective
-from landscape.work import Progress, silent
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory, silent
 
 
 def jitter(

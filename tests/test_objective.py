@@ -1,7 +1,5 @@
 """The objective against dense references, and the promise that it changes nothing but its own cache."""
 
-from __future__ import annotations
-
 import gc
 import json
 import weakref

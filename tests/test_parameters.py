@@ -1,7 +1,5 @@
 """The algebra over named tensors against plain torch on vectors."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

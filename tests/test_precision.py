@@ -1,7 +1,5 @@
 """Full precision: what is switched off while it is asked for, and that the user's settings come back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Items that are run one after the other in memory."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -5,15 +5,7 @@ The recipe of each kind of result has the name of the kind; `landscape.results.k
 
 from landscape.analyses.compare import Measurement, Results, compare
 from landscape.analyses.curvature import density, eigenvalues, layers, spectrum, trace
-from landscape.analyses.internals import (
-    aliasing,
-    covariance,
-    features,
-    lesion,
-    maps,
-    noise,
-    similarity,
-)
+from landscape.analyses.internals import aliasing, covariance, features, lesion, maps, noise, similarity
 from landscape.analyses.plans import conditions, further, plan
 from landscape.analyses.predictions import attack, consistency, ensemble, evaluation, robustness
 from landscape.analyses.running import recipe, resumable

@@ -30,11 +30,7 @@ _RARE = 6e-5  # as far out as four standard errors of a normal distribution
 def determinism(culprit: Culprit | None) -> Check:
     """Whether the objective is a function, as found before the measurement."""
     if culprit is None:
-        return Check(
-            "deterministic",
-            True,
-            "Evaluations of the same samples agree, also in other groups.",
-        )
+        return Check("deterministic", True, "Evaluations of the same samples agree, also in other groups.")
     return Check("deterministic", False, culprit.message[0].upper() + culprit.message[1:] + ".")
 
 

@@ -112,13 +112,15 @@ def kept_result(path: Path) -> xr.Dataset | None:
 
 
 def _matches(stored: xr.Dataset, objective: Objective, measurement: Measurement) -> bool:
-    """Whether a stored result is of this file under this protocol."""
+    """Whether a stored result is a whole one, of this file under this protocol."""
+    if "done" in stored and not bool(stored.done.all()):
+        return False  # it was interrupted, and saved as far as it was
     before = attribute(stored, "protocol")
     # The recipe fills in its own defaults: only what was asked for here is compared.
     options = {key: before["options"].get(key) for key in measurement.options}
     now = protocol(objective, dict(measurement.options))
     then, network = attribute(stored, "network"), objective.network
     same_file = then["sha256"] == network.sha256 is not None
-    # Smoothing that was put in changes the architecture, not the file.
+    # Inserted smoothing changes the architecture, not the file.
     same = same_file and then["architecture"] == network.architecture
     return same and not differences({**before, "options": options}, now)

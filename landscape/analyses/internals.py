@@ -25,10 +25,7 @@ def features(
         objective,
         {"layers": list(layers), "draws": draws},
         lambda: feature_maps.measure(objective, layers or None, draws=draws, progress=progress),
-        lambda found: [
-            checks.finite("spatial variance", found.spatial_variance.values),
-            *_warnings(found),
-        ],
+        lambda found: [checks.finite("spatial variance", found.spatial_variance.values), *_warnings(found)],
     )
 
 

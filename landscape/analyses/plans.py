@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from landscape.analyses.compare import Measurement
 from landscape.analyses.settings import Settings
@@ -11,26 +12,11 @@ from landscape.errors import LandscapeError
 from landscape.results import KINDS
 
 
-def plan(
-    settings: Settings,
-    *,
-    predictions: int = 0,
-    maps: int = 256,
-    batch_size: int = 128,
-    batches: int = 0,
-    span: float = 1.0,
-    steps: int = 21,
-    directions: int = 10,
-    draws: int = 4,
-    passes: int = 10,
-) -> list[Measurement]:
-    """What a comparison measures, from one protocol.
+@dataclass(frozen=True)
+class Sizes:
+    """How much a comparison measures.
 
-    The loss surface and the Hessian spectrum use the settings' own split, as in the papers the training set;
-    predictions and feature maps use the test set.
-
-    Args:
-        settings: The common protocol; its samples are the surface's.
+    Attributes:
         predictions: Test images for the predictions; 0 takes all.
         maps: Test images for the feature maps.
         batch_size: Samples a mini-batch of the Hessian spectrum.
@@ -41,19 +27,42 @@ def plan(
         draws: Passes under fresh dropout masks for the model's variance.
         passes: Predictions of MC dropout whose spread is measured, on as many test images as the surface's.
     """
+
+    predictions: int = 0
+    maps: int = 256
+    batch_size: int = 128
+    batches: int = 0
+    span: float = 1.0
+    steps: int = 21
+    directions: int = 10
+    draws: int = 4
+    passes: int = 10
+
+
+def plan(settings: Settings, **sizes: Any) -> list[Measurement]:
+    """What a comparison measures, from one protocol.
+
+    The loss surface and the Hessian spectrum use the settings' own split, as in the papers the training set;
+    predictions and feature maps use the test set.
+
+    Args:
+        settings: The common protocol; its samples are the surface's.
+        **sizes: Fields of `Sizes`, such as `steps`.
+    """
+    size = Sizes(**sizes)
     # Numbers that were asked for are kept or refused; only the surface's usual number may shrink.
     test = replace(settings, split="test", augment=None, at_most=False)
     fresh = replace(test, dropout="fresh")
     whole = settings
-    if batches:
-        whole = replace(settings, samples=batch_size * batches, at_most=False)
+    if size.batches:
+        whole = replace(settings, samples=size.batch_size * size.batches, at_most=False)
     return [
-        Measurement("evaluation", replace(test, samples=predictions)),
-        Measurement("ensemble", replace(fresh, at_most=True), {"passes": passes}, True),
-        Measurement("features", replace(fresh, samples=maps), {"draws": draws}),
-        Measurement("spectrum", whole, {"batch_size": batch_size, "k": 1}),
-        Measurement("surface", settings, {"span": span, "steps": steps}),
-        Measurement("flatness", settings, {"repeats": directions, "radii": [0.1, 0.2]}),
+        Measurement("evaluation", replace(test, samples=size.predictions)),
+        Measurement("ensemble", replace(fresh, at_most=True), {"passes": size.passes}, stochastic=True),
+        Measurement("features", replace(fresh, samples=size.maps), {"draws": size.draws}),
+        Measurement("spectrum", whole, {"batch_size": size.batch_size, "k": 1}),
+        Measurement("surface", settings, {"span": size.span, "steps": size.steps}),
+        Measurement("flatness", settings, {"repeats": size.directions, "radii": [0.1, 0.2]}),
     ]
 
 
@@ -81,11 +90,7 @@ def further(settings: Settings, kinds: Sequence[str]) -> list[Measurement]:
 
 
 def conditions(
-    settings: Settings,
-    *,
-    batch_size: int = 64,
-    batches: int = 4,
-    directions: int = 10,
+    settings: Settings, *, batch_size: int = 64, batches: int = 4, directions: int = 10
 ) -> list[Measurement]:
     """The Hessian spectrum and the flatness, each with one thing changed.
 
@@ -102,71 +107,29 @@ def conditions(
     images = replace(settings, samples=batch_size * batches, at_most=False)
     one = {"batch_size": batch_size, "k": 1}
     flat = {"repeats": directions, "radii": [0.1, 0.2]}
-    other = {
-        "test": replace(images, split="test"),
-        "augmented": replace(images, augment=settings.seed),
-    }
-    changed = [Measurement("spectrum", each, one, condition=name) for name, each in other.items()]
-    options: Sequence[tuple[str, dict]] = (
-        ("batch16", {**one, "batch_size": 16}),
-        ("whole", {**one, "batch_size": batch_size * batches}),
-        ("filter", {**one, "coordinates": "filter"}),
-    )
-    changed += [Measurement("spectrum", images, own, condition=name) for name, own in options]
-    off = replace(images, dropout="off")
     return [
-        *changed,
-        Measurement("spectrum", off, one, stochastic=True, condition="off"),
+        Measurement("spectrum", replace(images, split="test"), one, condition="test"),
+        Measurement("spectrum", replace(images, augment=settings.seed), one, condition="augmented"),
+        Measurement("spectrum", images, {**one, "batch_size": 16}, condition="batch16"),
+        Measurement("spectrum", images, {**one, "batch_size": batch_size * batches}, condition="whole"),
+        Measurement("spectrum", images, {**one, "coordinates": "filter"}, condition="filter"),
+        Measurement("spectrum", replace(images, dropout="off"), one, stochastic=True, condition="off"),
         Measurement("flatness", replace(settings, split="test"), flat, condition="test"),
-        Measurement(
-            "flatness",
-            replace(settings, dropout="off"),
-            flat,
-            stochastic=True,
-            condition="off",
-        ),
+        Measurement("flatness", replace(settings, dropout="off"), flat, stochastic=True, condition="off"),
     ]
 
 
-def panel_plan(
-    settings: Settings,
-    *,
-    predictions: int = 0,
-    passes: int = 50,
-    maps: int = 256,
-    images: Sequence[int] = (0,),
-    channels: Sequence[int] = (0,),
-    draws: int = 4,
-    noise: int = 1000,
-    corrupted: int = 500,
-    corruptions: Sequence[str] = (),
-    severities: Sequence[int] = (1, 2, 3, 4, 5),
-    sizes: Sequence[int] = (1, 5),
-    density: int = 256,
-    probes: int = 4,
-    density_steps: int = 60,
-    masks: int = 4,
-    mask_samples: int = 200,
-    span: float = 0.5,
-    steps: int = 11,
-) -> list[Measurement]:
-    """The measurements that `landscape paper` draws from, besides those of `plan`.
+@dataclass(frozen=True)
+class PanelSizes:
+    """How much is measured for the panels of the papers; 0 leaves a measurement out, but for the predictions.
 
-    A network without MC dropout is passed over where several passes are needed. Kinds that a comparison has
-    twice go by names of their own: `ensemble-n50`, `evaluation-train`, `noise-equal` (of equal power in every
-    ring), `sequence` (a surface under several dropout masks) and `robustness-n5` (of the mean of five
-    passes). Trajectories need checkpoints of one training, and are measured by
-    `landscape.analyses.trajectory`. A size of 0 leaves a measurement out, but for the predictions.
-
-    Args:
-        settings: The common protocol; its split, as in the papers the training set, is that of the Hessian
-            densities and of the sequences.
+    Attributes:
         predictions: Test images of the ensembles and training images of their counterpart; 0 takes all.
         passes: Passes of the largest ensemble.
         maps: Test images that covariances are taken over.
-        images: Positions of the test images whose maps are kept to look at.
-        channels: Channels of these maps.
-        draws: Dropout draws of these maps.
+        images: Positions of the test images whose feature maps are kept to look at.
+        channels: Channels of these feature maps.
+        draws: Dropout masks of these feature maps.
         noise: Test images under frequency noise.
         corrupted: Test images that are corrupted.
         corruptions: Their names; by default the fifteen of the benchmark.
@@ -175,60 +138,82 @@ def panel_plan(
         density: Samples of the Hessian's spectral density.
         probes: Random probes of it.
         density_steps: Lanczos steps a probe.
-        masks: Draws of the dropout masks in a sequence of surfaces.
+        masks: Dropout masks in a sequence of surfaces.
         mask_samples: Samples of these surfaces.
         span: Half the side of these surfaces, in filter norms.
         steps: Points a side of these surfaces, odd.
     """
+
+    predictions: int = 0
+    passes: int = 50
+    maps: int = 256
+    images: Sequence[int] = (0,)
+    channels: Sequence[int] = (0,)
+    draws: int = 4
+    noise: int = 1000
+    corrupted: int = 500
+    corruptions: Sequence[str] = ()
+    severities: Sequence[int] = (1, 2, 3, 4, 5)
+    sizes: Sequence[int] = (1, 5)
+    density: int = 256
+    probes: int = 4
+    density_steps: int = 60
+    masks: int = 4
+    mask_samples: int = 200
+    span: float = 0.5
+    steps: int = 11
+
+
+def panel_plan(settings: Settings, **sizes: Any) -> list[Measurement]:
+    """The measurements that `landscape paper` draws from, besides those of `plan`.
+
+    A network without MC dropout is passed over where several passes are needed. What a comparison has twice
+    of one kind differs by its condition: an ensemble of `n50` passes, an evaluation of `train` images, noise
+    of `equal` power in every ring, a `sequence` of surfaces under several dropout masks, and the robustness
+    of the mean of `n5` passes. Trajectories need checkpoints of one training, and are measured by
+    `landscape.analyses.trajectory`.
+
+    Args:
+        settings: The common protocol; its split, as in the papers the training set, is that of the Hessian
+            densities and of the sequences.
+        **sizes: Fields of `PanelSizes`.
+    """
+    size = PanelSizes(**sizes)
     test = replace(settings, split="test", augment=None, at_most=False, dropout="fresh")
-    train = replace(settings, split="train", augment=None, samples=predictions)
-    noisy = replace(test, samples=noise)
-    rings = [
-        Measurement("noise", noisy),
-        Measurement("noise", noisy, {"equal_power": True}, condition="equal"),
-    ]
-    whole = replace(settings, samples=density)
-    plane = replace(settings, samples=mask_samples, dropout="fresh")
-    pictures = {"images": list(images), "channels": list(channels), "draws": draws}
+    train = replace(settings, split="train", augment=None, samples=size.predictions)
+    averaged, passes = replace(test, samples=size.predictions), size.passes
+    noisy = replace(test, samples=size.noise)
+    pictures = {"images": list(size.images), "channels": list(size.channels), "draws": size.draws}
     found = [
-        Measurement(
-            "ensemble",
-            replace(test, samples=predictions),
-            {"passes": passes},
-            condition=f"n{passes}",
-            stochastic=True,
-        ),
+        Measurement("ensemble", averaged, {"passes": passes}, True, condition=f"n{passes}"),
         Measurement("evaluation", train, condition="train"),
-        Measurement("maps", replace(test, samples=max(images) + 1), pictures),
-        *([Measurement("covariance", replace(test, samples=maps))] if maps else []),
-        *(rings if noise else []),
+        Measurement("maps", replace(test, samples=max(size.images) + 1), pictures),
     ]
-    if corrupted:
-        found += _robustness(replace(test, samples=corrupted), corruptions, severities, sizes)
-    if density:
-        found.append(Measurement("density", whole, {"probes": probes, "steps": density_steps}))
-    if mask_samples and masks > 1:
-        options = {"span": span, "steps": steps, "masks": masks}
-        found.append(
-            Measurement("surface", plane, options, condition="sequence", name="sequence", stochastic=True)
-        )
+    if size.maps:
+        found.append(Measurement("covariance", replace(test, samples=size.maps)))
+    if size.noise:
+        found.append(Measurement("noise", noisy))
+        found.append(Measurement("noise", noisy, {"equal_power": True}, condition="equal"))
+    if size.corrupted:
+        found += _robustness(replace(test, samples=size.corrupted), size)
+    if size.density:
+        rule = {"probes": size.probes, "steps": size.density_steps}
+        found.append(Measurement("density", replace(settings, samples=size.density), rule))
+    if size.mask_samples and size.masks > 1:
+        own = replace(settings, samples=size.mask_samples, dropout="fresh")
+        grid = {"span": size.span, "steps": size.steps, "masks": size.masks}
+        found.append(Measurement("surface", own, grid, True, condition="sequence", name="sequence"))
     return found
 
 
-def _robustness(
-    settings: Settings, corruptions: Sequence[str], severities: Sequence[int], sizes: Sequence[int]
-) -> list[Measurement]:
+def _robustness(settings: Settings, size: PanelSizes) -> list[Measurement]:
     """On corrupted images: one pass, and the means of several."""
-    options = {"corruptions": list(corruptions), "severities": list(severities)}
-    return [
-        Measurement("robustness", settings, options)
-        if size == 1
-        else Measurement(
-            "robustness",
-            replace(settings, dropout=f"ensemble:{size}"),
-            options,
-            condition=f"n{size}",
-            stochastic=True,
-        )
-        for size in sorted(set(sizes))
-    ]
+    options = {"corruptions": list(size.corruptions), "severities": list(size.severities)}
+    found = []
+    for count in sorted(set(size.sizes)):
+        if count == 1:
+            found.append(Measurement("robustness", settings, options))
+        else:
+            mean = replace(settings, dropout=f"ensemble:{count}")
+            found.append(Measurement("robustness", mean, options, True, condition=f"n{count}"))
+    return found

@@ -142,7 +142,7 @@ def trained(
     """The checkpoint of each run, trained where it is not there yet; epochs survive a kill.
 
     Seed 0 of a shipped network is taken from the package where it was made by this recipe. Of the last seed
-    every epoch is kept, see `landscape.analyses.epochs`.
+    every epoch is kept, see `landscape.analyses.trajectories`.
 
     Args:
         experiment: Gives the recipe.

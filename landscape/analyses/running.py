@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -123,7 +122,7 @@ def _told_apart(value: Any) -> Any:
 def _digest(objective: Objective) -> str:
     """Digest of parameters and buffers themselves: a network trained on is another one.
 
-    The architecture belongs to it: smoothing that was put in has no parameters.
+    The architecture belongs to it: inserted smoothing has no parameters.
     """
     digest = hashlib.sha256(objective.network.architecture.encode())
     for name, value in sorted(objective.network.module.state_dict().items()):
@@ -159,6 +158,4 @@ def tuned(objective: Objective, kind: Curvature, run: Runner) -> Objective:
         return {"size": np.array(hessian.tuned(objective, kind=kind).micro_batch)}
 
     (item,) = run(1, compute, "micro batch")
-    chosen = copy.copy(objective)
-    chosen.micro_batch = int(item["size"])
-    return chosen
+    return objective.replace(micro_batch=int(item["size"]))

@@ -107,12 +107,12 @@ def _left_out(dataset: xr.Dataset) -> list[Check]:
 def _spread(dataset: xr.Dataset) -> Check:
     """How much the rise towards the border differs from one draw of directions to the next."""
     if "repeat" not in dataset.dims:
-        text = "One draw of directions was measured: how much another would differ is not known from it "
+        text = "One set of directions was measured: how much another would differ is not known from it "
         return Check("directions", True, text + "(--repeats or --flatness tell).")
     rises = border_rises(dataset)
     with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN, and fails
         mean, spread = float(rises.mean()), float(rises.std(ddof=1))
-    text = f"Over {len(rises)} draws of directions the NLL rises by {mean:.4g} ± {spread:.2g} to the border "
+    text = f"Over {len(rises)} sets of directions the NLL rises by {mean:.4g} ± {spread:.2g} to the border "
     text += "(mean, standard deviation)."
     if math.isfinite(spread) and spread <= 0.5 * abs(mean):
         return Check("directions", True, text)

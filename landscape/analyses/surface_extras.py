@@ -68,8 +68,7 @@ def _ends(objective: Objective, draw: int, tolerance: float) -> Item:
         return _NOTHING
     options = {"tolerance": tolerance, "seed": objective.seed, "draw": draw, "confirm": 0, "rounding": 0}
     largest, smallest = (
-        hessian.eigenpairs(objective, 1, which=which, **options)  # type: ignore[arg-type]
-        for which in ("largest", "smallest")
+        hessian.eigenpairs(objective, 1, which=which, **options) for which in ("largest", "smallest")
     )
     return {
         "hessian_largest": largest.eigenvalues[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,106 +19,161 @@ from landscape.surface import Directions, Mesh, Norm
 from landscape.work import Item, Progress, Runner, in_memory, silent
 
 
-def surface(
-    objective: Objective,
-    *,
-    span: float = 1.0,
-    rise: float = 0.0,
-    steps: int = 21,
-    axes: int = 2,
-    norm: Norm = "filter",
-    orthogonal: bool = False,
-    include_1d: bool = False,
-    repeats: int = 1,
-    masks: int = 1,
-    tolerance: float = 0.0,
-    curvature: bool = False,
-    tune: bool = False,
-    directions: Directions | None = None,
-    marks: Mapping[str, Sequence[float]] | None = None,
-    progress: Progress = silent,
-    run: Runner | None = None,
-) -> xr.Dataset:
-    """The loss around the trained weights, see `landscape.surface.surface`, with roughness and trust report.
+@dataclass(frozen=True)
+class Layout:
+    """Which points of a surface are measured, along which directions, and what of them.
 
-    Args:
-        objective: The loss.
+    Attributes:
         span: Half the side, in units of the directions; around marks, the margin as a share of their extent.
         rise: Finds the span instead, where the loss has risen by this factor; 0 takes `span`.
         steps: Points a side, odd.
         axes: 1 for a line, 2 for a plane.
-        norm: Of random directions.
+        norm: Norm of random directions.
         orthogonal: Whether the second direction is made orthogonal to the first.
         include_1d: Whether biases and BatchNorm move too.
         repeats: Independent random directions or pairs; more than one adds a dimension `repeat`.
-        masks: Draws of the dropout masks on the same directions; more than one adds a dimension `mask`.
+        masks: Dropout masks on the same directions; more than one adds a dimension `mask`.
         tolerance: Share of its value that the standard error of a point may reach, see
             `landscape.surface.plane.surface`; 0 takes every sample.
         curvature: Whether to find the Hessian's largest and smallest eigenvalue at each point.
         tune: Whether a short measurement chooses the micro-batch.
         directions: Given ones instead of random ones.
         marks: Points by name, with their coordinates, that the grid is laid around.
+    """
+
+    span: float = 1.0
+    rise: float = 0.0
+    steps: int = 21
+    axes: int = 2
+    norm: Norm = "filter"
+    orthogonal: bool = False
+    include_1d: bool = False
+    repeats: int = 1
+    masks: int = 1
+    tolerance: float = 0.0
+    curvature: bool = False
+    tune: bool = False
+    directions: Directions | None = None
+    marks: Mapping[str, Sequence[float]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or self.masks < 1 or self.axes not in (1, 2):
+            raise LandscapeError(
+                f"choose 1 or more repeats and masks and 1 or 2 axes, got {self.repeats}, {self.masks} and "
+                f"{self.axes}"
+            )
+        if not 0 <= self.tolerance < 1:
+            raise LandscapeError(
+                f"the tolerance is a share of the loss from 0 to below 1, got {self.tolerance}"
+            )
+        if self.directions is not None and self.repeats > 1:
+            raise LandscapeError("directions that are given can be measured once; leave out --repeats")
+        if self.repeats > 1 and self.masks > 1:
+            raise LandscapeError("masks are compared on the same directions; choose --repeats or --masks")
+        if self.curvature and self.repeats * self.masks > 1:
+            raise LandscapeError(
+                "the curvature of each point is measured on one surface; leave out --repeats"
+            )
+
+    def require(self, objective: Objective) -> None:
+        """Refuse what an objective cannot give."""
+        if self.masks > 1 and (objective.dropout == "off" or not objective.stochastic()):
+            raise LandscapeError(
+                "without dropout all masks are the same; add --dropout fresh or fixed, for a network that "
+                "has it"
+            )
+        modes = objective.modes
+        if self.curvature and (modes.precision != "full" or modes.batch_norm == "recalibrate"):
+            raise LandscapeError(
+                "the curvature of each point needs full precision, and BatchNorm in eval or batch mode"
+            )
+
+    def drawn(self, objective: Objective, repeat: int) -> Directions:
+        """The directions of one repeat."""
+        return self.directions or planes.random(
+            objective,
+            seed=objective.seed,
+            count=self.axes,
+            repeat=repeat,
+            norm=self.norm,
+            orthogonal=self.orthogonal,
+            include_1d=self.include_1d,
+        )
+
+    def grid(self, directions: Directions, span: float) -> Sequence[np.ndarray]:
+        """The coordinates along each axis."""
+        if self.marks:
+            return planes.covering(np.array(list(self.marks.values()), float), self.steps, margin=span)
+        return (planes.axis(span, self.steps),) * len(directions.vectors)
+
+    def record(self, directions: Directions, span: float) -> dict[str, Any]:
+        """What a result says of its layout."""
+        asked = ("steps", "tolerance", "repeats", "masks", "curvature")
+        return {
+            **{name: getattr(self, name) for name in asked},
+            **{"norm": directions.norm, "span": span, "direction_seed": directions.seed},
+            "directions": directions.describe(),
+            "marks": {name: list(place) for name, place in (self.marks or {}).items()},
+        }
+
+
+def surface(
+    objective: Objective, *, progress: Progress = silent, run: Runner | None = None, **options: Any
+) -> xr.Dataset:
+    """The loss around the trained weights, see `landscape.surface.surface`, with roughness and trust report.
+
+    Args:
+        objective: The loss.
         progress: Shows the points.
         run: Runs them; in memory by default.
+        **options: Fields of `Layout`, such as `span` and `steps`.
 
     Raises:
         LandscapeError: If the directions cannot be drawn, or options contradict each other.
     """
-    _check(objective, repeats, masks, axes, curvature, tolerance, given=directions is not None)
+    layout = Layout(**options)
+    layout.require(objective)
     run = run or in_memory(progress)
-    choices: dict[str, Any] = {"norm": norm, "orthogonal": orthogonal, "include_1d": include_1d}
-
-    def drawn(repeat: int) -> Directions:
-        return directions or planes.random(
-            objective, seed=objective.seed, count=axes, repeat=repeat, **choices
-        )
-
-    first = drawn(0)
-    if rise:
-        span = planes.find_span(objective, first, rise=rise)
-    grid = _grid(first, span, steps, marks)
-    if tune:  # last, so that nothing is left behind by what is refused
+    first = layout.drawn(objective, 0)
+    span = planes.find_span(objective, first, rise=layout.rise) if layout.rise else layout.span
+    grid = layout.grid(first, span)
+    if layout.tune:  # last, so that nothing is left behind by what is refused
         objective = planes.tuned(objective, run)
     mesh = Mesh(objective, first, grid)
-    options = {
-        "norm": first.norm,
-        "span": span,
-        "steps": steps,
-        "direction_seed": first.seed,
-        "tolerance": tolerance,
-        "repeats": repeats,
-        "masks": masks,
-        "curvature": curvature,
-        "directions": first.describe(),
-        "marks": {name: list(place) for name, place in (marks or {}).items()},
-    }
+    # The order of the samples, and so their masks, is that of the points with a tolerance.
+    judged = planes.shuffled(objective, objective.seed) if layout.tolerance else objective
+    return stamped(
+        "surface",
+        objective,
+        layout.record(first, span),
+        lambda: _measured(objective, layout, mesh, run),
+        lambda found: surface_checks.trust(judged, mesh, found),
+    )
 
-    def measured(repeat: int, mask: int) -> xr.Dataset:
+
+def _measured(objective: Objective, layout: Layout, mesh: Mesh, run: Runner) -> xr.Dataset:
+    """All surfaces of a layout as one dataset, and what is measured beside the loss."""
+    several = layout.repeats * layout.masks > 1
+
+    def one(repeat: int, mask: int) -> xr.Dataset:
         return planes.surface(
             objective.replace(seed=objective.seed + mask) if mask else objective,
-            drawn(repeat) if repeat else first,
+            layout.drawn(objective, repeat) if repeat else mesh.directions,
             mesh.axes,
-            tolerance=tolerance,
+            tolerance=layout.tolerance,
             seed=objective.seed,
-            run=_labelled(run, repeat + mask) if repeats * masks > 1 else run,
+            run=_labelled(run, repeat + mask) if several else run,
         )
 
-    def measure() -> xr.Dataset:
-        parts = [measured(repeat, mask) for repeat in range(repeats) for mask in range(masks)]
-        whole = xr.concat(parts, "repeat" if repeats > 1 else "mask") if len(parts) > 1 else parts[0]
-        if bool(whole.done.all()) and masks == 1:
-            whole = whole.merge(planes.roughness(whole))
-        if curvature:
-            whole = whole.merge(surface_extras.curvature(objective, mesh, run))
-        if objective.forward.precision != "full":
-            whole = whole.merge(surface_extras.precision_error(objective, mesh, run))
-        return whole.assign(planes.as_arrays(first) | _marked(marks))
-
-    # The order of the samples, and so their masks, is that of the points with a tolerance.
-    judged = planes.shuffled(objective, objective.seed) if tolerance else objective
-    return stamped(
-        "surface", objective, options, measure, lambda found: surface_checks.trust(judged, mesh, found)
-    )
+    parts = [one(repeat, mask) for repeat in range(layout.repeats) for mask in range(layout.masks)]
+    whole = xr.concat(parts, "repeat" if layout.repeats > 1 else "mask") if several else parts[0]
+    if bool(whole.done.all()) and layout.masks == 1:
+        whole = whole.merge(planes.roughness(whole))
+    if layout.curvature:
+        whole = whole.merge(surface_extras.curvature(objective, mesh, run))
+    if objective.modes.precision != "full":
+        whole = whole.merge(surface_extras.precision_error(objective, mesh, run))
+    return whole.assign(planes.as_arrays(mesh.directions) | _marked(layout.marks))
 
 
 def flatness(
@@ -146,48 +202,6 @@ def flatness(
         lambda: planes.flatness(objective, run=run or in_memory(progress), **options),
         lambda found: [checks.finite("losses", found.loss.values), surface_checks.directions_enough(found)],
     )
-
-
-def _check(
-    objective: Objective,
-    repeats: int,
-    masks: int,
-    axes: int,
-    curvature: bool,
-    tolerance: float,
-    *,
-    given: bool,
-) -> None:
-    """Refuse what cannot be."""
-    if repeats < 1 or masks < 1 or axes not in (1, 2):
-        raise LandscapeError(
-            f"choose 1 or more repeats and masks and 1 or 2 axes, got {repeats}, {masks} and {axes}"
-        )
-    if not 0 <= tolerance < 1:
-        raise LandscapeError(f"the tolerance is a share of the loss from 0 to below 1, got {tolerance}")
-    if given and repeats > 1:
-        raise LandscapeError("directions that are given can be measured once; leave out --repeats")
-    if repeats > 1 and masks > 1:
-        raise LandscapeError("masks are compared on the same directions; choose --repeats or --masks")
-    if masks > 1 and (objective.dropout == "off" or not objective.stochastic()):
-        raise LandscapeError(
-            "without dropout all masks are the same; add --dropout fresh or fixed, for a network that has it"
-        )
-    if curvature and repeats * masks > 1:
-        raise LandscapeError("the curvature of each point is measured on one surface; leave out --repeats")
-    modes = objective.forward
-    if curvature and (modes.precision != "full" or modes.batch_norm == "recalibrate"):
-        raise LandscapeError(
-            "the curvature of each point needs full precision, and BatchNorm in eval or batch mode"
-        )
-
-
-def _grid(
-    directions: Directions, span: float, steps: int, marks: Mapping[str, Sequence[float]] | None
-) -> Sequence[np.ndarray]:
-    if marks:
-        return planes.covering(np.array(list(marks.values()), float), steps, margin=span)
-    return (planes.axis(span, steps),) * len(directions.vectors)
 
 
 def _marked(marks: Mapping[str, Sequence[float]] | None) -> dict[str, xr.DataArray]:

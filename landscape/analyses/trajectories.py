@@ -1,8 +1,9 @@
-"""The recipe of a training run's path: its principal plane, and how it looks from its end."""
+"""The path of a training run: its checkpoints, their principal plane, and how it looks from its end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ import xarray as xr
 
 from landscape import surface
 from landscape.analyses import checks
-from landscape.analyses.stamping import stamped
+from landscape.analyses.compare import kept_result
+from landscape.analyses.settings import Settings
+from landscape.analyses.stamping import protocol, stamped
 from landscape.errors import LandscapeError
+from landscape.network import Network
 from landscape.objective import Objective
-from landscape.results import Check
+from landscape.results import Check, attribute, differences, save
 from landscape.work import Progress, silent
 
 _IN_PLANE = 0.5
@@ -104,3 +108,48 @@ def _plane(dataset: xr.Dataset) -> Check:
         return Check("plane", True, text)
     text += " It lies mostly off the plane: the loss beneath it is that of other weights."
     return Check("plane", False, text)
+
+
+def kept_checkpoints(folder: str | Path, name: str) -> list[Path]:
+    """Checkpoints of a training in their order, as `landscape.train.train` keeps them; the last is the end.
+
+    Args:
+        folder: Where they lie.
+        name: Of the network; its end is ``NAME.safetensors``, the others are ``NAME-epoch001.safetensors`` …
+
+    Returns:
+        Empty if too few were kept for a path.
+    """
+    end = Path(folder) / f"{name}.safetensors"
+    on_the_way = sorted(Path(folder).glob(f"{name}-epoch[0-9][0-9][0-9].safetensors"))
+    if len(on_the_way) < 3 or not end.exists():
+        return []
+    return [*on_the_way[:-1], end]  # the last one kept is the end, under another name
+
+
+def saved_trajectory(networks: Sequence[Network], settings: Settings, folder: str | Path) -> xr.Dataset:
+    """The path of a training, saved as ``FOLDER/datasets/NAME/trajectory.zarr``; read if it is there.
+
+    One of other files, or of another protocol, is measured again.
+
+    Args:
+        networks: Of one training, in order.
+        settings: Protocol of the losses.
+        folder: Where to.
+    """
+    place = Path(folder) / "datasets" / networks[-1].name / "trajectory.zarr"
+    samples = settings.load_samples()
+    objectives = [settings.objective(network, samples) for network in networks]
+    if (stored := kept_result(place)) is not None and _same_files(stored, objectives):
+        return stored
+    found = trajectory(objectives)
+    save(found, place)
+    return found
+
+
+def _same_files(stored: xr.Dataset, objectives: Sequence[Objective]) -> bool:
+    """Whether a stored path is of these files under this protocol."""
+    before = attribute(stored, "protocol")
+    listed = [each["sha256"] for each in before["options"]["checkpoints"]]
+    now = protocol(objectives[-1], before["options"])
+    return listed == [each.network.sha256 for each in objectives] and not differences(before, now)

@@ -37,7 +37,8 @@ def load(
     stands in the network's `notes`.
 
     Args:
-        path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read with ``weights_only=True``.
+        path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read inert, see
+            `landscape.checkpoint.inert`.
         model: A zoo specification (``resnet18:blur``), ``file.py:factory`` or ``package.module:factory``; in
             Python also a module, which is copied, or a callable that builds one. None takes the configuration
             stored in the file, or infers it from names and shapes.
@@ -51,7 +52,7 @@ def load(
     state = read(path)
     module, architecture, fit, notes, config = _network_for(state, model, path)
     stored = {name: state.tensors[key] for name, key in fit.keys.items()}
-    notes += fill(module, stored, tied(module), path)
+    notes = (*state.notes, *notes, *fill(module, stored, tied(module), path))
     return Network(
         module=module.eval(),
         normalisation=_normalisation(state.record, path),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-import pickle
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from landscape.errors import CheckpointError
+from landscape.checkpoint.inert import Declared, Odd, Storage, Stub
+from landscape.checkpoint.torchfile import TorchFile, opened
+from landscape.errors import CheckpointError, printable
 from landscape.files import folder_kind, kind
 
+LARGEST = 2**34
+"""Bytes of tensors that are read."""
+
 _SHOWN = 8
+_LONGEST_NAME = 1000
+_HOLES = 2**30  # bytes from which a file that takes a quarter of its size on disk is not whole
 _DEEPEST = 4
 _EXPECTED = "expected tensors: a file that torch.save(model.state_dict(), FILE) wrote, or a .safetensors file"
 
@@ -29,10 +33,12 @@ class StateFile:
         tensors: All its tensors by name, plain ones, those of optimisers left out. Where mappings or lists
             are nested, the names of the outer ones come first: ``state_dict.module.conv1.weight``.
         record: Our metadata (`config`, `normalisation`, `training`), empty for other tools' files.
+        notes: What there is to know about the reading.
     """
 
     tensors: dict[str, Tensor]
     record: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read(path: str | Path) -> StateFile:
@@ -53,7 +59,26 @@ def read(path: str | Path) -> StateFile:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     if other:  # some kinds come with their own remedy
         raise CheckpointError(f"{path} is {other}" + ("" if ";" in other else f"; {_EXPECTED}"))
-    return _read_safetensors(path) if safetensors or path.suffix == ".safetensors" else _read_torch(path)
+    _check_whole(path)
+    state = _read_safetensors(path) if safetensors or path.suffix == ".safetensors" else _read_torch(path)
+    longest = max(state.tensors, key=len)
+    if len(longest) > _LONGEST_NAME:
+        raise CheckpointError(
+            f"{path} holds a tensor whose name has {len(longest):,} characters, {printable(longest, 60)}; "
+            f"names have up to {_LONGEST_NAME}"
+        )
+    return state
+
+
+def _check_whole(path: Path) -> None:
+    """Refuse a large file that consists of holes, as an interrupted copy leaves it."""
+    found = path.stat()
+    blocks = getattr(found, "st_blocks", None)
+    if blocks is not None and found.st_size > _HOLES and 4 * 512 * blocks < found.st_size:
+        raise CheckpointError(
+            f"{path} is said to have {found.st_size:,} bytes, of which {512 * blocks:,} are on disk: "
+            "the copy or download did not finish"
+        )
 
 
 def _instead(path: Path) -> str:
@@ -105,72 +130,87 @@ def _record(text: str, path: Path) -> dict[str, Any]:
 
 def _read_torch(path: Path) -> StateFile:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(_refusal(path, str(error))) from error
+        with opened(path) as file:
+            found: dict[str, Any] = {}
+            _gather(file.content, (), found, set())
+            if not found:
+                raise CheckpointError(
+                    f"{path} holds no tensors; found {_outline(file.content)}{_unread(file)}"
+                )
+            odd = [f"{key} ({value.kind})" for key, value in found.items() if isinstance(value, Odd)]
+            if odd:
+                listed = ", ".join(odd[:_SHOWN])
+                raise CheckpointError(
+                    f"{path} holds tensors without plain values (sparse, quantised, meta, nested or of "
+                    f"another class), {listed}; save them dense and dequantised"
+                )
+            _check_budget(path, {value.storage for value in found.values()})
+            return StateFile({key: file.tensor(value) for key, value in found.items()}, notes=_notes(file))
+    except CheckpointError:
+        raise
     except Exception as error:  # damaged pickles raise anything
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        reason = "it is damaged" if "weights_only" in first else first  # never pass on how to switch it off
+        first = printable(str(error).strip() or type(error).__name__)
+        reason = first if isinstance(error, ValueError) else "it is damaged, or of another kind"
         raise CheckpointError(f"{path} cannot be read as a torch file: {reason}; {_EXPECTED}") from error
-    found: dict[str, Any] = {}
-    _gather(content, (), found, set())
-    if not found:
-        raise CheckpointError(f"{path} holds no tensors; found {_outline(content)}")
-    odd = [key for key, value in found.items() if not _is_plain(value)]
-    if odd:
-        raise CheckpointError(
-            f"{path} holds tensors without plain values (sparse, quantised, meta, nested or of another "
-            f"class), {', '.join(odd[:_SHOWN])}; save them dense and dequantised"
-        )
-    with torch._C.DisableTorchFunctionSubclass():
-        # New objects: a file can put attributes on its tensors, and those must answer no question of ours.
-        plain = {key: Tensor.detach(Tensor.as_subclass(value, Tensor)) for key, value in found.items()}
-    return StateFile(plain)
 
 
-def _refusal(path: Path, reason: str) -> str:
-    """Why a pickle was not read, by the names of what is not plain in it."""
-    remedy = (
-        "checkpoints are untrusted files here; in a session that trusts this one, save only its tensors: "
-        "torch.save(model.state_dict(), FILE)"
-    )
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
-    except Exception:  # the old format, or damaged
-        names = re.findall(r"GLOBAL ([\w.]+) was not an allowed", reason)
-    if not names:
-        return f"{path} was refused: it is damaged, or loading it would run code stored in it; {remedy}"
-    objects = ", ".join(sorted(set(names))[:_SHOWN])
-    module = any(name.startswith("torch.nn.modules.") for name in names)
-    what = "a whole pickled module" if module else "more than tensors"
-    return f"{path} was refused: it holds {what} ({objects}), which would run code stored in it; {remedy}"
+def _check_budget(path: Path, storages: Iterable[Storage]) -> None:
+    total = sum(storage.bytes for storage in storages)
+    if total > LARGEST:
+        raise CheckpointError(f"{path} declares {total:,} bytes of tensors; up to {LARGEST:,} are read")
+
+
+def _notes(file: TorchFile) -> tuple[str, ...]:
+    """What the file holds beside the tensors and containers, none of which was built or called."""
+    if not file.stubs:
+        return ()
+    names = ", ".join(printable(name, 100) for name in file.stubs[:_SHOWN])
+    return (f"objects beside the weights were not read, and nothing of them was run: {names}",)
+
+
+def _unread(file: TorchFile) -> str:
+    names = ", ".join(printable(name, 100) for name in file.stubs[:_SHOWN])
+    return f"; what else it names was neither built nor run: {names}" if names else ""
 
 
 def _gather(value: Any, place: tuple[str, ...], found: dict[str, Any], seen: set[int]) -> None:
     """All tensors of nested mappings and lists by dotted name, optimisers left out."""
-    name = ".".join(place)
-    if isinstance(value, Tensor) and place:
+    if isinstance(value, Declared | Odd) and place:
+        name = ".".join(place)
         if name in found:
-            raise CheckpointError(f"the file holds two tensors that are called {name}; rename one of them")
+            raise CheckpointError(
+                f"the file holds two tensors that are called {printable(name, 100)}; rename one of them"
+            )
         found[name] = value
-    if not isinstance(value, Mapping | list | tuple) or len(place) > _DEEPEST or id(value) in seen:
+    if not isinstance(value, dict | list | tuple | Stub) or len(place) > _DEEPEST or id(value) in seen:
         return
     seen.add(id(value))
-    for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-        if isinstance(key, int) and abs(key) < 10**9:
+    if isinstance(value, Stub):
+        value = _module(value)
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if type(key) is int and abs(key) < 10**9:
             key = str(key)
         if not isinstance(key, str):
             continue
-        if isinstance(item, Tensor) or not any(word in key.lower() for word in ("optim", "sched")):
+        if isinstance(item, Declared | Odd) or not any(word in key.lower() for word in ("optim", "sched")):
             _gather(item, (*place, key), found, seen)
 
 
-def _is_plain(value: Tensor) -> bool:
-    whole = value.layout == torch.strided and not (value.is_quantized or value.is_meta or value.is_nested)
-    return whole and type(value) in (Tensor, nn.Parameter, nn.Buffer)
+def _module(stub: Stub) -> dict[Any, Any]:
+    """What an object holds: of an `nn.Module` what its state dict would, else items and attributes."""
+    state = stub.state if isinstance(stub.state, dict) else {}
+    parts = [state.get(name) for name in ("_parameters", "_buffers", "_modules")]
+    if not all(isinstance(part, dict) for part in parts):
+        return {**state, **stub.items}
+    parameters, buffers, modules = parts
+    passing = state.get("_non_persistent_buffers_set")
+    passing = passing if isinstance(passing, list) else []
+    kept = {name: value for name, value in buffers.items() if name not in passing}  # type: ignore[union-attr]
+    return {**parameters, **kept, **modules}  # type: ignore[dict-item]
 
 
 def _outline(content: Any) -> str:
-    if isinstance(content, Mapping):
-        return "a mapping with the keys " + ", ".join(map(repr, list(content)[:_SHOWN]))
-    return f"a {type(content).__name__}"
+    if isinstance(content, dict):
+        keys = ", ".join(printable(repr(key)[:60]) for key in list(content)[:_SHOWN])
+        return f"a mapping with the keys {keys}" if keys else "an empty mapping"
+    return f"an object of {content.kind}" if isinstance(content, Stub) else f"a {type(content).__name__}"

@@ -6,86 +6,40 @@ from typing import Any
 
 import click
 
+from landscape.cli.measuring import option
 from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, protocol_options
 from landscape.results.kinds import KINDS
 
 
 @click.command("compare")
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--predictions",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Test images for the predictions; 0 takes all.",
-)
-@click.option(
-    "--maps",
-    type=click.IntRange(min=1),
-    default=256,
-    help="Test images for the feature maps.",
-)
-@click.option(
-    "--spectrum-batch",
-    type=click.IntRange(min=1),
-    default=128,
-    help="Samples a mini-batch of the Hessian spectrum.",
-)
-@click.option(
-    "--spectrum-batches",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Mini-batches of the spectrum; 0 takes all that --samples give.",
-)
-@click.option(
-    "--span",
-    type=float,
-    default=0.5,
-    help="Half the side of the surface, in filter norms.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(min=3),
-    default=21,
-    help="Points a side of the surface, odd.",
-)
-@click.option(
-    "--directions",
-    type=click.IntRange(min=2),
-    default=10,
-    help="Random directions that the flatness is measured along.",
-)
-@click.option(
-    "--draws",
-    type=click.IntRange(min=2),
-    default=4,
-    help="Passes under fresh dropout masks for the feature maps' model variance.",
-)
-@click.option(
-    "--with",
-    "kinds",
+@option("--predictions", "Test images for the predictions; 0 takes all.", 0, least=0)
+@option("--maps", "Test images for the feature maps.", 256, least=1)
+@option("--spectrum-batch", "Samples per mini-batch of the Hessian spectrum.", 128, least=1)
+@option("--spectrum-batches", "Mini-batches of the spectrum; 0 takes all that --samples give.", 0, least=0)
+@option("--span", "Half the side of the surface, in filter norms.", 0.5)
+@option("--steps", "Points per side of the surface, odd.", 21, least=3)
+@option("--directions", "Random directions that the flatness is measured along.", 10, least=2)
+@option("--draws", "Passes under fresh dropout masks for the feature maps' model variance.", 4, least=2)
+@option(
+    "--with kinds",
+    "Measure this kind of result, too, such as lesion or trace; may be repeated.",
+    choices=[name for name, kind in KINDS.items() if not kind.needs],
     metavar="KIND",
     multiple=True,
-    type=click.Choice([name for name, kind in KINDS.items() if not kind.needs]),
-    help="Measure this kind of result, too, such as lesion or trace; may be repeated.",
 )
-@click.option(
+@option(
     "--conditions",
-    is_flag=True,
-    help="Measure spectrum and flatness under other conditions, too, for `landscape verdicts --conditions`.",
+    "Measure spectrum and flatness under other conditions, too, for `landscape verdicts --conditions`.",
+    False,
 )
-@click.option(
-    "--what-if",
-    "surgeries",
+@option(
+    "--what-if surgeries",
+    "Also each network with inserted smoothing, weights untouched, as in blur or relu6@layer3.",
     metavar="SPEC",
     multiple=True,
-    help="Also each network with inserted smoothing, weights untouched, as in blur or relu6@layer3.",
 )
-@click.option(
-    "--out",
-    metavar="DIR",
-    default="landscape-out/comparison",
-    help="Folder of datasets, figures and page.",
-)
+@option("--out", "Folder of datasets, figures and page.", "landscape-out/comparison", metavar="DIR")
 @protocol_options(samples=1000, dropout="fixed", split="train")
 def command(
     request: Request,
@@ -119,12 +73,7 @@ def command(
 
 
 @click.command("demo")
-@click.option(
-    "--out",
-    metavar="DIR",
-    default="landscape-out/demo",
-    help="Folder of datasets, figures and page.",
-)
+@option("--out", "Folder of datasets, figures and page.", "landscape-out/demo", metavar="DIR")
 @SEED
 @DEVICE
 @JSON

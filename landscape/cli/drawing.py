@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from landscape.cli.measuring import option
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -21,29 +23,25 @@ _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
 
 @click.command("plot")
 @click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--figure", "only", metavar="NAME", multiple=True, help="Draw this figure alone; may be repeated."
-)
-@click.option(
+@option("--figure only", "Draw this figure alone; may be repeated.", metavar="NAME", multiple=True)
+@option(
     "--quantity",
+    "What to draw of surfaces: nll, l2, total, accuracy, ece or convexity.",
+    "nll",
     metavar="NAME",
-    default="nll",
-    help="What to draw of surfaces: nll, l2, total, accuracy, ece or convexity.",
 )
-@click.option(
-    "--preset", type=click.Choice(["icml", "neurips", "cvpr"]), help="Widths of a venue  [default: icml]."
-)
-@click.option(
+@option("--preset", "Widths of a venue  [default: icml].", choices=("icml", "neurips", "cvpr"))
+@option(
     "--columns",
+    "Width of the figures in columns  [default: each figure's own, or 2 with --preset].",
     type=click.IntRange(1, 2),
-    help="Width of the figures in columns  [default: each figure's own, or 2 with --preset].",
 )
-@click.option(
+@option(
     "--each-seed",
-    is_flag=True,
-    help="Draw networks that differ by their seed alone (gap-seed0, gap-seed1) apart, not as one.",
+    "Draw networks that differ by their seed alone (gap-seed0, gap-seed1) apart, not as one.",
+    False,
 )
-@click.option("--out", metavar="DIR", default="landscape-out/figures", help="Folder of the figures.")
+@option("--out", "Folder of the figures.", "landscape-out/figures", metavar="DIR")
 def plot(
     places: tuple[str, ...],
     only: tuple[str, ...],
@@ -60,7 +58,7 @@ def plot(
     (.h5) and tables published by Park & Kim (.csv) are drawn as they are. RESULT may also be a folder that
     `landscape compare` wrote, a folder of results, or a bundle (.zip).
 
-    Seeds of one network, told by their names and configurations, are drawn as one, with its spread over them.
+    Networks of one configuration that differ by their seed are drawn as one, with its spread over them.
     """
     from landscape import figures
     from landscape.cli.reading import read
@@ -99,19 +97,12 @@ def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
 @click.command("paper")
 @click.argument("panel", required=False)
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
-@click.option(
-    "--preset",
-    type=click.Choice(["icml", "neurips", "cvpr"]),
-    default="icml",
-    help="Widths of a venue.",
+@option("--preset", "Widths of a venue.", "icml", choices=("icml", "neurips", "cvpr"))
+@option(
+    "--columns", "Width of the figures in columns  [default: that of each panel].", type=click.IntRange(1, 2)
 )
-@click.option(
-    "--columns",
-    type=click.IntRange(1, 2),
-    help="Width of the figures in columns  [default: that of each panel].",
-)
-@click.option("--mix", is_flag=True, help="Merge seeds of different protocols, too.")
-@click.option("--out", metavar="DIR", default="landscape-out/paper", help="Folder of the figures.")
+@option("--mix", "Merge seeds of different protocols, too.", False)
+@option("--out", "Folder of the figures.", "landscape-out/paper", metavar="DIR")
 def paper(
     panel: str | None, places: tuple[str, ...], preset: str, columns: int | None, mix: bool, out: str
 ) -> None:

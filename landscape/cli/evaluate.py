@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import Part, Summary, measure, table, with_options
+from landscape.cli.measuring import Part, Summary, measure, option, table, with_options
 from landscape.cli.options import CHECKPOINT, OUT, Numbers, Request, protocol_options, result_path
 
 if TYPE_CHECKING:
@@ -18,56 +18,36 @@ if TYPE_CHECKING:
     from landscape.objective import Objective
 
 _OPTIONS = (
-    click.option("--bins", type=click.IntRange(min=1), default=10, help="Bins of the ECE."),
-    click.option(
-        "--ensemble",
-        "passes",
-        type=click.IntRange(min=2),
+    option("--bins", "Bins of the ECE.", 10, least=1),
+    option(
+        "--ensemble passes",
+        "Also the mean of 1 … N predictions under fresh dropout masks.",
+        least=2,
         metavar="N",
-        help="Also the mean of 1 … N predictions under fresh dropout masks.",
     ),
-    click.option(
-        "--with",
-        "members",
+    option(
+        "--with members",
+        "Also a deep ensemble with this network; may be repeated.",
         multiple=True,
         metavar="CKPT",
         type=click.Path(),
-        help="Also a deep ensemble with this network; may be repeated.",
     ),
-    click.option(
-        "--orders",
-        type=click.IntRange(min=1),
-        default=1,
-        help="Orders of the members that ensemble curves are averaged over.",
+    option("--orders", "Orders of the members that ensemble curves are averaged over.", 1, least=1),
+    option(
+        "--corruptions folder", "Also CIFAR-10-C or -100-C, as published.", metavar="DIR", type=click.Path()
     ),
-    click.option(
-        "--corruptions",
-        "folder",
-        metavar="DIR",
-        type=click.Path(),
-        help="Also CIFAR-10-C or -100-C, as published.",
-    ),
-    click.option("--corrupt", is_flag=True, help="Also the same fifteen corruptions, made here."),
-    click.option(
-        "--corruption", "names", multiple=True, metavar="NAME", help="Only this one; may be repeated."
-    ),
-    click.option(
+    option("--corrupt", "Also the same fifteen corruptions, made here.", False),
+    option("--corruption names", "Only this one; may be repeated.", multiple=True, metavar="NAME"),
+    option(
         "--reference",
+        "Robustness of a baseline, such as AlexNet: gives mCE, mCNLL and mCECE relative to it.",
         metavar="RESULT",
         type=click.Path(),
-        help="Robustness of a baseline, such as AlexNet: gives mCE, mCNLL and mCECE relative to it.",
     ),
-    click.option(
-        "--consistency", "sequences", metavar="DIR", type=click.Path(), help="Also CIFAR-10-P, as published."
-    ),
-    click.option("--attack", is_flag=True, help="Also accuracy under FGSM and PGD."),
-    click.option(
-        "--epsilons",
-        type=Numbers(),
-        default="1,2,4,8",
-        help="Largest change of a pixel by an attack, in 1/255.",
-    ),
-    click.option("--attack-steps", type=click.IntRange(min=1), default=10, help="Steps of PGD."),
+    option("--consistency sequences", "Also CIFAR-10-P, as published.", metavar="DIR", type=click.Path()),
+    option("--attack", "Also accuracy under FGSM and PGD.", False),
+    option("--epsilons", "Largest change of a pixel by an attack, in 1/255.", "1,2,4,8", type=Numbers()),
+    option("--attack-steps", "Steps of PGD.", 10, least=1),
 )
 
 

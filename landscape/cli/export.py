@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.measuring import option
 from landscape.cli.options import JSON, QUIET
 
 if TYPE_CHECKING:
@@ -16,28 +17,21 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.argument("sources", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--to",
-    "target",
+@option(
+    "--to target",
+    "What to write; its suffix is the format: .csv, .npz, .h5 (loss-landscape), .vtk, .obj, .ply, .stl, "
+    ".zarr to import, or .zip for all results of a folder in one file.",
     metavar="FILE",
     required=True,
     type=click.Path(path_type=Path),
-    help="What to write; its suffix is the format: .csv, .npz, .h5 (loss-landscape), .vtk, .obj, .ply, .stl, "
-    ".zarr to import, or .zip for all results of a folder in one file.",
 )
-@click.option(
-    "--quantity",
-    default="nll",
-    help="Height of a mesh: nll, accuracy, l2, total, or another variable of the surface.",
+@option(
+    "--quantity", "Height of a mesh: nll, accuracy, l2, total, or another variable of the surface.", "nll"
 )
-@click.option("--log", is_flag=True, help="Logarithmic height of a mesh.")
-@click.option(
-    "--clip", type=float, metavar="Z", help="Cut higher values of a mesh to Z; nothing is cut otherwise."
-)
-@click.option("--repeat", type=click.IntRange(min=0), metavar="I", help="Which of several direction pairs.")
-@click.option(
-    "--slim", is_flag=True, help="In a .zip, leave out what no figure reads: directions, every probability."
-)
+@option("--log", "Logarithmic height of a mesh.", False)
+@option("--clip", "Cut higher values of a mesh to Z; nothing is cut otherwise.", type=float, metavar="Z")
+@option("--repeat", "Which of several direction pairs.", least=0, metavar="I")
+@option("--slim", "In a .zip, leave out what no figure reads: directions, every probability.", False)
 @JSON
 @QUIET
 @click.pass_context

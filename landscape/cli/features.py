@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import Part, Summary, measure, table, with_options
+from landscape.cli.measuring import Part, Summary, measure, option, table, with_options
 from landscape.cli.options import CHECKPOINT, OUT, Request, Whole, protocol_options, result_path
 
 if TYPE_CHECKING:
@@ -17,47 +17,36 @@ if TYPE_CHECKING:
     from landscape.objective import Objective
 
 _OPTIONS = (
-    click.option(
+    option(
         "--layers",
+        "Layers to look at, as in 'layer1.*,conv1'; found by themselves when left out.",
         metavar="PATTERN",
-        help="Layers to look at, as in 'layer1.*,conv1'; found by themselves when left out.",
     ),
-    click.option(
+    option(
         "--draws",
-        type=click.IntRange(min=1),
-        default=1,
-        help="Passes under fresh dropout masks: more than one also gives the model's variance.",
+        "Passes under fresh dropout masks: more than one also gives the model's variance.",
+        1,
+        least=1,
     ),
-    click.option(
-        "--aliasing", is_flag=True, help="Also the power above the new Nyquist frequency where maps shrink."
+    option("--aliasing", "Also the power above the new Nyquist frequency where maps shrink.", False),
+    option("--covariance", "Also how alike neighbouring points of maps are.", False),
+    option("--pictures", "Also the maps of these images, to look at.", type=Whole(), metavar="I,J,…"),
+    option("--channels", "Channels of the pictures.", "0", type=Whole()),
+    option(
+        "--noise", "Also accuracy against the frequency of noise in the images.", choices=("gaussian", "sign")
     ),
-    click.option("--covariance", is_flag=True, help="Also how alike neighbouring points of maps are."),
-    click.option(
-        "--pictures", type=Whole(), metavar="I,J,…", help="Also the maps of these images, to look at."
+    option(
+        "--noise-strength", "Standard deviation of the noise before it is masked, for images in 0 … 1.", 0.175
     ),
-    click.option("--channels", type=Whole(), default="0", help="Channels of the pictures."),
-    click.option(
-        "--noise",
-        type=click.Choice(["gaussian", "sign"]),
-        help="Also accuracy against the frequency of noise in the images.",
-    ),
-    click.option(
-        "--noise-strength",
-        type=float,
-        default=0.175,
-        help="Standard deviation of the noise before it is masked, for images in 0 … 1.",
-    ),
-    click.option("--noise-width", type=float, default=0.1, help="Width of the rings of noise, in π."),
-    click.option(
+    option("--noise-width", "Width of the rings of noise, in π.", 0.1),
+    option(
         "--equal-power",
-        is_flag=True,
-        help="Noise of the same power in every ring; the papers' holds more the higher the frequency.",
+        "Noise of the same power in every ring; the papers' holds more the higher the frequency.",
+        False,
     ),
-    click.option("--similarity", is_flag=True, help="Also CKA between the layers."),
-    click.option(
-        "--with", "other", metavar="CKPT", type=click.Path(), help="CKA with the layers of this network."
-    ),
-    click.option("--lesion", is_flag=True, help="Also accuracy with one block removed at a time."),
+    option("--similarity", "Also CKA between the layers.", False),
+    option("--with other", "CKA with the layers of this network.", metavar="CKPT", type=click.Path()),
+    option("--lesion", "Also accuracy with one block removed at a time.", False),
 )
 
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import Part, Summary, measure, with_options
-from landscape.cli.options import CHECKPOINT, OUT, Numbers, Request, protocol_options, result_path
+from landscape.cli.measuring import Part, Summary, measure, option, with_options
+from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
+from landscape.results.kinds import KINDS, Kind, Option
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from landscape.results.kinds import Kind, Option
 
 
 def command(kind: Kind) -> click.Command:
@@ -24,7 +23,7 @@ def command(kind: Kind) -> click.Command:
 
     @click.command(kind.name, help=kind.summary)
     @CHECKPOINT
-    @with_options([_option(option) for option in kind.options])
+    @with_options([_option(record) for record in kind.options])
     @OUT
     @protocol_options(samples=kind.samples, dropout=kind.dropout or "off", split=kind.split)
     def run(request: Request, checkpoint: str, out: str | None, **options: Any) -> None:
@@ -36,29 +35,19 @@ def command(kind: Kind) -> click.Command:
     return run
 
 
-def _option(option: Option) -> Any:
-    flag, default, least = f"--{option.name.replace('_', '-')}", option.default, option.least
-    if default is False:
-        return click.option(flag, is_flag=True, help=option.help)
-    kind: Any = click.Choice(option.choices) if option.choices else type(default)
-    if isinstance(default, tuple):
-        kind, default = Numbers(), ",".join(map(str, default))
-    elif least is not None:
-        kind = click.IntRange(int(least)) if isinstance(default, int) else click.FloatRange(least)
-    return click.option(flag, option.name, type=kind, default=default, help=option.help)
+def _option(record: Option) -> Any:
+    names = f"--{record.name.replace('_', '-')} {record.name}"
+    return option(names, record.help, record.default, least=record.least, choices=record.choices)
 
 
 def summary(dataset: xr.Dataset) -> Summary:
-    """Every single number of a result, with its standard error where it has one."""
+    """What the record of the kind reads from a result, with standard errors where they are known."""
     values: dict[str, Any] = {}
     lines = []
-    for name in map(str, dataset.data_vars):
-        if dataset[name].ndim or name.endswith("_standard_error") or dataset[name].dtype.kind not in "iuf":
-            continue
-        value, error = float(dataset[name]), dataset.get(f"{name}_standard_error")
-        values[name] = value if error is None else {"value": value, "standard_error": float(error)}
-        unit = dataset[name].attrs.get("units", "")
-        spread = "" if error is None else f" ± {float(error):.2g}"
-        label = dataset[name].attrs.get("long_name", name)
-        lines.append(f"{label}  {value:.6g}{spread}{f' {unit}' if unit not in ('', '1') else ''}")
+    for reading in KINDS[dataset.attrs["kind"]].readings:
+        found = reading.read(dataset)
+        if found is not None:
+            values[reading.key] = {"value": found.value, "standard_error": found.error}
+            spread = f" ± {found.error:.2g}" if found.known else ""
+            lines.append(f"{reading.name}  {found.value:.6g}{spread} {reading.unit}".rstrip())
     return values, lines

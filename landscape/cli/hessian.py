@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import Part, measure, with_options
+from landscape.cli.measuring import Part, measure, option, with_options
 from landscape.cli.options import CHECKPOINT, OUT, Bytes, Request, protocol_options, result_path
 
 if TYPE_CHECKING:
@@ -13,87 +13,68 @@ if TYPE_CHECKING:
     from landscape.network import Network
     from landscape.objective import Objective
 
-_COUNT = click.IntRange(min=1)
 _OPTIONS = (
-    click.option("--top-k", type=_COUNT, default=5, help="Eigenvalues over all samples."),
-    click.option(
-        "--which",
-        type=click.Choice(["largest", "smallest", "magnitude"]),
-        default="largest",
-        help="Which end of the spectrum.",
-    ),
-    click.option(
+    option("--top-k", "Eigenvalues over all samples.", 5, least=1),
+    option("--which", "Which end of the spectrum.", "largest", choices=("largest", "smallest", "magnitude")),
+    option(
         "--method",
-        type=click.Choice(["lanczos", "power", "pyhessian"]),
-        default="lanczos",
-        help="Lanczos; block power iteration, as in the papers; or the PyHessian package as a cross-check "
+        "Lanczos; block power iteration, as in the papers; or the PyHessian package as a cross-check "
         "(both find largest magnitudes).",
+        "lanczos",
+        choices=("lanczos", "power", "pyhessian"),
     ),
-    click.option(
-        "--operator",
-        "kind",
-        type=click.Choice(["hessian", "ggn"]),
-        default="hessian",
-        help="Hessian, or generalised Gauss–Newton matrix.",
+    option(
+        "--operator kind",
+        "Hessian, or generalised Gauss–Newton matrix.",
+        "hessian",
+        choices=("hessian", "ggn"),
     ),
-    click.option(
+    option(
         "--coordinates",
-        type=click.Choice(["raw", "filter", "layer"]),
-        default="raw",
-        help="Raw weights, or weights in units of their filter's or layer's norm.",
+        "Raw weights, or weights in units of their filter's or layer's norm.",
+        "raw",
+        choices=("raw", "filter", "layer"),
     ),
-    click.option(
+    option(
         "--loss",
-        type=click.Choice(["cross_entropy", "squared_error", "nll", "mse"]),
-        default="cross_entropy",
-        help="Loss of each sample; nll and mse are short for them.",
+        "Loss of each sample; nll and mse are short for them.",
+        "cross_entropy",
+        choices=("cross_entropy", "squared_error", "nll", "mse"),
     ),
-    click.option(
+    option(
         "--tolerance",
+        "Largest residual, as a share of |λ|  [default: 0.001, of mini-batches and layers 0.01].",
         type=float,
-        help="Largest residual, as a share of |λ|  [default: 0.001, of mini-batches and layers 0.01].",
     ),
-    click.option(
-        "--max-products", type=click.IntRange(min=0), default=0, help="Products allowed; 0 chooses."
-    ),
-    click.option(
+    option("--max-products", "Hessian–vector products allowed; 0 chooses.", 0, least=0),
+    option(
         "--confirm",
-        type=click.IntRange(min=0),
-        help="Products that may look for eigenvalues passed over; by default a tenth of those of the search, "
+        "Products that may look for eigenvalues passed over; by default a tenth of those of the search, "
         "up to four tenths at a --tolerance of 0.01.",
+        least=0,
     ),
-    click.option("--vectors", is_flag=True, help="Save the eigenvectors too."),
-    click.option(
-        "--trace", "trace_probes", type=click.IntRange(min=2), metavar="PROBES", help="Also the trace."
-    ),
-    click.option(
+    option("--vectors", "Save the eigenvectors too.", False),
+    option("--trace trace_probes", "Also the trace.", least=2, metavar="PROBES"),
+    option(
         "--estimator",
-        type=click.Choice(["hutchinson", "xtrace"]),
-        default="hutchinson",
-        help="Estimator of the trace; Hutchinson's also gives it by layer.",
+        "Estimator of the trace; Hutchinson's also gives it by layer.",
+        "hutchinson",
+        choices=("hutchinson", "xtrace"),
     ),
-    click.option(
-        "--density", "density_probes", type=_COUNT, metavar="PROBES", help="Also the spectral density."
-    ),
-    click.option("--density-steps", type=_COUNT, default=60, help="Products a probe."),
-    click.option("--layers", is_flag=True, help="Also top eigenvalue and trace of every layer."),
-    click.option("--spectrum", is_flag=True, help="Also the top eigenvalues of every mini-batch."),
-    click.option(
-        "--protocol",
-        "preset",
-        type=click.Choice(["p1", "p2"]),
-        help="A paper's spectrum on training images: p1 greatest of 128, NLL; p2 top 5 of 16, NLL + L2, "
+    option("--density density_probes", "Also the spectral density.", least=1, metavar="PROBES"),
+    option("--density-steps", "Hessian–vector products per probe.", 60, least=1),
+    option("--layers", "Also top eigenvalue and trace of every layer.", False),
+    option("--spectrum", "Also the top eigenvalues of every mini-batch.", False),
+    option(
+        "--protocol preset",
+        "A paper's spectrum on training images: p1 greatest of 128, NLL; p2 top 5 of 16, NLL + L2, "
         "augmented.",
+        choices=("p1", "p2"),
     ),
-    click.option("--spectrum-batch", type=_COUNT, default=128, help="Samples a mini-batch."),
-    click.option("--spectrum-k", type=_COUNT, default=1, help="Eigenvalues a mini-batch."),
-    click.option(
-        "--spectrum-batches",
-        type=click.IntRange(min=0),
-        default=0,
-        help="Mini-batches; 0 takes all the samples give.",
-    ),
-    click.option("--max-memory", type=Bytes(), help="Memory allowed beyond the network's own, as in 4GB."),
+    option("--spectrum-batch", "Samples per mini-batch.", 128, least=1),
+    option("--spectrum-k", "Eigenvalues per mini-batch.", 1, least=1),
+    option("--spectrum-batches", "Mini-batches; 0 takes all the samples give.", 0, least=0),
+    option("--max-memory", "Memory allowed beyond the network's own, as in 4GB.", type=Bytes()),
 )
 
 

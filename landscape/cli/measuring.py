@@ -156,6 +156,40 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def option(
+    names: str,
+    help: str,
+    default: Any = None,
+    *,
+    least: float | None = None,
+    choices: Sequence[str] = (),
+    **more,
+) -> Callable:
+    """Decorator: an option of a command, of the type that its default has.
+
+    Args:
+        names: The flag, and behind a space another name for its value.
+        help: One full sentence.
+        default: `False` makes a flag, and a tuple takes numbers with commas between them.
+        least: Smallest number allowed; of options without a default, a whole number.
+        choices: Words to choose from.
+        **more: As `click.option` takes them.
+    """
+    flags, kind = names.split(), more.pop("type", None)
+    if default is False:
+        return click.option(*flags, is_flag=True, help=help, **more)
+    if isinstance(default, tuple):
+        from landscape.cli.options import Numbers
+
+        kind, default = Numbers(), ",".join(map(str, default))
+    elif choices:
+        kind = click.Choice(choices)
+    elif least is not None:
+        real = isinstance(default, float)
+        kind = click.FloatRange(least) if real else click.IntRange(int(least))
+    return click.option(*flags, type=kind, default=default, help=help, **more)
+
+
 def with_options(options: Sequence[Callable]) -> Callable:
     """Decorator: several options, in the order of the help."""
 

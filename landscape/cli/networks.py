@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from landscape.cli.measuring import option
 from landscape.cli.options import CHECKPOINT, DATA, DEVICE, JSON, MODEL, QUIET, SAMPLE_SEED, SEED
 from landscape.work import bar, silent
 
@@ -47,42 +48,27 @@ def info(checkpoint: str, model: str | None, as_json: bool) -> None:
 
 
 @click.command("train")
-@click.option(
-    "--model", required=True, metavar="SPEC", help="Zoo name, such as cifar-resnet20:blur,dropout=0.2."
-)
+@option("--model", "Zoo name, such as cifar-resnet20:blur,dropout=0.2.", required=True, metavar="SPEC")
 @DATA
-@click.option(
-    "--samples", type=click.IntRange(min=0), default=0, help="Train on the first N images only; 0 takes all."
-)
+@option("--samples", "Train on the first N images only; 0 takes all.", 0, least=0)
 @SAMPLE_SEED
-@click.option("--epochs", type=click.IntRange(min=1), default=15, help="Passes over the data.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, help="Images a step.")
-@click.option("--learning-rate", type=float, default=0.1, help="Peak of the schedule.")
-@click.option("--momentum", type=float, default=0.9, help="Momentum of SGD.")
-@click.option("--weight-decay", type=float, default=5e-4, help="Weight decay of SGD.")
-@click.option(
-    "--schedule",
-    type=click.Choice(["one-cycle", "step"]),
-    default="one-cycle",
-    help="Schedule of the learning rate.",
-)
-@click.option("--augment/--no-augment", default=True, help="Random crop and flip.")
-@click.option(
+@option("--epochs", "Passes over the data.", 15, least=1)
+@option("--batch-size", "Images a step.", 128, least=1)
+@option("--learning-rate", "Peak of the schedule.", 0.1)
+@option("--momentum", "Momentum of SGD.", 0.9)
+@option("--weight-decay", "Weight decay of SGD.", 5e-4)
+@option("--schedule", "Schedule of the learning rate.", "one-cycle", choices=("one-cycle", "step"))
+@option("--augment/--no-augment", "Random crop and flip.", True)
+@option(
     "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    default="float32",
-    help="Arithmetic of the passes; the weights stay float32.",
+    "Arithmetic of the passes; the weights stay float32.",
+    "float32",
+    choices=("float32", "bfloat16"),
 )
 @SEED
 @DEVICE
-@click.option(
-    "--keep-every",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Also keep a checkpoint every N epochs.",
-)
-@click.option("--out", required=True, metavar="FILE.safetensors", help="The checkpoint to write.")
+@option("--keep-every", "Also keep a checkpoint every N epochs.", 0, least=0, metavar="N")
+@option("--out", "The checkpoint to write.", required=True, metavar="FILE.safetensors")
 @JSON
 @QUIET
 def train(
@@ -149,7 +135,7 @@ def train(
 @click.command("data")
 @click.argument("name", type=click.Choice(["cifar10", "cifar100"]))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--url", help="Fetch the same archive from another place; its checksum is still verified.")
+@option("--url", "Fetch the same archive from another place; its checksum is still verified.")
 @QUIET
 def data(name: str, folder: Path, url: str | None, quiet: bool) -> None:
     """Fetch an official data set into DIR, with its checksum; a download that broke off is resumed."""

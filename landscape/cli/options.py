@@ -119,15 +119,15 @@ def stated(name: str, *, usual: str = "", **changes: Any) -> Callable:
     field = fields_of()[name]
     said = field.metadata
     kind = _GRAMMARS.get(name)
-    if said["choices"]:
+    if "choices" in said:
         kind = click.Choice(said["choices"])
-    elif said["least"] is not None and not isinstance(field.default, float):
-        kind = click.IntRange(said["least"], said["most"])
-    shown = said["shown"] and field.default is not None
+    elif "least" in said and not isinstance(field.default, float):
+        kind = click.IntRange(said["least"], said.get("most"))
+    shown = not said.get("hidden") and field.default is not None
     about = f"{said['help']} [{usual}]" if usual else said["help"]
-    given = {"type": kind, "default": field.default, "show_default": shown, "help": about}
-    flag = said["option"] or name.replace("_", "-")
-    return click.option(f"--{flag}", name, metavar=said["metavar"], **(given | changes))
+    given: dict[str, Any] = {"type": kind, "default": field.default, "show_default": shown, "help": about}
+    flag = said.get("option", name.replace("_", "-"))
+    return click.option(f"--{flag}", name, metavar=said.get("metavar"), **(given | changes))
 
 
 DATA, SAMPLE_SEED, SEED, DEVICE = map(stated, ("data", "sample_seed", "seed", "device"))

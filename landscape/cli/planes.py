@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from landscape.cli.measuring import Summary
+from landscape.cli.measuring import Summary, option
 
 if TYPE_CHECKING:
     import xarray as xr
 
-STEPS = click.option("--steps", type=click.IntRange(min=3), default=21, help="Points a side, odd.")
-TOLERANCE = click.option(
+STEPS = option("--steps", "Points per side, odd.", 21, least=3)
+TOLERANCE = option(
     "--tolerance",
-    type=float,
-    default=0.0,
-    help="Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
+    "Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
     "four times as wide to each side. 0 takes every sample.",
+    0.0,
 )
-CURVATURE = click.option(
+CURVATURE = option(
     "--curvature",
-    is_flag=True,
-    help="Also the largest and smallest Hessian eigenvalue of each point (many times the work).",
+    "Also the largest and smallest Hessian eigenvalue of each point (many times the work).",
+    False,
 )
-PARTIAL = click.option("--partial", is_flag=True, help="Write what a stopped run has, and compute nothing.")
+PARTIAL = option("--partial", "Write what a stopped run has, and compute nothing.", False)
 
 
 def summary(dataset: xr.Dataset) -> Summary:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from landscape.cli.measuring import option
 from landscape.cli.options import DEVICE, JSON, QUIET, Request
 from landscape.work import bar, silent
 
@@ -20,28 +21,20 @@ SAMPLES = 500
 
 
 @click.command("reproduce")
-@click.option(
+@option(
     "--size",
-    type=click.Choice(["small", "narrow", "few", "paper"]),
-    default="small",
-    help="The shipped family's nine ResNet-20s; three of half the width; two trained for 60 epochs on "
+    "The shipped family's nine ResNet-20s; three of half the width; two trained for 60 epochs on "
     "5,000 images; or ResNet-18 of full width as in the papers.",
+    "small",
+    choices=("small", "narrow", "few", "paper"),
 )
-@click.option(
-    "--data",
-    required=True,
-    metavar="SPEC",
-    help="All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).",
+@option(
+    "--data", "All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).", required=True, metavar="SPEC"
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=3, help="Seeds of each network.")
-@click.option("--only", multiple=True, metavar="NAME", help="Train this network alone; may be repeated.")
-@click.option("--forecast", is_flag=True, help="Say how long the training will take, and stop.")
-@click.option(
-    "--out",
-    metavar="DIR",
-    default="landscape-out/reproduction",
-    help="Folder of everything.",
-)
+@option("--seeds", "Seeds of each network.", 3, least=1)
+@option("--only", "Train this network alone; may be repeated.", multiple=True, metavar="NAME")
+@option("--forecast", "Say how long the training will take, and stop.", False)
+@option("--out", "Folder of everything.", "landscape-out/reproduction", metavar="DIR")
 @DEVICE
 @JSON
 @QUIET
@@ -98,14 +91,14 @@ def _along(
 ) -> None:
     """Paths of training and networks half-way, beside the others: `landscape verdicts OUT OUT/epochs`."""
     from landscape.analyses import compare
-    from landscape.analyses.epochs import kept, path
+    from landscape.analyses.trajectories import kept_checkpoints, saved_trajectory
 
     settings, half = request.settings(), []
     for run in wanted:
-        found = kept(out / "checkpoints", run.name)
+        found = kept_checkpoints(out / "checkpoints", run.name)
         if found:
             request.say(f"{run.name}: path of training")
-            path([request.network(each) for each in found], settings, out / "epochs")
+            saved_trajectory([request.network(each) for each in found], settings, out / "epochs")
             half.append(request.network(found[epochs // 2]))
     landscape = [each for each in every if each.label in ("spectrum", "flatness")]
     compare(half, landscape, out / "epochs", progress=request.progress, say=request.say)

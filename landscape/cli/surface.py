@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from landscape.cli import planes
-from landscape.cli.measuring import Part, Summary, measure, with_options
+from landscape.cli.measuring import Part, Summary, measure, option, with_options
 from landscape.cli.options import (
     BATCH_NORM,
     CHECKPOINT,
@@ -41,53 +41,47 @@ _PASSED_ON = (
 )
 """Options that the recipe takes as they are."""
 _OPTIONS = (
-    click.option(
+    option(
         "--span",
-        type=Span(),
-        help="Half the side, in units of the directions [1]; auto:10 goes to where the loss has risen "
+        "Half the side, in units of the directions [1]; auto:10 goes to where the loss has risen "
         "tenfold. With --through, the margin around the checkpoints [0.5].",
+        type=Span(),
     ),
     planes.STEPS,
-    click.option("--line", is_flag=True, help="One direction instead of two."),
-    click.option(
+    option("--line", "One direction instead of two.", False),
+    option(
         "--norm",
-        type=click.Choice(["filter", "layer", "weight", "none", "paper"]),
-        default="filter",
-        help="Norm of random directions: Li et al. (filter), or as in Park & Kim's code (paper).",
+        "Norm of random directions: Li et al. (filter), or as in Park & Kim's code (paper).",
+        "filter",
+        choices=("filter", "layer", "weight", "none", "paper"),
     ),
-    click.option("--orthogonal", is_flag=True, help="Make the second direction orthogonal to the first."),
-    click.option("--include-1d", is_flag=True, help="Move biases and BatchNorm too."),
-    click.option(
+    option("--orthogonal", "Make the second direction orthogonal to the first.", False),
+    option("--include-1d", "Move biases and BatchNorm too.", False),
+    option(
         "--directions-from",
+        "Directions of a saved surface, the eigenvectors of a saved result, or loss-landscape's HDF5.",
         metavar="FILE",
         type=click.Path(),
-        help="Directions of a saved surface, the eigenvectors of a saved result, or loss-landscape's HDF5.",
     ),
-    click.option(
+    option(
         "--through",
+        "Another checkpoint: the line through both, or with two the plane through all three.",
         metavar="CKPT",
         multiple=True,
         type=click.Path(),
-        help="Another checkpoint: the line through both, or with two the plane through all three.",
     ),
-    click.option(
+    option(
         "--repeats",
-        type=click.IntRange(min=1),
-        default=1,
-        help="Draws of the directions; more than one also reports the flatness with intervals.",
+        "Pairs of random directions; more than one also reports the flatness with intervals.",
+        1,
+        least=1,
     ),
-    click.option(
-        "--masks",
-        type=click.IntRange(min=1),
-        default=1,
-        help="Draws of the dropout masks, all on the same directions.",
-    ),
-    click.option(
-        "--flatness",
-        "flatness_repeats",
-        type=click.IntRange(min=2),
+    option("--masks", "Dropout masks, one surface for each, all on the same directions.", 1, least=1),
+    option(
+        "--flatness flatness_repeats",
+        "Also loss rise, curvature and sharpness along K random directions, with intervals.",
+        least=2,
         metavar="K",
-        help="Also loss rise, curvature and sharpness along K random directions, with intervals.",
     ),
     planes.CURVATURE,
     planes.TOLERANCE,
@@ -174,7 +168,7 @@ def _of_repeats(request: Request, options: dict[str, Any]) -> int:
 def _along_many(request: Request, objective: Objective, repeats: int, norm: str) -> Part:
     """The flatness along random directions.
 
-    One along more directions that lies there already, all else being the same, is kept and told instead: it
+    One along more directions that lies there already, all else being the same, is kept and shown instead: it
     holds these directions, too.
     """
     options: dict[str, Any] = {"radii": _RADII, "repeats": repeats, "norm": norm, "rise": _RISE}
@@ -211,11 +205,7 @@ def _finer(objective: Objective, place: Path, options: dict[str, Any]) -> xr.Dat
 
 
 def _at_marks(
-    settings: Settings,
-    objective: Objective,
-    directions: Directions,
-    marks: Marks,
-    others: list[Network],
+    settings: Settings, objective: Objective, directions: Directions, marks: Marks, others: list[Network]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The loss at each checkpoint: as the surface has it, with this network's BatchNorm, and with its own."""
     from landscape.parameters import shifted

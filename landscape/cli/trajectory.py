@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from landscape.cli import planes
-from landscape.cli.measuring import Part, Summary, answer, beside, measured, with_options
+from landscape.cli.measuring import Part, Summary, answer, beside, measured, option, with_options
 from landscape.cli.options import BATCH_NORM, OUT, PRECISION, Request, protocol_options, result_path
 
 if TYPE_CHECKING:
@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
 @click.command("trajectory")
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--centred", is_flag=True, help="Components about the mean of the checkpoints, not the last one."
-)
-@click.option("--surface", is_flag=True, help="Also the loss on that plane, around all checkpoints.")
-@click.option(
+@option("--centred", "Components about the mean of the checkpoints, not the last one.", False)
+@option("--surface", "Also the loss on that plane, around all checkpoints.", False)
+@option(
     "--margin",
+    "Margin of the surface around the checkpoints, as a share of their extent.",
+    0.2,
     type=click.FloatRange(min=0),
-    default=0.2,
-    help="Margin of the surface around the checkpoints, as a share of their extent.",
 )
 @with_options((planes.STEPS, planes.TOLERANCE, BATCH_NORM, PRECISION, planes.PARTIAL))
 @OUT

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.measuring import option
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -19,19 +21,15 @@ if TYPE_CHECKING:
 
 @click.command("verdicts")
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
-@click.option("--mix", is_flag=True, help="Compare results of different protocols, too.")
-@click.option(
+@option("--mix", "Compare results of different protocols, too.", False)
+@option(
     "--conditions",
-    is_flag=True,
-    help="Say instead under which conditions the landscape changed, of what `compare --conditions` measured.",
+    "Say instead under which conditions the landscape changed, of what `compare --conditions` measured.",
+    False,
 )
-@click.option(
-    "--claims", is_flag=True, help="Say instead which claims of Park & Kim's papers these results bear out."
-)
-@click.option(
-    "--out", metavar="DIR", help="Also draw the chain of reasons, one figure a factor and an overview."
-)
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
+@option("--claims", "Say instead which claims of Park & Kim's papers these results bear out.", False)
+@option("--out", "Also draw the chain of reasons, one figure per factor and an overview.", metavar="DIR")
+@option("--json as_json", "Write one JSON object to stdout.", False)
 def command(
     places: tuple[str, ...], mix: bool, conditions: bool, claims: bool, out: str | None, as_json: bool
 ) -> None:
@@ -102,16 +100,7 @@ def _claims(results: Results, mix: bool) -> Answer:
             "source": each.claim.source,
             "quantity": each.claim.quantity,
             "networks": each.where,
-            "means": [each.change.baseline, each.change.variant],
-            "change": each.change.value,
-            "low": each.change.low,
-            "high": each.change.high,
-            "over": each.change.over,
-            "count": each.change.count,
-            "p_value": each.change.p_value,
-            "adjusted": each.adjusted,
-            "family": each.family,
-            "verdict": each.verdict,
+            **_judged(each),
         }
         for each in found
     ]
@@ -134,23 +123,24 @@ def draw(found: Sequence[Verdict], results: Results, folder: Path) -> None:
 
 def record(verdict: Any) -> dict[str, Any]:
     """A verdict as JSON can hold it."""
-    change = verdict.change
     return {
         "factor": verdict.pair.factor,
         "baseline": list(verdict.pair.baseline),
         "variant": list(verdict.pair.variant),
         "quantity": verdict.quantity.name,
         "unit": verdict.quantity.unit,
+        **_judged(verdict),
+        "needed": verdict.change.needed,
+        "sentence": verdict.sentence,
+    }
+
+
+def _judged(verdict: Any) -> dict[str, Any]:
+    """The change behind a verdict or a finding, and how it was judged."""
+    change = verdict.change
+    return {
         "means": [change.baseline, change.variant],
         "change": change.value,
-        "low": change.low,
-        "high": change.high,
-        "over": change.over,
-        "count": change.count,
-        "needed": change.needed,
-        "p_value": change.p_value,
-        "adjusted": verdict.adjusted,
-        "family": verdict.family,
-        "verdict": verdict.verdict,
-        "sentence": verdict.sentence,
+        **{name: getattr(change, name) for name in ("low", "high", "over", "count", "p_value")},
+        **{name: getattr(verdict, name) for name in ("adjusted", "family", "verdict")},
     }

@@ -261,6 +261,7 @@ _OWN: tuple[Reading, ...] = (
         meaning="Δ log amplitude of the last block at its highest frequency",
     ),
     Reading("smoothing ratio", "smoothing_ratio", "features", smoothing_ratio, tabled=()),
+    *(reading for kind in KINDS.values() for reading in kind.readings),
 )  # fmt: skip
 
 READINGS = (*_OWN, *(reading for kind in KINDS.values() for reading in kind.readings))

@@ -141,29 +141,23 @@ def _multi_margin_loss(
     p: int = 1,
     margin: float = 1.0,
     weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
+    *names: Any,
+    **reduction: Any,
 ) -> Tensor:
     def formula(x: Tensor) -> Tensor:
         rows, classes = torch.atleast_2d(x), target.reshape(-1, 1)
         short = F.relu(margin - rows.gather(1, classes) + rows) ** p
         short = short.scatter(1, classes, 0.0)
         each = (short if weight is None else weight[classes] * short).mean(1)
-        return _reduced(each.reshape(x.shape[:-1]), size_average, reduce, reduction)
+        return _reduced(each.reshape(x.shape[:-1]), *names, **reduction)
 
-    options: dict[str, Any] = {"p": p, "margin": margin, "weight": weight, "reduction": reduction}
-    options |= {"size_average": size_average, "reduce": reduce}
-    return _Rewritten.apply(lambda x: F.multi_margin_loss(x, target, **options), formula, input)
+    def values(x: Tensor) -> Tensor:
+        return F.multi_margin_loss(x, target, p, margin, weight, *names, **reduction)
+
+    return _Rewritten.apply(values, formula, input)
 
 
-def _multilabel_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+def _multilabel_margin_loss(input: Tensor, target: Tensor, *names: Any, **reduction: Any) -> Tensor:
     def formula(x: Tensor) -> Tensor:
         rows, labels = torch.atleast_2d(x), torch.atleast_2d(target)
         listed = (labels >= 0).long().cumprod(1)  # labels end at the first negative one
@@ -171,13 +165,16 @@ def _multilabel_margin_loss(
         right = torch.zeros_like(labels).scatter_add(1, labels, listed) > 0
         short = F.relu(1 - rows.gather(1, labels)[:, :, None] + rows[:, None, :])
         each = (short * (listed[:, :, None] * ~right[:, None, :])).sum((1, 2)) / rows.shape[1]
-        return _reduced(each.reshape(x.shape[:-1]), size_average, reduce, reduction)
+        return _reduced(each.reshape(x.shape[:-1]), *names, **reduction)
 
-    options: dict[str, Any] = {"size_average": size_average, "reduce": reduce, "reduction": reduction}
-    return _Rewritten.apply(lambda x: F.multilabel_margin_loss(x, target, **options), formula, input)
+    return _Rewritten.apply(
+        lambda x: F.multilabel_margin_loss(x, target, *names, **reduction), formula, input
+    )
 
 
-def _reduced(each: Tensor, size_average: bool | None, reduce: bool | None, reduction: str) -> Tensor:
+def _reduced(
+    each: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
     if size_average is not None or reduce is not None:  # the names before `reduction`
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
     return each if reduction == "none" else each.sum() if reduction == "sum" else each.mean()

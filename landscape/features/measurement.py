@@ -242,6 +242,6 @@ def _warnings(small: np.ndarray, heights: np.ndarray) -> list[str]:
         return []
     few = ", ".join(small[:4]) + (", …" if len(small) > 4 else "")
     return [
-        f"{len(small)} of {len(heights)} layers have maps under {SMALL}×{SMALL} ({few}): with so few "
+        f"{len(small)} of {len(heights)} layers have feature maps under {SMALL}×{SMALL} ({few}): with so few "
         "frequencies, their spectra say little about what the layer does"
     ]

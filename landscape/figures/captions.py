@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from landscape.comparison import members
-from landscape.figures.style.reductions import option
+from landscape.figures.style.reductions import not_converged, option
 from landscape.results import attribute, differences, incidental
 
 Results = Mapping[str, xr.Dataset]
+_OPERATORS = {None: "Hessian", "hessian": "Hessian", "ggn": "Gauss–Newton"}
+_COORDINATES = {None: "raw", "filter": "filter-normalised", "layer": "layer-normalised"}
 
 
 def values(entries: Sequence[Mapping[str, Any]], key: str) -> str:
@@ -72,6 +75,11 @@ def all_over_seeds(results: Results) -> bool:
     return all(seeds(dataset) for dataset in results.values())
 
 
+def paired(results: Results, words: str) -> str:
+    """What is said of errors of differences over samples, and has no meaning over seeds."""
+    return "" if all_over_seeds(results) else f"{words} differences"
+
+
 def seeds_phrase(results: Results) -> str:
     """One sentence for each way in which seeds became one: a mean, their values together, or the first."""
     how: dict[str, dict[str, xr.Dataset]] = {}
@@ -126,6 +134,8 @@ def protocol_phrase(results: Results) -> str:
 
     The first is left out where nothing was evaluated on any data.
     """
+    if not results:
+        return ""
     found = protocols(results)
     data = [protocol.get("data") or {} for protocol in found]
     parts = [
@@ -146,3 +156,38 @@ def _origin(data: list[dict[str, Any]]) -> str:
     """Where the samples come from; tensors that were handed over have no split."""
     source = values(data, "source")
     return f"{values(data, 'split')} split of {source}" if any(each.get("split") for each in data) else source
+
+
+def operator_of(results: Results) -> str:
+    """Whose eigenvalues: `Hessian` or `Gauss–Newton`."""
+    found = [option(dataset, "operator") for dataset in results.values()]
+    return " / ".join(dict.fromkeys(_OPERATORS.get(each, str(each)) for each in found))
+
+
+def coordinates_of(results: Results) -> str:
+    """In which coordinates, unless they are the weights themselves."""
+    found = [option(dataset, "coordinates") for dataset in results.values()]
+    words = " / ".join(dict.fromkeys(_COORDINATES.get(each, str(each)) for each in found))
+    return "" if words == "raw" else f" in {words} coordinates"
+
+
+def loss_of(results: Results) -> str:
+    """Which loss, with its weight decay."""
+    found = protocols(results)
+    return f"loss {values(found, 'loss')}, weight decay {values(found, 'weight_decay')}"
+
+
+def loose_ones(results: Results, how: str = "") -> str:
+    """How many eigenvalues of each network did not converge, and how these are marked."""
+    counts = {name: not_converged(dataset) for name, dataset in results.items()}
+    listed = [
+        f"{count} of {results[name]['eigenvalue'].size} in {name}" for name, count in counts.items() if count
+    ]
+    return f" Not converged{how}: {', '.join(listed)}." if listed else ""
+
+
+def broken_ones(results: Results, *variables: str) -> str:
+    """How many values of each network are not finite, and so not drawn."""
+    counts = {name: sum(int(np.sum(~np.isfinite(d[v]))) for v in variables) for name, d in results.items()}
+    listed = [f"{count} in {name}" for name, count in counts.items() if count]
+    return f" Not finite, not drawn: {', '.join(listed)}." if listed else ""

@@ -15,7 +15,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, wraps
 from math import inf
 from typing import Any
@@ -32,106 +32,76 @@ Datasets = Mapping[str, xr.Dataset]
 """Results by network name, as a figure receives them."""
 Looks = Mapping[str, style.Look]
 """The look of each network."""
+VERDICTS = "verdicts"
+"""Kind of figures that draw what `landscape.comparison` found, instead of saved results."""
 _SHARED_ROOMS = ("style", "papers")
 """Rooms beside this file that register no figures."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Drawing:
-    """One figure of the catalogue.
+    """One figure of the catalogue, and the decorator that registers the function which draws it.
 
     Attributes:
-        name: What it is called, as in `landscape.figures.NAME`.
-        kind: Kind of result it draws.
+        kind: Kind of result it draws, or `VERDICTS`.
         title: Its heading on a page.
         description: What is to be seen, as alternative text.
-        draw: The function, called with results and options.
-        read: Checks what is to be drawn, and returns it by network name.
-        write: Writes what the caption says of the figure itself, given results by name and options.
-        heads: The results whose protocol the caption ends with.
-        per_network: Whether lines have the look of their network (the function takes `looks`).
+        caption: Says what is drawn, given results by name and those options of the figure that it takes.
+        width: Usual width in inches of a figure of these results.
+        read: Checks what is to be drawn, and returns it by network name. By default results have to be of the
+            kind, and a single one goes by its stored name; what `VERDICTS` draw is taken as it is.
+        heads: The results whose protocol the caption ends with: by default all, and none of `VERDICTS`.
         suits: Whether a result of the kind can be drawn so on its own.
         further: Whether it draws results of a special form, or several of one network.
-        order: Where it stands among all figures; figures without a number come last.
+        order: Where it stands among all figures; by default after those with a number.
+        name: What it is called, as in `landscape.figures.NAME`.
+        draw: The function, called with results and options.
+        per_network: Whether lines have the look of their network (the function takes `looks`).
     """
 
-    name: str
     kind: str
     title: str
     description: str
-    draw: Callable[..., Figure]
-    read: Callable[[Any], Any]
-    write: Callable[..., str]
-    heads: Callable[[Any], Datasets]
-    per_network: bool
-    suits: Callable[[xr.Dataset], bool]
-    further: bool
-    order: float
+    caption: Callable[..., str]
+    width: Callable[[Any], float] = style.whole_page
+    read: Callable[[Any], Any] | None = None
+    heads: Callable[[Any], Datasets] = dict
+    suits: Callable[[xr.Dataset], bool] = lambda dataset: True
+    further: bool = False
+    order: float = inf
+    name: str = field(init=False)
+    draw: Callable[..., Figure] = field(init=False)
+    per_network: bool = field(init=False)
 
-
-_REGISTERED: dict[str, Drawing] = {}
-
-
-def figure(
-    *,
-    kind: str,
-    title: str,
-    description: str,
-    caption: Callable[..., str],
-    width: Callable[[Any], float] = style.whole_page,
-    read: Callable[[Any], Any] | None = None,
-    heads: Callable[[Any], Datasets] = dict,
-    suits: Callable[[xr.Dataset], bool] = lambda dataset: True,
-    further: bool = False,
-    order: float = inf,
-) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
-    """Register a function as the figure of its name, and prepare what it is called with.
-
-    Args:
-        kind: As in `Drawing`, like all that is not explained here.
-        title: Heading.
-        description: Alternative text.
-        caption: Called with results by name, and with those options of the figure that it takes.
-        width: The usual width in inches of a figure of these results.
-        read: By default results have to be of the kind, and a single one goes by its stored name.
-        heads: By default the results themselves.
-        suits: By default every result of the kind.
-        further: By default it is drawn of all results of a comparison.
-        order: By default last.
-    """
-    checked = read or (lambda datasets: named(datasets, kind))
-
-    def register(function: Callable[..., Figure]) -> Callable[..., Figure]:
-        per_network = "looks" in inspect.signature(function).parameters
+    def __call__(self, function: Callable[..., Figure]) -> Callable[..., Figure]:
+        """Register a function as the figure of its name, and prepare what it is called with."""
+        signature = inspect.signature(function)
 
         @wraps(function)
         def draw(datasets: Any, **options: Any) -> Figure:
-            found = checked(datasets)
-            if per_network:
+            found = self.checked(datasets)
+            if self.per_network:
                 options["looks"] = style.looks_for(list(found), options.get("looks"))
             if options.get("width") is None:
-                options["width"] = width(found)
+                options["width"] = self.width(found)
             with style.context():
                 return function(found, **options)
 
-        draw.__signature__ = _public(inspect.signature(function))  # type: ignore[attr-defined]
-        _REGISTERED[function.__name__] = Drawing(
-            name=function.__name__,
-            kind=kind,
-            title=title,
-            description=description,
-            draw=draw,
-            read=checked,
-            write=caption,
-            heads=heads,
-            per_network=per_network,
-            suits=suits,
-            further=further,
-            order=order,
-        )
+        draw.__signature__ = _public(signature)  # type: ignore[attr-defined]
+        self.name, self.draw, self.per_network = function.__name__, draw, "looks" in signature.parameters
+        _REGISTERED[self.name] = self
         return draw
 
-    return register
+    def checked(self, datasets: Any) -> Any:
+        """What is to be drawn, by network name."""
+        if self.read is not None:
+            return self.read(datasets)
+        return datasets if self.kind == VERDICTS else named(datasets, self.kind)
+
+
+figure = Drawing
+"""The decorator, as files of figures call it."""
+_REGISTERED: dict[str, Drawing] = {}
 
 
 def _public(signature: inspect.Signature) -> inspect.Signature:
@@ -176,9 +146,7 @@ def _discover() -> None:
 def registered() -> dict[str, Drawing]:
     """Every figure by name, those of verdicts included, in order."""
     _discover()
-    from landscape.figures.legacy import all_of
-
-    return dict(sorted((all_of() | _REGISTERED).items(), key=lambda item: (item[1].order, item[0])))
+    return dict(sorted(_REGISTERED.items(), key=lambda item: (item[1].order, item[0])))
 
 
 def catalogue(*, further: bool | None = None) -> dict[str, Drawing]:
@@ -190,10 +158,6 @@ def catalogue(*, further: bool | None = None) -> dict[str, Drawing]:
     drawings = {name: each for name, each in registered().items() if each.kind != VERDICTS}
     parts = (False, True) if further is None else (further,)
     return {name: each for part in parts for name, each in drawings.items() if each.further == part}
-
-
-VERDICTS = "verdicts"
-"""Kind of figures that draw what `landscape.comparison` found, instead of saved results."""
 
 
 def find(name: str) -> Drawing:
@@ -254,8 +218,8 @@ def caption(figure: str, datasets: Any, **options: Any) -> str:
     """
     drawing = find(figure)
     inspect.signature(drawing.draw).bind(datasets, **options)  # an option that there is not is refused
-    found = drawing.read(datasets)
-    taken = inspect.signature(drawing.write).parameters
-    text = drawing.write(found, **{name: value for name, value in options.items() if name in taken})
-    heads = drawing.heads(found)
+    found = drawing.checked(datasets)
+    taken = inspect.signature(drawing.caption).parameters
+    text = drawing.caption(found, **{name: value for name, value in options.items() if name in taken})
+    heads = {} if drawing.kind == VERDICTS else drawing.heads(found)
     return joined(text, left_out(heads), seeds_phrase(heads), protocol_phrase(heads))

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from landscape.forward.folding import Pair, Unfoldable, foldable, folded, unseen
 from landscape.forward.swapping import Slots
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision, full_precision
-from landscape.protocol import Protocol, divided, mode
+from landscape.protocol import Protocol, mode
 
 _AGREEMENT = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Of the fast way with the plain one, relative to the largest output."""
@@ -73,8 +73,9 @@ class Forward:
     def replace(self, **changes: Any) -> Forward:
         """The same with other attributes, or under other modes: any field of `Protocol`."""
         other = copy.copy(self)
-        other.modes, others = divided(self.modes, changes)
-        vars(other).update(others)
+        for name in {"buffers", "first", "road"} & changes.keys():
+            setattr(other, name, changes.pop(name))
+        other.modes = replace(self.modes, **changes)
         if other.batch_norm != self.batch_norm:
             other.road = Road()  # folding depends on the statistics
         return other

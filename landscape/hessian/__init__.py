@@ -1,10 +1,10 @@
 """Curvature of an objective: operators, certified eigenvalues, mini-batch spectrum, trace, density."""
 
-from landscape.hessian.density import density
 from landscape.hessian.eigenvalues import METHODS, Method, eigenpairs, top_eigenvalues
 from landscape.hessian.forecast import Forecast, fitted, forecast, tuned
 from landscape.hessian.layers import layers
 from landscape.hessian.operators import COORDINATES, Coordinates, Operator
+from landscape.hessian.probes import ESTIMATORS, Estimator, density, diagonal, trace
 from landscape.hessian.spectrum import (
     PROTOCOLS,
     SpectrumProtocol,
@@ -12,7 +12,6 @@ from landscape.hessian.spectrum import (
     mini_batches,
     summary_statistics,
 )
-from landscape.hessian.trace import ESTIMATORS, Estimator, diagonal, trace
 
 __all__ = [
     "COORDINATES",

@@ -11,7 +11,7 @@ from torch import nn
 from landscape.derivatives.graphs import KEPT_BYTES, Curvature
 from landscape.hessian.eigenvalues import eigenpairs, evidence
 from landscape.hessian.operators import Coordinates, Operator
-from landscape.hessian.trace import layer_names, layer_of, trace
+from landscape.hessian.probes import layer_names, layer_of, trace
 from landscape.objective import Objective
 from landscape.work import Item, Runner, in_memory
 
@@ -57,7 +57,7 @@ def layers(
     traces = trace(whole, probes=probes, seed=seed, run=run)
     names = layer_names(whole)
     free = whole.objective.free
-    search = {"tolerance": 1e-2, "rounding": 0} | options
+    search: dict[str, Any] = {"tolerance": 1e-2, "rounding": 0} | options
 
     def compute(index: int) -> Item:
         block = whole.objective.replace(free=[name for name in free if layer_of(name) == names[index]])

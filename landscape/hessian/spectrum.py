@@ -60,7 +60,7 @@ def max_eigenvalue_spectrum(
     """
     count = mini_batches(len(objective.samples), batch_size, batches)
     objective, _ = prepared(objective, kind)
-    search = {"which": "magnitude", "tolerance": 1e-2, "rounding": 1} | options
+    search: dict[str, Any] = {"which": "magnitude", "tolerance": 1e-2, "rounding": 1} | options
 
     def compute(index: int) -> Item:
         part = objective.subset(index * batch_size, (index + 1) * batch_size)

@@ -3,8 +3,15 @@
 from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, certify
 from landscape.linalg.lanczos import lanczos
 from landscape.linalg.power import power_iteration
-from landscape.linalg.quadrature import Quadrature, lanczos_quadrature, moments, spectral_density
-from landscape.linalg.trace import Trace, hutchinson, xtrace
+from landscape.linalg.stochastic import (
+    Quadrature,
+    Trace,
+    hutchinson,
+    lanczos_quadrature,
+    moments,
+    spectral_density,
+    xtrace,
+)
 from landscape.linalg.vectors import rademacher, random_unit, substream
 
 __all__ = [

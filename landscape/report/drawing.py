@@ -11,6 +11,7 @@ import xarray as xr
 
 from landscape import figures
 from landscape.errors import ResultError
+from landscape.figures.registry import Drawing, catalogue, find
 from landscape.figures.style import Look
 from landscape.figures.surface.grids import QUANTITIES, masks
 from landscape.files import write_text
@@ -39,9 +40,9 @@ class Panel:
     width: float | None = None
 
     @property
-    def drawing(self) -> figures.Drawing:
+    def drawing(self) -> Drawing:
         """The figure's entry in the catalogue."""
-        return (figures.FIGURES | figures.FURTHER)[self.name]
+        return find(self.name)
 
     def caption(self) -> str:
         """Its caption."""
@@ -55,8 +56,7 @@ class Panel:
         Returns:
             The caption.
         """
-        own: dict[str, Any] = {"looks": looks} if self.drawing.per_network else {}
-        figure = self.drawing.draw(self.datasets, width=self.width, **self.options, **own)
+        figure = figures.draw(self.name, self.datasets, looks=looks, width=self.width, **self.options)
         figures.save(figure, folder / self.name, formats=tuple(formats))
         if self.name == "sequence":
             figures.animate(self.datasets, folder / "sequence.gif", width=self.width, **self.options)
@@ -79,22 +79,20 @@ def panels(
     Raises:
         ResultError: If a figure or the quantity is unknown.
     """
-    catalogue = figures.FIGURES | figures.FURTHER
     for name in only:
-        if name not in catalogue:
-            raise ResultError(f"no figure is called {name!r}; there are {', '.join(catalogue)}")
+        find(name)
     if quantity not in QUANTITIES:
         raise ResultError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
     return [
         Panel(name, datasets, _options(name, results, quantity), width)
-        for name in catalogue
+        for name in catalogue()
         if (datasets := _datasets(name, results)) and (not only or name in only)
     ]
 
 
 def _datasets(name: str, results: Results) -> dict[str, xr.Dataset]:
     """The results that a figure draws."""
-    kind = (figures.FIGURES | figures.FURTHER)[name].kind
+    kind = find(name).kind
     own = {network: kinds[kind] for network, kinds in results.items() if kind in kinds}
     if name == "sequence":
         several = {network: each for network, each in own.items() if len(masks(each)) > 1}

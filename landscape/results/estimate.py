@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landscape.intervals import student
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -42,6 +40,8 @@ class Estimate:
             values: Shape (item,).
             labels: What the items are; they are kept only if this is given.
         """
+        from landscape.intervals import student  # not for whoever only names the type
+
         value, error, low, high = map(float, student(np.asarray(values, float)))
         return cls(value, error, None if labels is None else indexed(values, labels), low, high)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from landscape.results.estimate import Estimate, indexed
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 ERROR, ENDS = ("standard_error",), ("low", "high")
 
-Read = Callable[[xr.Dataset], Estimate | None]
+Read = Callable[["xr.Dataset"], Estimate | None]
 """From a dataset of one kind to the number; None where the dataset does not hold it."""
 
 

@@ -23,10 +23,11 @@ from landscape.results import attribute
 from landscape.zoo import Smoothing
 from landscape.zoo.layers import Smooth
 from tests.analyses.test_trajectories import run as walk
+from tests.build import report
 from tests.cases import BY_NAME, CLASSES, Case
 from tests.dropout import networks as dropouts
 from tests.exchange.surfaces import surface as surface_with
-from tests.hessian.test_differences import Bent, narrow, subject
+from tests.hessian.test_differences import At, narrow, subject
 
 CONV = BY_NAME["conv"]
 IMAGES = Samples(
@@ -62,18 +63,6 @@ def scaled(name: str = "conv", factor: float = 1e200, **options) -> Objective:
 def fitted(outputs: int, normalisation: Normalisation | None = NORMALISATION) -> Network:
     module = nn.Sequential(nn.Flatten(), nn.Linear(48, outputs))
     return Network(module, normalisation=normalisation, name="net")
-
-
-class At(nn.Module):
-    """A kink of ReLU exactly at the weights, and a layer without a second derivative."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        kinked = F.relu(self.weight * x) + Bent.apply(self.weight * x)
-        return torch.cat([kinked, -kinked], 1)
 
 
 def off_by_much(monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
@@ -137,10 +126,6 @@ def without_derivatives(monkeypatch: pytest.MonkeyPatch) -> xr.Dataset:
 def stopped(count: int, compute: Callable, label: str) -> list:
     """A runner that ends after the first item."""
     return [compute(0), *[None] * (count - 1)]
-
-
-def report(dataset: xr.Dataset) -> dict[str, checks.Check]:
-    return {check["name"]: checks.Check(**check) for check in attribute(dataset, "checks")}
 
 
 def eigenvalues(objective: Objective, **options) -> xr.Dataset:

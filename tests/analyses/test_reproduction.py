@@ -1,7 +1,5 @@
 """The experiment from nothing: its runs, what is shipped or finished, and the time it will take."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """The trust report of surfaces: what passes, what fails, and what is said of it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -172,7 +170,7 @@ def test_directions_that_differ_much(heights, passed: bool):
     nll[:, 1, 1] = flat[1, 1]
     check = judged(objective, mesh, several.assign(nll=(("repeat", "y", "x"), nll)))["directions"]
     assert check.passed is passed
-    assert f"Over {len(heights)} draws of directions" in check.message
+    assert f"Over {len(heights)} sets of directions" in check.message
     assert ("take more --repeats" in check.message) is not passed
     if np.isfinite(heights).all():
         assert f"{np.mean(heights):.4g} ± {np.std(heights, ddof=1):.2g}" in check.message

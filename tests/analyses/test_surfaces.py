@@ -1,7 +1,5 @@
 """The recipe of a surface: along many directions, under many masks, around marks, with its curvature."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from landscape import analyses, surface
+from landscape.analyses import Settings
+from landscape.analyses.trajectories import saved_trajectory
 from landscape.errors import LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results import attribute, load, save
+from landscape.zoo import build, parse
+from tests.build import report
 from tests.cases import BY_NAME
 from tests.references import flat
 
@@ -108,8 +114,8 @@ def test_a_surface_on_the_stored_plane_goes_through_the_checkpoints(measured, tm
     extent = max(np.ptp(places[:, 0]), np.ptp(places[:, 1]))
     assert float(plane.x[0]) == pytest.approx(places[:, 0].min() - 0.2 * extent)
     assert float(plane.y[-1]) == pytest.approx(places[:, 1].max() + 0.2 * extent)
-    checks = {check["name"]: check["passed"] for check in attribute(plane, "checks")}
-    assert (checks["centre"], checks["statistics"]) == (True, False)
+    checks = report(plane)
+    assert (checks["centre"].passed, checks["statistics"].passed) == (True, False)
     here = last.value(surface.Mesh(last, directions, (plane.x, plane.y)).weights((1, 3))).nll
     assert float(plane.nll[1, 3]) == here
 
@@ -123,18 +129,14 @@ def test_components_about_the_mean():
     assert attribute(found, "protocol")["options"]["centred"] is True
 
 
-def plane_check(dataset):
-    return next(each for each in attribute(dataset, "checks") if each["name"] == "plane")
-
-
 def test_the_report_says_whether_the_plane_holds_the_motion():
     good, poor = (analyses.trajectory(run(**options)) for options in ({}, {"drift": 0.0, "count": 9}))
-    assert plane_check(good)["passed"]
-    assert not plane_check(poor)["passed"]
+    assert report(good)["plane"].passed
+    assert not report(poor)["plane"].passed
     shares = np.sqrt(1 - (poor.off_plane / poor.distance).values[:-1] ** 2)
     worst = f"of epoch-{shares.argmin()}, {100 * shares.min():.3g} % of the distance"
-    assert worst in plane_check(poor)["message"]
-    assert "the loss beneath it is that of other weights" in plane_check(poor)["message"]
+    assert worst in report(poor)["plane"].message
+    assert "the loss beneath it is that of other weights" in report(poor)["plane"].message
 
 
 @pytest.mark.parametrize(("share", "passed"), [(0.49, False), (0.51, True)])
@@ -152,9 +154,9 @@ def test_one_checkpoint_off_the_plane_is_enough(share, passed):
     found = analyses.trajectory(objectives)
     assert float(found.explained_variance.sum()) > 0.999
     assert float(found.off_plane[2] / found.distance[2]) == pytest.approx(np.sqrt(1 - share**2), abs=0.01)
-    check = plane_check(found)
-    assert check["passed"] is passed
-    assert f"at worst, of at-2, {100 * share:.2g}" in check["message"]
+    check = report(found)["plane"]
+    assert check.passed is passed
+    assert f"at worst, of at-2, {100 * share:.2g}" in check.message
 
 
 def test_only_the_chosen_parameters_span_the_plane():
@@ -190,3 +192,24 @@ def test_checkpoints_of_another_network_are_refused():
     other = BY_NAME["bottleneck"].objective()
     with pytest.raises(LandscapeError, match="both must come from networks of the same shape"):
         analyses.trajectory([*run(3), other])
+
+
+def test_a_stored_path_is_read_only_where_it_was_measured_alike(tmp_path):
+    config = parse("cifar-resnet20:width=4")
+    networks = [
+        Network(build(config, seed=seed), name=f"run-{seed}", config=config.to_dict(), sha256=str(seed))
+        for seed in range(4)
+    ]
+    settings = Settings(split="train", samples=8)
+
+    def made(some, protocol):
+        found = saved_trajectory(some, protocol, tmp_path)
+        assert found.sizes["checkpoint"] == len(some)
+        assert attribute(found, "protocol")["data"]["samples"] == protocol.samples
+        return attribute(found, "provenance")
+
+    first = made(networks, settings)
+    assert made(networks, settings) == first
+    other = made(networks, replace(settings, samples=9))
+    assert other != first
+    assert made(networks[1:], replace(settings, samples=9)) != other

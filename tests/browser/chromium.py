@@ -1,7 +1,5 @@
 """Drives a headless Chromium over two pipes (Chrome DevTools Protocol); needs no package and no port."""
 
-from __future__ import annotations
-
 import base64
 import fcntl
 import json

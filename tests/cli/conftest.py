@@ -1,9 +1,9 @@
 """A tiny checkpoint, and the command line called in this process."""
 
-from __future__ import annotations
-
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from landscape.cli import main
+from tests import build
 
 
 @dataclass(frozen=True)
@@ -34,41 +35,39 @@ class Outcome:
 Run = Callable[..., Outcome]
 
 
+def call(*arguments: object) -> Outcome:
+    """``landscape ARGUMENTS`` in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    return Outcome(exit_.value.code or 0, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path) -> Run:
+def run(monkeypatch, tmp_path) -> Run:
     """Call ``landscape ARGUMENTS`` in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Outcome(exit_.value.code or 0, captured.out, captured.err)
-
     return call
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Comparisons write no page while open: drawing takes seconds, and tests/cli/test_compare.py does it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("landscape.report.write_report", lambda results, place, **_: Path(place) / "index.html")
+        yield
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory) -> Path:
     """A ResNet-20 of width 4 as it was initialised."""
-    from landscape.checkpoint import save
-    from landscape.samples import Normalisation
-    from landscape.zoo import build, parse
-
-    path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
-    config = parse("cifar-resnet20:width=4")
-    save(path, build(config), config=config, normalisation=Normalisation((0.5,) * 3, (0.25,) * 3))
-    return path
+    return build.checkpoint(
+        tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors", normalisation=build.USUAL
+    )
 
 
 @pytest.fixture(scope="session")
 def dropping(tmp_path_factory) -> Path:
     """A ResNet-20 of width 4 with smoothing and MC dropout, as it was initialised."""
-    from landscape.checkpoint import save
-    from landscape.zoo import build, parse
-
-    path = tmp_path_factory.mktemp("dropping") / "mcd.safetensors"
-    config = parse("cifar-resnet20:width=4,blur,dropout=0.2")
-    save(path, build(config), config=config)
-    return path
+    place = tmp_path_factory.mktemp("dropping") / "mcd.safetensors"
+    return build.checkpoint(place, "cifar-resnet20:width=4,blur,dropout=0.2")

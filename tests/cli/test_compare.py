@@ -2,21 +2,19 @@
 
 import importlib
 import json
-from pathlib import Path
 
 import pytest
 
 from landscape import results
-from landscape.checkpoint import save
-from landscape.cli import main
 from landscape.results import attribute
-from landscape.samples import Normalisation
-from landscape.zoo import build, parse
+from tests.build import RESNET, USUAL, checkpoint
+from tests.cli.conftest import call, undrawn
 
 KINDS = ("evaluation", "features", "spectrum", "surface", "flatness")
 SMALL = (
     "--data", "demo", "--samples", "12", "--predictions", "8", "--maps", "4", "--spectrum-batch", "4",
     "--spectrum-batches", "2", "--steps", "3", "--span", "0.1", "--directions", "2", "--draws", "2",
+    "--params", "linear.*",
 )  # fmt: skip
 
 
@@ -24,13 +22,9 @@ SMALL = (
 def folder(tmp_path_factory):
     """Two networks, compared once: (their folder, what stdout said)."""
     place = tmp_path_factory.mktemp("compare")
-    for name, spec in {"plain": "cifar-resnet20:width=4", "blur": "cifar-resnet20:width=4,blur"}.items():
-        config = parse(spec)
-        normalisation = Normalisation((0.5,) * 3, (0.25,) * 3)
-        save(place / f"{name}.safetensors", build(config), config=config, normalisation=normalisation)
-    with pytest.raises(SystemExit) as exit_:
-        main(["compare", *files(place), *SMALL, "--out", str(place / "out"), "--quiet"])
-    assert not exit_.value.code
+    checkpoint(place / "plain.safetensors", normalisation=USUAL)
+    checkpoint(place / "blur.safetensors", f"{RESNET},blur", normalisation=USUAL)
+    assert call("compare", *files(place), *SMALL, "--out", place / "out", "--quiet").status == 0
     return place
 
 
@@ -52,11 +46,8 @@ def measured(monkeypatch):
         return run
 
     monkeypatch.setattr(module, "recipe", spying)
-    # Drawing takes seconds; the comparison that `folder` holds was drawn once.
-    monkeypatch.setattr(
-        "landscape.report.write_report", lambda results, place, **_: Path(place) / "index.html"
-    )
-    return calls
+    with undrawn():
+        yield calls
 
 
 def test_every_network_has_every_result(folder):
@@ -121,28 +112,9 @@ def test_only_what_a_changed_option_touches_is_measured_again(folder, run, measu
     assert measured == [("plain", "surface"), ("blur", "surface")]
 
 
-def test_another_protocol_is_measured_again(folder, run, measured, tmp_path):
-    options = (*files(folder)[:1], *SMALL, "--out", tmp_path / "out", "--quiet")
-    assert run("compare", *options).status == 0
-    assert [kind for _, kind in measured] == list(KINDS)
-    measured.clear()
-    assert run("compare", *options, "--seed", "1").status == 0
-    assert [kind for _, kind in measured] == list(KINDS)
-
-
-def test_another_file_of_the_same_name_is_measured_again(folder, run, measured, tmp_path):
-    config = parse("cifar-resnet20:width=4")
-    save(tmp_path / "plain.safetensors", build(config), config=config)
-    options = ("plain.safetensors", *SMALL, "--out", "out", "--quiet")
-    assert run("compare", *options).status == 0
-    save(tmp_path / "plain.safetensors", build(config, seed=1), config=config)
-    measured.clear()
-    assert run("compare", *options).status == 0
-    assert [kind for _, kind in measured] == list(KINDS)
-
-
-def test_a_page_is_drawn_again_from_what_was_saved(folder, run):
+def test_a_page_is_drawn_again_from_what_was_saved(folder, run, monkeypatch):
     """Saved results must be as good as fresh ones; only this test and the first comparison really draw."""
+    monkeypatch.setattr("landscape.report.sections.FORMATS", ("svg",))
     (folder / "out" / "index.html").unlink()
     outcome = run("compare", *files(folder), *SMALL, "--out", folder / "out", "--quiet")
     assert outcome.status == 0, outcome.err
@@ -160,22 +132,30 @@ def test_a_damaged_result_is_measured_again(folder, run, measured):
     assert measured == [("blur", "features")]
 
 
-def test_an_interrupted_comparison_goes_on_where_it_was(folder, run, measured, monkeypatch):
+def test_what_is_missing_or_of_another_protocol_or_network_is_measured(run, measured, tmp_path, monkeypatch):
+    """An interrupted comparison goes on where it was; another seed or file of the same name starts over."""
     module = importlib.import_module("landscape.analyses.running")
-    spying, broken = module.recipe, []
+    spying = module.recipe
 
     def interrupting(kind):
-        if kind == "spectrum" and not broken:
-            broken.append(kind)
+        if kind == "spectrum":
             raise KeyboardInterrupt
         return spying(kind)
 
-    monkeypatch.setattr(module, "recipe", interrupting)
-    options = (*files(folder)[:1], *SMALL, "--out", "out", "--quiet")
-    assert run("compare", *options).status == 130
-    assert [kind for _, kind in measured] == ["evaluation", "features"]
-    assert run("compare", *options).status == 0
-    assert [kind for _, kind in measured] == list(KINDS)
+    def kinds(*options: str, status: int = 0) -> list[str]:
+        measured.clear()
+        outcome = run("compare", "plain.safetensors", *SMALL, *options, "--out", "out", "--quiet")
+        assert outcome.status == status, outcome.err
+        return [kind for _, kind in measured]
+
+    checkpoint(tmp_path / "plain.safetensors")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "recipe", interrupting)
+        assert kinds(status=130) == ["evaluation", "features"]
+    assert kinds() == ["spectrum", "surface", "flatness"]
+    assert kinds("--seed", "1") == list(KINDS)
+    checkpoint(tmp_path / "plain.safetensors", seed=1)
+    assert kinds("--seed", "1") == list(KINDS)
 
 
 def test_the_examples_defaults_fit_the_demo_data(folder, run, monkeypatch):
@@ -194,8 +174,7 @@ def test_the_examples_defaults_fit_the_demo_data(folder, run, monkeypatch):
 
 
 def test_networks_of_one_name_are_refused(folder, run, tmp_path):
-    config = parse("cifar-resnet20:width=4")
-    save(tmp_path / "plain.safetensors", build(config), config=config)
+    checkpoint(tmp_path / "plain.safetensors")
     outcome = run("compare", files(folder)[0], "plain.safetensors", *SMALL, "--out", "out")
     assert outcome.status == 1
     assert "landscape: two networks are called 'plain'; rename a file" in outcome.err

@@ -1,7 +1,5 @@
 """A full disk and a folder that cannot be written: one message, nothing half-written, and the run goes on."""
 
-from __future__ import annotations
-
 import errno
 import os
 import resource

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from landscape.checkpoint import save
 from landscape.samples import Normalisation
-from landscape.zoo import build, parse
+from tests import build
 
 MEASURING = ("evaluate", "hessian", "surface", "features")
 QUICK = {"surface": ("--steps", "3"), "hessian": ("--top-k", "1")}
@@ -35,13 +34,8 @@ def npz(path, count=8, size=32, channels=3, classes=10):
     return f"npz:{path}"
 
 
-def tiny(path, spec="cifar-resnet20:width=4", change=lambda state: None):
-    config = parse(spec)
-    module = build(config)
-    with torch.no_grad():
-        change(module.state_dict())
-    save(path, module, config=config)
-    return path
+def tiny(path, spec=build.RESNET, change=lambda state: None):
+    return build.checkpoint(path, spec, change=lambda module: change(module.state_dict()))
 
 
 @pytest.mark.parametrize("command", [*MEASURING, "info"])
@@ -431,13 +425,7 @@ def test_running_out_of_memory_says_what_to_do(run, checkpoint, monkeypatch, err
 
 
 def test_a_stored_normalisation_for_other_channels_is_said(run, tmp_path):
-    config = parse("cifar-resnet20:width=4")
-    save(
-        tmp_path / "net.safetensors",
-        build(config),
-        config=config,
-        normalisation=Normalisation((0.5,), (0.5,)),
-    )
+    build.checkpoint(tmp_path / "net.safetensors", normalisation=Normalisation((0.5,), (0.5,)))
     outcome = run("evaluate", "net.safetensors", "--samples", "4")
     assert_refused(outcome, "the images have 3 channels, the normalisation 1")
 

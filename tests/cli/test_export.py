@@ -60,7 +60,7 @@ def test_loss_landscape_there_and_back(run, stored):
         assert file["train_loss"][3, 0] == -1
     outcome = run("export", "s.h5", "--to", "again.zarr")
     assert outcome.status == 0, outcome.err
-    assert "LOOK 1 of 20 points were not computed" in outcome.err
+    assert "WARN 1 of 20 points were not computed" in outcome.err
     np.testing.assert_array_equal(load("again.zarr").done, load(stored).done)
     assert run("export", "s.h5", "--to", "again.zarr", "--quiet").err == ""
 

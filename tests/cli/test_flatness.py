@@ -1,7 +1,5 @@
 """surface: the flatness along many directions, and where it is kept."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

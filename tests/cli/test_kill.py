@@ -1,7 +1,5 @@
 """Surfaces that are killed at any moment end bit-identical to surfaces that were never stopped."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -16,6 +14,7 @@ import pytest
 import xarray as xr
 
 from landscape.results import attribute, load
+from tests.build import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,13 +83,8 @@ def _runs(child: int) -> bool:
 @pytest.fixture(scope="module")
 def dropping(tmp_path_factory) -> Path:
     """A network of width 4 with dropout."""
-    from landscape.checkpoint import save
-    from landscape.zoo import build, parse
-
-    path = tmp_path_factory.mktemp("kill") / "dropping.safetensors"
-    config = parse("cifar-resnet20:width=4,dropout=0.2")
-    save(path, build(config), config=config)
-    return path
+    place = tmp_path_factory.mktemp("kill") / "dropping.safetensors"
+    return checkpoint(place, "cifar-resnet20:width=4,dropout=0.2")
 
 
 def surface(checkpoint: Path, place: Path, *options: str) -> list[str]:
@@ -121,18 +115,18 @@ def assert_identical(found: xr.Dataset, expected: xr.Dataset) -> None:
 
 
 MODES = {
-    "plain": (10, ()),
+    "plain": (4, ()),
     "tolerance": (4, ("--samples", "250", "--batch-size", "50", "--steps", "3", "--tolerance", "0.3")),
     "fresh": (4, ("--dropout", "fresh", "--masks", "2", "--steps", "3")),
 }
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, pytest.param("often", marks=pytest.mark.full)])
 def test_killed_at_any_moment_it_ends_bit_identical(
     zygote: Zygote, dropping: Path, tmp_path: Path, mode: str
 ):
-    kills, options = MODES[mode]
+    kills, options = MODES.get(mode, (10, ()))
     whole = tmp_path / "whole" / "s.zarr"
     assert zygote(surface(dropping, whole, *options)) == 0
     started = time.monotonic()

@@ -5,9 +5,11 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from landscape import results
 from landscape.results import attribute
+from tests import build
 
 COMMON = {"command", "checkpoint", "protocol", "result", "seconds", "checks"}
 DEMO = ("--data", "demo", "--samples", "32")
@@ -192,12 +194,8 @@ def test_features(run, checkpoint):
 
 
 def test_features_of_odd_maps_lose_no_frequency(run, tmp_path):
-    from landscape.checkpoint import save
-    from landscape.zoo import build, parse
-
-    config = parse("cifar-resnet20:width=4,blur")
-    save(tmp_path / "blur.safetensors", build(config), config=config)
-    layers = run("features", tmp_path / "blur.safetensors", *DEMO, "--samples", "4", "--json").json["layers"]
+    blurred = build.checkpoint(tmp_path / "blur.safetensors", "cifar-resnet20:width=4,blur")
+    layers = run("features", blurred, *DEMO, "--samples", "4", "--json").json["layers"]
     odd = [layer for layer in layers if layer["height"] % 2]
     assert odd
     for layer in odd:
@@ -279,11 +277,7 @@ def test_quiet_is_silent_on_stderr(run, checkpoint, command):
 
 
 def test_notes_on_loading_go_to_stderr(run, tmp_path):
-    import torch
-
-    from landscape.zoo import build, parse
-
-    torch.save(build(parse("cifar-resnet20:width=4")).state_dict(), tmp_path / "net.pt")
+    torch.save(build.zoo().state_dict(), tmp_path / "net.pt")
     outcome = run("evaluate", tmp_path / "net.pt", *DEMO, "--json")
     assert "net: architecture inferred: cifar-resnet20-gap" in outcome.err
     assert outcome.json["command"] == "evaluate"
@@ -301,13 +295,9 @@ def test_info(run, checkpoint):
 
 @pytest.mark.parametrize("history", [3, "long", [], [7], {"a": 1}, [{"epoch": 1}]])
 def test_info_takes_any_training_record(run, tmp_path, history):
-    from landscape.checkpoint import save
-    from landscape.zoo import build, parse
-
-    config = parse("cifar-resnet20:width=4")
-    save(tmp_path / "net.safetensors", build(config), config=config, training={"history": history})
-    assert run("info", tmp_path / "net.safetensors").status == 0
-    assert run("info", tmp_path / "net.safetensors", "--json").json["training"] == {"history": history}
+    network = build.checkpoint(tmp_path / "net.safetensors", training={"history": history})
+    assert run("info", network).status == 0
+    assert run("info", network, "--json").json["training"] == {"history": history}
 
 
 def test_a_small_data_set_is_taken_whole_unless_a_number_is_asked_for(run, checkpoint, tmp_path):

@@ -8,33 +8,23 @@ from landscape.analyses import reproduction
 from landscape.results import attribute, load
 from landscape.train import Recipe
 
+IMAGES = 100
+
 
 @pytest.fixture
 def tiny(monkeypatch):
     """An experiment of two tiny networks, on the embedded images."""
     models = {"gap": "cifar-resnet20:width=4", "gap-blur": "cifar-resnet20:width=4,blur"}
-    sizes = {
-        "predictions": 50,
-        "maps": 4,
-        "batch_size": 16,
-        "batches": 2,
-        "span": 0.2,
-        "steps": 3,
-        "directions": 2,
-    }
-    pictures = {
-        "predictions": 4,
-        "passes": 2,
-        "maps": 0,
-        "noise": 0,
-        "corrupted": 0,
-        "density": 0,
-        "masks": 0,
-    }
-    recipe = Recipe(epochs=2, batch_size=500)
-    experiment = reproduction.Experiment(models, recipe, images=500, sizes=sizes, pictures=pictures)
+    sizes = {"predictions": 50, "maps": 4, "span": 0.2, "steps": 3, "directions": 2}
+    sizes |= {"batch_size": 4, "batches": 2}
+    none = dict.fromkeys(("maps", "noise", "corrupted", "density", "masks"), 0)
+    recipe = Recipe(epochs=2, batch_size=IMAGES)
+    experiment = reproduction.Experiment(
+        models, recipe, images=IMAGES, sizes=sizes, pictures=none | {"predictions": 4, "passes": 2}
+    )
     monkeypatch.setitem(reproduction.EXPERIMENTS, "small", experiment)
     monkeypatch.setattr("landscape.cli.reproduce.SAMPLES", 8)
+    monkeypatch.setattr("landscape.report.sections.FORMATS", ("svg",))  # drawing takes most of the time
     return experiment
 
 
@@ -62,7 +52,7 @@ def _epochs_of_the_last_seed(run, folder):
     assert path.name.values.tolist() == ["gap-seed1-epoch000", "gap-seed1-epoch001", "gap-seed1"]
     half = load(folder / "gap-seed1-epoch001" / "spectrum.zarr")
     training = attribute(half, "network")["training"]
-    assert (training["done"], training["images"]) == (1, 500)
+    assert (training["done"], training["images"]) == (1, IMAGES)
     rows = run("verdicts", "all", "all/epochs", "--conditions", "--json").json["conditions"]
     assert "1 of 2 epochs" in {row["condition"] for row in rows}
     seeds = {tuple(row["baseline"]) for row in rows if row["condition"] == "reference"}

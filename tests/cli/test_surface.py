@@ -1,7 +1,5 @@
 """surface: every option reaches the numbers, and what cannot be is said."""
 
-from __future__ import annotations
-
 import h5py
 import numpy as np
 import pytest
@@ -11,8 +9,9 @@ import torch.nn.functional as F
 from landscape import checkpoint as checkpoints
 from landscape import results, surface
 from landscape.analyses import Settings
-from landscape.samples import Normalisation
 from landscape.zoo import build, parse
+from tests.build import USUAL
+from tests.build import checkpoint as checkpoint_of
 
 SMALL = ("--data", "demo", "--samples", "16", "--steps", "3", "--span", "0.2", "--json")
 SPEC = "cifar-resnet20:width=4"
@@ -20,15 +19,16 @@ SPEC = "cifar-resnet20:width=4"
 
 def moved(path, seed, *, spec=SPEC, size=0.1):
     """The tiny network a little further on, with BatchNorm statistics of its own."""
-    module, generator = build(parse(spec)), torch.Generator().manual_seed(seed)
-    with torch.no_grad():
+    generator = torch.Generator().manual_seed(seed)
+
+    def move(module):
         for value in module.parameters():
             value += size * value.std(correction=0) * torch.randn(value.shape, generator=generator)
         for name, value in module.named_buffers():
             if name.endswith("running_mean"):
                 value += 0.05 * torch.randn(value.shape, generator=generator)
-    checkpoints.save(path, module, config=parse(spec), normalisation=Normalisation((0.5,) * 3, (0.25,) * 3))
-    return path
+
+    return checkpoint_of(path, spec, change=move, normalisation=USUAL)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """surface and trajectory: options that contradict each other, and files that do not fit."""
 
-from __future__ import annotations
-
 import h5py
 import numpy as np
 import pytest

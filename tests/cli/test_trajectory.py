@@ -1,7 +1,5 @@
 """trajectory: the path of a training run, the surface beneath it, and their figures."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +8,7 @@ from landscape import checkpoint as checkpoints
 from landscape import results
 from landscape.analyses import Settings
 from landscape.results import attribute
+from tests.figures import planes, synthetic
 
 from .test_surface import SPEC, moved
 
@@ -106,7 +105,7 @@ def test_options_reach_the_surface(run, series):
 def test_people_read_a_table(run, series):
     outcome = run("trajectory", *series, *SMALL, "--surface", "--steps", 3)
     assert outcome.status == 0, outcome.err
-    assert "LOOK BatchNorm uses the stored statistics of one checkpoint" in outcome.err
+    assert "WARN surface: BatchNorm uses the stored statistics of one checkpoint" in outcome.err
     lines = outcome.out.splitlines()
     assert lines[0].startswith("the two components hold ")
     assert lines[1].split() == ["checkpoint", "x", "y", "off", "plane", "distance", "NLL"]
@@ -164,8 +163,8 @@ def test_masks_become_a_sequence_and_an_animation(run, tmp_path):
     assert (tmp_path / "figures" / "sequence.txt").read_text()
 
 
-def test_only_the_figures_asked_for_are_drawn(run, checkpoint, tmp_path):
-    assert run("surface", checkpoint, *SMALL, "--steps", 3, "--out", "s.zarr").status == 0
+def test_only_the_figures_asked_for_are_drawn(run, tmp_path):
+    results.save(synthetic.surface(), tmp_path / "s.zarr")
     options = ("--figure", "contours", "--quantity", "accuracy", "--out", "figures")
     assert figures(run("plot", "s.zarr", *options)) == ["contours.pdf"]
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"contours"}
@@ -178,8 +177,8 @@ def test_convexity_is_drawn_where_it_was_measured(run, checkpoint, tmp_path):
     drawn = run("plot", "s.zarr", "--quantity", "convexity", "--figure", "contours", "--out", "figures")
     assert figures(drawn) == ["contours.pdf"]
     assert "λmin" in (tmp_path / "figures" / "contours.txt").read_text()
-    assert run("surface", checkpoint, *SMALL, "--steps", 3, "--out", "s.zarr").status == 0
-    refused = run("plot", "s.zarr", "--quantity", "convexity", "--figure", "contours")
+    results.save(synthetic.surface(), tmp_path / "plain.zarr")
+    refused = run("plot", "plain.zarr", "--quantity", "convexity", "--figure", "contours")
     assert refused.status == 1
     assert "this surface has no hessian_smallest, hessian_largest" in refused.err
 
@@ -193,8 +192,8 @@ def test_convexity_is_drawn_where_it_was_measured(run, checkpoint, tmp_path):
         (("--figure", "trajectory"), "trajectory cannot be drawn of results of kind surface"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(run, checkpoint, tmp_path, options, message):
-    assert run("surface", checkpoint, *SMALL, "--line", "--steps", 3, "--out", "s.zarr").status == 0
+def test_what_cannot_be_drawn_is_said(run, tmp_path, options, message):
+    results.save(planes.line(), tmp_path / "s.zarr")
     outcome = run("plot", "s.zarr", *options, "--out", "figures")
     assert outcome.status == 1
     assert outcome.err.startswith(f"landscape: {message}")

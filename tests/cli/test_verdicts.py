@@ -2,26 +2,31 @@
 
 import pytest
 
+from tests.build import RESNET, checkpoint
+from tests.cli.conftest import call, undrawn
 
-@pytest.fixture
-def compared(run, tmp_path):
-    from landscape.checkpoint import save
-    from landscape.zoo import build, parse
+SIZES = (
+    "--samples", "16", "--steps", "3", "--predictions", "16", "--maps", "4", "--spectrum-batch", "16",
+    "--spectrum-batches", "2", "--directions", "2", "--draws", "2", "--params", "linear.*",
+)  # fmt: skip
 
-    names = {"plain": "cifar-resnet20:width=4", "blurred": "cifar-resnet20:width=4,blur"}
-    for name, spec in names.items():
-        config = parse(spec)
-        save(tmp_path / f"{name}.safetensors", build(config), config=config)
-    return run(
-        "compare", *(tmp_path / f"{name}.safetensors" for name in names), "--samples", "16", "--steps", "3",
-        "--predictions", "16", "--maps", "4", "--spectrum-batch", "4", "--directions", "3", "--draws", "2",
-        "--out", "both", "--json",
-    )  # fmt: skip
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """Two networks compared once, under all conditions: the verdicts, and the folder."""
+    folder = tmp_path_factory.mktemp("compared")
+    networks = [
+        checkpoint(folder / f"{name}.safetensors", spec)
+        for name, spec in {"plain": RESNET, "blurred": f"{RESNET},blur"}.items()
+    ]
+    with undrawn():
+        said = call("compare", *networks, *SIZES, "--conditions", "--out", folder / "both", "--json")
+    return said.json["verdicts"], folder / "both"
 
 
 def test_compare_and_verdicts_say_the_same(compared, run):
-    first = compared.json["verdicts"]
-    again = run("verdicts", "both", "--json").json
+    first, both = compared
+    again = run("verdicts", both, "--json").json
     assert again["command"] == "verdicts"
     assert again["verdicts"] == first
     kinds = {row["quantity"] for row in first}
@@ -31,12 +36,12 @@ def test_compare_and_verdicts_say_the_same(compared, run):
     }
     for row in first:
         assert row["low"] <= row["change"] <= row["high"]
-    lines = run("verdicts", "both").out.splitlines()
+    lines = run("verdicts", both).out.splitlines()
     assert lines == [row["sentence"] for row in first]
 
 
 def test_the_chain_is_drawn_with_captions(compared, run, tmp_path):
-    assert run("verdicts", "both", "--out", "chain").status == 0
+    assert run("verdicts", compared[1], "--out", "chain").status == 0
     names = {"overview", "chain", "chain-plain-blurred"}
     expected = {f"{name}.{end}" for name in names for end in ("pdf", "svg", "png", "txt")}
     assert {path.name for path in (tmp_path / "chain").iterdir()} == expected
@@ -49,21 +54,9 @@ def test_no_comparison_is_said(run, tmp_path):
     assert "holds no datasets" in outcome.err
 
 
-def test_conditions_are_measured_said_and_drawn(run, tmp_path):
-    from landscape.checkpoint import save
-    from landscape.zoo import build, parse
-
-    for name, spec in {"plain": "cifar-resnet20:width=4", "blurred": "cifar-resnet20:width=4,blur"}.items():
-        save(tmp_path / f"{name}.safetensors", build(parse(spec)), config=parse(spec))
-    sizes = (
-        "--samples 16 --steps 3 --predictions 16 --maps 4 --spectrum-batch 16 --spectrum-batches 2 "
-        "--directions 2 --draws 2"
-    )
-    found = run(
-        "compare", "plain.safetensors", "blurred.safetensors", *sizes.split(), "--conditions", "--out", "both"
-    )
-    assert found.status == 0
-    rows = run("verdicts", "both", "--conditions", "--out", "drawn", "--json").json["conditions"]
+def test_conditions_are_measured_said_and_drawn(compared, run, tmp_path):
+    _, both = compared
+    rows = run("verdicts", both, "--conditions", "--out", "drawn", "--json").json["conditions"]
     assert list(dict.fromkeys(row["condition"] for row in rows)) == [
         "reference", "test images", "augmented images", "mini-batches of 16", "all images at once",
         "in filter norms", "divided by the training NLL", "times ‖w‖²",
@@ -71,19 +64,20 @@ def test_conditions_are_measured_said_and_drawn(run, tmp_path):
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {
         f"conditions.{suffix}" for suffix in ("pdf", "svg", "png", "txt")
     }
-    claims = run("verdicts", "both", "--claims", "--json").json["claims"]
+    claims = run("verdicts", both, "--claims", "--json").json["claims"]
     assert ("Smoothing filters high frequencies", "plain → blurred") in {
         (row["claim"], row["networks"]) for row in claims
     }
-    lines = run("verdicts", "both", "--claims").out.splitlines()
+    lines = run("verdicts", both, "--claims").out.splitlines()
     assert len(lines) == len(claims)
-    assert run("verdicts", "both", "--claims", "--conditions").status == 2
+    assert run("verdicts", both, "--claims", "--conditions").status == 2
 
 
-def test_a_folder_travels_as_one_file(compared, run, tmp_path):
-    said = run("export", "both", "--to", "both.zip", "--slim", "--json").json
+def test_a_folder_travels_as_one_file(compared, run):
+    first, both = compared
+    said = run("export", both, "--to", "both.zip", "--slim", "--json").json
     assert said["networks"] == ["blurred", "plain"]
-    assert run("verdicts", "both.zip", "--json").json["verdicts"] == compared.json["verdicts"]
-    assert run("export", "both", "--to", "both.zip", "--log").status == 2
-    assert run("export", "both", "--to", "both.npz", "--slim").status == 2
-    assert run("export", "both", "both", "--to", "both.npz").status == 2
+    assert run("verdicts", "both.zip", "--json").json["verdicts"] == first
+    assert run("export", both, "--to", "both.zip", "--log").status == 2
+    assert run("export", both, "--to", "both.npz", "--slim").status == 2
+    assert run("export", both, both, "--to", "both.npz").status == 2

@@ -1,7 +1,5 @@
 """Fast convolutions against torch's own: values, derivatives of three orders, and what is left alone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pytest

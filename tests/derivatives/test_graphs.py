@@ -1,7 +1,5 @@
 """Gauss–Newton products against dense matrices, and graphs that are kept no longer than they should be."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable
 

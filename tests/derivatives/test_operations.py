@@ -1,7 +1,5 @@
 """Second derivatives of PyTorch's own operations: which are missing or wrong, and what stands in for them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -14,7 +14,7 @@ from landscape.dropout import OrdinaryDropout
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.predictive import ensemble
-from landscape.results import attribute
+from tests.build import report
 
 from .networks import MASKED, Attention, Calling, DropPath, Packed, data, flat, functional, sequence
 
@@ -170,10 +170,6 @@ def test_more_calls_than_at_first_are_refused():
         objective(flat(Calling(sometimes)), micro_batch=7).value()
 
 
-def checks(dataset) -> dict[str, dict]:
-    return {check["name"]: check for check in attribute(dataset, "checks")}
-
-
 @pytest.mark.parametrize(
     ("module", "passed", "message"),
     [
@@ -186,10 +182,10 @@ def test_the_trust_report_says_what_is_masked(module: nn.Module, passed: bool, m
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the report says it, and nothing else does
         result = ls.analyses.evaluation(objective(module, dropout="fixed"))
-    found = checks(result)["dropout"]
-    assert found["passed"] is passed
-    assert re.search(message, found["message"])
-    assert "dropout" not in checks(ls.analyses.evaluation(objective(module, dropout="off")))
+    found = report(result)["dropout"]
+    assert found.passed is passed
+    assert re.search(message, found.message)
+    assert "dropout" not in report(ls.analyses.evaluation(objective(module, dropout="off")))
 
 
 @pytest.mark.parametrize("mode", ["fixed", "fresh", "ensemble:2"])

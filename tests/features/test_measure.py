@@ -217,8 +217,8 @@ def test_subsampling_and_small_maps_are_marked():
     assert list(result.layer.values[result.subsampling]) == ["layer2.0", "layer3.0"]
     assert list(result.layer.values[result.small]) == ["layer3.0", "layer3.1", "layer3.2"]
     assert result.attrs["warnings"] == [
-        "3 of 10 layers have maps under 8×8 (layer3.0, layer3.1, layer3.2): with so few frequencies, their "
-        "spectra say little about what the layer does"
+        "3 of 10 layers have feature maps under 8×8 (layer3.0, layer3.1, layer3.2): with so few frequencies, "
+        "their spectra say little about what the layer does"
     ]
     large = measure(objective(size=32))
     assert large.attrs["warnings"] == []

@@ -195,16 +195,59 @@ def evaluation(name="gap", *, nll=0.4, error=0.01, accuracy=0.88, binned=True, *
     return stamped(dataset, "evaluation", name, **kwargs)
 
 
-def eigenvalues(name="gap", *, largest=150.0, **kwargs):
-    values = largest / np.arange(1, 6)
+def eigenvalues(name="gap", *, largest=150.0, loose=0, uncertain=0, options=None, **kwargs):
+    values, rank = largest / np.arange(1, 6), np.arange(5)
     dataset = xr.Dataset(
         {
             "eigenvalue": ("rank", values),
             "residual": ("rank", np.full(5, 1e-4)),
-            "converged": ("rank", np.ones(5, dtype=bool)),
+            "converged": ("rank", rank < 5 - loose),
         }
     )
-    return stamped(dataset, "eigenvalues", name, **kwargs)
+    if uncertain:
+        dataset = dataset.assign(
+            error_bound=("rank", 0.05 * values), rank_certain=("rank", rank < 5 - uncertain)
+        )
+    return stamped(dataset, "eigenvalues", name, options=options, **kwargs)
+
+
+def trace(name="gap", *, value=12_000.0, error=400.0, probes=32, options=None, **kwargs):
+    half = 2.04 * error
+    dataset = xr.Dataset(
+        {
+            "trace": value,
+            "trace_standard_error": error,
+            "trace_low": value - half,
+            "trace_high": value + half,
+            "products": probes,
+        }
+    )
+    asked = {"operator": "hessian", "coordinates": "raw", "probes": probes, "estimator": "hutchinson"}
+    return stamped(dataset, "trace", name, options=asked | (options or {}), **kwargs)
+
+
+def flatness(name="gap", *, curvature=40.0, repeats=10, broken=0, seed=0, **kwargs):
+    """The rise along random directions: quadratic, some steeper than others."""
+    radii = np.array([0.1, 0.2, 0.5])
+    steepness = curvature * np.random.default_rng(seed).lognormal(0, 0.3, repeats)
+    rise = 0.5 * steepness[:, None] * radii**2
+    rise[:broken, -1] = np.inf
+    mean, error = rise.mean(0), rise.std(0, ddof=1) / np.sqrt(repeats)
+    interval = np.where(np.isfinite(mean), np.stack([mean - 2 * error, mean + 2.4 * error]), np.nan)
+    dataset = xr.Dataset(
+        {
+            "rise": (("repeat", "radius"), rise),
+            "rise_mean": ("radius", mean),
+            "rise_interval": (("quantile", "radius"), interval),
+            "not_finite": ("radius", np.count_nonzero(~np.isfinite(rise), axis=0)),
+            "loss": (("repeat", "radius", "sign"), 0.1 + np.stack([rise, rise], axis=2)),
+            "center": ("repeat", np.full(repeats, 0.1)),
+            "curvature": ("repeat", steepness),
+            "curvature_mean": steepness.mean(),
+        },
+        coords={"radius": ("radius", radii, {"units": "filter norms"}), "quantile": [0.025, 0.975]},
+    )
+    return stamped(dataset, "flatness", name, options={"norm": "filter", "repeats": repeats}, **kwargs)
 
 
 def comparison(names=FAMILY[:3], *, checks=True):

@@ -1,127 +1,203 @@
+"""What every caption says, word for word: one text file for each case, in `captions/`.
+
+`LANDSCAPE_SNAPSHOTS=write pytest tests/figures/test_captions.py` writes the files; read the difference.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from landscape import figures
-from landscape.errors import ResultError
-from tests.figures import synthetic
+from landscape.comparison import pooled
+from landscape.figures.captions import over, protocol_differences, seeds_phrase
+from landscape.report.drawing import panels
+from tests.figures import feature_results, planes, prediction_results, seeds, synthetic
+from tests.snapshot import WRITE
+
+PLACE = Path(__file__).parent / "captions"
+OTHERS = {"sequence": lambda: planes.masks("mcd-gap", 3), "lines": planes.line, "trace": synthetic.trace}
+OTHERS |= {"flatness": synthetic.flatness}
+GGN = {"operator": "ggn", "coordinates": "filter", "which": "magnitude"}
 
 
-@pytest.mark.parametrize("name", list(figures.FIGURES))
-def test_every_caption_has_the_protocol(name):
-    dataset = synthetic.comparison(["gap"])["gap"][figures.FIGURES[name].kind]
-    text = figures.caption(name, dataset)
+def changed(dataset, *changes):
+    """A copy in which some elements are others: (variable, index, value)."""
+    dataset = dataset.copy(deep=True)
+    for variable, index, value in changes:
+        dataset[variable][index] = value
+    return dataset
+
+
+def fresh():
+    dataset = planes.surface()
+    protocol = dataset.attrs["protocol"].replace('"dropout": "off"', '"dropout": "fresh"')
+    return dataset.assign_attrs(protocol=protocol)
+
+
+def without_data():
+    return planes.trajectory().assign_attrs(protocol='{"options": {}}')
+
+
+def convex():
+    grid = {f"hessian_{which}": 0 * planes.surface()["nll"] + 2.0 for which in ("smallest", "largest")}
+    return planes.surface().assign(grid)
+
+
+def paths():
+    return {"a": planes.trajectory("a"), "b": planes.trajectory("b", shares=(0.6, 0.2))}
+
+
+def open_layers():
+    changes = [("trace", 5, np.nan), ("eigenvalue", slice(5, 7), np.nan)]
+    return {"gap": changed(synthetic.layers(loose=3), *changes), "mlp": synthetic.layers("mlp")}
+
+
+def uncertain_features():
+    lone = changed(synthetic.features("lone"), ("model_deviation", slice(None), np.nan))
+    gap = synthetic.features("gap").assign_attrs(draws=2)  # says nothing of a network without dropout
+    return {"lone": lone, "gap": gap, "mcd": synthetic.features("mcd").assign_attrs(draws=20)}
+
+
+def smoothed_features(**last):
+    blurred = synthetic.features("blur", blur=True)
+    blurred["depth"][:] = blurred["depth"].values ** last.get("depth", 1)
+    return {"gap": synthetic.features("gap", blur="depth" in last), "blur": blurred}
+
+
+def corrupted():
+    return {"a": prediction_results.robustness("a"), "b": prediction_results.robustness("b", level=0.5)}
+
+
+def with_interval(name="own"):
+    return synthetic.spectrum(name).assign(ape_low=90.0, ape_high=140.0, nep_low=0.0, nep_high=0.1)
+
+
+sampled = changed(planes.surface(), ("samples", (0, 0), 200))
+deep = prediction_results.ensemble("deep", most=5).assign_attrs(kind_of_ensemble="deep")
+two = {"a": planes.surface("a", broken=3), "b": planes.surface("b", base=1.0, undone=2)}
+SPECIAL = {
+    "contours-open": lambda: two,
+    "surface3d-open": lambda: two,
+    "surface3d-wide": lambda: planes.surface(curvature=50.0),
+    "surface3d-fresh": fresh,
+    "contours-wide": lambda: planes.surface(curvature=50.0),
+    "contours-linear": lambda: planes.surface(curvature=50.0),
+    "contours-deep": lambda: planes.surface(curvature=1e5, base=1e-9),
+    "contours-accuracy": planes.surface,
+    "contours-convexity": convex,
+    "contours-no-record": lambda: planes.stamped(planes.surface(), "surface", "a", options={}),
+    "contours-principal": lambda: planes.under(planes.trajectory()),
+    "contours-samples": lambda: sampled,
+    "contours-samples-left-out": lambda: sampled.assign(sampling_error=0.04 * sampled["nll"]),
+    "contours-repeated": lambda: planes.repeated([planes.surface(), planes.surface(curvature=9.0)]),
+    "contours-stopped": lambda: planes.stopped(planes.surface(steps=17), 40),
+    "lines-open": lambda: planes.line("one", broken=2),
+    "lines-repeated": lambda: planes.line("several", repeats=5, undone=3),
+    "lines-mixed": lambda: {"a": planes.line("a"), "b": planes.line("b", repeats=5)},
+    "sequence-open": lambda: planes.masks(count=4, broken=2),
+    "sequence-same": lambda: [planes.surface(), planes.surface()],
+    "trajectory-two": paths,
+    "trajectory-over-contours": paths,
+    "trajectory-no-data": without_data,
+    "polar-no-data": without_data,
+    "flatness-open": lambda: {"a": synthetic.flatness("a", broken=2), "b": synthetic.flatness("b")},
+    "spectrum-loose": lambda: changed(synthetic.spectrum(loose=4), ("eigenvalue", (0, 0), np.nan)),
+    "spectrum-interval": with_interval,
+    "spectrum-mixed": lambda: {"a": synthetic.spectrum(), "b": with_interval()},
+    "spectrum-gauss-newton": lambda: synthetic.spectrum(options=GGN),
+    "spectrum-seeds-mixed": lambda: {"gap": over_seeds()["gap"]["spectrum"], "own": with_interval()},
+    "density-linear": lambda: synthetic.density(options=GGN),
+    "density-one-probe": lambda: {"a": synthetic.density(probes=1), "b": synthetic.density(top=20.0)},
+    "layers-open": open_layers,
+    "layers-no-names": lambda: changed(synthetic.layers(norms=False), ("name", slice(None), "0")),
+    "layers-gauss-newton": lambda: synthetic.layers(options={"operator": "ggn", "coordinates": "layer"}),
+    "eigenvalues-uncertain": lambda: synthetic.eigenvalues(loose=1, uncertain=2, options=GGN),
+    "fourier-small": lambda: synthetic.features("gap", size=16),
+    "variance-mixed": lambda: {name: synthetic.features(name) for name in ("gap", "mcd-gap")},
+    "variance-shaded": smoothed_features,
+    "variance-not-shaded": lambda: smoothed_features(depth=4),
+    "smoothing_effect-mixed": smoothed_features,
+    "uncertainty-mixed": uncertain_features,
+    "similarity-pair": lambda: feature_results.similarity("a", other="b"),
+    "maps-channel": feature_results.maps,
+    "ensemble-deep": lambda: {"mcd": prediction_results.ensemble("mcd"), "deep": deep},
+    "corruptions-two": corrupted,
+    "robustness-two": corrupted,
+}
+"""Results of cases that are not the usual one; the first part of the name is the figure."""
+OPTIONS = {
+    "contours-linear": lambda: {"log": False},
+    "contours-accuracy": lambda: {"quantity": "accuracy"},
+    "contours-convexity": lambda: {"quantity": "convexity"},
+    "trajectory-over-contours": lambda: {"surfaces": {"a": planes.under(paths()["a"])}},
+    "density-linear": lambda: {"log": False},
+    "maps-channel": lambda: {"channel": 1},
+}
+
+
+@cache
+def usual():
+    return synthetic.comparison(["mcd-gap-blur"])["mcd-gap-blur"]
+
+
+@cache
+def over_seeds():
+    return pooled(seeds.family(("mlp", "gap", "gap-blur")))
+
+
+def check(case, text):
+    file = PLACE / f"{case}.txt"
+    if WRITE:
+        file.write_text(text + "\n", encoding="utf-8")
+    assert text + "\n" == file.read_text(encoding="utf-8")
+    assert "  " not in text
+    assert ".." not in text
+
+
+@pytest.mark.parametrize("name", list(figures.FIGURES | figures.FURTHER))
+def test_the_caption_of_every_figure(name):
+    drawing = (figures.FIGURES | figures.FURTHER)[name]
+    data = OTHERS[name]() if name in OTHERS else usual()[drawing.kind]
+    text = figures.caption(name, data)
     assert "1,000 samples (train split of cifar10)" in text
-    assert "BatchNorm eval, dropout off, seed 0, float32." in text
+    check(name, text)
 
 
-def test_cells_that_are_not_finite_are_counted():
-    data = {"a": synthetic.surface("a", broken=3), "b": synthetic.surface("b", undone=2)}
-    for name in ("contours", "surface3d"):
-        text = figures.caption(name, data)
-        assert "not finite (3 of 121 in a)" in text
-        assert "not computed yet (2 of 121 in b)" in text
-    assert "not finite" not in figures.caption("contours", synthetic.surface())
+@pytest.mark.parametrize("case", list(SPECIAL))
+def test_the_caption_of_a_special_case(case):
+    options = OPTIONS[case]() if case in OPTIONS else {}
+    check(case, figures.caption(case.partition("-")[0], SPECIAL[case](), **options))
 
 
-def test_a_wide_range_is_said():
-    text = figures.caption("surface3d", synthetic.surface(curvature=50.0))
-    assert "logarithmic; nothing is clipped" in text
-    assert "logarithmic" in figures.caption("contours", synthetic.surface(curvature=50.0))
-    assert "logarithmic" not in figures.caption("contours", synthetic.surface(curvature=50.0), log=False)
-    deep = synthetic.surface(curvature=1e5, base=1e-9)
-    assert "share the lowest colour" in figures.caption("contours", deep)
+def test_captions_of_several_seeds():
+    drawn = {panel.name: panel for panel in panels(over_seeds())}
+    assert set(drawn) == {panel.name for panel in panels(synthetic.comparison(["mlp", "gap", "gap-blur"]))}
+    for name, panel in drawn.items():
+        text = panel.caption()
+        check(f"{name}-seeds", text)
+        assert sum(f"{word} 3 networks trained" in text for word in ("Means over", "Values of", "Of")) == 1
+        assert "standard errors over samples" not in text
+        assert not ("Means over" in text and "paired differences" in text)
 
 
-def test_values_not_converged_or_not_finite_are_counted():
-    dataset = synthetic.spectrum(loose=4)
-    dataset["eigenvalue"][0, 0] = np.nan
-    text = figures.caption("spectrum", {"gap": dataset})
-    assert "Not converged: 4 of 60 in gap." in text
-    assert "Not finite, not drawn: 1 in gap." in text
-    assert "top 5 Hessian eigenvalues of each of 12 mini-batches of 16 samples" in text
+def test_cases_have_files_and_files_have_cases():
+    expected = {*figures.FIGURES, *figures.FURTHER, *SPECIAL}
+    files = {file.stem for file in PLACE.glob("*.txt")}
+    assert expected <= files
+    assert {name.removesuffix("-seeds") for name in files - expected} <= {*figures.FIGURES, *figures.FURTHER}
 
 
-def test_the_interval_of_a_spectrum_is_said_where_there_is_one():
-    dataset = synthetic.spectrum()
-    interval = dataset.assign(ape_low=90.0, ape_high=140.0, nep_low=0.0, nep_high=0.1)
-    assert "positive values (± two standard errors); NEP: share of negative ones (" in figures.caption(
-        "spectrum", dataset
-    )
-    text = figures.caption("spectrum", interval)
-    assert "([95 % interval over mini-batches]); NEP: share of negative ones, likewise (" in text
-    both = figures.caption("spectrum", {"a": dataset, "b": interval})
-    assert "over mini-batches] or ± two standard errors)" in both
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({}, "the Hessian matrix of the mean loss (loss nll, weight decay 0.0005)"),
-        ({"operator": "ggn"}, "the Gauss–Newton matrix of the mean loss ("),
-        ({"coordinates": "filter"}, "the Hessian matrix of the mean loss in filter-normalised coordinates ("),
-        ({"coordinates": "layer"}, "the mean loss in layer-normalised coordinates ("),
-    ],
-)
-def test_operator_and_coordinates_are_said(options, words):
-    assert words in figures.caption("density", synthetic.density(options=options))
-    assert words in figures.caption("layers", synthetic.layers(options=options))
-
-
-def test_the_operator_of_a_spectrum_is_said():
-    dataset = synthetic.spectrum(options={"operator": "ggn", "coordinates": "filter"})
-    text = figures.caption("spectrum", dataset)
-    assert (
-        "top 5 Gauss–Newton eigenvalues of each of 12 mini-batches of 16 samples in filter-normalised" in text
-    )
-
-
-def test_a_density_says_how_it_was_estimated():
-    text = figures.caption("density", synthetic.density(top=100.0))
-    assert "5 random probes of 60 steps, each node broadened by a Gaussian of width 0.5." in text
-    assert "cut at the lower limit of the axis" in text
-    assert "one probe" not in text
-    assert "right edge" not in figures.caption("density", synthetic.density(), log=False)
-    several = {"a": synthetic.density("a", probes=1), "b": synthetic.density("b", top=20.0)}
-    text = figures.caption("density", several)
-    assert "1 / 5 random probes" in text
-    assert "width 0.1 to 0.85" in text
-    assert "No error is known from one probe (a)." in text
-
-
-def test_layers_not_converged_or_not_finite_are_counted():
-    dataset = synthetic.layers(loose=3)
-    dataset["trace"][5] = np.nan
-    dataset["eigenvalue"][5:7] = np.nan
-    text = figures.caption("layers", {"gap": dataset, "mlp": synthetic.layers("mlp")})
-    assert "Not converged (open markers): 3 of 39 in gap." in text
-    assert "Not finite, not drawn: 3 in gap." in text
-    assert "stochastic estimates from 10 random probes, bars Student's 95 % intervals" in text
-    assert "Not" not in figures.caption("layers", synthetic.layers())
-
-
-def test_what_the_layers_figure_shows_is_what_its_caption_says():
-    assert "Shading" in figures.caption("layers", synthetic.layers())
-    assert "Small markers" in figures.caption("layers", synthetic.layers())
-    plain = synthetic.layers(norms=False)
-    plain["name"][:] = [str(i) for i in range(plain.sizes["layer"])]
-    assert "Shading" not in figures.caption("layers", plain)
-    assert "Small markers" not in figures.caption("layers", plain)
-
-
-def test_small_maps_are_warned_of():
-    assert "under 8" not in figures.caption("fourier", synthetic.features())
-    text = figures.caption("fourier", synthetic.features("gap", size=16))
-    assert "Maps under 8 × 8 (3 layers of gap)" in text
-
-
-def test_differences_in_protocol_are_named():
-    data = {"gap": synthetic.features("gap"), "mcd-gap": synthetic.features("mcd-gap")}
-    text = figures.caption("variance", data)
-    assert "dropout off / fixed" in text
-    assert "The networks differ in protocol: dropout." in text
-    assert figures.protocol_differences(data) == ["dropout"]
-
-
-def test_unknown_figures_are_refused():
-    with pytest.raises(ResultError, match=r"'pie'.*contours, surface3d"):
-        figures.caption("pie", synthetic.surface())
+def test_networks_and_seeds_are_told_apart():
+    features = {"gap": over_seeds()["gap"]["features"], "own": synthetic.features("own")}
+    assert over(features) == "3 seeds (gap), samples (own)"
+    assert seeds_phrase(features) == "Means over 3 networks trained with different seeds."
+    assert seeds_phrase({"own": features["own"]}) == ""
+    named = [{"name": "first"}, {"name": "second"}]
+    other = seeds.known(over_seeds()["gap"]["surface"], "gap", {}, seeds=named)
+    assert seeds_phrase({"gap": other}) == "Of 2 networks trained with different seeds one is drawn: first."
+    mixed = {"gap": synthetic.features("gap"), "mcd-gap": synthetic.features("mcd-gap")}
+    assert protocol_differences(mixed) == ["dropout"]

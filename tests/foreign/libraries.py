@@ -1,7 +1,5 @@
 """torchvision's and timm's networks, imported so that they run beside the CPU build of torch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The table of networks by other people: torchvision's and timm's at quick sizes, untrained, nothing zero."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -175,7 +173,7 @@ def _maxvit() -> nn.Module:
 NETWORKS = [
     _torchvision("resnet18", 32, {"layer1.0": 1, "layer2.1": 1}, "layer2", sample=True),
     _own("wide_resnet", _wide_resnet, 32, {"maxpool": 1, "layer2.0": 1}, "layer1", sample=False),
-    _own("resnext", _resnext, 32, {"layer1.0": 1, "layer3.0": 1}, "layer2.0"),
+    _own("resnext", _resnext, 32, {"layer1.0": 1, "layer3.0": 1}, "layer2.0", sample=False),
     _own(
         "densenet",
         _densenet,
@@ -186,7 +184,7 @@ NETWORKS = [
     _own("vgg11_bn", _vgg, 32, {"features.3": 1, "features.10": 1}, "features.6", sample=False),
     _torchvision("googlenet", 64, {"inception3a": 1, "inception4e": 1}, "inception3b", init_weights=False),
     _torchvision("inception_v3", 96, {"Mixed_5b": 1, "Mixed_6e": 1}, "Mixed_5d", init_weights=False),
-    _torchvision("mobilenet_v2", 32, {"features.2": 1, "features.9": 1}, "features.3", sample=True),
+    _torchvision("mobilenet_v2", 32, {"features.2": 1, "features.9": 1}, "features.3"),
     _torchvision("mobilenet_v3_small", 32, {"features.1": 1, "features.6": 1}, "features.3", sample=True),
     _torchvision("mnasnet0_5", 32, {"layers.7": 1, "layers.9.2": 1}, "layers.8", double=True),
     _torchvision("efficientnet_b0", 32, {"features.1.0": 1, "features.3.1": 1}, "features.2", double=True),
@@ -218,9 +216,10 @@ NETWORKS = [
             "blocks.1.layers.1.layers.grid_attention.mlp_layer": -1,
         },
         "blocks.0.layers.1",
+        sample=False,
     ),
     _timm("resnetblur50", 64, {"maxpool": 1, "layer3.0": 1}, "layer2"),
-    _timm("resnet10t", 64, {"layer1.0": 1, "layer4.0": 1}, "layer3", sample=True),
+    _timm("resnet10t", 64, {"layer1.0": 1, "layer4.0": 1}, "layer3"),
     _timm("skresnet18", 64, {"layer1.0": 1, "layer3.1": 1}, "layer1"),
     _timm("ecaresnet26t", 64, {"layer1.1": 1, "layer4.0": 1}, "layer2"),
     _timm("resnetv2_50x1_bit", 64, {"stem": 1, "stages.2.blocks.0": 1}, "stages.1"),
@@ -268,7 +267,7 @@ NETWORKS = [
         window_size=4,
     ),
     _timm("convnext_atto", 32, {"stages.0.blocks.0": 1, "stages.2.blocks.1": 1}, "stages.1", sample=True),
-    _timm("mobilevit_xxs", 64, {"stem": 1, "stages.3.1.transformer.1": -1}, "stages.2", sample=True),
+    _timm("mobilevit_xxs", 64, {"stem": 1, "stages.3.1.transformer.1": -1}, "stages.2"),
     _timm("mixer_s16_224", 64, {"blocks.0": -1, "blocks.7": -1}, "stem.proj", img_size=64),
     _timm(
         "pit_ti_224",
@@ -284,7 +283,6 @@ NETWORKS = [
         {"serial_blocks1.1": -1, "serial_blocks3.1": -1},
         "patch_embed2.proj",
         extra=1,
-        sample=True,
         img_size=64,
     ),
     _timm(

@@ -1,7 +1,5 @@
 """What every number is compared with: plain PyTorch on a copy of the network, in float64."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Networks that nobody here wrote, each number against plain PyTorch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Folding BatchNorm: which pairs are found, that it is exact, and that it leaves no trace."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

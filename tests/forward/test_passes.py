@@ -1,7 +1,5 @@
 """BatchNorm modes, ensembles of dropout masks and reduced precision, against plain loops."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """The PyHessian package on the same matrix, against Lanczos and dense matrices."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

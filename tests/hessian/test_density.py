@@ -1,7 +1,5 @@
 """Spectral density against dense matrices: mass, moments, shape, and matrices with little to show."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

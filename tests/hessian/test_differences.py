@@ -1,8 +1,5 @@
 """Finite differences of the gradient: kinks of ReLU, scales, precisions, and the bound that is kept."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +14,7 @@ from landscape.hessian import Operator, top_eigenvalues
 from landscape.hessian.differences import ErrorBound
 from landscape.objective import Objective
 from landscape.work import in_memory
+from tests.build import report
 
 
 class Bent(torch.autograd.Function):
@@ -119,22 +117,25 @@ def test_a_kink_next_to_the_weights_shortens_the_step():
         assert float((ours(vector) - true).norm()) <= min(ours.product_error, 1e-3 * float(true.norm()))
 
 
+class At(nn.Module):
+    """A kink of ReLU exactly at the weights, and a layer without a second derivative."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kinked = F.relu(self.weight * x) + Bent.apply(self.weight * x)
+        return torch.cat([kinked, -kinked], 1)
+
+
 def test_at_a_kink_the_bound_says_that_nothing_is_known():
-    class At(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.zeros(1))
-
-        def forward(self, x: Tensor) -> Tensor:
-            kinked = F.relu(self.weight * x) + Bent.apply(self.weight * x)
-            return torch.cat([kinked, -kinked], 1)
-
     objective = Objective(At(), (torch.ones(4, 1), torch.zeros(4, dtype=torch.long)))
     dataset = analyses.eigenvalues(objective, k=1)
-    (check,) = [c for c in json.loads(dataset.attrs["checks"]) if c["name"] == "exact products"]
-    assert not check["passed"]
+    check = report(dataset)["exact products"]
+    assert not check.passed
     assert float(dataset.product_error) > 0.1
-    assert "which is large" in check["message"]
+    assert "which is large" in check.message
 
 
 @pytest.mark.parametrize(
@@ -142,9 +143,9 @@ def test_at_a_kink_the_bound_says_that_nothing_is_known():
 )
 def test_networks_that_only_know_float32_say_that_kinks_are_not_bounded(middle: Callable, dtype: torch.dtype):
     dataset = analyses.trace(subject(middle, dtype), probes=2)
-    (check,) = [c for c in json.loads(dataset.attrs["checks"]) if c["name"] == "exact products"]
-    assert not check["passed"]
-    assert "kinks of ReLU count as curvature, beyond this bound" in check["message"]
+    check = report(dataset)["exact products"]
+    assert not check.passed
+    assert "kinks of ReLU count as curvature, beyond this bound" in check.message
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

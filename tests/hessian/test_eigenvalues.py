@@ -1,7 +1,5 @@
 """Hessian eigenvalues against dense matrices, published weights and another package."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

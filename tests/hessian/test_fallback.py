@@ -1,7 +1,5 @@
 """Networks without a second derivative: attention's plain kernel, and finite differences."""
 
-from __future__ import annotations
-
 import copy
 import json
 

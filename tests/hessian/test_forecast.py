@@ -1,7 +1,5 @@
 """What curvature work is foretold to take, against what it takes."""
 
-from __future__ import annotations
-
 import importlib
 import re
 

@@ -1,7 +1,5 @@
 """Top eigenvalue and trace of each layer's own block against dense matrices."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Curvature operators in raw, filter and layer coordinates against dense matrices."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

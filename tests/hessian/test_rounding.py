@@ -1,7 +1,5 @@
 """Error bounds that hold with the rounding of float32 included, against dense float64 matrices."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

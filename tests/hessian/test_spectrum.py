@@ -1,7 +1,5 @@
 """The max-eigenvalue spectrum: mini-batches, their eigenvalues, APE and NEP."""
 
-from __future__ import annotations
-
 import math
 import warnings
 

@@ -1,7 +1,5 @@
 """Trace and diagonal against dense matrices, and whether their standard errors are honest."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """How eigenpairs are judged, whoever found them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

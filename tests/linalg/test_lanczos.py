@@ -1,7 +1,5 @@
 """Lanczos against numpy's dense solver, and what it says when it could not."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Block power iteration against numpy's dense solver."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Stochastic Lanczos quadrature against exact spectral measures."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Whether eigenvalues that were passed over are found, and what is said where that is not known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Lanczos that may not keep its whole basis, takes several directions a step, or starts where it is told."""
 
-from __future__ import annotations
-
 import importlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rayleigh–Ritz on a stored basis against the dense matrix."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Trace estimators against exact traces: unbiased, honest about their error, exact where they should be."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

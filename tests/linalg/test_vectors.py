@@ -1,7 +1,5 @@
 """Random streams and the inner products that everything else trusts."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """All results as one file: what comes back, what stays at home, and what is refused."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 

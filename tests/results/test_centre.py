@@ -1,7 +1,5 @@
 """One definition of a surface's centre, and everything that reads it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import xarray as xr

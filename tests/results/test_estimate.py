@@ -1,7 +1,5 @@
 """Numbers with their errors, and how they are read from results."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The journal of finished items: what is resumed, what is refused, and a run that is killed."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """What people pass: accepted where its meaning is plain, else refused with the remedy."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """What keeps an objective from being a function: each culprit is found and named, and nobody else is."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Networks of all kinds: right by plain PyTorch and left as they were, or refused with the cause."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 

@@ -1,7 +1,5 @@
 """Directions: drawn from seed and index alone, along eigenvectors, and unchanged by a trip to disk."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 

@@ -1,7 +1,5 @@
 """Flatness of bowls in closed form, losses that run away, and repeats that can be resumed."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Grid points: their names, their weights, the order of the visits, and their dropout masks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

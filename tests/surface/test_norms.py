@@ -1,7 +1,5 @@
 """Each norm against a loop over single numbers in float64."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The surface of a bowl in closed form, its centre to the last bit, and values kept as measured."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

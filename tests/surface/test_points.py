@@ -1,7 +1,5 @@
 """Points from a part of the samples: estimates, their errors, and the anchors they lean on."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Bowls whose curvature is known, an independent least-squares formula, and requests that cannot be met."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

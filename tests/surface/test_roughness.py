@@ -1,7 +1,5 @@
 """Minima counted by hand, persistence against a union-find of our own, and walls where nothing is finite."""
 
-from __future__ import annotations
-
 import itertools
 import sys
 

@@ -1,7 +1,5 @@
 """Lines, triangles and principal components against dense NumPy."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

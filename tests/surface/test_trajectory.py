@@ -1,7 +1,5 @@
 """Projections of points whose coordinates are known, and polar trajectories against the formula."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """The choice of the micro-batch: only for a clear gain, only where it is free, and once for a resumed run."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

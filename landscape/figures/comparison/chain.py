@@ -18,6 +18,8 @@ from landscape.comparison.readings import QUANTITIES
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import style
+from landscape.figures.captions import joined
+from landscape.figures.registry import VERDICTS, figure
 from landscape.figures.style.scales import plain_number
 
 LINKS = ("features", "ensemble", "spectrum", "flatness", "evaluation")
@@ -28,8 +30,41 @@ _WIDEST = 100.0  # per cent; wider intervals end in arrows, larger changes stand
 Pairing = tuple[str, str, str]
 
 
-def chain(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
-    """Relative change of every quantity, one panel a pair of networks, quantities in the order of the chain.
+def caption(found: Sequence[Verdict]) -> str:
+    """Of either figure: what is compared, over what the intervals are, and what the words mean."""
+    over = dict.fromkeys(f"{verdict.change.count} {verdict.change.over}" for verdict in found)
+    factors = {pair[2]: pair[0] for pair in by_pair(found)}
+    said = ", ".join(f"{variant} ({factor})" for variant, factor in factors.items())
+    alone = all(verdict.change.over != "seeds" for verdict in found)
+    return joined(
+        "Change of each quantity from baseline to variant, in per cent of the baseline's size, in the "
+        "order of the chain of reasons: feature maps, spread of predictions, curvature, loss surface, "
+        "quality of predictions.",
+        f"Factors: {said}.",
+        f"Intervals are 95 %, over {', '.join(over)}.",
+        _corrections(found),
+        "Other seeds were not measured: the intervals are those of these networks." if alone else "",
+        "As the papers expect: less of everything, except for a higher accuracy.",
+    )
+
+
+def _corrections(found: Sequence[Verdict]) -> str:
+    """How verdicts are corrected for their number; empty where that is not recorded."""
+    families = [verdict.family for verdict in found if verdict.family]
+    words = [correction_in_words(family, families.count(family)) for family in dict.fromkeys(families)]
+    return f"Significance is {'; '.join(words)}." if words else ""
+
+
+@figure(
+    kind=VERDICTS,
+    title="Factor by factor",
+    description="Changes of every quantity with their intervals, a panel per pair of networks",
+    caption=caption,
+    width=lambda found: style.ONE_COLUMN if len(by_pair(found)) == 1 else style.TWO_COLUMN,
+    order=51,
+)
+def chain(found: Sequence[Verdict], *, width: float) -> Figure:
+    """Relative change of every quantity, one panel per pair of networks, in the order of the chain.
 
     Discs: as the papers expect; squares: the opposite; open circles: not distinguishable. Bars are 95 %
     intervals; those that reach beyond ±100 % end in arrows, and changes beyond it stand there in numbers.
@@ -41,29 +76,29 @@ def chain(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
     Raises:
         ResultError: If there are none.
     """
-    groups = by_pair(found)
-    total = width or (style.ONE_COLUMN if len(groups) == 1 else style.TWO_COLUMN)
-    rows = ordered(found)
-    across = 1 if total < 5 else min(len(groups), 3)
+    groups, rows = by_pair(found), ordered(found)
+    across = 1 if width < style.NARROW else min(len(groups), 3)
     down = -(-len(groups) // across)
-    with style.context():
-        height = down * (0.16 * len(rows) + 0.42) + 0.5
-        figure = Figure(figsize=(total, height), layout="constrained")
-        grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-        for spare in grid.flat[len(groups) :]:
-            spare.remove()
-        for axis, (pair, verdicts) in zip(grid.flat, groups.items(), strict=False):
-            _panel(axis, verdicts, rows)
-            axis.set_title(title(pair, 26 if across > 1 else 40))
-        for column in range(across):
-            last = grid[:, column][: -(-(len(groups) - column) // across)][-1]
-            last.set_xlabel("change (%)")
-            last.tick_params(labelbottom=True)
-        style.legend_below(figure, *legend(), columns=3 if total > 5 else 1)
+    figure = Figure(figsize=(width, down * (0.16 * len(rows) + 0.42) + 0.5), layout="constrained")
+    axes = style.grid(figure, len(groups), across, sharex=True, sharey=True)
+    for index, (axis, (pair, verdicts)) in enumerate(zip(axes, groups.items(), strict=True)):
+        _panel(axis, verdicts, rows)
+        axis.set_title(title(pair, 26 if across > 1 else 40))
+        if index + across >= len(groups):
+            axis.set_xlabel("change (%)")
+            axis.tick_params(labelbottom=True)
+    style.legend_below(figure, *legend(), columns=3 if width > style.NARROW else 1)
     return figure
 
 
-def overview(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
+@figure(
+    kind=VERDICTS,
+    title="All factors and quantities",
+    description="Changes in per cent, pairs of networks against quantities",
+    caption=caption,
+    order=50,
+)
+def overview(found: Sequence[Verdict], *, width: float) -> Figure:
     """Pairs against quantities: the change in per cent, and whether it is what the papers expect.
 
     Args:
@@ -74,25 +109,33 @@ def overview(found: Sequence[Verdict], *, width: float | None = None) -> Figure:
         ResultError: If there are none.
     """
     groups, rows = by_pair(found), ordered(found)
-    total = width or style.TWO_COLUMN
-    with style.context():
-        height = 0.24 * len(groups) + 1.3
-        figure = Figure(figsize=(total, height), layout="constrained")
-        axis = figure.subplots()
-        for line, verdicts in enumerate(groups.values()):
-            for verdict in verdicts:
-                cell(axis, rows.index(verdict.quantity.name), line, verdict)
-        axis.set_xlim(-0.5, len(rows) - 0.5)
-        axis.set_ylim(len(groups) - 0.5, -0.5)
-        room = max(int(16 * total / len(rows)), 9)
-        labels = [textwrap.fill(name, room, break_long_words=False) for name in rows]
-        axis.set_xticks(range(len(rows)), labels=labels, fontsize=6 if len(rows) < 10 else 5.5)
-        axis.set_yticks(range(len(groups)), labels=[title(pair, 34) for pair in groups])
-        axis.tick_params(length=0, labeltop=True, labelbottom=False)
-        for side in axis.spines.values():
-            side.set_visible(False)
-        style.legend_below(figure, *legend(), columns=3)
+    figure = Figure(figsize=(width, 0.24 * len(groups) + 1.3), layout="constrained")
+    axis = figure.subplots()
+    for line, verdicts in enumerate(groups.values()):
+        for verdict in verdicts:
+            cell(axis, rows.index(verdict.quantity.name), line, verdict)
+    room = max(int(16 * width / len(rows)), 9)
+    columns = [textwrap.fill(name, room, break_long_words=False) for name in rows]
+    bare_table(axis, columns, [title(pair, 34) for pair in groups], 6 if len(rows) < 10 else 5.5)
+    style.legend_below(figure, *legend(), columns=3)
     return figure
+
+
+def bare_table(axis: Axes, columns: Sequence[str], rows: Sequence[str], size: float) -> None:
+    """Names above the columns and beside the rows of a table without frame or ticks.
+
+    Args:
+        axis: Where it is drawn, a unit for each column and row.
+        columns: Names.
+        rows: Names.
+        size: Of the letters above, in points.
+    """
+    axis.set_xlim(-0.5, len(columns) - 0.5)
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xticks(range(len(columns)), labels=columns, fontsize=size)
+    axis.set_yticks(range(len(rows)), labels=rows)
+    axis.tick_params(length=0, labeltop=True, labelbottom=False)
+    axis.spines[:].set_visible(False)
 
 
 def by_pair(found: Sequence[Verdict]) -> dict[Pairing, list[Verdict]]:
@@ -144,14 +187,14 @@ def _panel(axis: Axes, verdicts: Sequence[Verdict], rows: Sequence[str]) -> None
         value, low, high = relative(verdict)
         if not np.isfinite(value):
             continue
-        row, told = rows.index(verdict.quantity.name), as_expected(verdict)
-        colour = _NEUTRAL if told is None else _GOOD if told else _BAD
+        row, expected = rows.index(verdict.quantity.name), as_expected(verdict)
+        colour = _NEUTRAL if expected is None else _GOOD if expected else _BAD
         ends = np.clip([low, high], -_WIDEST, _WIDEST)
         axis.plot(ends, [row, row], color=colour, linewidth=1.0, zorder=2)
         for end, whole in zip(ends, (low, high), strict=True):
             if end != whole:
                 axis.plot(end, row, ">" if whole > 0 else "<", color=colour, markersize=3, clip_on=False)
-        marker, face = ("o", "white") if told is None else ("o", colour) if told else ("s", colour)
+        marker, face = ("o", "white") if expected is None else ("o", colour) if expected else ("s", colour)
         place = np.clip(value, -_WIDEST, _WIDEST)
         axis.plot(place, row, marker, color=colour, markerfacecolor=face, markersize=3.5, zorder=3)
         if place != value:
@@ -169,14 +212,14 @@ def _panel(axis: Axes, verdicts: Sequence[Verdict], rows: Sequence[str]) -> None
 
 
 def cell(axis: Axes, column: int, line: int, verdict: Verdict) -> None:
-    """The relative change at a place of a table, bold on a tint where it can be told."""
-    value, told = relative(verdict)[0], as_expected(verdict)
-    colour = _NEUTRAL if told is None else _GOOD if told else _BAD
-    if told is not None:
-        axis.add_patch(_tile(column, line, colour, hatch="" if told else "////"))
+    """The relative change at a place of a table, bold on a tint where it is distinguishable."""
+    value, expected = relative(verdict)[0], as_expected(verdict)
+    colour = _NEUTRAL if expected is None else _GOOD if expected else _BAD
+    if expected is not None:
+        axis.add_patch(_tile(column, line, colour, hatch="" if expected else "////"))
     known = np.isfinite(value) and abs(value) < 999.5
     text = _percent(value) if known else plain_number(verdict.change.value)
-    weight, shade = ("normal", "0.45") if told is None else ("bold", "black")
+    weight, shade = ("normal", "0.45") if expected is None else ("bold", "black")
     axis.text(column, line, text, ha="center", va="center", fontsize=6.5, weight=weight, color=shade)
 
 
@@ -215,30 +258,3 @@ def legend() -> tuple[list[Line2D], list[str]]:
         for look in entries.values()
     ]
     return handles, list(entries)
-
-
-def caption(found: Sequence[Verdict]) -> str:
-    """Of either figure: what is compared, over what the intervals are, and what the words mean."""
-    over = dict.fromkeys(f"{verdict.change.count} {verdict.change.over}" for verdict in found)
-    factors = {pair[2]: pair[0] for pair in by_pair(found)}
-    said = ", ".join(f"{variant} ({factor})" for variant, factor in factors.items())
-    alone = all(verdict.change.over != "seeds" for verdict in found)
-    return " ".join(
-        (
-            "Change of each quantity from baseline to variant, in per cent of the baseline's size, in the "
-            "order of the chain of reasons: feature maps, spread of predictions, curvature, loss surface, "
-            "quality of predictions.",
-            f"Factors: {said}.",
-            f"Intervals are 95 %, over {', '.join(over)}.",
-            _corrections(found),
-            "Other seeds were not measured: the intervals are those of these networks." if alone else "",
-            "As the papers expect: less of everything, except for a higher accuracy.",
-        )
-    ).replace("  ", " ")
-
-
-def _corrections(found: Sequence[Verdict]) -> str:
-    """How verdicts are corrected for their number; empty where that is not recorded."""
-    families = [verdict.family for verdict in found if verdict.family]
-    words = [correction_in_words(family, families.count(family)) for family in dict.fromkeys(families)]
-    return f"What can be told is {'; '.join(words)}." if words else ""

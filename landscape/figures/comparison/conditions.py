@@ -11,14 +11,42 @@ from matplotlib.figure import Figure
 from landscape.comparison.conditional import REFERENCE, Conditioned
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.comparison.chain import cell, legend
+from landscape.figures.comparison.chain import bare_table, cell, legend
+from landscape.figures.registry import VERDICTS, figure
 
 _QUANTITIES = ("largest Hessian eigenvalue", "curvature along random directions")
 _ROW = 0.19
 """Height of a row in inches."""
 
 
-def conditions(found: Sequence[Conditioned], *, width: float | None = None) -> Figure:
+def _one_at_a_time(found: Sequence[Conditioned]) -> list[Conditioned]:
+    return [each for each in found if not (each.measured and each.trained)]
+
+
+def caption(found: Sequence[Conditioned]) -> str:
+    """What is compared, over what the intervals are, and what the conditions mean."""
+    found = _one_at_a_time(found)
+    over = dict.fromkeys(f"{each.verdict.change.count} {each.verdict.change.over}" for each in found)
+    pairs = dict.fromkeys((each.factor, *each.verdict.pair.labels) for each in found)
+    said = "; ".join(f"{factor}: {first} → {second}" for factor, first, second in pairs)
+    return (
+        "Change of the mean largest Hessian eigenvalue of mini-batches, and of the mean second derivative of "
+        "the NLL along random filter-normalised directions, from baseline to variant, in per cent of the "
+        f"baseline. The row “{REFERENCE}” is the usual measurement; each other one differs from it in what "
+        "it says. Bold on a tint: the 95 % interval excludes no change; hatched: sharper. Intervals are over "
+        f"{', '.join(over)}. "
+        f"Cells are exploratory: each by itself, not corrected for how many there are. {said}."
+    )
+
+
+@figure(
+    kind=VERDICTS,
+    title="Changes by condition",
+    description="Changes of the landscape in per cent, conditions against factors",
+    caption=caption,
+    order=53,
+)
+def conditions(found: Sequence[Conditioned], *, width: float) -> Figure:
     """The change in per cent of two measures of the landscape, by condition and factor.
 
     One condition at a time: changes under two at once are left to text and tables. Blue: flatter, as the
@@ -38,20 +66,14 @@ def conditions(found: Sequence[Conditioned], *, width: float | None = None) -> F
         raise ResultError("no change of the landscape was measured; `landscape compare --conditions` does")
     columns = list(dict.fromkeys((each.factor, each.dropout) for each in one))
     rows = {name: list(dict.fromkeys(each.condition for each in table)) for name, table in tables.items()}
-    total = width or style.TWO_COLUMN
     heights = [len(rows[name]) + 3.6 for name in tables]
-    with style.context():
-        figure = Figure(figsize=(total, _ROW * sum(heights) + 0.45), layout="constrained")
-        axes = figure.subplots(len(tables), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
-        for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
-            _table(axis, table, rows[name], columns, total)
-            axis.set_title(name, loc="left")
-        style.legend_below(figure, *legend(), columns=3)
+    figure = Figure(figsize=(width, _ROW * sum(heights) + 0.45), layout="constrained")
+    axes = style.grid(figure, len(tables), 1, gridspec_kw={"height_ratios": heights})
+    for axis, (name, table) in zip(axes, tables.items(), strict=True):
+        _table(axis, table, rows[name], columns, width)
+        axis.set_title(name, loc="left")
+    style.legend_below(figure, *legend(), columns=3)
     return figure
-
-
-def _one_at_a_time(found: Sequence[Conditioned]) -> list[Conditioned]:
-    return [each for each in found if not (each.measured and each.trained)]
 
 
 def _table(
@@ -59,37 +81,16 @@ def _table(
     table: Sequence[Conditioned],
     rows: Sequence[str],
     columns: Sequence[tuple[str, float]],
-    total: float,
+    width: float,
 ) -> None:
     for each in table:
         cell(axis, columns.index((each.factor, each.dropout)), rows.index(each.condition), each.verdict)
-    axis.set_xlim(-0.5, len(columns) - 0.5)
-    axis.set_ylim(len(rows) - 0.5, -0.5)
-    room = max(int(16 * total / len(columns)), 8)
-    axis.set_xticks(range(len(columns)), labels=[textwrap.fill(_named(*each), room) for each in columns])
-    axis.set_yticks(range(len(rows)), labels=rows)
+    room = max(int(16 * width / len(columns)), 8)
+    bare_table(axis, [textwrap.fill(_named(*each), room) for each in columns], rows, 6)
+    axis.tick_params(labelsize=6)
     for line in range(1, len(rows)):
         axis.axhline(line - 0.5, color="0.9", linewidth=0.5, zorder=0)
-    axis.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=6)
-    for side in axis.spines.values():
-        side.set_visible(False)
 
 
 def _named(factor: str, dropout: float) -> str:
     return f"{factor}, MC dropout {dropout:g}" if dropout else factor
-
-
-def caption(found: Sequence[Conditioned]) -> str:
-    """What is compared, over what the intervals are, and what the conditions mean."""
-    found = _one_at_a_time(found)
-    over = dict.fromkeys(f"{each.verdict.change.count} {each.verdict.change.over}" for each in found)
-    pairs = dict.fromkeys((each.factor, *each.verdict.pair.labels) for each in found)
-    said = "; ".join(f"{factor}: {first} → {second}" for factor, first, second in pairs)
-    return (
-        "Change of the mean largest Hessian eigenvalue of mini-batches, and of the mean second derivative of "
-        "the NLL along random filter-normalised directions, from baseline to variant, in per cent of the "
-        f"baseline. The row “{REFERENCE}” is the usual measurement; each other one differs from it in what "
-        "it says. Bold on a tint: the 95 % interval excludes no change; hatched: sharper. Intervals are over "
-        f"{', '.join(over)}. "
-        f"Cells are exploratory: each by itself, not corrected for how many there are. {said}."
-    )

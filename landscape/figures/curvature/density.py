@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.inputs import Datasets, named
+from landscape.figures.captions import broken_ones, coordinates_of, loss_of, operator_of, sizes
+from landscape.figures.curvature.spectrum import rug, rug_panels
+from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style.reductions import estimate
-from landscape.figures.style.scales import limits
+from landscape.figures.style.scales import limits, plain_number
 from landscape.intervals import quantile
 
 FLOOR = 0.1
@@ -22,20 +21,39 @@ FLOOR = 0.1
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def density(
-    datasets: Datasets,
-    *,
-    width: float | None = None,
-    looks: Mapping[str, style.Look] | None = None,
-    log: bool = True,
-) -> Figure:
+def _caption(results: Datasets, *, log: bool = True) -> str:
+    widths = [float(dataset["width"]) for dataset in results.values()]
+    width = " to ".join(dict.fromkeys((plain_number(min(widths)), plain_number(max(widths)))))
+    cut = ", cut at the lower limit of the axis" if log else ""
+    edge = " Lines at the right edge have the height of one eigenvalue." if log else ""
+    single = ", ".join(name for name, dataset in results.items() if dataset.sizes["probe"] < 2)
+    lone = f" No error is known from one probe ({single})." if single else ""
+    return (
+        f"Density of all eigenvalues of the {operator_of(results)} matrix of the mean loss"
+        f"{coordinates_of(results)} ({loss_of(results)}), by stochastic Lanczos quadrature: "
+        f"{sizes(results, 'probe')} random probes of {sizes(results, 'step')} steps, each node broadened "
+        f"by a Gaussian of width {width}. The area under a curve is one. Bands are Student's 95 % "
+        f"intervals over probes{cut}.{edge} Ticks are the nodes of all probes: where these coincide, an "
+        "eigenvalue stands apart. Trace: mean eigenvalue times the number of parameters, with the same "
+        f"interval.{lone}{broken_ones(results, 'density')}"
+    )
+
+
+@figure(
+    kind="density",
+    title="Spectral density of the Hessian",
+    description="Density of all eigenvalues of the Hessian, with single outlying ones",
+    caption=_caption,
+    order=21,
+)
+def density(networks: Datasets, *, width: float, looks: Looks, log: bool = True) -> Figure:
     """Density of all eigenvalues with bands of Student's interval, and each quadrature node as a tick below.
 
     A logarithmic axis begins just below the height of a single eigenvalue, so that outlying ones are seen and
     the tails of the broadening are not. A short line at the right edge has that height.
 
     Args:
-        datasets: Results of kind `density` by network name, or a single one.
+        networks: Results of kind `density` by network name, or a single one.
         width: Width in inches; by default two ICML columns.
         looks: Looks by name, to keep colours the same across figures; by default by order.
         log: Whether the density has a logarithmic axis.
@@ -43,31 +61,20 @@ def density(
     Raises:
         ResultError: If a result is of another kind.
     """
-    densities = named(datasets, "density")
-    chosen = style.looks_for(list(densities), looks)
-    floor = FLOOR * min(single_height(dataset) for dataset in densities.values())
-    total = width or style.TWO_COLUMN
-    columns = 1 if total < 5 else 2
-    with style.context():
-        figure, upper, lower = _panels(len(densities), total, columns)
-        for row, (name, dataset) in enumerate(densities.items()):
-            _curve(upper, dataset, chosen[name], name, floor if log else None)
-            ticks = nodes(dataset)
-            lower.plot(
-                ticks,
-                np.full(ticks.size, row),
-                "|",
-                color=chosen[name].colour,
-                markersize=4.5,
-                markeredgewidth=0.5,
-            )
-        _decorate(upper, lower, log, floor, densities)
-        keys = [style.key(chosen[name]) for name in densities]
-        labels = [entry(name, dataset) for name, dataset in densities.items()]
-        if log:
-            keys.append(Line2D([], [], color="0.3"))
-            labels.append("one eigenvalue (right edge)")
-        style.legend_below(figure, keys, labels, columns=columns)
+    floor = FLOOR * min(single_height(dataset) for dataset in networks.values())
+    columns = 1 if width < style.NARROW else 2
+    size = (width, 2.4 + 0.15 * -(-(len(networks) + 1) // columns))
+    figure, ((upper, lower),) = rug_panels(len(networks), size, 1.9)
+    for row, (name, dataset) in enumerate(networks.items()):
+        _curve(upper, dataset, looks[name], name, floor if log else None)
+        rug(lower, nodes(dataset), row, looks[name])
+    _decorate(upper, lower, log, floor, networks)
+    keys = [style.key(looks[name]) for name in networks]
+    labels = [entry(name, dataset) for name, dataset in networks.items()]
+    if log:
+        keys.append(Line2D([], [], color="0.3"))
+        labels.append("one eigenvalue (right edge)")
+    style.legend_below(figure, keys, labels, columns=columns)
     return figure
 
 
@@ -94,31 +101,13 @@ def peaks(values: np.ndarray, floor: float) -> np.ndarray:
     return 1 + np.flatnonzero((inner > values[:-2]) & (inner >= values[2:]) & (inner > floor))
 
 
-def _panels(networks: int, width: float, columns: int) -> tuple[Figure, Axes, Axes]:
-    """An axis for the curves above one for the nodes, which has a row for each network."""
-    rows = 0.09 * networks + 0.08
-    legend = 0.15 * -(-(networks + 1) // columns)
-    figure = Figure(
-        figsize=(width, 2.4 + rows + legend), layout=ConstrainedLayoutEngine(hspace=0.0, h_pad=0.02)
-    )
-    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [1.9, rows]})
-    return figure, upper, lower
-
-
 def _curve(axis: Axes, dataset: xr.Dataset, look: style.Look, name: str, floor: float | None) -> None:
     """The density with its band, over a floor where the axis is logarithmic."""
     places, values, error = (
         dataset[key].values.astype(float) for key in ("eigenvalue", "density", "standard_error")
     )
-    axis.plot(
-        places,
-        values,
-        color=look.colour,
-        linestyle=look.dash,
-        marker=look.marker,
-        markevery=peaks(values, 0.01 * values.max() if floor is None else floor).tolist(),
-        label=name,
-    )
+    marked = peaks(values, 0.01 * values.max() if floor is None else floor).tolist()
+    axis.plot(places, values, **look.line, markevery=marked, label=name)
     half = quantile(dataset.sizes["probe"]) * error
     if np.isfinite(half).any():  # a single probe tells no error
         low, high = (np.maximum(values + sign * half, floor or 0) for sign in (-1, 1))
@@ -128,8 +117,8 @@ def _curve(axis: Axes, dataset: xr.Dataset, look: style.Look, name: str, floor: 
         axis.plot([0.985, 1.0], [height, height], color=look.colour, transform=across, label="_single")
 
 
-def _decorate(upper: Axes, lower: Axes, log: bool, floor: float, densities: Mapping[str, xr.Dataset]) -> None:
-    tops = [d["density"].values + 2 * np.nan_to_num(d["standard_error"].values) for d in densities.values()]
+def _decorate(upper: Axes, lower: Axes, log: bool, floor: float, networks: Datasets) -> None:
+    tops = [d["density"].values + 2 * np.nan_to_num(d["standard_error"].values) for d in networks.values()]
     top = (limits(tops) or (0.0, 10 * floor))[1]
     if log:
         upper.set_yscale("log")
@@ -140,14 +129,10 @@ def _decorate(upper: Axes, lower: Axes, log: bool, floor: float, densities: Mapp
     else:
         upper.set_ylim(0, 1.05 * top)
     upper.set_ylabel("density" + (" (log)" if log else ""))
-    upper.tick_params(axis="x", bottom=False, labelbottom=False)
-    low, high = limits(_shown(d, floor) for d in densities.values()) or (0.0, 1.0)
+    low, high = limits(_shown(d, floor) for d in networks.values()) or (0.0, 1.0)
     margin = 0.03 * (high - low) or 1.0
     lower.set_xlim(low - margin, high + 1.5 * margin)
-    lower.set_ylim(len(densities) - 0.3, -0.7)
     lower.set_xlabel("eigenvalue")
-    lower.spines["left"].set_visible(False)
-    lower.set_yticks([])
 
 
 def _shown(dataset: xr.Dataset, floor: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.inputs import Datasets, named
+from landscape.figures.captions import (
+    broken_ones,
+    coordinates_of,
+    loose_ones,
+    loss_of,
+    operator_of,
+    options,
+)
+from landscape.figures.registry import Datasets, Looks, figure
+from landscape.figures.style import curves
 from landscape.figures.style.depth import shade_stages
 from landscape.figures.style.reductions import option, stage_boundaries
 from landscape.figures.style.scales import is_wide, log_ticks, plain_number
@@ -26,13 +35,32 @@ PANELS = {"eigenvalue": "top eigenvalue", "trace": "trace"}
 _STAGE = re.compile(r"(?:layer|stage)s?\.?(\d+)\.")
 
 
-def layers(
-    datasets: Datasets,
-    *,
-    width: float | None = None,
-    looks: Mapping[str, style.Look] | None = None,
-) -> Figure:
-    """Top eigenvalue and trace of each layer's block over normalised depth, one line a network.
+def _caption(results: Datasets) -> str:
+    drawn = results.values()
+    probes = options(results, "probes")
+    source = "" if probes == "none" else f" from {probes} random probes"
+    known_probes = all(option(dataset, "probes") for dataset in drawn)
+    bars = "Student's 95 % intervals" if known_probes else "± two standard errors"
+    off = any(normalised(dataset).any() for dataset in drawn)
+    small = " Small markers off the line: normalisation layers." if off else ""
+    shaded = " Shading: alternate stages." if layer_boundaries(drawn) else ""
+    return (
+        "Curvature by layer: top eigenvalue and trace of each layer's own block of the "
+        f"{operator_of(results)} matrix of the mean loss{coordinates_of(results)} ({loss_of(results)}), all "
+        f"other layers held fixed. Traces are stochastic estimates{source}, bars {bars}.{small}{shaded}"
+        f"{loose_ones(results, ' (open markers)')}{broken_ones(results, 'eigenvalue', 'trace')}"
+    )
+
+
+@figure(
+    kind="layers",
+    title="Curvature by layer",
+    description="Top Hessian eigenvalue and trace of each layer against depth",
+    caption=_caption,
+    order=22,
+)
+def layers(networks: Datasets, *, width: float, looks: Looks) -> Figure:
+    """Top eigenvalue and trace of each layer's block over normalised depth, one line per network.
 
     Bars on the traces are Student's 95 % intervals over probes; eigenvalues that did not converge have open
     markers.
@@ -40,30 +68,31 @@ def layers(
     Normalisation layers, which lie between the others and are far flatter, are small markers off the line.
 
     Args:
-        datasets: Results of kind `layers` by network name, or a single one.
+        networks: Results of kind `layers` by network name, or a single one.
         width: Width in inches; by default two ICML columns. Panels are stacked in less than five inches.
         looks: Looks by name, to keep colours the same across figures; by default by order.
 
     Raises:
         ResultError: If a result is of another kind.
     """
-    found = named(datasets, "layers")
-    chosen = style.looks_for(list(found), looks)
-    total = width or style.TWO_COLUMN
-    with style.context():
-        extra = _keys(found.values())
-        columns = 2 if total < 5 else 4 if len(found) + len(extra) == 4 else 3
-        figure, axes = _panels(total, -(-(len(found) + len(extra)) // columns))
-        boundaries = layer_boundaries(found.values())
-        for axis, (variable, label) in zip(axes, PANELS.items(), strict=True):
-            shade_stages(axis, boundaries)
-            for name, dataset in found.items():
-                _line(axis, dataset, variable, chosen[name], name)
-            _scale(axis, label, variable, found.values())
-        axes[-1].set_xlim(-0.02, 1.02)
-        handles = [*(style.key(chosen[name]) for name in found), *extra.values()]
-        labels = [*(style.short(name, 21 if total < 5 else 26) for name in found), *extra]
-        style.legend_below(figure, handles, labels, columns=columns)
+    narrow = width < style.NARROW
+    extra = _keys(networks.values())
+    entries = len(networks) + len(extra)
+    columns = 2 if narrow else 4 if entries == 4 else 3
+    height = (3.4 if narrow else 2.2) + 0.15 * -(-entries // columns)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = style.grid(figure, 2, 1 if narrow else 2, sharex=True)
+    boundaries = layer_boundaries(networks.values())
+    for axis, (variable, label) in zip(axes, PANELS.items(), strict=True):
+        shade_stages(axis, boundaries)
+        for name, dataset in networks.items():
+            _line(axis, dataset, variable, looks[name], name)
+        _scale(axis, label, variable, networks.values())
+    axes[-1].set_xlim(-0.02, 1.02)
+    curves.label_below(axes, "normalised depth", width)
+    handles = [*(style.key(looks[name]) for name in networks), *extra.values()]
+    labels = [*(style.short(name, 21 if narrow else 26) for name in networks), *extra]
+    style.legend_below(figure, handles, labels, columns=columns)
     return figure
 
 
@@ -106,58 +135,27 @@ def layer_boundaries(datasets: Iterable[xr.Dataset]) -> list[float]:
     return found if len(known) == len(staged) and len(found) == stages - 1 else []
 
 
-def _panels(width: float, rows: int) -> tuple[Figure, list[Axes]]:
-    """Two panels with a common depth axis, side by side or stacked, above a legend with so many rows."""
-    stacked = width < 5
-    height = (3.4 if stacked else 2.2) + 0.15 * rows
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = list(figure.subplots(2, 1, sharex=True) if stacked else figure.subplots(1, 2, sharex=True))
-    for axis in axes[1:] if stacked else axes:
-        axis.set_xlabel("normalised depth")
-    return figure, axes
-
-
 def _line(axis: Axes, dataset: xr.Dataset, variable: str, look: style.Look, name: str) -> None:
     depth, values = (dataset[key].values.astype(float) for key in ("depth", variable))
     bars = _bars(dataset, variable)
     off = normalised(dataset)
-    for mask, label, options in (
-        (~off, name, {"linestyle": look.dash, "capsize": 1.2}),
-        (off, f"{name} (normalisation)", {"linestyle": "none", "markersize": 1.8}),
+    for mask, label, shape in (
+        (~off, name, {"capsize": 1.2}),
+        (off, f"{name} (normalisation)", {"linestyle": "none", "markersize": 1.8, "capsize": 0}),
     ):
         if mask.any():
-            axis.errorbar(
-                depth[mask],
-                values[mask],
-                yerr=bars[mask] if np.isfinite(bars[mask]).any() else None,
-                color=look.colour,
-                marker=look.marker,
-                elinewidth=0.7,
-                label=label,
-                **options,
-            )
+            curves.with_bars(axis, depth[mask], values[mask], bars[mask], look, **shape, label=label)
     loose = ~dataset["converged"].values.astype(bool)
     if variable == "eigenvalue" and loose.any():
-        axis.plot(
-            depth[loose],
-            values[loose],
-            linestyle="none",
-            marker=look.marker,
-            markersize=4.5,
-            markerfacecolor="white",
-            markeredgecolor=look.colour,
-            zorder=4,
-            label=f"{name} (not converged)",
-        )
+        shape = {"linestyle": "none", "marker": look.marker, "markersize": 4.5, "markerfacecolor": "white"}
+        label = f"{name} (not converged)"
+        axis.plot(depth[loose], values[loose], **shape, markeredgecolor=look.colour, zorder=4, label=label)
 
 
 def _bars(dataset: xr.Dataset, variable: str) -> np.ndarray:
     """Half of Student's interval over probes, NaN where there is none, shape (layer,)."""
-    error = f"{variable}_standard_error"
-    if error not in dataset:
-        return np.full(dataset.sizes["layer"], np.nan)
     probes = option(dataset, "probes")
-    return (quantile(int(probes)) if probes else 2) * dataset[error].values.astype(float)
+    return (quantile(int(probes)) if probes else 2) * curves.measured(dataset, variable, "layer")[1]
 
 
 def linear_within(values: np.ndarray, bars: np.ndarray) -> float | None:

@@ -11,21 +11,57 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy.stats import gaussian_kde
 
+from landscape.comparison import members
 from landscape.figures import style
-from landscape.figures.inputs import Datasets, named
-from landscape.figures.style.reductions import eigenvalues, estimate
+from landscape.figures.captions import (
+    broken_ones,
+    coordinates_of,
+    grouped,
+    loose_ones,
+    loss_of,
+    operator_of,
+    options,
+    seeds,
+    values,
+)
+from landscape.figures.registry import Datasets, Looks, figure
+from landscape.figures.style.reductions import eigenvalues, estimate, scalar
 from landscape.figures.style.scales import is_wide, limits, log_ticks, plain_number
 
 POINTS = 400
 
 
-def spectrum(
-    datasets: Datasets,
-    *,
-    width: float | None = None,
-    log: bool | None = None,
-    looks: Mapping[str, style.Look] | None = None,
-) -> Figure:
+def _caption(results: Datasets) -> str:
+    ape, nep = ([scalar(d, f"{name}_low") is not None for d in results.values()] for name in ("ape", "nep"))
+    over = {name: seeds(dataset) for name, dataset in results.items()}
+    interval = grouped(
+        {
+            name: f"Student's interval over {found}" if found else "interval over mini-batches"
+            for name, found in over.items()
+        }
+    )
+    errors = [f"[95 % {interval}]"] if any(ape) else []
+    errors += [] if all(ape) else ["± two standard errors"]
+    batches = [dataset.sizes["batch"] // max(len(members(dataset)), 1) for dataset in results.values()]
+    return (
+        f"Kernel density of the top {options(results, 'k')} {operator_of(results)} eigenvalues of each of "
+        f"{values([{'': count} for count in batches], '')} mini-batches of {options(results, 'batch_size')} "
+        f"samples{coordinates_of(results)} ({loss_of(results)}). The area under a curve is the share of "
+        "values on that side; each side has its own vertical scale. Ticks are single values. APE: mean of "
+        f"the positive values ({' or '.join(errors)}); NEP: share of negative ones"
+        f"{', likewise' if any(nep) else ''} (Park & Kim 2022b)."
+        f"{loose_ones(results)}{broken_ones(results, 'eigenvalue')}"
+    )
+
+
+@figure(
+    kind="spectrum",
+    title="Hessian max-eigenvalue spectrum",
+    description="Densities of the Hessian eigenvalues of mini-batches",
+    caption=_caption,
+    order=20,
+)
+def spectrum(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
     """Densities of the mini-batch eigenvalues, negative | positive, with every value as a tick below.
 
     The area under a curve is the share of the network's values on that side, so the area of a negative curve
@@ -33,7 +69,7 @@ def spectrum(
     different values shows its ticks alone.
 
     Args:
-        datasets: Results of kind `spectrum` by network name, or a single one.
+        networks: Results of kind `spectrum` by network name, or a single one.
         width: Width in inches; by default two ICML columns.
         log: Force a logarithmic or linear axis; by default it follows from the range of the magnitudes. On a
             logarithmic axis the density is per decade.
@@ -42,22 +78,16 @@ def spectrum(
     Raises:
         ResultError: If a result is of another kind.
     """
-    spectra = named(datasets, "spectrum")
-    chosen = style.looks_for(list(spectra), looks)
-    values = {name: eigenvalues(dataset) for name, dataset in spectra.items()}
-    signs = (-1, 1) if any((v < 0).any() for v in values.values()) else (1,)
-    total = width or style.TWO_COLUMN
-    columns = 1 if len(spectra) < 4 or total < 5 else 2
-    with style.context():
-        figure, axes = _panels(len(values), len(signs), total, columns)
-        for (upper, lower), sign in zip(axes, signs, strict=True):
-            _side(upper, lower, values, sign, chosen, log)
-        style.legend_below(
-            figure,
-            [style.key(chosen[name]) for name in spectra],
-            [entry(name, dataset, 58 if total < 5 else 62) for name, dataset in spectra.items()],
-            columns=columns,
-        )
+    found = {name: eigenvalues(dataset) for name, dataset in networks.items()}
+    signs = (-1, 1) if any((v < 0).any() for v in found.values()) else (1,)
+    columns = 1 if len(networks) < 4 or width < style.NARROW else 2
+    size = (width, 2.2 + 0.15 * -(-len(networks) // columns))
+    figure, axes = rug_panels(len(networks), size, 1.5, sides=len(signs))
+    for (upper, lower), sign in zip(axes, signs, strict=True):
+        _side(upper, lower, found, sign, looks, log)
+    room = 58 if width < style.NARROW else 62
+    labels = [entry(name, dataset, room) for name, dataset in networks.items()]
+    style.legend_below(figure, [style.key(look) for look in looks.values()], labels, columns=columns)
     return figure
 
 
@@ -124,58 +154,60 @@ def grid(samples: Sequence[np.ndarray], *, log: bool) -> np.ndarray:
     return np.linspace(max(low - tail, 0.0), high + tail, POINTS)
 
 
-def _panels(networks: int, sides: int, width: float, columns: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """For each side, an axis for curves above one for single values, which has a row for each network."""
+def rug_panels(
+    networks: int, size: tuple[float, float], curves: float, *, sides: int = 1
+) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """For each side, an axis for curves above one for single values, which has a row for each network.
+
+    Args:
+        networks: How many.
+        size: Width and height in inches, without the rows.
+        curves: Height of the axes for curves, as a share with the inches of the rows.
+        sides: How many pairs of axes; of two, the second is twice as wide.
+    """
     rows = 0.09 * networks + 0.08
-    legend = 0.15 * -(-networks // columns)
-    figure = Figure(
-        figsize=(width, 2.2 + rows + legend), layout=ConstrainedLayoutEngine(hspace=0.0, h_pad=0.02)
-    )
-    ratios = {"height_ratios": [1.5, rows], "width_ratios": [1, 2] if sides == 2 else [1]}
+    layout = ConstrainedLayoutEngine(hspace=0.0, h_pad=0.02)
+    figure = Figure(figsize=(size[0], size[1] + rows), layout=layout)
+    ratios = {"height_ratios": [curves, rows], "width_ratios": [1, 2] if sides == 2 else [1]}
     axes = figure.subplots(2, sides, squeeze=False, sharex="col", gridspec_kw=ratios)
-    return figure, [(axes[0, i], axes[1, i]) for i in range(sides)]
+    for lower in axes[1]:
+        lower.set_ylim(networks - 0.3, -0.7)
+        lower.spines["left"].set_visible(False)
+        lower.set_yticks([])
+    for upper in axes[0]:
+        upper.tick_params(axis="x", bottom=False, labelbottom=False)
+    return figure, list(zip(*axes, strict=True))
+
+
+def rug(axis: Axes, places: np.ndarray, row: int, look: style.Look) -> None:
+    """A tick for each value, in the row of its network."""
+    axis.plot(places, np.full(places.size, row), "|", color=look.colour, markersize=4.5, markeredgewidth=0.5)
 
 
 def _side(
     upper: Axes,
     lower: Axes,
-    values: Mapping[str, np.ndarray],
+    found: Mapping[str, np.ndarray],
     sign: int,
-    looks: Mapping[str, style.Look],
+    looks: Looks,
     log: bool | None,
 ) -> None:
     """One side: magnitudes of one sign, drawn at sign × magnitude."""
-    magnitudes = {name: sign * v[v * sign > 0] for name, v in values.items()}
+    magnitudes = {name: sign * v[v * sign > 0] for name, v in found.items()}
     everything = np.concatenate(list(magnitudes.values()))
     take_log = everything.size > 0 and (use_log(everything) if log is None else log)
     points = grid(list(magnitudes.values()), log=take_log)
     for row, (name, sample) in enumerate(magnitudes.items()):
         look = looks[name]
-        curve = density(sample, points, log=take_log, share=sample.size / max(values[name].size, 1))
+        curve = density(sample, points, log=take_log, share=sample.size / max(found[name].size, 1))
         if curve is not None:
             raised = np.flatnonzero(curve > 0.05 * curve.max())
             spots = raised[8 + 7 * row % 45 :: 45].tolist()  # staggered markers tell curves apart in grey
-            upper.plot(
-                sign * points,
-                curve,
-                color=look.colour,
-                linestyle=look.dash,
-                marker=look.marker,
-                markevery=spots,
-                label=name,
-            )
-            if len(values) < 5:
+            upper.plot(sign * points, curve, **look.line, markevery=spots, label=name)
+            if len(found) < 5:
                 upper.fill_between(sign * points, curve, color=look.colour, alpha=0.08, linewidth=0)
-        lower.plot(
-            sign * sample,
-            np.full(sample.size, row),
-            "|",
-            color=look.colour,
-            markersize=4.5,
-            markeredgewidth=0.5,
-        )
+        rug(lower, sign * sample, row, look)
     _decorate(upper, lower, sign, take_log, (points[0], points[-1]))
-    lower.set_ylim(len(values) - 0.3, -0.7)
 
 
 def _decorate(upper: Axes, lower: Axes, sign: int, log: bool, span: tuple[float, float]) -> None:
@@ -197,10 +229,7 @@ def _decorate(upper: Axes, lower: Axes, sign: int, log: bool, span: tuple[float,
         upper.set_yticks([])
         words = "too few\nvalues for\na density" if narrow else "too few values for a density"
         upper.text(0.5, 0.5, words, ha="center", transform=upper.transAxes)
-    upper.tick_params(axis="x", bottom=False, labelbottom=False)
     lower.set_xlabel("eigenvalue" + (" (log)" if log else ""))
-    lower.spines["left"].set_visible(False)
-    lower.set_yticks([])
 
 
 def _ticks_for(axis: Axes, span: tuple[float, float]) -> np.ndarray:

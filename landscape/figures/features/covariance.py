@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -14,66 +14,80 @@ from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.features.amplitude import stage_ends
-from landscape.figures.inputs import Datasets, named
-from landscape.figures.style.curves import NARROW, TALLEST
-from landscape.figures.surface.contours import trim
+from landscape.figures.features.spectra import stage_ends
+from landscape.figures.registry import Datasets, figure
+from landscape.figures.style.curves import TALLEST
+from landscape.figures.style.scales import limits, plain_number
 
 _COLOURS = "RdBu_r"
 Panel = tuple[str, int, str]
 """Input, index of the layer, and what the layer is called."""
+Row = tuple[str, list[Panel]]
+"""Name of a network, and its panels."""
 
 
-def covariance(
-    datasets: Datasets, *, layers: Sequence[str] | None = None, width: float | None = None
-) -> Figure:
+def _caption(results: Datasets) -> str:
+    name = "correlation_standard_error"
+    errors = [dataset[name].values for dataset in results.values() if name in dataset]
+    span = limits(errors) if errors else None
+    error = f" Largest standard error: {plain_number(span[1])}." if span else ""
+    return (
+        "Covariance of the points of a feature map with its centre, over the variance of the centre, over "
+        "samples and averaged over channels (Park & Kim 2022a, D.1), for noise of independent points and for "
+        "images. Offsets in points of that map. The centre is 1; the scale ends at the largest magnitude "
+        f"beside it, {plain_number(largest_off_centre(results.values()))}. A minus marks cells below "
+        f"zero.{error}"
+    )
+
+
+@figure(
+    kind="covariance",
+    title="Covariance of feature maps",
+    description="Correlation of the points of feature maps with their centre, for noise and for images",
+    caption=_caption,
+    width=style.by_count,
+    order=34,
+)
+def covariance(networks: Datasets, *, layers: Sequence[str] | None = None, width: float) -> Figure:
     """Heat maps of the correlation with the centre, for noise and for images, on one scale around zero.
 
     A single network has a row for each input and a column for each layer; of several, each has a row. Cells
     clearly below zero have a minus.
 
     Args:
-        datasets: Results of kind `covariance` by network name, or a single one.
+        networks: Results of kind `covariance` by network name, or a single one.
         layers: Names of layers; by default the ends of the stages, as many as there is room for.
         width: Width in inches; by default one ICML column for one network, two for several.
 
     Raises:
         ResultError: If a result is of another kind, or has no such layer.
     """
-    found = named(datasets, "covariance")
-    total = style.width_for(len(found), width)
-    rows = arrange(found, layers, 4 if total < NARROW else 6)
-    top = largest_off_centre(found.values())
-    mappable = ScalarMappable(Normalize(-top, top), _COLOURS)
-    with style.context():
-        across = max(len(panels) for _, panels in rows)
-        side = min((total - 0.95) / across - 0.06, 1.4, TALLEST / len(rows) - 0.2)
-        figure = Figure(figsize=(total, len(rows) * (side + 0.2) + 0.6), layout="compressed")
-        grid = figure.subplots(len(rows), across, squeeze=False)
-        for line, (name, panels) in zip(grid, rows, strict=True):
-            for axis, (source, layer, _) in zip(line, panels, strict=False):
-                _heat(axis, correlation(found[name], source, layer), top)
-            for spare in line[len(panels) :]:
-                spare.remove()
-            label = panels[0][0] if len(found) == 1 else name
-            line[0].set_ylabel(wrapped(label, max(int(18 * side), 9)))
-        _titles(grid, rows, several=len(found) > 1, letters=max(int(17 * side), 7))
-        if len(found) == 1:
-            figure.suptitle(style.short(next(iter(found))), fontsize=7.5)
-        bar = figure.colorbar(
-            mappable,
-            ax=list(figure.axes),
-            aspect=25,
-            pad=0.02,
-            extend="max",
-            shrink=min(1, 2.5 / figure.get_figheight()),
-        )
-        bar.set_label(
-            "correlation\nwith the centre" if figure.get_figheight() < 2.6 else "correlation with the centre"
-        )
-        bar.outline.set_linewidth(0.6)
-        trim(figure)
+    rows = arrange(networks, layers, 4 if width < style.NARROW else 6)
+    top = largest_off_centre(networks.values())
+    across = max(len(panels) for _, panels in rows)
+    side = min((width - 0.95) / across - 0.06, 1.4, TALLEST / len(rows) - 0.2)
+    figure = Figure(figsize=(width, len(rows) * (side + 0.2) + 0.6), layout="compressed")
+    grid = figure.subplots(len(rows), across, squeeze=False)
+    for line, (name, panels) in zip(grid, rows, strict=True):
+        for axis, (source, layer, _) in zip(line, panels, strict=False):
+            _heat(axis, correlation(networks[name], source, layer), top)
+        for spare in line[len(panels) :]:
+            spare.remove()
+        label = panels[0][0] if len(networks) == 1 else name
+        line[0].set_ylabel(wrapped(label, max(int(18 * side), 9)))
+    _titles(grid, rows, several=len(networks) > 1, letters=max(int(17 * side), 7))
+    if len(networks) == 1:
+        figure.suptitle(style.short(next(iter(networks))), fontsize=7.5)
+    _bar(figure, ScalarMappable(Normalize(-top, top), _COLOURS))
+    style.trim(figure)
     return figure
+
+
+def _bar(figure: Figure, colours: ScalarMappable) -> None:
+    height = figure.get_figheight()
+    label = "correlation\nwith the centre" if height < 2.6 else "correlation with the centre"
+    axes, shrink = list(figure.axes), min(1, 2.5 / height)
+    style.colour_bar(figure, colours, label, ax=axes, aspect=25, pad=0.02, extend="max", shrink=shrink)
 
 
 def wrapped(name: str, letters: int) -> str:
@@ -81,23 +95,21 @@ def wrapped(name: str, letters: int) -> str:
     return "\n".join(textwrap.wrap(name, letters, max_lines=3, placeholder="…"))
 
 
-def arrange(
-    found: Mapping[str, xr.Dataset], layers: Sequence[str] | None, room: int
-) -> list[tuple[str, list[Panel]]]:
+def arrange(networks: Datasets, layers: Sequence[str] | None, room: int) -> list[Row]:
     """Rows of panels, each with the name of its network.
 
     Args:
-        found: Results by network name.
+        networks: Results by network name.
         layers: Names of layers, or none to choose them.
         room: How many panels fit in a row.
     """
-    rows: list[tuple[str, list[Panel]]] = []
-    for name, dataset in found.items():
-        sources = [str(each) for each in dataset["source"].values]
-        each_row = room if len(found) == 1 else max(room // len(sources), 1)
-        chosen = select(dataset, layers, each_row)
+    rows: list[Row] = []
+    for name, dataset in networks.items():
+        sources = [str(source) for source in dataset["source"].values]
+        in_a_row = room if len(networks) == 1 else max(room // len(sources), 1)
+        chosen = select(dataset, layers, in_a_row)
         panels: list[Panel] = [(source, *layer) for source in sources for layer in chosen]
-        every = len(chosen) if len(found) == 1 else len(panels)
+        every = len(chosen) if len(networks) == 1 else len(panels)
         rows += [(name, panels[start : start + every]) for start in range(0, len(panels), every)]
     return rows
 
@@ -124,7 +136,7 @@ def select(dataset: xr.Dataset, layers: Sequence[str] | None, count: int) -> lis
 
 def correlation(dataset: xr.Dataset, source: str, layer: int) -> xr.DataArray:
     """The correlation of one layer, dimensions `dy` and `dx`."""
-    index = [str(each) for each in dataset["source"].values].index(source)
+    index = dataset["source"].values.astype(str).tolist().index(source)
     return dataset["correlation"].isel(source=index, layer=layer).transpose("dy", "dx")
 
 
@@ -139,7 +151,7 @@ def largest_off_centre(datasets: Iterable[xr.Dataset]) -> float:
 
 
 def _heat(axis: Axes, values: xr.DataArray, top: float) -> None:
-    dy, dx = (values[each].values.astype(float) for each in ("dy", "dx"))
+    dy, dx = (values[name].values.astype(float) for name in ("dy", "dx"))
     extent = (dx.min() - 0.5, dx.max() + 0.5, dy.max() + 0.5, dy.min() - 0.5)
     drawn = values.values.astype(float)
     axis.imshow(drawn, cmap=_COLOURS, vmin=-top, vmax=top, extent=extent, interpolation="nearest")
@@ -149,14 +161,10 @@ def _heat(axis: Axes, values: xr.DataArray, top: float) -> None:
     axis.set(xticks=[], yticks=[])
 
 
-def _titles(
-    grid: np.ndarray, rows: Sequence[tuple[str, list[Panel]]], *, several: bool, letters: int
-) -> None:
+def _titles(grid: np.ndarray, rows: Sequence[Row], *, several: bool, letters: int) -> None:
     """What each column holds; said in every row where the networks have other layers."""
     alike = all([panel[2] for panel in panels] == [panel[2] for panel in rows[0][1]] for _, panels in rows)
-    for index, (line, (_, panels)) in enumerate(zip(grid, rows, strict=True)):
-        if index and alike:
-            break
+    for line, (_, panels) in zip(grid, rows[:1] if alike else rows, strict=False):
         for axis, (source, _, title) in zip(line, panels, strict=False):
             layer = style.short(title, letters)
             axis.set_title(f"{source}\n{layer}" if several else layer)

@@ -1,4 +1,4 @@
-"""Feature maps of one image over several dropout draws (Park & Kim 2022a, Fig. 4)."""
+"""Feature maps of one image over several dropout masks (Park & Kim 2022a, Fig. 4)."""
 
 from __future__ import annotations
 
@@ -13,31 +13,59 @@ from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.features.amplitude import stage_ends
-from landscape.figures.inputs import Datasets, named
-from landscape.figures.style.curves import NARROW, TALLEST
+from landscape.figures.captions import values
+from landscape.figures.features.spectra import stage_ends
+from landscape.figures.registry import Datasets, figure
+from landscape.figures.style.curves import TALLEST
 from landscape.figures.style.scales import limits
-from landscape.figures.surface.contours import trim
 
 ROWS = 9
 """By default as many layers are drawn as keep a figure within so many rows."""
 
 
+def _caption(
+    results: Datasets, *, layers: Sequence[str] | None = None, image: int = 0, channel: int = 0
+) -> str:
+    images = {name: one_image(dataset, image) for name, dataset in results.items()}
+    blocks = choose(images, layers)
+    listed = [
+        f"{', '.join(str(dataset['layer'].values[block[name]]) for block in blocks)} ({name})"
+        for name, dataset in images.items()
+    ]
+    channels = values([{"": int(dataset["channel"].values[channel])} for dataset in images.values()], "")
+    numbers = [
+        {"": int(dataset["image"]) if "image" in dataset.coords else image} for dataset in images.values()
+    ]
+    return (
+        f"Feature maps of image {values(numbers, '')} over dropout masks (Park & Kim 2022a, Fig. 4): channel "
+        f"{channels} of {'; '.join(listed)}. Each layer has one colour scale for all networks, from its "
+        "smallest to its largest activation. Channels of different networks do not correspond. A network "
+        "without dropout has one map."
+    )
+
+
+@figure(
+    kind="maps",
+    title="Feature maps",
+    description="An image and its feature maps over several dropout masks, a row per network",
+    caption=_caption,
+    order=35,
+)
 def maps(
-    datasets: Datasets,
+    networks: Datasets,
     *,
     layers: Sequence[str] | None = None,
     image: int = 0,
     channel: int = 0,
-    width: float | None = None,
+    width: float,
     colour_map: str = "viridis",
 ) -> Figure:
-    """The input, then one channel of its feature maps over several dropout draws, a row a network.
+    """The input, then one channel of its feature maps over several dropout masks, a row per network.
 
     Layers are below one another, each with one colour scale for the rows of all networks.
 
     Args:
-        datasets: Results of kind `maps` by network name, or a single one.
+        networks: Results of kind `maps` by network name, or a single one.
         layers: Names of layers that every network has; by default the ends of the first stages, smoothing
             layers included, as many as there is room for.
         image: Which of the images stored, counted from 0.
@@ -48,29 +76,30 @@ def maps(
     Raises:
         ResultError: If a result is of another kind, or lacks such a layer, image or channel.
     """
-    found = {name: one_image(dataset, image) for name, dataset in named(datasets, "maps").items()}
+    found = {name: one_image(dataset, image) for name, dataset in networks.items()}
     blocks = choose(found, layers)
-    _check(found, "channel", channel)
-    total = width or style.TWO_COLUMN
-    draws = drawn_draws(found, total)
-    with style.context():
-        rows = len(blocks) * len(found)
-        side = min((total - 0.75) / (draws + 1) - 0.04, TALLEST / rows - 0.2)
-        figure = Figure(figsize=(total, rows * (side + 0.2) + 0.3), layout="compressed")
-        grid = figure.subplots(rows, draws + 1, squeeze=False)
-        for index, block in enumerate(blocks):
-            lines = grid[index * len(found) : (index + 1) * len(found)]
-            span = scale(found, block, channel, draws)
-            for line, (name, dataset) in zip(lines, found.items(), strict=True):
-                _row(line, name, dataset, (block[name], channel), (span, colour_map))
-            shrink = min(1, 2 / (len(found) * side))
-            shades = ScalarMappable(Normalize(*span), colour_map)
-            bar = figure.colorbar(shades, ax=list(lines.flat), aspect=18, pad=0.015, shrink=shrink)
-            bar.set_label("activation")
-            bar.outline.set_linewidth(0.6)
-        for number, axis in enumerate(grid[-1]):
-            axis.set_xlabel(f"draw {number}" if number else "input")
-        trim(figure)
+    for name, dataset in found.items():
+        if not 0 <= channel < dataset.sizes["channel"]:
+            raise ResultError(
+                f"{name!r} holds {dataset.sizes['channel']} channels, asked for number {channel}"
+            )
+    draws = drawn_draws(found, width)
+    rows = len(blocks) * len(found)
+    side = min((width - 0.75) / (draws + 1) - 0.04, TALLEST / rows - 0.2)
+    figure = Figure(figsize=(width, rows * (side + 0.2) + 0.3), layout="compressed")
+    grid = figure.subplots(rows, draws + 1, squeeze=False)
+    for index, block in enumerate(blocks):
+        lines = grid[index * len(found) : (index + 1) * len(found)]
+        colours = ScalarMappable(Normalize(*scale(found, block, channel, draws)), colour_map)
+        for line, (name, dataset) in zip(lines, found.items(), strict=True):
+            _row(line, name, dataset, (block[name], channel), colours)
+        shrink = min(1, 2 / (len(found) * side))
+        style.colour_bar(
+            figure, colours, "activation", ax=list(lines.flat), aspect=18, pad=0.015, shrink=shrink
+        )
+    for number, axis in enumerate(grid[-1]):
+        axis.set_xlabel(f"mask {number}" if number else "input")
+    style.trim(figure)
     return figure
 
 
@@ -86,7 +115,7 @@ def one_image(dataset: xr.Dataset, image: int = 0) -> xr.Dataset:
     return dataset.isel(image=image) if "image" in dataset.dims else dataset
 
 
-def choose(found: Mapping[str, xr.Dataset], layers: Sequence[str] | None = None) -> list[dict[str, int]]:
+def choose(found: Datasets, layers: Sequence[str] | None = None) -> list[dict[str, int]]:
     """Which layers are drawn: for each of them, its index in the result of each network.
 
     Args:
@@ -114,14 +143,12 @@ def choose(found: Mapping[str, xr.Dataset], layers: Sequence[str] | None = None)
     return [{name: ends[name][key] for name in found} for key in common[: max(ROWS // len(found), 1)]]
 
 
-def drawn_draws(found: Mapping[str, xr.Dataset], width: float) -> int:
-    """How many dropout draws are drawn: those there are, up to three in a column or six across a page."""
-    return min(max(dataset.sizes["draw"] for dataset in found.values()), 3 if width < NARROW else 6)
+def drawn_draws(found: Datasets, width: float) -> int:
+    """How many dropout masks are drawn: those there are, up to three in a column or six across a page."""
+    return min(max(dataset.sizes["draw"] for dataset in found.values()), 3 if width < style.NARROW else 6)
 
 
-def scale(
-    found: Mapping[str, xr.Dataset], block: Mapping[str, int], channel: int, draws: int
-) -> tuple[float, float]:
+def scale(found: Datasets, block: Mapping[str, int], channel: int, draws: int) -> tuple[float, float]:
     """The colour scale of a layer: from the smallest to the largest activation that is drawn of it."""
     shown = [
         feature_map(dataset, block[name], channel, draw)
@@ -140,46 +167,27 @@ def feature_map(dataset: xr.Dataset, layer: int, channel: int, draw: int) -> np.
     return values[there.any(axis=1)][:, there.any(axis=0)].astype(float)
 
 
-def _check(found: Mapping[str, xr.Dataset], dimension: str, index: int) -> None:
-    for name, dataset in found.items():
-        if not 0 <= index < dataset.sizes[dimension]:
-            raise ResultError(
-                f"{name!r} holds {dataset.sizes[dimension]} {dimension}s, asked for number {index}"
-            )
-
-
 def _row(
     line: Sequence[Axes],
     name: str,
     dataset: xr.Dataset,
     place: tuple[int, int],
-    colours: tuple[tuple[float, float], str],
+    colours: ScalarMappable,
 ) -> None:
-    """The input and the draws of one network."""
+    """The input and the maps of one network, one for each dropout mask."""
     layer, channel = place
-    (low, high), colour_map = colours
     picture = dataset["input"].transpose(..., "y", "x").values.astype(float)
     grey = picture.shape[0] == 1
-    line[0].imshow(
-        picture[0] if grey else np.moveaxis(picture, 0, -1),
-        cmap="gray" if grey else None,
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-    )
+    shown = picture[0] if grey else np.moveaxis(picture, 0, -1)
+    line[0].imshow(shown, cmap="gray" if grey else None, vmin=0, vmax=1, interpolation="nearest")
     heading = f"{style.short(name)}: {style.short(str(dataset['layer'].values[layer]))}"
     text = line[0].text(0, 1.05, heading, transform=line[0].transAxes, fontsize=7.5, label="heading")
     text.set_in_layout(False)  # it reaches over the next panels, which shall not make room for it
     line[0].set_title(" ")  # but there shall be room above
     for draw, axis in enumerate(line[1:]):
         if draw < dataset.sizes["draw"]:
-            axis.imshow(
-                feature_map(dataset, layer, channel, draw),
-                cmap=colour_map,
-                vmin=low,
-                vmax=high,
-                interpolation="nearest",
-            )
+            shown = feature_map(dataset, layer, channel, draw)
+            axis.imshow(shown, cmap=colours.cmap, norm=colours.norm, interpolation="nearest")
     for axis in line:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)

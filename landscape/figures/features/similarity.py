@@ -12,47 +12,65 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from landscape.figures import style
-from landscape.figures.inputs import Datasets, named
-from landscape.figures.surface.contours import columns, trim
+from landscape.figures.captions import joined, values
+from landscape.figures.registry import Datasets, figure
+from landscape.figures.style.scales import limits, plain_number
 
 _TICK = 0.115  # inches that the label of a layer takes along an axis
 _LETTERS = 14
 
 
-def similarity(datasets: Datasets, *, width: float | None = None, colour_map: str = "viridis") -> Figure:
+def _caption(results: Datasets) -> str:
+    largest = limits(dataset["cka_standard_error"].values for dataset in results.values())
+    error = (
+        f"Largest standard error, by jackknife over mini-batches: {plain_number(largest[1])}."
+        if largest
+        else "No error is known from one mini-batch."
+    )
+    size = values([dataset.attrs for dataset in results.values()], "batch_size")
+    pairs = [" and ".join(networks(d, n)) for n, d in results.items() if len(set(networks(d, n))) > 1]
+    return joined(
+        f"Unbiased linear CKA of the feature maps of each pair of layers, over mini-batches of {size} "
+        "samples (Nguyen et al. 2021), layers in order from the lower left; 1 is the same up to "
+        "rotation and scale.",
+        error,
+        f"Pairs of networks: {'; '.join(pairs)}." if pairs else "",
+    )
+
+
+@figure(
+    kind="similarity",
+    title="Similarity of layers",
+    description="Heat maps of mini-batch CKA between layers",
+    caption=_caption,
+    width=style.by_count,
+    order=37,
+)
+def similarity(pairs: Datasets, *, width: float, colour_map: str = "viridis") -> Figure:
     """Heat maps of CKA between layers, in order from the lower left, on one scale from 0 to 1.
 
     Args:
-        datasets: Results of kind `similarity` by network name, or a single one.
+        pairs: Results of kind `similarity` by network name, or a single one.
         width: Width in inches; by default one ICML column for one result, two for several.
         colour_map: A perceptually uniform colour map of matplotlib.
 
     Raises:
         ResultError: If a result is of another kind.
     """
-    found = named(datasets, "similarity")
-    with style.context():
-        total = style.width_for(len(found), width)
-        across = columns(len(found), total)
-        down = ceil(len(found) / across)
-        side = min((total - 0.6) / across - 0.95, 2.6)
-        figure = Figure(figsize=(total, down * (side + 1.25) + 0.3), layout="compressed")
-        grid = figure.subplots(down, across, squeeze=False)
-        for spare in grid.flat[len(found) :]:
-            spare.remove()
-        axes = list(grid.flat[: len(found)])
-        mappable = ScalarMappable(Normalize(0, 1), colour_map)
-        for axis, (name, dataset) in zip(axes, found.items(), strict=True):
-            _panel(axis, dataset, mappable, side, style.short(name, max(int(19 * side), 12)))
-        values = np.concatenate([np.ravel(dataset["cka"].values) for dataset in found.values()])
-        beyond = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-        extend = beyond[bool(np.nanmin(values) < 0), bool(np.nanmax(values) > 1 + 1e-9)]
-        bar = figure.colorbar(
-            mappable, ax=axes, aspect=30, pad=0.02, shrink=min(1, 3 / figure.get_figheight()), extend=extend
-        )
-        bar.set_label("CKA")
-        bar.outline.set_linewidth(0.6)
-        trim(figure)
+    across = style.columns(len(pairs), width)
+    side = min((width - 0.6) / across - 0.95, 2.6)
+    height = ceil(len(pairs) / across) * (side + 1.25) + 0.3
+    figure = Figure(figsize=(width, height), layout="compressed")
+    axes = style.grid(figure, len(pairs), across)
+    colours = ScalarMappable(Normalize(0, 1), colour_map)
+    for axis, (name, dataset) in zip(axes, pairs.items(), strict=True):
+        _panel(axis, dataset, colours, side, style.short(name, max(int(19 * side), 12)))
+    cka = np.concatenate([np.ravel(dataset["cka"].values) for dataset in pairs.values()])
+    beyond = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    extend = beyond[bool(np.nanmin(cka) < 0), bool(np.nanmax(cka) > 1 + 1e-9)]
+    shrink = min(1, 3 / figure.get_figheight())
+    style.colour_bar(figure, colours, "CKA", ax=axes, aspect=30, pad=0.02, shrink=shrink, extend=extend)
+    style.trim(figure)
     return figure
 
 
@@ -61,10 +79,10 @@ def networks(dataset: xr.Dataset, name: str) -> tuple[str, str]:
     return tuple(str(dataset.attrs.get(f"network_{which}") or name) for which in "ab")  # type: ignore[return-value]
 
 
-def _panel(axis: Axes, dataset: xr.Dataset, mappable: ScalarMappable, side: float, title: str) -> None:
-    values = dataset["cka"].transpose("layer_a", "layer_b").values.astype(float)
+def _panel(axis: Axes, dataset: xr.Dataset, colours: ScalarMappable, side: float, title: str) -> None:
+    cka = dataset["cka"].transpose("layer_a", "layer_b").values.astype(float)
     axis.imshow(
-        values, origin="lower", cmap=mappable.cmap, vmin=0, vmax=1, aspect="auto", interpolation="nearest"
+        cka, origin="lower", cmap=colours.cmap, vmin=0, vmax=1, aspect="auto", interpolation="nearest"
     )
     axis.set_box_aspect(1)
     axis.spines[:].set_visible(False)

@@ -10,7 +10,7 @@ import xarray as xr
 
 from landscape.comparison.identity import Results, record_of
 from landscape.figures.captions import joined
-from landscape.figures.features.frequencies import EXAMPLE, frequencies
+from landscape.figures.features.noise import EXAMPLE, frequencies
 from landscape.figures.papers.networks import (
     Selection,
     Wanted,

@@ -13,7 +13,7 @@ import xarray as xr
 from landscape.comparison.identity import Results, record_of, renamed
 from landscape.errors import ResultError
 from landscape.figures.captions import joined
-from landscape.figures.features.uncertainty import is_uncertain
+from landscape.figures.features.depth import is_uncertain
 from landscape.figures.papers import composed
 from landscape.figures.papers.networks import (
     Selection,

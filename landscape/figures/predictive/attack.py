@@ -8,17 +8,7 @@ from matplotlib.figure import Figure
 
 from landscape.figures.captions import over, values
 from landscape.figures.registry import Datasets, Looks, figure
-from landscape.figures.style.curves import (
-    column,
-    curve,
-    label_below,
-    label_left,
-    legend,
-    measured,
-    opacity,
-    panels,
-    staggered,
-)
+from landscape.figures.style import curves
 from landscape.figures.style.reductions import scalar
 
 LEVELS = 255
@@ -54,20 +44,16 @@ def attack(networks: Datasets, *, width: float, looks: Looks) -> Figure:
         ResultError: If a result is of another kind.
     """
     attacks = list(dict.fromkeys(str(name) for d in networks.values() for name in d["attack"].values))
-    figure, axes = panels(len(attacks), width=width, entries=len(networks), sharey=True)
+    figure, axes = curves.panels(len(attacks), width=width, entries=len(networks), sharey=True)
     for axis, each in zip(axes, attacks, strict=True):
-        for row, (name, dataset) in enumerate(networks.items()):
-            x, accuracy, error = strengths(dataset, each)
-            if x.size:
-                marks = staggered(x.size, row)
-                band = opacity(len(networks))
-                curve(axis, x, accuracy, error, looks[name], name=name, marks=marks, band=band)
+        drawn = {name: strengths(dataset, each) for name, dataset in networks.items()}
+        curves.of_networks(axis, drawn, looks, count=len(networks))
         axis.set_title(each.upper())
         axis.set_xlim(left=0)
         axis.set_ylim(bottom=0)
-    label_below(axes, "strength ε (steps of 1/255)", width)
-    label_left(axes, "accuracy (%)", width)
-    legend(figure, looks, width)
+    curves.label_below(axes, "strength ε (steps of 1/255)", width)
+    curves.label_left(axes, "accuracy (%)", width)
+    curves.legend(figure, looks, width)
     return figure
 
 
@@ -84,8 +70,8 @@ def strengths(dataset: xr.Dataset, attack: str) -> tuple[np.ndarray, np.ndarray,
     if attack not in names:
         return np.empty(0), np.empty(0), np.empty(0)
     chosen = dataset.isel(attack=names.index(attack))
-    x = column(chosen, "epsilon", "epsilon", LEVELS)
-    accuracy, error = measured(chosen, "accuracy", "epsilon", 100)
+    x = curves.column(chosen, "epsilon", "epsilon", LEVELS)
+    accuracy, error = curves.measured(chosen, "accuracy", "epsilon", 100)
     clean = scalar(dataset, "clean_accuracy")
     if clean is None or (x == 0).any():
         return x, accuracy, error

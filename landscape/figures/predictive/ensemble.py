@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from landscape.errors import ResultError
 from landscape.figures.captions import by_name, joined, over
 from landscape.figures.registry import Datasets, Looks, figure
-from landscape.figures.style.curves import curve, label_below, legend, logarithmic, measured, opacity, panels
+from landscape.figures.style import curves
 from landscape.figures.style.scales import plain_number
 
 QUANTITIES: dict[str, tuple[str, float]] = {
@@ -76,19 +76,19 @@ def ensemble(
     """
     check_quantities(quantities)
     sizes = {name: dataset["size"].values.astype(float) for name, dataset in networks.items()}
-    figure, axes = panels(len(quantities), width=width, entries=len(networks), height=1.75)
+    figure, axes = curves.panels(len(quantities), width=width, entries=len(networks), height=1.75)
     for axis, quantity in zip(axes, quantities, strict=True):
         label, factor = QUANTITIES[quantity]
-        drawn = {name: measured(dataset, quantity, "size", factor) for name, dataset in networks.items()}
-        for name, (values, error) in drawn.items():
-            marks = np.flatnonzero(np.isin(sizes[name], ladder(sizes[name].max()))).tolist()
-            options = {"marks": marks, "band": opacity(len(networks))}
-            curve(axis, sizes[name], values, error, looks[name], name=name, **options)
-        taken = quantity == "nll" and logarithmic(axis, [values for values, _ in drawn.values()], log)
+        drawn = {
+            name: (sizes[name], *curves.measured(dataset, quantity, "size", factor))
+            for name, dataset in networks.items()
+        }
+        curves.of_networks(axis, drawn, looks, count=len(networks), marked=_round)
+        taken = quantity == "nll" and curves.logarithmic(axis, [each[1] for each in drawn.values()], log)
         axis.set_ylabel(label + (" (log)" if taken else ""))
         _size_axis(axis, max(size.max() for size in sizes.values()))
-    label_below(axes, "ensemble size (log)", width)
-    legend(figure, looks, width)
+    curves.label_below(axes, "ensemble size (log)", width)
+    curves.legend(figure, looks, width)
     return figure
 
 
@@ -112,6 +112,10 @@ def ladder(highest: float) -> list[int]:
     """The round sizes 1, 2, 5, 10, 20, 50, … up to the largest."""
     powers = range(int(np.log10(max(highest, 1))) + 1)
     return [step * 10**power for power in powers for step in _LADDER if step * 10**power <= highest]
+
+
+def _round(sizes: np.ndarray) -> list[int]:
+    return np.flatnonzero(np.isin(sizes, ladder(sizes.max()))).tolist()
 
 
 def _size_axis(axis: Axes, highest: float) -> None:

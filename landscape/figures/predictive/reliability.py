@@ -11,7 +11,7 @@ from landscape.figures import style
 from landscape.figures.captions import over, sizes
 from landscape.figures.predictive.ensemble import CALIBRATION
 from landscape.figures.registry import Datasets, Looks, figure
-from landscape.figures.style.curves import NARROW, column, known, measured
+from landscape.figures.style import curves
 from landscape.figures.style.reductions import estimate
 
 TOGETHER = 4
@@ -70,7 +70,7 @@ def reliability(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     if together:
         labels = [": ".join(entry(name, dataset, 18)) for name, dataset in networks.items()]
         keys = [style.key(look) for look in looks.values()]
-        style.legend_below(figure, keys, labels, columns=1 if width < NARROW else 2)
+        style.legend_below(figure, keys, labels, columns=1 if width < style.NARROW else 2)
     else:
         _outer_labels(pairs, width)
     return figure
@@ -84,7 +84,7 @@ def entry(name: str, dataset: xr.Dataset, limit: int) -> tuple[str, ...]:
 
 def _overlaid(count: int, width: float) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     """Diagram and histogram, one below the other, or side by side across a page."""
-    if width < NARROW:
+    if width < style.NARROW:
         figure = Figure(figsize=(width, 3.5 + 0.14 * count), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
         upper.tick_params(labelbottom=False)
@@ -99,9 +99,9 @@ def _overlaid(count: int, width: float) -> tuple[Figure, list[tuple[Axes, Axes]]
 
 def _grid(count: int, width: float) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     """A diagram above a histogram for each network, in rows."""
-    across = 3 if width >= NARROW else 2
+    across = 3 if width >= style.NARROW else 2
     down = -(-count // across)
-    row = 2.35 if width >= NARROW else 2.0
+    row = 2.35 if width >= style.NARROW else 2.0
     figure = Figure(figsize=(width, down * row + 0.2), layout="constrained")
     ratios = {"height_ratios": [3, 1] * down}
     axes = figure.subplots(2 * down, across, sharex=True, squeeze=False, gridspec_kw=ratios)
@@ -114,7 +114,7 @@ def _grid(count: int, width: float) -> tuple[Figure, list[tuple[Axes, Axes]]]:
 
 def _outer_labels(pairs: list[tuple[Axes, Axes]], width: float) -> None:
     """Labels at the left and the bottom of a grid."""
-    across = 3 if width >= NARROW else 2
+    across = 3 if width >= style.NARROW else 2
     for index, (upper, lower) in enumerate(pairs):
         upper.tick_params(labelbottom=False)
         bottom = index + across >= len(pairs)
@@ -126,17 +126,15 @@ def _outer_labels(pairs: list[tuple[Axes, Axes]], width: float) -> None:
 
 
 def _diagram(axis: Axes, dataset: xr.Dataset, look: style.Look, name: str) -> None:
-    confidence = column(dataset, "bin_confidence", "bin", 100)
-    accuracy, error = measured(dataset, "bin_accuracy", "bin", 100)
+    confidence = curves.column(dataset, "bin_confidence", "bin", 100)
+    accuracy, error = curves.measured(dataset, "bin_accuracy", "bin", 100)
     kept = np.isfinite(confidence) & np.isfinite(accuracy)
-    bars = known(2 * error[kept])
-    options = {"elinewidth": 0.7, "capsize": 1.5, "label": name, "zorder": 3}
-    axis.errorbar(confidence[kept], accuracy[kept], yerr=bars, **look.line, **options)
+    curves.with_bars(axis, confidence[kept], accuracy[kept], 2 * error[kept], look, label=name, zorder=3)
 
 
 def _histogram(axis: Axes, dataset: xr.Dataset, look: style.Look, name: str, *, fill: bool) -> None:
-    edges = np.append(column(dataset, "bin_lower", "bin", 100), 100 * float(dataset["bin_upper"][-1]))
-    counts = column(dataset, "bin_count", "bin")
+    edges = np.append(curves.column(dataset, "bin_lower", "bin", 100), 100 * float(dataset["bin_upper"][-1]))
+    counts = curves.column(dataset, "bin_count", "bin")
     share = 100 * counts / max(np.nansum(counts), 1)
     if fill:
         axis.stairs(share, edges, fill=True, color=look.colour, alpha=0.3, linewidth=0)

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from landscape.figures.captions import by_name, joined, over, sizes
 from landscape.figures.predictive.ensemble import CALIBRATION, QUANTITIES, USUAL, check_quantities, listed
 from landscape.figures.registry import Datasets, Looks, figure
-from landscape.figures.style import Look
+from landscape.figures.style import Look, curves
 from landscape.figures.style.bars import by_category
-from landscape.figures.style.curves import label_below, legend, measured, panels
 from landscape.figures.style.reductions import estimate, scalar
 
 _SOURCES = {
@@ -87,7 +86,7 @@ def robustness(
         ResultError: If a result is of another kind, or a quantity is unknown.
     """
     check_quantities(quantities)
-    figure, axes = panels(len(quantities), width=width, entries=len(networks), height=1.75)
+    figure, axes = curves.panels(len(quantities), width=width, entries=len(networks), height=1.75)
     for axis, quantity in zip(axes, quantities, strict=True):
         for row, (name, dataset) in enumerate(networks.items()):
             shift = 0.36 * ((row + 0.5) / len(networks) - 0.5)
@@ -98,8 +97,8 @@ def robustness(
         {float(s) for d in networks.values() for s in d["severity"].values} | _clean(networks)
     )
     axes[0].set_xticks(severities, labels=[f"{each:g}" if each else "clean" for each in severities])
-    label_below(axes, "severity", width)
-    legend(figure, looks, width)
+    curves.label_below(axes, "severity", width)
+    curves.legend(figure, looks, width)
     return figure
 
 
@@ -154,7 +153,7 @@ def consistency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
         name: dict(
             zip(
                 dataset["perturbation"].values.astype(str),
-                zip(*measured(dataset, "consistency", "perturbation", 100), strict=True),
+                zip(*curves.measured(dataset, "consistency", "perturbation", 100), strict=True),
                 strict=True,
             )
         )
@@ -171,7 +170,7 @@ def mean_over_severities(
     The error is the mean of those of the severities, an upper bound: all severities use the same samples, so
     their errors are taken as fully correlated.
     """
-    values, errors = measured(dataset, quantity, ("corruption", "severity"), factor)
+    values, errors = curves.measured(dataset, quantity, ("corruption", "severity"), factor)
     names = dataset["corruption"].values.astype(str)
     means = zip(values.mean(axis=1).tolist(), errors.mean(axis=1).tolist(), strict=True)
     return dict(zip(names.tolist(), means, strict=True))
@@ -180,7 +179,7 @@ def mean_over_severities(
 def _severities(axis: Axes, dataset: xr.Dataset, quantity: str, shift: float, look: Look, name: str) -> None:
     """One network: the mean over corruptions, quartiles around it, and the value on clean data."""
     factor = QUANTITIES[quantity][1]
-    values, _ = measured(dataset, quantity, ("severity", "corruption"), factor)
+    values, _ = curves.measured(dataset, quantity, ("severity", "corruption"), factor)
     x = dataset["severity"].values.astype(float)
     mean = values.mean(axis=1)
     low, high = np.quantile(values, [0.25, 0.75], axis=1)

@@ -10,6 +10,9 @@ from typing import Any
 
 import matplotlib
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,6 +24,9 @@ ONE_COLUMN = 3.25
 """Width of one ICML column, in inches."""
 TWO_COLUMN = 6.75
 """Width of a full ICML page, in inches."""
+
+NARROW = 5.0
+"""Figures under this width (inches) stack their panels and have shorter legends."""
 
 PRESETS = {"icml": (ONE_COLUMN, TWO_COLUMN), "neurips": (2.7, 5.5), "cvpr": (3.25, 6.875)}
 """Widths in inches of one column and of the whole page; NeurIPS has one column, which the first halves."""
@@ -125,6 +131,13 @@ def ramp() -> Colormap:
     return seaborn.color_palette("crest", as_cmap=True)
 
 
+def trim(figure: Figure) -> None:
+    """Take away the height that panels of a fixed shape leave empty."""
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    figure.set_figheight(box.height + 0.08)
+
+
 def preset_width(preset: str, across: int) -> float:
     """Width of a figure for a venue.
 
@@ -142,9 +155,10 @@ def preset_width(preset: str, across: int) -> float:
     return PRESETS[preset][across - 1]
 
 
-def columns(count: int) -> int:
-    """Panels in a row: nine networks make 3 × 3, four make 2 × 2."""
-    return 2 if count == 4 else min(count, 3) if count <= 9 else 4
+def columns(count: int, width: float = TWO_COLUMN) -> int:
+    """Panels in a row: nine networks make 3 × 3, four make 2 × 2; no more than two if narrow."""
+    across = 2 if count == 4 else min(count, 3) if count <= 9 else 4
+    return min(across, 2) if width < NARROW else across
 
 
 def whole_page(found: Any) -> float:
@@ -181,6 +195,29 @@ def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
     figure.legend(
         handles, shown, loc="outside lower center", ncols=columns, handlelength=2.6, columnspacing=1.4
     )
+
+
+def grid(figure: Figure, count: int, across: int, **options: Any) -> list[Axes]:
+    """Panels in rows, the last row filled from the left.
+
+    Args:
+        figure: Where they stand.
+        count: Number of panels.
+        across: Panels in a row.
+        **options: Passed to `Figure.subplots`.
+    """
+    cells = figure.subplots(-(-count // across), across, squeeze=False, **options).flat
+    for spare in cells[count:]:
+        spare.remove()
+    return list(cells[:count])
+
+
+def colour_bar(figure: Figure, colours: ScalarMappable, label: str, **options: Any) -> Colorbar:
+    """A labelled colour bar with a thin frame; options are those of `Figure.colorbar`."""
+    bar = figure.colorbar(colours, **options)
+    bar.set_label(label)
+    bar.outline.set_linewidth(0.6)
+    return bar
 
 
 def save(

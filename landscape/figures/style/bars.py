@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from landscape.figures import style
-from landscape.figures.style.curves import NARROW, known, legend_columns, legend_rows
+from landscape.figures.style import curves
 
 MOST = 3
 """More networks than this have markers instead of bars."""
@@ -36,7 +36,7 @@ def by_category(
     categories = list(dict.fromkeys(category for row in table.values() for category in row))
     barred = len(table) <= MOST and from_zero
     step = 0.08 * len(table) + 0.06 if barred else 0.19 + 0.012 * len(table)
-    height = 0.55 + step * len(categories) + 0.14 * legend_rows(len(table), width)
+    height = 0.55 + step * len(categories) + 0.14 * curves.legend_rows(len(table), width)
     figure = Figure(figsize=(width, height), layout="constrained")
     axis = figure.subplots()
     handles: list[Artist] = []
@@ -44,7 +44,7 @@ def by_category(
         values, errors = np.array([found.get(each, (np.nan, np.nan)) for each in categories]).T
         place = (row, len(table))
         draw = _bars if barred else _markers
-        handles.append(draw(axis, values, known(2 * errors), looks[name], place, name))
+        handles.append(draw(axis, values, 2 * errors, looks[name], place, name))
     labels = [style.short(category.replace("_", " "), 20) for category in categories]
     axis.set_yticks(np.arange(len(categories)), labels=labels)
     axis.set_ylim(len(categories) - 0.5, -0.5)
@@ -55,15 +55,15 @@ def by_category(
         axis.grid(axis="y", color="0.88", linewidth=0.5)
         axis.set_axisbelow(True)
     axis.set_xlabel(label)
-    names = [style.short(name, 21 if width < NARROW else 26) for name in table]
-    style.legend_below(figure, handles, names, columns=legend_columns(len(names), width))
+    names = [style.short(name, 21 if width < style.NARROW else 26) for name in table]
+    style.legend_below(figure, handles, names, columns=curves.legend_columns(len(names), width))
     return figure
 
 
 def _bars(
     axis: Axes,
     values: np.ndarray,
-    errors: np.ndarray | None,
+    errors: np.ndarray,
     look: style.Look,
     place: tuple[int, int],
     name: str,
@@ -73,16 +73,17 @@ def _bars(
     thick = 0.8 / count
     options: dict[str, Any] = {"facecolor": look.colour, "edgecolor": "white", "linewidth": 0}
     options["hatch"] = _HATCHES[row]
+    known = errors if np.isfinite(errors).any() else None
     error = {"elinewidth": 0.7, "ecolor": "0.2", "capsize": 1.2, "capthick": 0.7}
     rows = np.arange(values.size) + (row - (count - 1) / 2) * thick
-    axis.barh(rows, values, height=0.92 * thick, xerr=errors, error_kw=error, label=name, **options)
+    axis.barh(rows, values, height=0.92 * thick, xerr=known, error_kw=error, label=name, **options)
     return Patch(**options)
 
 
 def _markers(
     axis: Axes,
     values: np.ndarray,
-    errors: np.ndarray | None,
+    errors: np.ndarray,
     look: style.Look,
     place: tuple[int, int],
     name: str,
@@ -91,5 +92,6 @@ def _markers(
     row, count = place
     rows = np.arange(values.size) + 0.5 * ((row + 0.5) / count - 0.5)
     shape = style.Look(look.colour, "none", look.marker)
-    axis.errorbar(values, rows, xerr=errors, **shape.line, elinewidth=0.6, label=name)
+    options = {"elinewidth": 0.6, "capsize": 0, "label": name}
+    curves.with_bars(axis, values, rows, errors, shape, along="x", **options)
     return style.key(shape)

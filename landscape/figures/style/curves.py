@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -11,10 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landscape.figures import style
+from landscape.figures.style import NARROW
 from landscape.figures.style.scales import is_wide, limits, log_ticks, plain_number
 
-NARROW = 5.0
-"""Figures under this width (inches) stack their panels and have shorter legends."""
 TALLEST = 8.4
 """Rows of panels take no more than this height, so that a figure fits on a page (inches)."""
 MARKS = 9
@@ -52,13 +52,9 @@ def tiles(count: int, *, width: float, row: float, extra: float) -> tuple[Figure
     Returns:
         The figure, its panels, and how many of them are in a row.
     """
-    across = min(style.columns(count), 2) if width < NARROW else style.columns(count)
-    down = -(-count // across)
-    figure = Figure(figsize=(width, down * row + extra), layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    for spare in grid.flat[count:]:
-        spare.remove()
-    axes = list(grid.flat[:count])
+    across = style.columns(count, width)
+    figure = Figure(figsize=(width, -(-count // across) * row + extra), layout="constrained")
+    axes = style.grid(figure, count, across, sharex=True, sharey=True)
     for axis in axes[-across:]:  # with nothing below them, they show their own tick labels
         axis.xaxis.set_tick_params(labelbottom=True)
     return figure, axes, across
@@ -95,44 +91,71 @@ def legend(
     style.legend_below(figure, handles, labels, columns=legend_columns(len(handles), width))
 
 
-def curve(
+def of_networks(
+    axis: Axes,
+    drawn: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+    looks: Mapping[str, style.Look],
+    *,
+    count: int,
+    marked: Callable[[np.ndarray], Sequence[int]] | None = None,
+) -> None:
+    """A line for each network, with a band of ± two standard errors where these are known.
+
+    Markers do not stand at the same points of every line, so that lines that coincide are seen.
+
+    Args:
+        axis: Where to draw.
+        drawn: Coordinates, values and standard errors by name, shape (N,) each; what is not finite is a gap.
+        looks: Looks by name.
+        count: How many networks the figure has: bands are fainter where many lie on one another.
+        marked: Which points of a line have a marker, given its coordinates; by default about nine.
+    """
+    for row, (name, (x, values, error)) in enumerate(drawn.items()):
+        if not x.size:
+            continue
+        every = max(x.size // MARKS, 1)
+        marks = range(row % every, x.size, every) if marked is None else marked(x)
+        axis.plot(x, values, **looks[name].line, markevery=list(marks), label=name, zorder=3)
+        band(axis, x, values, 2 * error, looks[name], count)
+
+
+def band(
+    axis: Axes, x: np.ndarray, values: np.ndarray, half: np.ndarray, look: style.Look, count: int
+) -> None:
+    """A band around a line, half its width known where it is finite; fainter among many networks."""
+    if np.isfinite(half).any():
+        shade = {"color": look.colour, "alpha": opacity(count), "linewidth": 0}
+        axis.fill_between(x, values - half, values + half, **shade)
+
+
+def with_bars(
     axis: Axes,
     x: np.ndarray,
-    values: np.ndarray,
-    error: np.ndarray,
+    y: np.ndarray,
+    half: np.ndarray,
     look: style.Look,
     *,
-    name: str,
-    marks: Sequence[int],
-    band: float = 0.18,
+    along: Literal["x", "y"] = "y",
+    **options: Any,
 ) -> None:
-    """One network: its line, and a band of ± two standard errors where these are known.
+    """Line and markers of one network with error bars, where these are known.
 
     Args:
         axis: Where to draw.
         x: Shape (N,).
-        values: Shape (N,); what is not finite is a gap.
-        error: Standard errors, shape (N,).
+        y: Shape (N,).
+        half: Half the length of the bars, shape (N,), or both sides, shape (2, N).
         look: Its look.
-        name: Its name.
-        marks: Indices of the points with a marker.
-        band: Opacity of the band.
+        along: The axis of the bars.
+        **options: Of `Axes.errorbar`, such as `label`.
     """
-    axis.plot(x, values, **look.line, markevery=list(marks), label=name, zorder=3)
-    if np.isfinite(error).any():
-        low, high = values - 2 * error, values + 2 * error
-        axis.fill_between(x, low, high, color=look.colour, alpha=band, linewidth=0)
+    known = half if np.isfinite(half).any() else None
+    axis.errorbar(x, y, **{f"{along}err": known, "elinewidth": 0.7, "capsize": 1.5} | look.line | options)
 
 
 def opacity(networks: int) -> float:
     """Opacity of bands: fainter where many lie on one another."""
     return 0.18 if networks <= 2 else 0.11 if networks <= 4 else 0.07
-
-
-def staggered(size: int, row: int) -> list[int]:
-    """Which points of a curve have a marker: not the same in each row, so that coinciding curves are seen."""
-    every = max(size // MARKS, 1)
-    return list(range(row % every, size, every))
 
 
 def measured(
@@ -161,11 +184,6 @@ def column(dataset: xr.Dataset, name: str, dimension: str, factor: float = 1.0) 
     return measured(dataset, name, dimension, factor)[0]
 
 
-def known(bars: np.ndarray) -> np.ndarray | None:
-    """Lengths of error bars; None where not one is finite."""
-    return bars if np.isfinite(bars).any() else None
-
-
 def label_below(axes: Sequence[Axes], label: str, width: float) -> None:
     """The label of a common horizontal axis: of the last of stacked panels, else of each."""
     for axis in axes[-1:] if width < NARROW else axes:
@@ -192,7 +210,12 @@ def logarithmic(axis: Axes, arrays: Iterable[np.ndarray], log: bool | None = Non
     margin = max((span[1] / span[0]) ** 0.06, 1.1)
     axis.set_yscale("log")
     axis.set_ylim(span[0] / margin, span[1] * margin)
-    ticks = log_ticks(*axis.get_ylim(), 6)
+    label_logarithm(axis)
+    return True
+
+
+def label_logarithm(axis: Axes, count: int = 6) -> None:
+    """Give a logarithmic vertical axis about so many round ticks, in plain numbers."""
+    ticks = log_ticks(*axis.get_ylim(), count)
     axis.set_yticks(ticks, labels=[plain_number(tick) for tick in ticks])
     axis.minorticks_off()
-    return True

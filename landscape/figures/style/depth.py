@@ -1,8 +1,13 @@
-"""What every figure over depth shares: lines by network, and the layers and stages that are shaded."""
+"""What figures over depth share: lines by network, and the layers and stages that are shaded behind them.
+
+Smoothing, subsampling and attention layers are shaded as in Park & Kim 2022b, Fig. 8 and 9.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -10,72 +15,125 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from landscape.figures import style
-from landscape.figures.style.curves import NARROW, column, legend, opacity, panels
+from landscape.figures.style import Look, curves
 from landscape.figures.style.reductions import smoothing, stage_boundaries
-from landscape.figures.style.shading import Shade, patch, shade_layers, shades
+
+Span = tuple[float, float]
 
 
-def by_depth(
-    features: Mapping[str, xr.Dataset],
-    variable: str,
-    *,
-    looks: Mapping[str, style.Look],
-    width: float,
-    error: str | None = None,
-) -> tuple[Figure, Axes]:
-    """One line a network over normalised depth; smoothing layers have large open markers.
+@dataclass(frozen=True)
+class Shade:
+    """One kind of layers that is shaded; told apart in grey by its hatching.
+
+    Attributes:
+        label: What it is called in the legend.
+        colour: Colour of the area.
+        hatch: Hatching of the area.
+        spans: From which to which depth.
+    """
+
+    label: str
+    colour: str
+    hatch: str
+    spans: tuple[Span, ...] = ()
+
+
+def subsampling(dataset: xr.Dataset) -> np.ndarray:
+    """Mask of the layers within which the map shrinks, shape (layer,); none where that is not stored."""
+    if "subsampling" in dataset:
+        return dataset["subsampling"].values.astype(bool)
+    return dataset["kind"].values.astype(str) == "subsampling"
+
+
+def attention(dataset: xr.Dataset) -> np.ndarray:
+    """Mask of the attention layers, shape (layer,)."""
+    return dataset["kind"].values.astype(str) == "attention"
+
+
+_SHADED: tuple[tuple[Shade, Callable[[xr.Dataset], np.ndarray]], ...] = (
+    (Shade("subsampling layer", "#F9E3D0", "////"), subsampling),
+    (Shade("smoothing layer", "#D8E9F5", ""), smoothing),
+    (Shade("attention layer", "#DCEFE3", "...."), attention),
+)
+
+
+def shades(datasets: Iterable[xr.Dataset]) -> list[Shade]:
+    """The kinds of layers that can be shaded for every network at once, with their spans.
 
     Args:
-        features: Results of kind `features` by network name.
-        variable: What to draw, dimension `layer`.
-        looks: Looks by name.
-        width: Width in inches.
-        error: Variable with the standard error, drawn as bars of ± two of them.
+        datasets: Results with `depth` and `kind` of each layer.
     """
-    figure, axes = depth_panels(features, 1, looks=looks, width=width)
-    lines(axes[0], features, variable, looks=looks, error=error)
-    return figure, axes[0]
+    everything = list(datasets)
+    found = [
+        replace(
+            shade, spans=tuple(shared_spans([spans_of(dataset, mask(dataset)) for dataset in everything]))
+        )
+        for shade, mask in _SHADED
+    ]
+    return [shade for shade in found if shade.spans]
+
+
+def spans_of(dataset: xr.Dataset, mask: np.ndarray) -> list[Span]:
+    """Spans of depth around the chosen layers, each halfway to its neighbours; runs of layers are one span.
+
+    Args:
+        dataset: Result with the `depth` of each layer.
+        mask: The layers, shape (layer,).
+    """
+    depth = dataset["depth"].values.astype(float)
+    middle = (depth[1:] + depth[:-1]) / 2
+    half = (middle[0] - depth[0], depth[-1] - middle[-1]) if depth.size > 1 else (0.5, 0.5)
+    start, stop = np.r_[depth[0] - half[0], middle], np.r_[middle, depth[-1] + half[1]]
+    edges = np.diff(np.r_[0, mask.astype(int), 0])
+    runs = zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1, strict=True)
+    return [(float(start[first]), float(stop[last])) for first, last in runs]
+
+
+def shared_spans(found: Sequence[Sequence[Span]]) -> list[Span]:
+    """The spans of several networks as one list, each round all that lie at the same place.
+
+    Networks without any are passed over. If the others do not agree, in how many there are or about where,
+    there are none: shading would then speak of one network and seem to speak of all.
+    """
+    present = [spans for spans in found if spans]
+    if not present or len({len(spans) for spans in present}) > 1:
+        return []
+    together = list(zip(*present, strict=True))
+    if any(max(low for low, _ in each) >= min(high for _, high in each) for each in together):
+        return []
+    hulls = [(min(low for low, _ in each), max(high for _, high in each)) for each in together]
+    apart = all(before[1] <= after[0] for before, after in itertools.pairwise(hulls))
+    return hulls if apart else []
 
 
 def depth_panels(
-    features: Mapping[str, xr.Dataset], count: int, *, looks: Mapping[str, style.Look], width: float
+    networks: Mapping[str, xr.Dataset], count: int, *, looks: Mapping[str, Look], width: float
 ) -> tuple[Figure, list[Axes]]:
     """Panels over normalised depth with their shading and the legend of both.
 
     Args:
-        features: Results with `depth`, `stage` and `kind` of each layer, by network name.
+        networks: Results with `depth`, `stage` and `kind` of each layer, by network name.
         count: Number of panels.
         looks: Looks by name.
         width: Width in inches; panels are stacked if it is narrow.
     """
-    boundaries = stage_boundaries(features.values())
-    found = shades(features.values())
-    extra = keys(features.values(), boundaries, found)
-    figure, axes = panels(count, width=width, entries=len(features) + len(extra), height=2.0)
+    boundaries = stage_boundaries(networks.values())
+    found = shades(networks.values())
+    extra: dict[str, Artist] = {}
+    if any(smoothing(dataset).any() for dataset in networks.values()):
+        open_disc = {"linestyle": "none", "marker": "o", "markersize": 5, "markerfacecolor": "white"}
+        extra["after smoothing (open)"] = Line2D([], [], color="0.3", **open_disc)
+    extra |= stage_key(boundaries) | {shade.label: patch(shade.colour, shade.hatch) for shade in found}
+    figure, axes = curves.panels(count, width=width, entries=len(networks) + len(extra), height=2.0)
     for axis in axes:
         shade_stages(axis, boundaries)
-        shade_layers(axis, found)
+        _shade_layers(axis, found)
         axis.set_xlim(-0.02, 1.02)
-    for axis in axes[-1:] if width < NARROW else axes:
-        axis.set_xlabel("normalised depth")
-    legend(figure, {name: looks[name] for name in features}, width, extra)
+    curves.label_below(axes, "normalised depth", width)
+    curves.legend(figure, {name: looks[name] for name in networks}, width, extra)
     return figure, axes
-
-
-def keys(
-    features: Iterable[xr.Dataset], boundaries: Iterable[float], found: Iterable[Shade]
-) -> dict[str, Artist]:
-    """Legend entries for what is not a network's, by what it means."""
-    entries: dict[str, Artist] = {}
-    if any(smoothing(dataset).any() for dataset in features):
-        entries["after smoothing (open)"] = Line2D(
-            [], [], color="0.3", linestyle="none", marker="o", markersize=5, markerfacecolor="white"
-        )
-    if list(boundaries):
-        entries["every second stage"] = patch("0.92")
-    return entries | {shade.label: patch(shade.colour, shade.hatch) for shade in found}
 
 
 def shade_stages(axis: Axes, boundaries: Iterable[float]) -> None:
@@ -85,68 +143,61 @@ def shade_stages(axis: Axes, boundaries: Iterable[float]) -> None:
         axis.axvspan(start, stop, color="0.94", linewidth=0, zorder=0)
 
 
+def stage_key(boundaries: Sequence[float]) -> dict[str, Artist]:
+    """The legend entry of shaded stages, where there are any."""
+    return {"every second stage": patch("0.92")} if boundaries else {}
+
+
+def patch(colour: str, hatch: str = "") -> Patch:
+    """A legend entry for an area."""
+    return Patch(facecolor=colour, edgecolor="white" if hatch else "none", hatch=hatch or None, linewidth=0)
+
+
+def _shade_layers(axis: Axes, found: Iterable[Shade]) -> None:
+    """Shade layers behind the data."""
+    for shade in found:
+        edge = "white" if shade.hatch else "none"
+        area = {"facecolor": shade.colour, "edgecolor": edge, "hatch": shade.hatch or None, "linewidth": 0}
+        for start, stop in shade.spans:
+            axis.axvspan(start, stop, **area, zorder=0.2, label=f"_{shade.label}")
+
+
 def lines(
     axis: Axes,
-    features: Mapping[str, xr.Dataset],
+    networks: Mapping[str, xr.Dataset],
     variable: str,
     *,
-    looks: Mapping[str, style.Look],
-    error: str | None = None,
+    looks: Mapping[str, Look],
     band: bool = False,
 ) -> None:
-    """A line a network over depth, with bars or a band of ± two standard errors.
+    """A line per network over depth, with bars or a band of ± two standard errors where these are known.
 
-    Networks for which the variable is nowhere finite are left out.
+    Smoothing layers have large open markers. Networks for which the variable is nowhere finite are left out.
 
     Args:
         axis: Where to draw.
-        features: Results with the dimension `layer`, by network name.
+        networks: Results with the dimension `layer`, by network name.
         variable: What to draw.
         looks: Looks by name.
-        error: Variable with the standard error.
         band: Whether errors are a band instead of bars.
     """
-    for name, dataset in features.items():
-        values = column(dataset, variable, "layer")
-        bars = 2 * column(dataset, error or "", "layer")
+    for name, dataset in networks.items():
+        values, error = curves.measured(dataset, variable, "layer")
         if not np.isfinite(values).any():
             continue
-        _line(axis, dataset, values, None if band or not np.isfinite(bars).any() else bars, looks[name], name)
-        if band and np.isfinite(bars).any():
-            axis.fill_between(
-                dataset["depth"].values.astype(float),
-                values - bars,
-                values + bars,
-                color=looks[name].colour,
-                alpha=opacity(len(features)),
-                linewidth=0,
-            )
+        bars = np.full(values.shape, np.nan) if band else 2 * error
+        _line(axis, dataset, values, bars, looks[name], name)
+        if band:
+            depth = dataset["depth"].values.astype(float)
+            curves.band(axis, depth, values, 2 * error, looks[name], len(networks))
 
 
 def _line(
-    axis: Axes, dataset: xr.Dataset, values: np.ndarray, bars: np.ndarray | None, look: style.Look, name: str
+    axis: Axes, dataset: xr.Dataset, values: np.ndarray, bars: np.ndarray, look: Look, name: str
 ) -> None:
     depth, after = dataset["depth"].values.astype(float), smoothing(dataset)
-    axis.errorbar(
-        depth,
-        values,
-        yerr=bars,
-        color=look.colour,
-        linestyle=look.dash,
-        marker=look.marker,
-        markevery=list(np.flatnonzero(~after)),
-        elinewidth=0.7,
-        capsize=1.2,
-        label=name,
-    )
+    marks = list(np.flatnonzero(~after))
+    curves.with_bars(axis, depth, values, bars, look, markevery=marks, capsize=1.2, label=name)
     if after.any():
-        axis.plot(
-            depth[after],
-            values[after],
-            linestyle="none",
-            marker=look.marker,
-            markersize=5,
-            markerfacecolor="white",
-            markeredgecolor=look.colour,
-            zorder=4,
-        )
+        open_mark = {"linestyle": "none", "marker": look.marker, "markersize": 5, "markerfacecolor": "white"}
+        axis.plot(depth[after], values[after], **open_mark, markeredgecolor=look.colour, zorder=4)

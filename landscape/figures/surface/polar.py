@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import ceil
 
 import numpy as np
@@ -12,57 +11,63 @@ from matplotlib.projections.polar import PolarAxes
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.inputs import Datasets, named
+from landscape.figures.captions import by_name, joined
+from landscape.figures.registry import Datasets, Looks, figure
 
 
-def polar(
-    datasets: Datasets, *, width: float | None = None, looks: Mapping[str, style.Look] | None = None
-) -> Figure:
-    """Distance from the last weights against direction, one line a network (Park & Kim 2022b, Fig. 1b).
+def _caption(results: Datasets) -> str:
+    counts = {name: str(dataset.sizes["checkpoint"]) for name, dataset in results.items()}
+    return joined(
+        "Training seen from its last weights w*: r = ‖w − w*‖ / ‖w₀ − w*‖ against the angle between w − w* "
+        "and w₀ − w*, over all parameters, from (1, 0°) to the origin (Park & Kim 2022b, Fig. 1b). On a "
+        "straight path the angle stays 0°.",
+        f"Checkpoints: {by_name(counts)}; the line between them is drawn, not measured.",
+    )
+
+
+def is_polar(dataset: xr.Dataset) -> bool:
+    """Whether a trajectory has polar coordinates."""
+    return "radius" in dataset and "angle" in dataset
+
+
+@figure(
+    kind="trajectory",
+    title="Training seen from its end",
+    description="Distance of checkpoints from the last weights against their direction, in polar coordinates",
+    caption=_caption,
+    width=lambda paths: style.ONE_COLUMN,
+    suits=is_polar,
+    further=True,
+    order=13,
+)
+def polar(paths: Datasets, *, width: float, looks: Looks) -> Figure:
+    """Distance from the last weights against direction, one line per network (Park & Kim 2022b, Fig. 1b).
 
     r_t = ‖w_t − w*‖ / ‖w_0 − w*‖, and θ_t is the angle between w_t − w* and w_0 − w*, so that training goes
     from (1, 0°) to the origin.
 
     Args:
-        datasets: Results of kind `trajectory` with `radius` and `angle`, by network name, or a single one.
+        paths: Results of kind `trajectory` with `radius` and `angle`, by network name, or a single one.
         width: Width in inches; by default one ICML column.
         looks: Looks by name, to keep colours the same across figures; by default by order.
 
     Raises:
         ResultError: If a result is of another kind or has no polar coordinates.
     """
-    paths = named(datasets, "trajectory")
     absent = [name for name, dataset in paths.items() if not is_polar(dataset)]
     if absent:
         raise ResultError(f"no radius and angle are stored for {', '.join(absent)}; measure them again")
-    chosen = style.looks_for(list(paths), looks)
-    total = width or style.ONE_COLUMN
-    with style.context():
-        half = any(np.nanmax(np.abs(dataset["angle"].values)) > np.pi / 2 for dataset in paths.values())
-        labels = [style.short(name) for name in paths]
-        across = (1 if total < 5 else 3) + (max(map(len, labels)) < 16)
-        figure, axis = _panel(total, half, 0.15 * ceil(len(paths) / across))
-        for name, dataset in paths.items():
-            angle, radius = polar_path(dataset)
-            look = chosen[name]
-            axis.plot(
-                angle,
-                radius,
-                color=look.colour,
-                linestyle=look.dash,
-                marker=look.marker,
-                markevery=max(len(radius) // 8, 1),
-                label=name,
-                clip_on=False,
-            )
-        _wedge(axis, half)
-        style.legend_below(figure, [style.key(chosen[name]) for name in paths], labels, columns=across)
+    half = any(np.nanmax(np.abs(dataset["angle"].values)) > np.pi / 2 for dataset in paths.values())
+    labels = [style.short(name) for name in paths]
+    across = (1 if width < style.NARROW else 3) + (max(map(len, labels)) < 16)
+    figure, axis = _panel(width, half, 0.15 * ceil(len(paths) / across))
+    for name, dataset in paths.items():
+        angle, radius = polar_path(dataset)
+        every = max(len(radius) // 8, 1)
+        axis.plot(angle, radius, **looks[name].line, markevery=every, label=name, clip_on=False)
+    _wedge(axis, half)
+    style.legend_below(figure, [style.key(look) for look in looks.values()], labels, columns=across)
     return figure
-
-
-def is_polar(dataset: xr.Dataset) -> bool:
-    """Whether a trajectory has polar coordinates."""
-    return "radius" in dataset and "angle" in dataset
 
 
 def polar_path(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -97,12 +102,6 @@ def _wedge(axis: PolarAxes, half: bool) -> None:
     axis.set_thetagrids(range(0, 181 if half else 91, 30))
     axis.set_rlim(0, end)
     axis.set_rticks([0.25, 0.5, 0.75, 1.0], labels=["0.25", "0.5", "0.75", "1"])
-    axis.annotate(
-        "r = ‖w − w*‖ / ‖w₀ − w*‖",
-        (0, end / 2),
-        xytext=(0, -16),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-    )
+    where = {"xytext": (0, -16), "textcoords": "offset points"}
+    axis.annotate("r = ‖w − w*‖ / ‖w₀ − w*‖", (0, end / 2), **where, ha="center", va="top")
     axis.grid(color="0.88", linewidth=0.4)

@@ -17,129 +17,55 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.inputs import named
+from landscape.figures.captions import joined, protocol_differences
+from landscape.figures.registry import figure, named
 from landscape.figures.style.scales import Scale, inner_ticks, scale
 from landscape.figures.style.units import axis as axis_of
-from landscape.figures.surface.contours import (
+from landscape.figures.surface.contours import panels
+from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, masks
+from landscape.figures.surface.planes import (
     LOSSES,
     colour_bar,
+    colours_of,
     draw_plane,
-    mappable_of,
     mark_points,
     outline,
-    panels,
-    trim,
 )
-from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, masks
+from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
 from landscape.files import atomic_path
 from landscape.results import attribute, differences
 
 Frames = xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset | Sequence[xr.Dataset]]
 """Surfaces in order, or one such sequence for each network."""
+Rows = Mapping[str, Sequence[xr.Dataset]]
+"""The frames of each network."""
 
 
-def sequence(
-    datasets: Frames,
-    *,
-    quantity: str = "nll",
-    width: float | None = None,
-    log: bool | None = None,
-    colour_map: str = "viridis",
-) -> Figure:
-    """Contours of every frame, numbered in the corner, on one colour scale; a row for each network.
-
-    Args:
-        datasets: Results of kind `surface` of one network, in order, or such a sequence by network name.
-        quantity: `nll`, `l2`, `total`, `accuracy`, `ece` or `convexity`.
-        width: Width in inches; by default two ICML columns.
-        log: Force logarithmic or linear levels; by default they follow from the range.
-        colour_map: A perceptually uniform colour map of matplotlib.
-
-    Raises:
-        ResultError: If a result is of another kind, or the frames of a network are not the same plane.
-    """
-    rows = frames(datasets)
-    grids = {name: [cells(dataset, quantity) for dataset in found] for name, found in rows.items()}
-    shared = scale((g.drawn() for found in grids.values() for g in found), log=log)
-    with style.context():
-        total = width or style.TWO_COLUMN
-        figure, axes = _strip({name: len(found) for name, found in rows.items()}, total)
-        mappable = mappable_of(shared, matplotlib.colormaps[colour_map])
-        lengths = {(axis_of(f[0], "x").length, axis_of(f[0], "y").length) for f in rows.values()}
-        for name, found in grids.items():
-            for index, (axis, grid) in enumerate(zip(axes[name], found, strict=True)):
-                numbers = total / len(axes[name]) > 1.4
-                _frame(axis, grid, index, shared, mappable, lowest=quantity in LOSSES, numbers=numbers)
-            step = axis_of(rows[name][0], "x").step if len(lengths) > 1 else ""
-            title = f"{style.short(name)} ({step})" if step else style.short(name)
-            axes[name][0].set_title(title, loc="left")
-        for which, write in (("x", figure.supxlabel), ("y", figure.supylabel)):
-            found_axis = axis_of(next(iter(rows.values()))[0], which)
-            write(found_axis.label() if len(lengths) == 1 else found_axis.bare().label(), fontsize=7)
-        if shared:
-            everything = [axis for found_axes in axes.values() for axis in found_axes]
-            colour_bar(figure, everything, mappable, shared, QUANTITIES[quantity])
-        trim(figure)
-    return figure
+def _heads(rows: Rows) -> dict[str, xr.Dataset]:
+    return {name: found[0] for name, found in rows.items()}
 
 
-def animate(
-    datasets: Frames,
-    path: str | Path,
-    *,
-    quantity: str = "nll",
-    width: float | None = None,
-    log: bool | None = None,
-    colour_map: str = "viridis",
-    frames_per_second: int = 2,
-    dpi: int = 150,
-) -> Path:
-    """Write the frames as an animated GIF that repeats, one panel a network, one scale for all frames.
-
-    Args:
-        datasets: As for `sequence`.
-        path: Of the file, ending in `.gif`; it is written whole or not at all.
-        quantity: As for `sequence`.
-        width: Width in inches; by default one ICML column for one network, two for several.
-        log: As for `sequence`.
-        colour_map: As for `sequence`.
-        frames_per_second: How fast.
-        dpi: Dots per inch.
-
-    Raises:
-        ResultError: As `sequence`, and if the path does not end in .gif.
-        LandscapeError: If the place cannot be written.
-    """
-    if Path(path).suffix.lower() != ".gif":
-        raise ResultError(f"animations are GIF files; choose a path that ends in .gif, not {path}")
-    rows = frames(datasets)
-    grids = {name: [cells(dataset, quantity) for dataset in found] for name, found in rows.items()}
-    shared = scale((g.drawn() for found in grids.values() for g in found), log=log)
-    with style.context(), atomic_path(path) as draft:
-        total = style.width_for(len(rows), width)
-        figure, axes = panels({name: found[0] for name, found in rows.items()}, total)
-        mappable = mappable_of(shared, matplotlib.colormaps[colour_map])
-        writer = PillowWriter(fps=frames_per_second)
-        with writer.saving(figure, draft, dpi):
-            for index, now in enumerate(zip(*grids.values(), strict=True)):
-                for axis, grid in zip(axes, now, strict=True):
-                    _clear(axis)
-                    _frame(axis, grid, index, shared, mappable, lowest=quantity in LOSSES)
-                if index == 0:  # placed once: panels must not move between frames
-                    if shared:
-                        colour_bar(figure, axes, mappable, shared, QUANTITIES[quantity])
-                    trim(figure)
-                    figure.draw_without_rendering()
-                    figure.set_layout_engine("none")
-                writer.grab_frame()
-    return Path(path)
-
-
-def _clear(axis: Axes) -> None:
-    """Take away what was drawn, but not title and labels."""
-    for kind in ("collections", "lines", "patches", "texts"):  # contours take their numbers with them
-        for artist in list(getattr(axis, kind)):
-            artist.remove()
+def _caption(rows: Rows, *, quantity: str = "nll", log: bool | None = None) -> str:
+    everything = {f"{name}, frame {i}": d for name, found in rows.items() for i, d in enumerate(found, 1)}
+    heads = _heads(rows)
+    shared = shared_scale(everything, quantity, log)
+    levels = ", with logarithmic levels" if shared and shared.log else ""
+    mixed = {
+        entry
+        for name, found in rows.items()
+        for other in found[1:]
+        for entry in protocol_differences({"": found[0], name: other})
+    }
+    return joined(
+        f"{len(next(iter(rows.values())))} frames of the same plane: {QUANTITIES[quantity]} {where(heads)}; "
+        "+ marks w, ○ the lowest value. The number is that of the frame.",
+        f"One colour scale for all frames{levels}.",
+        f"The frames differ in {', '.join(sorted(mixed))}."
+        if mixed
+        else "The frames have the same protocol: they differ by what is drawn afresh.",
+        *conditions(heads, quantity),
+        not_drawn(everything, quantity, "hatched", "left white within dots"),
+    )
 
 
 def frames(datasets: Frames) -> dict[str, list[xr.Dataset]]:
@@ -188,6 +114,122 @@ def _apart(one: xr.Dataset, other: xr.Dataset) -> str:
     return ", ".join(f"options {name}" for name in differences(*options))
 
 
+@figure(
+    kind="surface",
+    title="Loss surface under fresh dropout masks",
+    description="Contour plots of the same plane under one dropout mask after another, on one colour scale",
+    caption=_caption,
+    read=frames,
+    heads=_heads,
+    suits=lambda dataset: False,  # it takes several results of each network
+    further=True,
+    order=14,
+)
+def sequence(
+    rows: Rows,
+    *,
+    quantity: str = "nll",
+    width: float,
+    log: bool | None = None,
+    colour_map: str = "viridis",
+) -> Figure:
+    """Contours of every frame, numbered in the corner, on one colour scale; a row for each network.
+
+    Args:
+        rows: Results of kind `surface` of one network, in order, or such a sequence by network name.
+        quantity: `nll`, `l2`, `total`, `accuracy`, `ece` or `convexity`.
+        width: Width in inches; by default two ICML columns.
+        log: Force logarithmic or linear levels; by default they follow from the range.
+        colour_map: A perceptually uniform colour map of matplotlib.
+
+    Raises:
+        ResultError: If a result is of another kind, or the frames of a network are not the same plane.
+    """
+    grids, shared, colours = _prepared(rows, quantity, log, colour_map)
+    figure, axes = _strip({name: len(found) for name, found in rows.items()}, width)
+    lengths = {(axis_of(found[0], "x").length, axis_of(found[0], "y").length) for found in rows.values()}
+    for name, found in grids.items():
+        numbers = width / len(axes[name]) > 1.4
+        for index, (axis, grid) in enumerate(zip(axes[name], found, strict=True)):
+            _frame(axis, grid, index, shared, colours, lowest=quantity in LOSSES, numbers=numbers)
+        step = axis_of(rows[name][0], "x").step if len(lengths) > 1 else ""
+        title = f"{style.short(name)} ({step})" if step else style.short(name)
+        axes[name][0].set_title(title, loc="left")
+    for which, write in (("x", figure.supxlabel), ("y", figure.supylabel)):
+        along = axis_of(next(iter(rows.values()))[0], which)
+        write(along.label() if len(lengths) == 1 else along.bare().label(), fontsize=7)
+    if shared:
+        everything = [axis for row in axes.values() for axis in row]
+        colour_bar(figure, everything, colours, shared, QUANTITIES[quantity])
+    style.trim(figure)
+    return figure
+
+
+def _prepared(
+    rows: Rows, quantity: str, log: bool | None, colour_map: str
+) -> tuple[dict[str, list[Cells]], Scale | None, ScalarMappable]:
+    """The grids of all frames, and their common scale with its colours."""
+    grids = {name: [cells(dataset, quantity) for dataset in found] for name, found in rows.items()}
+    shared = scale((grid.drawn() for found in grids.values() for grid in found), log=log)
+    return grids, shared, colours_of(shared, matplotlib.colormaps[colour_map])
+
+
+def animate(
+    datasets: Frames,
+    path: str | Path,
+    *,
+    quantity: str = "nll",
+    width: float | None = None,
+    log: bool | None = None,
+    colour_map: str = "viridis",
+    frames_per_second: int = 2,
+    dpi: int = 150,
+) -> Path:
+    """Write the frames as an animated GIF that repeats, one panel per network, one scale for all frames.
+
+    Args:
+        datasets: As for `sequence`.
+        path: Of the file, ending in `.gif`; it is written whole or not at all.
+        quantity: As for `sequence`.
+        width: Width in inches; by default one ICML column for one network, two for several.
+        log: As for `sequence`.
+        colour_map: As for `sequence`.
+        frames_per_second: How fast.
+        dpi: Dots per inch.
+
+    Raises:
+        ResultError: As `sequence`, and if the path does not end in .gif.
+        LandscapeError: If the place cannot be written.
+    """
+    if Path(path).suffix.lower() != ".gif":
+        raise ResultError(f"animations are GIF files; choose a path that ends in .gif, not {path}")
+    rows = frames(datasets)
+    grids, shared, colours = _prepared(rows, quantity, log, colour_map)
+    with style.context(), atomic_path(path) as draft:
+        figure, axes = panels(_heads(rows), style.by_count(rows) if width is None else width)
+        writer = PillowWriter(fps=frames_per_second)
+        with writer.saving(figure, draft, dpi):
+            for index, now in enumerate(zip(*grids.values(), strict=True)):
+                for axis, grid in zip(axes, now, strict=True):
+                    _clear(axis)
+                    _frame(axis, grid, index, shared, colours, lowest=quantity in LOSSES)
+                if index == 0:  # placed once: panels must not move between frames
+                    if shared:
+                        colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
+                    style.trim(figure)
+                    figure.draw_without_rendering()
+                    figure.set_layout_engine("none")
+                writer.grab_frame()
+    return Path(path)
+
+
+def _clear(axis: Axes) -> None:
+    """Take away what was drawn, but not title and labels."""
+    for kind in ("collections", "lines", "patches", "texts"):  # contours take their numbers with them
+        for artist in list(getattr(axis, kind)):
+            artist.remove()
+
+
 def _strip(counts: Mapping[str, int], width: float) -> tuple[Figure, dict[str, list[Axes]]]:
     """Bare panels: the frames of several networks in rows, those of a single one wrapped."""
     longest = max(counts.values())
@@ -213,13 +255,13 @@ def _frame(
     grid: Cells,
     index: int,
     shared: Scale | None,
-    mappable: ScalarMappable,
+    colours: ScalarMappable,
     *,
     lowest: bool,
     numbers: bool = True,
 ) -> None:
     """One plane with its number, counted from one, in the corner."""
-    draw_plane(axis, grid, shared, mappable, numbers=numbers)
+    draw_plane(axis, grid, shared, colours, numbers=numbers)
     mark_points(axis, grid, lowest=lowest)
     for side, along in ((axis.xaxis, grid.x), (axis.yaxis, grid.y)):
         ticks = inner_ticks(along.min(), along.max())  # at the ends they would meet those of the next panel

@@ -15,33 +15,61 @@ from mpl_toolkits.mplot3d import Axes3D
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from landscape.figures import style
-from landscape.figures.inputs import Datasets, named
+from landscape.figures.captions import joined
+from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import Scale, inner_ticks, plain_number, scale
 from landscape.figures.style.units import Axis
 from landscape.figures.style.units import axis as axis_of
-from landscape.figures.surface.contours import columns
-from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first
-from landscape.figures.surface.hatching import NOT_DONE, NOT_FINITE
+from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, is_plane
+from landscape.figures.surface.planes import NOT_DONE, NOT_FINITE
+from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
 
 
+def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = None) -> str:
+    text = f"{QUANTITIES[quantity]} {where(results)}; height, colours and view are the same in all panels."
+    shared = shared_scale(results, quantity, log, count=5)
+    if shared:
+        span = f"{plain_number(shared.low)} to {plain_number(shared.high)}"
+        how = (
+            "so the height is logarithmic; nothing is clipped"
+            if shared.log
+            else "all of them inside the axes"
+        )
+        text += f" Values span {span}, {how}."
+    return joined(
+        text,
+        *conditions(results, quantity),
+        not_drawn(results, quantity, "holes, crossed on the floor", "holes with dots on the floor"),
+    )
+
+
+@figure(
+    kind="surface",
+    title="Loss surface in 3D",
+    description="Loss around the trained weights as surfaces in three dimensions, on one scale",
+    caption=_caption,
+    width=style.by_count,
+    suits=is_plane,
+    order=11,
+)
 def surface3d(
-    datasets: Datasets,
+    networks: Datasets,
     *,
     quantity: str = "nll",
-    width: float | None = None,
+    width: float,
     log: bool | None = None,
     elevation: float = 28.0,
     azimuth: float = -58.0,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Surfaces in 3D, one panel a network; height, colour limits and view are the same in all panels.
+    """Surfaces in 3D, one panel per network; height, colour limits and view are the same in all panels.
 
     Nothing is clipped: a wide range makes the height logarithmic. Quadrilaterals with a corner that is not
     finite are holes, and such corners are crossed on the floor; those not computed yet are holes with dots.
     Of several direction pairs the first is drawn.
 
     Args:
-        datasets: Results of kind `surface` by network name, or a single one.
+        networks: Results of kind `surface` by network name, or a single one.
         quantity: `nll`, `l2`, `total`, `accuracy`, `ece` or `convexity`.
         width: Width in inches; by default one ICML column for one network, two for several.
         log: Force a logarithmic or linear height; by default it follows from the range.
@@ -52,23 +80,26 @@ def surface3d(
     Raises:
         ResultError: If a result is of another kind, has no such quantity, or is not a two-dimensional grid.
     """
-    surfaces = {name: first(dataset) for name, dataset in named(datasets, "surface").items()}
+    surfaces = {name: first(dataset) for name, dataset in networks.items()}
     grids = {name: cells(dataset, quantity) for name, dataset in surfaces.items()}
     shared = scale((grid.drawn() for grid in grids.values()), count=5, log=log)
-    with style.context():
-        figure, axes, bar_axis = _panels(len(grids), style.width_for(len(grids), width))
-        heights = _heights(shared)
-        mappable = ScalarMappable(Normalize(*heights), matplotlib.colormaps[colour_map])
-        for axis, (name, grid) in zip(axes, grids.items(), strict=True):
-            _draw(axis, grid.covering(), shared, mappable)
-            axis.set(xlim=grid.x[[0, -1]], ylim=grid.y[[0, -1]], zlim=heights)
-            _decorate(axis, surfaces[name], grid, shared)
-            axis.set_title(style.short(name), pad=0, y=1.02)
-            axis.view_init(elevation, azimuth)
-        if shared:
-            _colour_bar(figure, bar_axis, mappable, shared, QUANTITIES[quantity])
-        else:
-            bar_axis.remove()
+    figure, axes, bar_axis = _panels(len(grids), width)
+    heights = _heights(shared)
+    colours = ScalarMappable(Normalize(*heights), matplotlib.colormaps[colour_map])
+    for axis, (name, grid) in zip(axes, grids.items(), strict=True):
+        _draw(axis, grid.covering(), shared, colours)
+        axis.set(xlim=grid.x[[0, -1]], ylim=grid.y[[0, -1]], zlim=heights)
+        _decorate(axis, surfaces[name], grid, shared)
+        axis.set_title(style.short(name), pad=0, y=1.02)
+        axis.view_init(elevation, azimuth)
+    if shared:
+        label = f"{QUANTITIES[quantity]} (log)" if shared.log else QUANTITIES[quantity]
+        bar = style.colour_bar(figure, colours, label, cax=bar_axis)
+        places, labels = _ticks(shared)
+        bar.set_ticks(places, labels=labels)
+        bar.ax.minorticks_off()
+    else:
+        bar_axis.remove()
     return figure
 
 
@@ -98,7 +129,7 @@ def quadrilaterals(grid: Cells, height: np.ndarray) -> np.ndarray:
 
 def _panels(count: int, width: float) -> tuple[Figure, list[Axes3D], Axes]:
     """Panels placed by hand: the layout engines reserve far too much room around 3D axes."""
-    across = columns(count, width)
+    across = style.columns(count, width)
     down = ceil(count / across)
     bar = 0.75 / width  # room for the colour bar and its labels
     cell = (1 - bar) / across
@@ -133,19 +164,15 @@ def _ticks(shared: Scale) -> tuple[list[float], list[str]]:
     return places[kept].tolist(), [plain_number(level) for level in shared.levels[kept]]
 
 
-def _draw(axis: Axes3D, grid: Cells, shared: Scale | None, mappable: ScalarMappable) -> None:
+def _draw(axis: Axes3D, grid: Cells, shared: Scale | None, colours: ScalarMappable) -> None:
     height = np.log10(grid.drawn()) if shared and shared.log else grid.drawn()
     faces = quadrilaterals(grid, height)
     if len(faces):
-        colours = mappable.to_rgba(faces[:, :, 2].mean(axis=1))
-        axis.add_collection3d(
-            Poly3DCollection(faces, facecolors=colours, edgecolors=(0, 0, 0, 0.35), linewidths=0.15)
-        )
+        shades = colours.to_rgba(faces[:, :, 2].mean(axis=1))
+        edge = (0, 0, 0, 0.35)
+        axis.add_collection3d(Poly3DCollection(faces, facecolors=shades, edgecolors=edge, linewidths=0.15))
     floor = _heights(shared)[0]
-    for label, mask, marker in (
-        (NOT_FINITE, grid.done & ~grid.finite, "x"),
-        (NOT_DONE, ~grid.done, "."),
-    ):
+    for label, mask, marker in ((NOT_FINITE, grid.done & ~grid.finite, "x"), (NOT_DONE, ~grid.done, ".")):
         if mask.any():
             j, i = np.nonzero(mask)
             place = (grid.x[i], grid.y[j], np.full(len(i), floor))
@@ -156,16 +183,8 @@ def _decorate(axis: Axes3D, dataset: xr.Dataset, grid: Cells, shared: Scale | No
     x, y = (axis_of(dataset, which) for which in ("x", "y"))
     axis.set_xlabel(x.name, labelpad=-6.5, fontsize=6)
     axis.set_ylabel(y.name, labelpad=-5.5, fontsize=6)
-    axis.annotate(
-        both_units(x, y),
-        (0.5, 0),
-        xycoords=axis.title,
-        xytext=(0, -2),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontsize=6,
-    )
+    below = {"xycoords": axis.title, "xytext": (0, -2), "textcoords": "offset points"}
+    axis.annotate(both_units(x, y), (0.5, 0), **below, ha="center", va="top", fontsize=6)
     cell = axis.get_position(True).width * axis.figure.get_figwidth()
     for which, values in (("x", grid.x), ("y", grid.y)):
         ticks = inner_ticks(values.min(), values.max())
@@ -182,12 +201,3 @@ def _decorate(axis: Axes3D, dataset: xr.Dataset, grid: Cells, shared: Scale | No
     for side in (axis.xaxis, axis.yaxis, axis.zaxis):
         side.set_pane_color((1, 1, 1, 0))
         side._axinfo["grid"].update(color="0.88", linewidth=0.4)
-
-
-def _colour_bar(figure: Figure, place: Axes, mappable: ScalarMappable, shared: Scale, label: str) -> None:
-    bar = figure.colorbar(mappable, cax=place)
-    places, labels = _ticks(shared)
-    bar.set_ticks(places, labels=labels)
-    bar.ax.minorticks_off()
-    bar.set_label(f"{label} (log)" if shared.log else label)
-    bar.outline.set_linewidth(0.6)

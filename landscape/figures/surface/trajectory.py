@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import ceil
+from typing import Any
 
 import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.inputs import Datasets, named
+from landscape.figures.captions import by_name, joined
+from landscape.figures.registry import Datasets, figure, named
 from landscape.figures.style.scales import plain_number, scale
 from landscape.figures.style.units import axis as axis_of
-from landscape.figures.surface.contours import colour_bar, draw_plane, mappable_of, outline
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first
+from landscape.figures.surface.planes import colour_bar, colours_of, draw_plane, outline, plain_ticks
+from landscape.figures.surface.words import conditions, not_drawn
 
 _NUMBERED = 7
 _APART = 0.09  # numbers keep this distance, as a share of the panel
 
 
+def _caption(
+    results: Datasets, *, surfaces: xr.Dataset | Datasets | None = None, quantity: str = "nll"
+) -> str:
+    planes = _planes(results, surfaces)
+    named_axes = dict.fromkeys(" and ".join(axis_of(d, w).name for w in "xy") for d in results.values())
+    over = f" over contours of {QUANTITIES[quantity]}" if planes else ""
+    off = {}
+    for name, dataset in results.items():
+        away, distance = (np.nanmax(dataset[key].values) for key in ("off_plane", "distance"))
+        off[name] = f"{plain_number(float(away))} and {plain_number(float(distance))}"
+    return joined(
+        f"Training{over}: checkpoints in order, the first a square, the last a disc, some numbered "
+        "(Li et al. 2018, Fig. 9).",
+        f"Axes: {'; '.join(named_axes)}.{_shares(results)}",
+        f"Largest distance off the plane, and from the origin: {by_name(off)}.",
+        "The loss under a checkpoint is that of the plane, not its own." if planes else "",
+        *(conditions(planes, quantity) if planes else ()),
+        not_drawn(planes, quantity, "hatched", "left white within dots"),
+    )
+
+
+def _shares(results: Datasets) -> str:
+    """Which share of the motion the axes explain, where it is known."""
+    found = {}
+    for name, dataset in results.items():
+        shares = [explained(dataset, index) for index in (0, 1)]
+        if all(share is not None for share in shares):
+            found[name] = " and ".join(f"{100 * share:.2g} %" for share in shares if share is not None)
+    return f" They explain {by_name(found)} of the sum of ‖w − origin‖²." if found else ""
+
+
+@figure(
+    kind="trajectory",
+    title="Path of training",
+    description="Checkpoints of training on a plane through the weights",
+    caption=_caption,
+    width=style.by_count,
+    order=12,
+)
 def trajectory(
-    datasets: Datasets,
+    paths: Datasets,
     *,
-    surfaces: Datasets | None = None,
+    surfaces: xr.Dataset | Datasets | None = None,
     quantity: str = "nll",
-    width: float | None = None,
+    width: float,
     log: bool | None = None,
     colour_map: str = "viridis",
 ) -> Figure:
@@ -39,7 +79,7 @@ def trajectory(
     the motion they explain.
 
     Args:
-        datasets: Results of kind `trajectory` by network name, or a single one.
+        paths: Results of kind `trajectory` by network name, or a single one.
         surfaces: Results of kind `surface` on the same planes, by the same names; some may be missing.
         quantity: Of the surfaces: `nll`, `l2`, `total`, `accuracy`, `ece` or `convexity`.
         width: Width in inches; by default one ICML column for one network, two for several.
@@ -49,25 +89,20 @@ def trajectory(
     Raises:
         ResultError: If a result is of another kind, or a surface has no trajectory or lies on another plane.
     """
-    paths = named(datasets, "trajectory")
-    planes = _planes(paths, surfaces)
-    grids = {name: cells(dataset, quantity) for name, dataset in planes.items()}
+    grids = {name: cells(dataset, quantity) for name, dataset in _planes(paths, surfaces).items()}
     shared = scale((grid.drawn() for grid in grids.values()), log=log) if grids else None
-    with style.context():
-        figure, axes, side = _panels(len(paths), style.width_for(len(paths), width))
-        mappable = mappable_of(shared, matplotlib.colormaps[colour_map])
-        for axis, (name, dataset) in zip(axes, paths.items(), strict=True):
-            if name in grids:
-                draw_plane(axis, grids[name], shared, mappable)
-            _limits(axis, dataset, grids.get(name))
-            _path(axis, dataset)
-            axis.set(
-                title=style.short(name, min(26, max(int(17 * side), 9))),
-                xlabel=axis_label(dataset, "x", 0, lines=side < 2.1),
-                ylabel=axis_label(dataset, "y", 1, lines=side < 2.1),
-            )
-        if shared:
-            colour_bar(figure, axes, mappable, shared, QUANTITIES[quantity])
+    figure, axes, side = _panels(len(paths), width)
+    colours = colours_of(shared, matplotlib.colormaps[colour_map])
+    for axis, (name, dataset) in zip(axes, paths.items(), strict=True):
+        if name in grids:
+            draw_plane(axis, grids[name], shared, colours)
+        _limits(axis, dataset, grids.get(name))
+        _path(axis, dataset)
+        axis.set_title(style.short(name, min(26, max(int(17 * side), 9))))
+        axis.set_xlabel(axis_label(dataset, "x", 0, lines=side < 2.1))
+        axis.set_ylabel(axis_label(dataset, "y", 1, lines=side < 2.1))
+    if shared:
+        colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
     return figure
 
 
@@ -111,7 +146,7 @@ def numbered(places: np.ndarray, limit: int = _NUMBERED) -> list[int]:
     return sorted(kept)
 
 
-def _planes(paths: Mapping[str, xr.Dataset], surfaces: Datasets | None) -> dict[str, xr.Dataset]:
+def _planes(paths: Datasets, surfaces: xr.Dataset | Datasets | None) -> dict[str, xr.Dataset]:
     """The surfaces by name, once they are known to have trajectories on the same planes."""
     if surfaces is None:
         return {}
@@ -137,14 +172,11 @@ def _panels(count: int, width: float) -> tuple[Figure, list[Axes], float]:
     side = (width - 1.2 - 0.55 * (across - 1)) / across
     down = ceil(count / across)
     figure = Figure(figsize=(width, down * (0.85 * side + 0.75) + 0.1), layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False)
-    for spare in grid.flat[count:]:
-        spare.remove()
-    for axis in grid.flat[:count]:
-        for along in (axis.xaxis, axis.yaxis):
-            along.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-            along.set_major_formatter(lambda value, _: plain_number(value))
-    return figure, list(grid.flat[:count]), side
+    axes = style.grid(figure, count, across)
+    for axis in axes:
+        plain_ticks(axis.xaxis, 5)
+        plain_ticks(axis.yaxis, 5)
+    return figure, axes, side
 
 
 def _limits(axis: Axes, dataset: xr.Dataset, grid: Cells | None) -> None:
@@ -165,36 +197,19 @@ def _limits(axis: Axes, dataset: xr.Dataset, grid: Cells | None) -> None:
 def _path(axis: Axes, dataset: xr.Dataset) -> None:
     """The path, its ends, and the numbers of some checkpoints."""
     x, y = (dataset[which].values.astype(float) for which in ("x", "y"))
-    axis.plot(
-        x,
-        y,
-        color="black",
-        marker=".",
-        markersize=3,
-        linewidth=1.0,
-        path_effects=outline("white", 2.2),
-        zorder=4,
-        label="path",
-    )
+    line: dict[str, Any] = {"color": "black", "linewidth": 1.0, "marker": ".", "markersize": 3}
+    axis.plot(x, y, **line, path_effects=outline("white", 2.2), zorder=4, label="path")
+    end: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markersize": 4.5, "zorder": 5}
     for index, marker in ((0, "s"), (-1, "o")):
-        axis.plot(
-            x[index], y[index], marker, color="white", markeredgecolor="black", markersize=4.5, zorder=5
-        )
+        axis.plot(x[index], y[index], marker, **end)
     spans = [np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())]
     places = np.stack([x, y], axis=1)
     names = dataset["checkpoint"].values if "checkpoint" in dataset.coords else np.arange(len(x))
+    text: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 6}
     for index in numbered(places / spans):
-        axis.annotate(
-            str(names[index]),
-            places[index],
-            xytext=_aside(places / spans, index),
-            textcoords="offset points",
-            fontsize=6,
-            ha="center",
-            va="center",
-            path_effects=outline("white", 1.6),
-            zorder=6,
-        )
+        aside = _aside(places / spans, index)
+        effects = outline("white", 1.6)
+        axis.annotate(str(names[index]), places[index], aside, **text, path_effects=effects, zorder=6)
 
 
 def _aside(places: np.ndarray, index: int, distance: float = 7.0) -> tuple[float, float]:

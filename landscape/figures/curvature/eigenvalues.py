@@ -1,0 +1,93 @@
+"""Extreme eigenvalues of the whole Hessian by rank, with error bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from landscape.figures import style
+from landscape.figures.captions import (
+    broken_ones,
+    coordinates_of,
+    joined,
+    loose_ones,
+    loss_of,
+    operator_of,
+    options,
+)
+from landscape.figures.registry import Datasets, Looks, figure
+from landscape.figures.style import curves
+
+OPEN = {"markerfacecolor": "white", "markersize": 4.5}
+"""How a rank is marked that is not certain."""
+_EXTREME = {"largest": "largest", "smallest": "smallest", "magnitude": "largest by magnitude"}
+
+
+def uncertain(dataset: xr.Dataset) -> np.ndarray:
+    """Mask of the ranks that are not certain, or whose eigenvalue did not converge, shape (rank,)."""
+    sure = dataset["rank_certain"] if "rank_certain" in dataset else dataset["converged"]
+    return ~(sure.values.astype(bool) & dataset["converged"].values.astype(bool))
+
+
+def _caption(results: Datasets) -> str:
+    which = " / ".join(_EXTREME.get(word, "extreme") for word in options(results, "which").split(" / "))
+    bounded = any("error_bound" in dataset for dataset in results.values())
+    risk = ", or an eigenvalue may have been passed over before it"
+    known = any("rank_certain" in dataset for dataset in results.values())
+    opened = any(uncertain(dataset).any() for dataset in results.values())
+    return joined(
+        f"Eigenvalues of the {operator_of(results)} matrix of the mean loss over all samples"
+        f"{coordinates_of(results)} ({loss_of(results)}) by rank, the {which} ones.",
+        "Bars are error bounds, within which an eigenvalue lies; most are shorter than their marker."
+        if bounded
+        else "",
+        f"Open markers: it did not converge{risk if known else ''}." if opened else "",
+        joined(loose_ones(results).strip(), broken_ones(results, "eigenvalue").strip()),
+    )
+
+
+@figure(
+    kind="eigenvalues",
+    title="Top Hessian eigenvalues",
+    description="Extreme eigenvalues of the Hessian by rank, one line per network",
+    caption=_caption,
+    width=style.by_count,
+    order=23,
+)
+def eigenvalues(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
+    """Extreme eigenvalues by rank, one line per network, bars of error bounds; uncertain ranks are open.
+
+    Args:
+        networks: Results of kind `eigenvalues` by network name, or a single one.
+        width: Width in inches; by default one ICML column for one network, two for several.
+        log: Force a logarithmic or linear axis; by default it follows from the range.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+
+    Raises:
+        ResultError: If a result is of another kind.
+    """
+    opened = any(uncertain(dataset).any() for dataset in networks.values())
+    shape: dict[str, Any] = {"color": "0.3", "linestyle": "none", "marker": "o", **OPEN}
+    extra = {"rank not certain (open)": Line2D([], [], **shape)} if opened else {}
+    figure, (axis,) = curves.panels(1, width=width, entries=len(networks) + len(extra), height=1.9)
+    for row, (name, dataset) in enumerate(networks.items()):
+        rank = 1.0 + np.arange(dataset.sizes["rank"]) + 0.3 * ((row + 0.5) / len(networks) - 0.5)
+        values, bounds = (curves.column(dataset, key, "rank") for key in ("eigenvalue", "error_bound"))
+        curves.with_bars(axis, rank, values, bounds, looks[name], label=name)
+        loose = uncertain(dataset)
+        if loose.any():
+            mark: dict[str, Any] = {"color": looks[name].colour, "linestyle": "none", **OPEN}
+            axis.plot(rank[loose], values[loose], marker=looks[name].marker, **mark, label="_open", zorder=4)
+    found = [curves.column(dataset, "eigenvalue", "rank") for dataset in networks.values()]
+    taken = curves.logarithmic(axis, found, log)
+    axis.set_ylabel("eigenvalue" + (" (log)" if taken else ""))
+    if not taken:
+        axis.axhline(0, color="0.6", linewidth=0.6, zorder=0, label="_zero")
+    most = max(values.size for values in found)
+    axis.set(xlabel="rank", xlim=(0.5, most + 0.5), xticks=range(1, most + 1, -(-most // 12)))
+    curves.legend(figure, looks, width, extra)
+    return figure

@@ -1,0 +1,157 @@
+"""Feature maps by depth: high frequencies, variance, uncertainty (Park & Kim 2022b, Fig. 8, 9; 2022a, 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from landscape.figures.captions import joined, over, values
+from landscape.figures.features.spectra import small_maps
+from landscape.figures.registry import Datasets, Looks, figure
+from landscape.figures.style.curves import label_logarithm
+from landscape.figures.style.depth import depth_panels, lines, shades
+from landscape.figures.style.reductions import smoothing, stage_boundaries
+from landscape.figures.style.scales import is_wide, limits
+
+PANELS = {
+    "model_deviation": "model uncertainty (std)",
+    "spatial_deviation": "data uncertainty (std)",
+}
+"""Variable of each panel of `uncertainty` and its label."""
+
+
+def _shading(results: Datasets) -> str:
+    """What is shaded over depth, and what is not because the networks do not agree."""
+    smooth = any(smoothing(dataset).any() for dataset in results.values())
+    text = " Open markers: after a smoothing layer." if smooth else ""
+    shaded = [f"{shade.label}s" for shade in shades(results.values())]
+    if stage_boundaries(results.values()):
+        shaded.insert(0, "every second stage")
+    else:
+        text += " Stages end at different depths in these networks and are not shaded."
+    if not shaded:
+        return text
+    where = ", in the networks that have them" if len(results) > 1 and len(shaded) > 1 else ""
+    listed = " and ".join(shaded) if len(shaded) < 3 else f"{', '.join(shaded[:-1])}, and {shaded[-1]}"
+    return f"{text} Shading: {listed}{where}."
+
+
+def _high_frequency_caption(results: Datasets) -> str:
+    return (
+        "Δ log amplitude at the highest frequency on the diagonal, (1 − 2/h)π for maps of even size h and "
+        "(1 − 1/h)π for odd ones, so the frequency itself changes where the map size does; "
+        f"bars are ± two standard errors over {over(results)}.{_shading(results)}{small_maps(results)}"
+    )
+
+
+def _variance_caption(results: Datasets) -> str:
+    return (
+        "Spatial variance of the feature maps: unbiased variance over height and width, mean over channels "
+        f"and samples; bars are ± two standard errors over {over(results)}.{_shading(results)}"
+    )
+
+
+def _uncertainty_caption(results: Datasets) -> str:
+    random = [d.attrs for d in results.values() if is_uncertain(d) and (d["model_deviation"] > 0).any()]
+    draws = values(random, "draws") if random else "none"
+    passes = f"{draws} dropout masks" if draws != "none" else "dropout masks"
+    absent = [name for name, dataset in results.items() if not is_uncertain(dataset)]
+    return joined(
+        f"Model uncertainty: standard deviation of each element of the feature maps over {passes}, mean over "
+        "elements and samples, zero for a deterministic network. Data uncertainty: standard deviation over "
+        "the points of one map, mean over channels and samples (Park & Kim 2022a, Fig. 5). Bands are ± two "
+        f"standard errors over {over(results)}.{_shading(results)}",
+        f"Without several masks: {', '.join(absent)}." if absent else "",
+    )
+
+
+def is_uncertain(dataset: xr.Dataset) -> bool:
+    """Whether a result of kind `features` tells the uncertainty of the model."""
+    return "model_deviation" in dataset and bool(np.isfinite(dataset["model_deviation"].values).any())
+
+
+@figure(
+    kind="features",
+    title="High frequencies by depth",
+    description="High-frequency delta log amplitude of feature maps against depth",
+    caption=_high_frequency_caption,
+    order=31,
+)
+def high_frequency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
+    """Δ log amplitude at the highest frequency of each layer, by depth, bars of ± two standard errors.
+
+    Args:
+        networks: Results of kind `features` by network name, or a single one.
+        width: Width in inches; by default two ICML columns.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+
+    Raises:
+        ResultError: If a result is of another kind.
+    """
+    figure, (axis,) = depth_panels(networks, 1, looks=looks, width=width)
+    lines(axis, networks, "high_frequency", looks=looks)
+    axis.set_ylabel("high-frequency Δ log amplitude")
+    return figure
+
+
+@figure(
+    kind="features",
+    title="Feature-map variance by depth",
+    description="Spatial variance of feature maps against depth",
+    caption=_variance_caption,
+    order=32,
+)
+def variance(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
+    """Spatial variance against normalised depth, one line per network, bars of ± two standard errors.
+
+    Args:
+        networks: Results of kind `features` by network name, or a single one.
+        width: Width in inches; by default two ICML columns.
+        log: Force a logarithmic or linear axis; by default it follows from the range.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+
+    Raises:
+        ResultError: If a result is of another kind.
+    """
+    figure, (axis,) = depth_panels(networks, 1, looks=looks, width=width)
+    lines(axis, networks, "spatial_variance", looks=looks)
+    axis.set_ylabel("spatial variance")
+    span = limits(dataset["spatial_variance"].values for dataset in networks.values())
+    if span is not None and span[0] > 0 and (is_wide(*span) if log is None else log):
+        axis.set_yscale("log")
+        label_logarithm(axis, 7)
+        axis.set_ylabel("spatial variance (log)")
+    else:
+        axis.set_ylim(bottom=0)
+    return figure
+
+
+@figure(
+    kind="features",
+    title="Uncertainty by depth",
+    description="Standard deviation of feature maps over dropout masks and over the map, against depth",
+    caption=_uncertainty_caption,
+    suits=is_uncertain,
+    further=True,
+    order=32,
+)
+def uncertainty(networks: Datasets, *, width: float, looks: Looks) -> Figure:
+    """Standard deviation over dropout masks, and over the points of a map, by depth; bands of ± two errors.
+
+    A network without several masks has no curve in the panel of the model.
+
+    Args:
+        networks: Results of kind `features` by network name, or a single one.
+        width: Width in inches; by default two ICML columns. Panels are stacked in less than five inches.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+
+    Raises:
+        ResultError: If a result is of another kind.
+    """
+    figure, axes = depth_panels(networks, len(PANELS), looks=looks, width=width)
+    for axis, (variable, label) in zip(axes, PANELS.items(), strict=True):
+        lines(axis, networks, variable, looks=looks, band=True)
+        axis.set_ylabel(label)
+        axis.set_ylim(bottom=-0.02 * axis.get_ylim()[1])  # zero, of deterministic networks, is seen
+    return figure
