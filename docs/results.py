@@ -57,7 +57,7 @@ def signed(change: Change) -> str:
 def claims(found: list[Finding], section: str) -> str:
     """The claims of a section as a table."""
     rows = []
-    for claim in (*PAIRED, *(claim for claim, _ in OTHER)):
+    for claim in (*PAIRED, *OTHER):
         own = [each for each in found if each.claim == claim and section_of(each) == section]
         for index, each in enumerate(own):
             first = (claim.text, claim.source) if index == 0 else ("", "")

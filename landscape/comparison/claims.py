@@ -27,6 +27,7 @@ class Claim:
         quantity: What it is said of.
         sign: +1 if that is said to rise, −1 if it is said to fall.
         averaged: Name of that in the ensembles: the papers' predictions with MC dropout are means of passes.
+        measured: What is compared otherwise than one factor between two networks.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Claim:
     quantity: str
     sign: int
     averaged: str = ""
+    measured: effects.Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,8 @@ class Finding:
 
 
 _BLUR, _GAP, _PRE, _RELU6 = "blur", "global average pooling", "pre-activation", "ReLU6"
-_SHARPEST, _CURVED, _RISE = (
-    "largest Hessian eigenvalue",
-    "curvature along random directions",
-    "rise of the NLL at radius 0.2",
-)
+_SHARPEST, _CURVED = "largest Hessian eigenvalue", "curvature along random directions"
+_RISE, _GAP_TABLE = "rise of the NLL at radius 0.2", "P1 Table C.1, MCD"
 _SPATIAL, _CALIBRATION, _ACCURACY = "spatial variance", "calibration error", "accuracy"
 _HIGH = "log amplitude over 0.3π"
 _MORE = f"{_HIGH} against under it"
@@ -90,13 +89,9 @@ PAIRED: tuple[Claim, ...] = (
     Claim("Global average pooling shrinks the Hessian's outliers", "P1 Fig. 8, MCD", _GAP, _SHARPEST, -1),
     Claim("Global average pooling flattens the loss surface", "P1 Fig. 7, MCD", _GAP, _CURVED, -1),
     Claim("Global average pooling makes the loss rise less", "P1 Fig. 7, MCD", _GAP, _RISE, -1),
-    Claim("Global average pooling improves the likelihood", "P1 Table C.1, MCD", _GAP, "NLL", -1, "nll"),
-    Claim(
-        "Global average pooling improves the accuracy", "P1 Table C.1, MCD", _GAP, _ACCURACY, +1, "accuracy"
-    ),
-    Claim(
-        "Global average pooling improves the calibration", "P1 Table C.1, MCD", _GAP, _CALIBRATION, -1, "ece"
-    ),
+    Claim("Global average pooling improves the likelihood", _GAP_TABLE, _GAP, "NLL", -1, "nll"),
+    Claim("Global average pooling improves the accuracy", _GAP_TABLE, _GAP, _ACCURACY, +1, "accuracy"),
+    Claim("Global average pooling improves the calibration", _GAP_TABLE, _GAP, _CALIBRATION, -1, "ece"),
     Claim("Pre-activation smooths the landscape", "P1 C.2", _PRE, _SHARPEST, -1),
     Claim("Pre-activation flattens the loss surface", "P1 C.2", _PRE, _CURVED, -1),
     Claim("Pre-activation improves the likelihood", "P1 Table C.2", _PRE, "NLL", -1, "nll"),
@@ -107,38 +102,24 @@ PAIRED: tuple[Claim, ...] = (
 )
 """Claims of what one factor does; MCD where the papers looked at networks with MC dropout alone."""
 
-OTHER: tuple[tuple[Claim, effects.Measured], ...] = (
-    (Claim("MC dropout sharpens the Hessian", "P1 Fig. D.3", "", _SHARPEST, +1), effects.of_dropout),
-    (Claim("MC dropout adds high frequencies", "P1 Fig. 6", "", _HIGH, +1), effects.of_masks),
-    (
-        Claim("MC dropout adds high frequencies more than low", "P1 Fig. 6", "", _MORE, +1),
-        effects.of_high_masks,
-    ),
-    (
-        Claim("Five smoothed predictions are better than fifty others", "P1 Fig. 3", "", "NLL", -1),
-        effects.of_few_smoothed,
-    ),
-    (
-        Claim("Variance grows within a stage of convolutions", "P2 Fig. 9", "", "spatial variance", +1),
-        effects.within_stages("spatial_variance"),
-    ),
-    (
-        Claim("Convolutions amplify high frequencies", "P2 Fig. 8", "", "high frequencies", +1),
-        effects.within_stages("high_frequency"),
-    ),
-    (
-        Claim("High-frequency noise harms more than low", "P2 Fig. 2", "", "drop of accuracy", +1),
-        effects.of_frequency,
-    ),
-    (
-        Claim("Smoothing protects from high-frequency noise", "P1 Fig. 6", "", "drop of accuracy", -1),
-        effects.of_smoothed_noise,
-    ),
-    (
-        Claim("Smoothing makes robust to corruptions", "P1 Fig. C.1", "", "error", -1),
-        effects.of_smoothed_corruption,
-    ),
-)
+_DROP, _VARIANCE = "drop of accuracy", effects.within_stages("spatial_variance")
+
+OTHER: tuple[Claim, ...] = (
+    Claim("MC dropout sharpens the Hessian", "P1 Fig. D.3", "", _SHARPEST, +1, "", effects.of_dropout),
+    Claim("MC dropout adds high frequencies", "P1 Fig. 6", "", _HIGH, +1, "", effects.of_masks),
+    Claim("MC dropout adds high frequencies more than low", "P1 Fig. 6", "", _MORE, +1, "",
+          effects.of_high_masks),
+    Claim("Five smoothed predictions are better than fifty others", "P1 Fig. 3", "", "NLL", -1, "",
+          effects.of_few_smoothed),
+    Claim("Variance grows within a stage of convolutions", "P2 Fig. 9", "", _SPATIAL, +1, "", _VARIANCE),
+    Claim("Convolutions amplify high frequencies", "P2 Fig. 8", "", "high frequencies", +1, "",
+          effects.within_stages("high_frequency")),
+    Claim("High-frequency noise harms more than low", "P2 Fig. 2", "", _DROP, +1, "", effects.of_frequency),
+    Claim("Smoothing protects from high-frequency noise", "P1 Fig. 6", "", _DROP, -1, "",
+          effects.of_smoothed_noise),
+    Claim("Smoothing makes robust to corruptions", "P1 Fig. C.1", "", "error", -1, "",
+          effects.of_smoothed_corruption),
+)  # fmt: skip
 """Claims that compare otherwise."""
 
 
@@ -154,16 +135,15 @@ def findings(results: Results, *, mix: bool = False) -> list[Finding]:
     """
     changes = verdicts(results, mix=mix)
     found = [_finding(claim, *each) for claim in PAIRED for each in _paired(claim, results, changes, mix)]
-    for claim, measured in OTHER:
-        found += [_finding(claim, *each, _OTHERS) for each in measured(results, mix)]
-    families = [each.family for each in found]
+    for claim in OTHER:
+        if claim.measured:
+            found += [_finding(claim, *each, _OTHERS) for each in claim.measured(results, mix)]
     for family in (_AVERAGES, _OTHERS):
-        places = [place for place, each in enumerate(families) if each == family]
+        places = [place for place, finding in enumerate(found) if finding.family == family]
         values = corrected([family] * len(places), [found[place].change.p_value for place in places])
         for place, value in zip(places, values, strict=True):
-            found[place] = _finding(
-                found[place].claim, found[place].where, found[place].change, family, value
-            )
+            old = found[place]
+            found[place] = _finding(old.claim, old.where, old.change, family, value)
     return found
 
 

@@ -95,7 +95,7 @@ def within_stages(name: str) -> Measured:
             if config.get("smoothing") or config.get("dropout"):
                 continue
             found = [results[each]["features"] for each in names]
-            _require("features", names, found, mix)
+            require_alike("features", names, found, mix)
             growth = [_growth(each, name) for each in found]
             if all(map(math.isfinite, growth)):
                 yield common_name(names), within(growth)
@@ -153,13 +153,8 @@ def _groups(results: Results, *needed: str) -> list[tuple[str, ...]]:
 def _sides(pair: Pair, results: Results, kind: str, mix: bool) -> tuple[list[xr.Dataset], list[xr.Dataset]]:
     """The results of baseline and variant."""
     first, second = ([results[name][kind] for name in side] for side in (pair.baseline, pair.variant))
-    _require(kind, pair.labels, [*first, *second], mix)
+    require_alike(kind, pair.labels, [*first, *second], mix)
     return first, second
-
-
-def _require(kind: str, labels: Sequence[str], datasets: Sequence[xr.Dataset], mix: bool) -> None:
-    if not mix:
-        require_alike(kind, labels, datasets)
 
 
 def _blurred(
@@ -177,7 +172,7 @@ def _risen(results: Results, mix: bool) -> Iterator[tuple[tuple[str, ...], list[
     for names in _groups(results, "features-off", "features"):
         sides = [[results[name][kind] for name in names] for kind in ("features", "features-off")]
         for side in sides:
-            _require("features", names, side, mix)
+            require_alike("features", names, side, mix)
         amplitudes = ([_amplitudes(each) for each in side] for side in sides)
         yield names, [(on[0] - off[0], on[1] - off[1]) for on, off in zip(*amplitudes, strict=True)]
 

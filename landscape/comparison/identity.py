@@ -75,6 +75,8 @@ def groups(results: Results) -> list[tuple[str, ...]]:
 
 def _distinct(names: Sequence[str], results: Results) -> list[tuple[str, ...]]:
     """The group, or each alone if two are one checkpoint: a copy is no second seed."""
+    if len(names) == 1:
+        return [(names[0],)]
     digests = [digest for name in names if (digest := record_of(results[name]).get("sha256"))]
     return [tuple(names)] if len(set(digests)) == len(digests) else [(name,) for name in names]
 

@@ -49,7 +49,7 @@ def pairs(results: Results) -> list[Pair]:
     Networks of the zoo are paired by their configurations: the baseline of global average pooling is the MLP
     head, that of smoothing, pre-activation and ReLU6 the plain network with global average pooling, at the
     same dropout rate and trained alike. Networks of one configuration are seeds of one another. A network
-    that smoothing was put into after training has the one it was put into as its baseline.
+    that smoothing was inserted into after training has the one it was inserted into as its baseline.
 
     Args:
         results: What was measured; networks without a configuration are left out.
@@ -101,18 +101,21 @@ def apart(datasets: Sequence[xr.Dataset]) -> list[str]:
     return [name for name in found if not incidental(name)]
 
 
-def require_alike(what: str, labels: Sequence[str], datasets: Sequence[xr.Dataset]) -> None:
+def require_alike(
+    what: str, labels: Sequence[str], datasets: Sequence[xr.Dataset], mix: bool = False
+) -> None:
     """Refuse results of different protocols.
 
     Args:
         what: Which results these are.
         labels: What was measured.
         datasets: At least one.
+        mix: Whether they may be of different protocols after all.
 
     Raises:
         ResultError: If protocols differ.
     """
-    different = apart(datasets)
+    different = [] if mix else apart(datasets)
     if different:
         raise ResultError(
             f"{' and '.join(labels)} were measured under different protocols ({what}: "
@@ -124,7 +127,7 @@ def _baseline(record: Mapping[str, Any]) -> tuple[str, str]:
     """Key of the baseline, and the factor; both empty where there is none."""
     config = record["config"]
     if record.get("surgery"):
-        return identity_with(record, config), f"{record['surgery']} put in"
+        return identity_with(record, config), f"{record['surgery']} inserted"
     factors = [
         label
         for label, present in (

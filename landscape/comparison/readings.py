@@ -168,103 +168,66 @@ _STEADIER = {"lower": "steadier", "higher": "less steady"}
 _SMOOTHER = {"lower": "smoother", "higher": "rougher", "block": "feature maps"}
 _SPREAD = _STEADIER | {"block": "spread of predictions"}
 
-READINGS: tuple[Reading, ...] = (
+_OWN: tuple[Reading, ...] = (
     # The landscape. The compared eigenvalue is that of each mini-batch.
-    Reading(
-        "mean positive eigenvalue (APE)", "ape", "spectrum", positive_eigenvalue, items="mini-batches",
-        tabled=ERROR, heading="APE", meaning="mean of the positive mini-batch eigenvalues",
-    ),
-    Reading(
-        "share of negative eigenvalues (NEP)", "nep", "spectrum", stored("nep"), items="mini-batches",
-        tabled=ERROR, percent=True, heading="NEP", meaning="share of negative mini-batch eigenvalues",
-    ),
-    Reading(
-        "largest Hessian eigenvalue", "batch_max_eigenvalue", "spectrum", largest_eigenvalue,
+    Reading("mean positive eigenvalue (APE)", "ape", "spectrum", positive_eigenvalue, items="mini-batches",
+        tabled=ERROR, heading="APE", meaning="mean of the positive mini-batch eigenvalues"),
+    Reading("share of negative eigenvalues (NEP)", "nep", "spectrum", stored("nep"), items="mini-batches",
+        tabled=ERROR, percent=True, heading="NEP", meaning="share of negative mini-batch eigenvalues"),
+    Reading("largest Hessian eigenvalue", "batch_max_eigenvalue", "spectrum", largest_eigenvalue,
         items="mini-batches", **_FLATTER, tabled=ERROR, heading="Batch λ\N{NO-BREAK SPACE}max",
-        meaning="mean over mini-batches of the largest Hessian eigenvalue of each",
-    ),
-    Reading(
-        "curvature along random directions", "curvature", "flatness", per_item("curvature", "repeat"),
-        unit="nats", items="directions", **_FLATTER,
-    ),
-    Reading(
-        "rise of the NLL at radius 0.2", "rise", "flatness", _rise,
-        unit="nats", items="directions", **_FLATTER,
-    ),
-    Reading(
-        "largest eigenvalue over all samples", "largest_eigenvalue", "eigenvalues", top_eigenvalue,
-        tabled=(), heading="λ\N{NO-BREAK SPACE}max", meaning="largest Hessian eigenvalue over all samples",
-    ),
-    Reading(
-        "NLL at the centre of the surface", "centre_nll", "surface", centre_nll, unit="nats",
+        meaning="mean over mini-batches of the largest Hessian eigenvalue of each"),
+    Reading("curvature along random directions", "curvature", "flatness", per_item("curvature", "repeat"),
+        unit="nats", items="directions", **_FLATTER),
+    Reading("rise of the NLL at radius 0.2", "rise", "flatness", _rise,
+        unit="nats", items="directions", **_FLATTER),
+    Reading("largest eigenvalue over all samples", "largest_eigenvalue", "eigenvalues", top_eigenvalue,
+        tabled=(), heading="λ\N{NO-BREAK SPACE}max", meaning="largest Hessian eigenvalue over all samples"),
+    Reading("NLL at the centre of the surface", "centre_nll", "surface", centre_nll, unit="nats",
         tabled=(), heading="NLL at centre",
-        meaning="NLL of the trained weights on the samples of the surface",
-    ),
+        meaning="NLL of the trained weights on the samples of the surface"),
     # Predictions.
-    Reading(
-        "NLL", "nll", "evaluation", mean_nll, unit="nats", **_BETTER,
-        tabled=ERROR, heading="NLL", meaning="mean negative log-likelihood",
-    ),
-    Reading(
-        "debiased calibration error", "ece_debiased", "evaluation", debiased_error,
+    Reading("NLL", "nll", "evaluation", mean_nll, unit="nats", **_BETTER,
+        tabled=ERROR, heading="NLL", meaning="mean negative log-likelihood"),
+    Reading("debiased calibration error", "ece_debiased", "evaluation", debiased_error,
         tabled=ENDS, percent=True, heading="ECE debiased",
         meaning="ECE without the part that noise alone gives it, with its 95 % interval; it may come out "
-        "below zero where predictions are calibrated",
-    ),
-    Reading(
-        "accuracy", "accuracy", "evaluation", per_item("correct", "sample", "accuracy"), **_WORSE,
-        tabled=ERROR, percent=True, heading="Accuracy", meaning="share of samples classified correctly",
-    ),
-    Reading(
-        "calibration error", "ece", "evaluation", stored("ece"), **_BETTER,
-        tabled=(), percent=True, heading="ECE", meaning="expected calibration error",
-    ),
-    Reading(
-        "Brier score", "brier", "evaluation", stored("brier"),
-        tabled=ERROR, heading="Brier", meaning="mean squared error of the predicted probabilities",
-    ),
-    Reading(
-        "top-5 accuracy", "top5", "evaluation", stored("top5"),
+        "below zero where predictions are calibrated"),
+    Reading("accuracy", "accuracy", "evaluation", per_item("correct", "sample", "accuracy"), **_WORSE,
+        tabled=ERROR, percent=True, heading="Accuracy", meaning="share of samples classified correctly"),
+    Reading("calibration error", "ece", "evaluation", stored("ece"), **_BETTER,
+        tabled=(), percent=True, heading="ECE", meaning="expected calibration error"),
+    Reading("Brier score", "brier", "evaluation", stored("brier"),
+        tabled=ERROR, heading="Brier", meaning="mean squared error of the predicted probabilities"),
+    Reading("top-5 accuracy", "top5", "evaluation", stored("top5"),
         tabled=(), percent=True, heading="Top\N{NON-BREAKING HYPHEN}5",
-        meaning="share of samples whose class is among the five most likely",
-    ),
-    Reading(
-        "variance of predictions", "prediction_variance", "ensemble", stored("prediction_variance"), **_SPREAD
-    ),
-    Reading(
-        "variance of the NLL", "nll_variance", "ensemble", stored("nll_variance"), unit="nat²",
-        items="passes", **_SPREAD,
-    ),
+        meaning="share of samples whose class is among the five most likely"),
+    Reading("variance of predictions", "prediction_variance", "ensemble", stored("prediction_variance"),
+        **_SPREAD),
+    Reading("variance of the NLL", "nll_variance", "ensemble", stored("nll_variance"), unit="nat²",
+        items="passes", **_SPREAD),
     # Feature maps. Those compared are at the ends of stages; high frequencies are Δ log amplitude at the
     # highest frequency.
     Reading("spatial variance", "spatial_variance", "features", _stage_ends("spatial_variance"), **_SMOOTHER),
-    Reading(
-        "high frequencies", "high_frequencies", "features", _stage_ends("high_frequency"), unit="nats",
-        **_SMOOTHER,
-    ),
-    Reading(
-        "model variance", "model_variance", "features", _stage_ends("model_variance"),
-        **_STEADIER, block="feature maps",
-    ),
-    Reading(
-        "spatial variance of the last layer", "last_spatial_variance", "features", _last("spatial_variance"),
+    Reading("high frequencies", "high_frequencies", "features", _stage_ends("high_frequency"), unit="nats",
+        **_SMOOTHER),
+    Reading("model variance", "model_variance", "features", _stage_ends("model_variance"),
+        **_STEADIER, block="feature maps"),
+    Reading("spatial variance of the last layer", "last_spatial_variance", "features",
+        _last("spatial_variance"),
         tabled=ERROR, heading="Last variance",
-        meaning="spatial variance of the feature maps of the last layer",
-    ),
-    Reading(
-        "mean spatial variance", "mean_spatial_variance", "features", _mean_variance, tabled=(),
-    ),
-    Reading(
-        "high frequencies of the last block", "high_frequency", "features",
-        _last("high_frequency", blocks=True), unit="nats",
-        tabled=ERROR, heading="High frequency",
-        meaning="Δ log amplitude of the last block at its highest frequency",
-    ),
+        meaning="spatial variance of the feature maps of the last layer"),
+    Reading("mean spatial variance", "mean_spatial_variance", "features", _mean_variance, tabled=()),
+    Reading("high frequencies of the last block", "high_frequency", "features",
+        _last("high_frequency", blocks=True), unit="nats", tabled=ERROR, heading="High frequency",
+        meaning="Δ log amplitude of the last block at its highest frequency"),
     Reading("smoothing ratio", "smoothing_ratio", "features", smoothing_ratio, tabled=()),
     *(reading for kind in KINDS.values() for reading in kind.readings),
 )  # fmt: skip
+
+READINGS = (*_OWN, *(reading for kind in KINDS.values() for reading in kind.readings))
 """Everything that tables, verdicts and correlations read; those compared are in the order of the chain of
-reasons read backwards: landscape, predictions, feature maps."""
+reasons read backwards: landscape, predictions, feature maps, then those of the records of further kinds."""
 
 QUANTITIES: tuple[Reading, ...] = tuple(reading for reading in READINGS if reading.compared)
 """Those on which verdicts are given."""

@@ -89,8 +89,7 @@ def verdicts(
             baseline, variant = (
                 [results[name][quantity.kind] for name in side] for side in (chosen.baseline, chosen.variant)
             )
-            if not mix:
-                require_alike(quantity.kind, chosen.labels, [*baseline, *variant])
+            require_alike(quantity.kind, chosen.labels, [*baseline, *variant], mix)
             change = change_between(quantity, baseline, variant, seed)
             if change is not None:
                 found.append((chosen, quantity, change))

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from landscape.errors import ResultError
+from landscape.results.smoothing import smoothing_layers, smoothing_ratios
 
 VARIANCES = tuple(
     f"{over}_{kind}" for over in ("spatial", "sample", "model") for kind in ("variance", "deviation")
@@ -17,9 +18,7 @@ _NEEDED = ("kind", *VARIANCES, "high_frequency")
 def smoothing_effect(dataset: xr.Dataset) -> xr.Dataset:
     """Variances after each smoothing layer over those of the layer before it (Park & Kim 2022, Fig. 5).
 
-    The standard error of a ratio r = a/b is that of a − r·b over b, to first order. The covariance of a and b
-    comes from the error of their paired difference, var(a) + var(b) − 2 cov(a, b), which `measure` stores:
-    the two share their samples.
+    Standard errors are those of `landscape.results.smoothing.smoothing_ratios`.
 
     Args:
         dataset: From `landscape.features.measure`.
@@ -35,13 +34,11 @@ def smoothing_effect(dataset: xr.Dataset) -> xr.Dataset:
     missing = [name for name in _NEEDED if name not in dataset]
     if missing:
         raise ResultError(f"this dataset has no {', '.join(missing)}; measure the features again")
-    kinds = dataset["kind"].values.astype(str)
-    after = np.flatnonzero(kinds == "smoothing")
-    after = after[after > 0]
+    after = smoothing_layers(dataset)
     names = dataset["layer"].values[after]
     columns: dict[str, np.ndarray] = {"before": dataset["layer"].values[after - 1]}
     for name in VARIANCES:
-        columns[f"{name}_ratio"], columns[f"{name}_ratio_standard_error"] = _ratio(dataset, name, after)
+        _, columns[f"{name}_ratio"], columns[f"{name}_ratio_standard_error"] = smoothing_ratios(dataset, name)
     high = dataset["high_frequency"].values
     columns["high_frequency_change"] = high[after] - high[after - 1]
     columns["high_frequency_change_standard_error"] = dataset["high_frequency_change_standard_error"].values[
@@ -51,17 +48,6 @@ def smoothing_effect(dataset: xr.Dataset) -> xr.Dataset:
         {name: ("layer", values, _described(dataset, name)) for name, values in columns.items()},
         coords={"layer": names},
     )
-
-
-def _ratio(dataset: xr.Dataset, name: str, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """After over before, and the standard error; NaN where there was no variance before."""
-    values, error = dataset[name].values, dataset[f"{name}_standard_error"].values
-    change = dataset[f"{name}_change_standard_error"].values[after]
-    a, b = values[after], np.where(values[after - 1] > 0, values[after - 1], np.nan)
-    both = (error[after] ** 2 + error[after - 1] ** 2 - change**2) / 2
-    ratio = a / b
-    squared = error[after] ** 2 - 2 * ratio * both + (ratio * error[after - 1]) ** 2
-    return ratio, np.sqrt(np.maximum(squared, 0)) / b  # below zero by rounding alone
 
 
 def _described(dataset: xr.Dataset, name: str) -> dict[str, str]:

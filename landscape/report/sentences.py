@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student_t
 
-from landscape.comparison.readings import APE
+from landscape.comparison.readings import APE, READINGS
 from landscape.numbers import PERCENT, number, percent, plus_minus
 from landscape.report.differences import Differences
 from landscape.report.summary import Results, Row, summarise
@@ -34,18 +34,20 @@ def sentences(
     """
     rows = summarise(results) if rows is None else rows
     differences = differences or Differences(results, results)
+
+    def ranked(key: str, what: str) -> str:
+        return _ranked(rows, key, what, differences)
+
     found = {
-        "evaluation": _evaluation(rows, differences),
+        "evaluation": f"{ranked('nll', 'mean NLL')} {ranked('accuracy', 'accuracy')}".strip(),
         "contours": _surface(rows, differences),
         "surface3d": _extremes(rows),
-        "spectrum": _spectrum(rows, differences),
+        "spectrum": ranked("ape", APE) + _negative(rows),
         "fourier": _fourier(rows),
-        "high_frequency": compare(
-            _estimates(rows, "high_frequency"),
-            "high-frequency Δ log amplitude of the last block",
-            differences=differences,
-        ),
-        "variance": _variance(rows, differences),
+        "high_frequency": ranked("high_frequency", "high-frequency Δ log amplitude of the last block"),
+        "variance": (
+            ranked("last_spatial_variance", "spatial variance of the last layer") + _smoothed(rows)
+        ).strip(),
         "seed": _seeds(rows) or _seed(results),
     }
     return {section: text for section, text in found.items() if text}
@@ -122,17 +124,18 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _evaluation(rows: Sequence[Row], differences: Differences) -> str:
-    nll = compare(_estimates(rows, "nll"), "mean NLL", differences=differences, quantity="NLL")
-    accuracy = compare(
-        _estimates(rows, "accuracy", 100),
-        "accuracy",
-        lowest=False,
-        unit=PERCENT,
+def _ranked(rows: Sequence[Row], key: str, what: str, differences: Differences) -> str:
+    """One reading of all networks; where no verdicts are given on it, by the errors at hand."""
+    (reading,) = (each for each in READINGS if each.key == key)
+    factor, unit = (100, PERCENT) if reading.percent else (1, "")
+    return compare(
+        _estimates(rows, key, factor),
+        what,
+        lowest=reading.lower != "worse",
+        unit=unit,
         differences=differences,
-        quantity="accuracy",
+        quantity=reading.name if reading.compared or reading.name == APE else "",
     )
-    return f"{nll} {accuracy}".strip()
 
 
 def _surface(rows: Sequence[Row], differences: Differences) -> str:
@@ -167,10 +170,9 @@ def _extremes(rows: Sequence[Row]) -> str:
     return f"NLL on the grid: {'; '.join(parts)}." if parts else ""
 
 
-def _spectrum(rows: Sequence[Row], differences: Differences) -> str:
-    ape = compare(_estimates(rows, "ape"), APE, differences=differences, quantity=APE)
+def _negative(rows: Sequence[Row]) -> str:
     shares = [f"{row['name']} {percent(row['nep'])}{PERCENT}" for row in rows if "nep" in row]
-    return f"{ape} Share of negative eigenvalues (NEP): {', '.join(shares)}." if shares else ape
+    return f" Share of negative eigenvalues (NEP): {', '.join(shares)}." if shares else ""
 
 
 def _fourier(rows: Sequence[Row]) -> str:
@@ -184,17 +186,14 @@ def _fourier(rows: Sequence[Row]) -> str:
     return f"{what} {_text(values[low])} ({low}) to {_text(values[high])} ({high}) at its highest frequency."
 
 
-def _variance(rows: Sequence[Row], differences: Differences) -> str:
-    last = _estimates(rows, "last_spatial_variance")
-    text = compare(last, "spatial variance of the last layer", differences=differences)
+def _smoothed(rows: Sequence[Row]) -> str:
     ratios = [
         f"{number(row['smoothing_ratio'], 2)} in {row['name']}" for row in rows if "smoothing_ratio" in row
     ]
-    if ratios:
-        text += (
-            f" A smoothing layer multiplies the spatial variance by {', '.join(ratios)} (geometric means)."
-        )
-    return text.strip()
+    listed = ", ".join(ratios)
+    return (
+        f" A smoothing layer multiplies the spatial variance by {listed} (geometric means)." if ratios else ""
+    )
 
 
 def _seeds(rows: Sequence[Row]) -> str:

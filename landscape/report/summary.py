@@ -96,12 +96,12 @@ def _row(name: str, kinds: Mapping[str, xr.Dataset]) -> Row:
         failed += [check["message"] for check in attribute(dataset, "checks") if not check["passed"]]
     for kind in sorted(kinds, key=lambda kind: _FIRST.index(kind) if kind in _FIRST else len(_FIRST)):
         if kind != "surface" or is_plane(kinds[kind]):  # a line is drawn, and has no border to speak of
-            row |= _numbers(kind, kinds[kind])
+            row |= numbers_of(kind, kinds[kind])
     return row | {"failed_checks": failed}
 
 
-def _numbers(kind: str, dataset: xr.Dataset) -> Row:
-    """What the readings of a kind give, and more where a number with its error does not say all."""
+def numbers_of(kind: str, dataset: xr.Dataset) -> Row:
+    """What a result adds to a row: its readings, and more where a number with its error does not say all."""
     row: Row = {}
     for reading in READINGS:
         found = reading.read(dataset) if reading.kind == kind and reading.tabled is not None else None

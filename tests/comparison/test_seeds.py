@@ -12,8 +12,8 @@ from scipy import stats
 from landscape.comparison import members, pooled, verdicts
 from landscape.comparison.identity import common_name, groups, without_seed
 from landscape.comparison.pooling import together
+from landscape.comparison.readings import largest_eigenvalue
 from landscape.errors import ResultError
-from landscape.figures.style.reductions import batch_maximum
 from landscape.results import KINDS, attribute
 from tests.figures import seeds, synthetic
 
@@ -173,7 +173,8 @@ def test_the_interval_of_a_spectrum_is_over_seeds_and_not_over_mini_batches():
     np.testing.assert_array_equal(found.eigenvalue, np.concatenate(each))
     assert list(found.seed.values) == [f"gap-seed{seed}" for seed in range(3) for _ in range(12)]
     largest = each.max(2).mean(1)
-    assert batch_maximum(found) == pytest.approx((largest.mean(), largest.std(ddof=1) / np.sqrt(3)))
+    read = largest_eigenvalue(found)
+    assert (read.value, read.error) == pytest.approx((largest.mean(), largest.std(ddof=1) / np.sqrt(3)))
 
 
 def flatness(curvature: list[float]) -> xr.Dataset:

@@ -62,7 +62,7 @@ def test_seeds_are_told_by_their_configuration_and_surgery_by_its_name():
         blurred=spectrum("blurred", [1], spec=SPECS["gap"], surgery="blur@layer1"),
     )
     (found,) = pairs(results)
-    assert found.factor == "blur@layer1 put in"
+    assert found.factor == "blur@layer1 inserted"
     assert found.baseline == ("gap-seed0", "gap-seed1")
     assert found.variant == ("blurred",)
 
@@ -119,7 +119,7 @@ def test_a_clear_change_has_a_verdict_and_one_that_is_not_says_what_it_takes():
     same = of(gap=spectrum("gap", base), gap_blur=spectrum("gap-blur", base + rng.normal(1, 40, 24)))
     (unclear,) = verdicts(same)
     assert unclear.verdict == SAME
-    assert f"about {unclear.change.needed} mini-batches to tell" in unclear.sentence
+    assert f"would take about {unclear.change.needed} mini-batches." in unclear.sentence
     assert unclear.change.needed > 24
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from landscape.errors import ResultError
 from landscape.report import summarise, write_summary
-from landscape.report.summary import sheets
+from landscape.report.summary import numbers_of, sheets
 from tests.figures import synthetic
 
 
@@ -81,6 +81,40 @@ def test_both_files_hold_the_same_numbers(tmp_path):
         read = list(csv.DictReader(stream))
     assert [float(line["minimum.nll"]) for line in read] == [row["minimum"]["nll"] for row in rows]
     assert [line["failed_checks"] for line in read] == ["0", "1", "0"]
+
+
+def row_of(surface):
+    return numbers_of("surface", surface)
+
+
+def test_border_rise_is_the_mean_of_the_ring_minus_the_centre():
+    dataset = synthetic.surface(steps=5)
+    nll = dataset["nll"].values
+    ring = np.concatenate([nll[0], nll[-1], nll[1:-1, 0], nll[1:-1, -1]])
+    found = row_of(dataset)["border"]
+    assert found["rise"] == pytest.approx(ring.mean() - nll[2, 2])
+    assert found["cells"] == 16
+    assert found["radius"] == 1.0
+    assert found["standard_error"] == pytest.approx(0.02 * (ring.mean() + nll[2, 2]))
+
+
+def test_border_cells_that_are_not_finite_are_left_out_and_counted():
+    found = row_of(synthetic.surface(steps=5, broken=2, undone=1))["border"]
+    assert found["not_finite"] == 3
+    assert np.isfinite(found["rise"])
+
+
+def test_without_a_centre_there_is_no_rise():
+    assert {"centre_nll", "border"}.isdisjoint(row_of(synthetic.surface(steps=4)))
+
+
+def test_extremes_skip_cells_that_are_not_finite():
+    found = row_of(synthetic.surface(broken=1))
+    assert (found["minimum"]["x"], found["minimum"]["y"]) == (0.0, 0.0)
+    assert np.isfinite(found["maximum"]["nll"])
+    dataset = synthetic.surface()
+    dataset["nll"][:] = np.nan
+    assert {"minimum", "maximum"}.isdisjoint(row_of(dataset))
 
 
 @pytest.mark.parametrize("columns", range(40))

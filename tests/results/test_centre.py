@@ -7,7 +7,7 @@ import xarray as xr
 from landscape.analyses.surface_checks import border_rises
 from landscape.cli.planes import summary
 from landscape.comparison.readings import train_nll
-from landscape.figures.style.reductions import border_rise, centre_nll
+from landscape.report.summary import numbers_of
 from landscape.results import at_centre, centre
 from tests.figures import synthetic
 
@@ -30,20 +30,22 @@ def test_it_is_the_point_zero_not_the_middle():
     assert centre(OFF_MIDDLE) == {"y": 2, "x": 1}
     expected = 11.0
     assert float(at_centre(OFF_MIDDLE).nll) == expected
-    assert centre_nll(OFF_MIDDLE) == expected
+    row = numbers_of("surface", OFF_MIDDLE)
+    assert row["centre_nll"] == expected
     assert summary(OFF_MIDDLE)[0]["center"]["nll"] == expected
     assert train_nll({"surface": OFF_MIDDLE}).value == expected
     ring = np.r_[np.arange(5), 5, 9, np.arange(10, 15)].mean()
     assert float(border_rises(OFF_MIDDLE)) == pytest.approx(ring - expected)
-    assert border_rise(OFF_MIDDLE)["rise"] == pytest.approx(ring - expected)
+    assert row["border"]["rise"] == pytest.approx(ring - expected)
 
 
 def test_a_grid_without_it_has_none():
     assert centre(WITHOUT) is None
     assert at_centre(WITHOUT) is None
-    assert centre_nll(WITHOUT) is None
+    row = numbers_of("surface", WITHOUT)
+    assert "centre_nll" not in row
     assert train_nll({"surface": WITHOUT}) is None
-    assert border_rise(WITHOUT) == {}
+    assert "border" not in row
     assert np.isnan(border_rises(WITHOUT))
     values, lines = summary(WITHOUT)
     assert values["center"] is None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from landscape.comparison.identity import Results, record_of
+from landscape.comparison.readings import READINGS
 from landscape.figures.captions import joined
 from landscape.figures.features.noise import EXAMPLE, frequencies
 from landscape.figures.papers.networks import (
@@ -24,9 +25,15 @@ from landscape.figures.papers.networks import (
     with_head,
 )
 from landscape.figures.papers.parts import Part, Widths, drawn, introduction, looks, require
-from landscape.figures.papers.sizes import ALONE, AVERAGED, by_size, curves, is_robust, over_sizes
 from landscape.figures.registry import caption
 from landscape.results import attribute
+
+AVERAGED = ("ensemble",)
+"""What the curve of an ensemble is read from."""
+ALONE = ("evaluation",)
+"""What the horizontal line of a deterministic network is read from."""
+_ROUND = 10
+"""Size up to which horizontal lines reach where there is no ensemble beside them."""
 
 
 def ensemble_sizes(number: str, results: Results, widths: Widths) -> list[Part]:
@@ -62,7 +69,7 @@ def _against_size(
     flat = [label for label, kinds in found.items() if "ensemble" not in kinds]
     alike = "one prediction, which averaging with itself does not change."
     said = joined(said, f"Horizontal lines ({', '.join(flat)}): {alike}" if flat else "")
-    return [drawn(number, "ensemble", selection, curves(found), width=widths[1], said=said)]
+    return [drawn(number, "ensemble", selection, _curves(found), width=widths[1], said=said)]
 
 
 def first_stage(dataset: xr.Dataset) -> xr.Dataset:
@@ -103,15 +110,15 @@ def corruptions(number: str, results: Results, widths: Widths) -> list[Part]:
 
     Of kind `robustness`; for the second part under `ensemble:N` dropout of several N.
     """
-    needs = tuple(dict.fromkeys(name for kinds in results.values() for name in kinds if is_robust(name)))
+    needs = tuple(dict.fromkeys(name for kinds in results.values() for name in kinds if _is_robust(name)))
     selection = select(results, heads(needs or ("robustness",)), deterministic=True)
     require(number, selection, results, ("robustness",))
-    sized = {label: by_size(results[network]) for label, network in selection.found.items()}
+    sized = {label: _by_size(results[network]) for label, network in selection.found.items()}
     largest = {
         label: list(found.values())[-1] if found else results[selection.found[label]]["robustness"]
         for label, found in sized.items()
     }
-    several = {label: over_sizes(found) for label, found in sized.items() if len(found) > 1}
+    several = {label: _over_sizes(found) for label, found in sized.items() if len(found) > 1}
     if not several:
         missing = (
             "The second part, means over corruptions against the size of the ensemble, is absent: it takes "
@@ -183,3 +190,61 @@ def _one_and_five(dataset: xr.Dataset) -> tuple[xr.Dataset, Sequence[str]]:
 def _lowered(text: str) -> str:
     """A sentence to go on with: its first letter small, unless the first word is all capitals."""
     return text if text[:2].isupper() else text[0].lower() + text[1:]
+
+
+def _curves(found: Mapping[str, Mapping[str, xr.Dataset]]) -> dict[str, xr.Dataset]:
+    """The ensemble of each network; of one that was only evaluated its scores, the same at every size.
+
+    Args:
+        found: Results by label and name of the result.
+    """
+    sizes = [kinds["ensemble"].sizes["size"] for kinds in found.values() if "ensemble" in kinds]
+    largest = max(sizes, default=_ROUND)
+    return {
+        label: kinds["ensemble"] if "ensemble" in kinds else _level(kinds["evaluation"], largest)
+        for label, kinds in found.items()
+    }
+
+
+def _level(evaluation: xr.Dataset, largest: int) -> xr.Dataset:
+    """The evaluation of a network whose predictions are all the same, as that of its ensembles."""
+    values: dict[str, list[float]] = {}
+    for reading in READINGS:
+        if reading.key in ("nll", "accuracy", "ece", "brier"):
+            found = reading.read(evaluation)
+            values[reading.key] = [found.value if found else np.nan] * largest
+            values[f"{reading.key}_standard_error"] = [found.error if found else np.nan] * largest
+    return _of_sizes(values, np.arange(1, largest + 1), evaluation, "repeated")
+
+
+def _is_robust(name: str) -> bool:
+    """Whether a result of this name is the robustness of a network, or of an ensemble."""
+    return name == "robustness" or name.startswith("robustness-n")
+
+
+def _by_size(kinds: Mapping[str, xr.Dataset]) -> dict[int, xr.Dataset]:
+    """The robustness of one pass and of the means of several, in the order of how many.
+
+    With dropout off there is no ensemble: such a result is left out.
+    """
+    found = {}
+    for name, dataset in kinds.items():
+        mode = str(attribute(dataset, "protocol").get("dropout")) if _is_robust(name) else "off"
+        if mode != "off":
+            found[int(mode.partition(":")[2] or 1)] = dataset
+    return dict(sorted(found.items()))
+
+
+def _over_sizes(found: Mapping[int, xr.Dataset]) -> xr.Dataset:
+    """Means over corruptions and severities by size of the ensemble, as a result of kind `ensemble`."""
+    scores = ("nll", "error", "accuracy", "ece")
+    names = [f"{score}{end}" for score in scores for end in ("", "_standard_error")]
+    values = {name: [float(each.get(f"mean_{name}", np.nan)) for each in found.values()] for name in names}
+    return _of_sizes(values, list(found), list(found.values())[-1], "mc-dropout")
+
+
+def _of_sizes(values: Mapping[str, list[float]], sizes, like: xr.Dataset, how: str) -> xr.Dataset:
+    """A result of kind `ensemble`, with the attributes of another."""
+    columns = {name: ("size", np.array(column)) for name, column in values.items()}
+    attrs = like.attrs | {"kind": "ensemble", "kind_of_ensemble": how}
+    return xr.Dataset(columns, coords={"size": sizes}, attrs=attrs)

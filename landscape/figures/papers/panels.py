@@ -27,7 +27,7 @@ from landscape.figures.papers.networks import (
     three,
     two,
 )
-from landscape.figures.papers.parts import COMMANDS, ICML, Part, Widths, drawn, introduction, require
+from landscape.figures.papers.parts import ICML, Part, Widths, drawn, introduction, measured_by, require
 from landscape.figures.papers.tables import NEEDS, table
 from landscape.figures.surface.grids import is_plane
 from landscape.figures.surface.polar import is_polar
@@ -120,104 +120,60 @@ _mc_two = partial(two, plain="MC dropout", smooth="MC dropout + S", head="usual"
 _three = _of(three, deterministic=True)
 
 PANELS: dict[str, Panel] = {
-    "p1-fig3": Panel(
-        P1, "Fig. 3", "NLL, accuracy and ECE against the size of the ensemble",
-        ("ensemble", "evaluation"), _FOUR, compose=composed.ensemble_sizes,
-    ),
-    "p1-fig4": Panel(
-        P1, "Fig. 4", "an image and its feature maps over dropout masks", ("maps",), _TWO,
-        (Drawing("maps", "maps", _of(_mc_two), prepare=composed.first_stage),),
-    ),
-    "p1-fig5": Panel(
-        P1, "Fig. 5", "model and data uncertainty of feature maps by depth", ("features",), _TWO,
-        (Drawing("uncertainty", "features", _of(_mc_two), suits=is_uncertain),),
-    ),
-    "p1-fig6": Panel(
-        P1, "Fig. 6", "mask of frequency noise, spectra after stage 1, accuracy under noise",
-        ("features", "noise"), _FOUR, compose=composed.frequency_noise,
-    ),
-    "p1-fig7": Panel(
-        P1, "Fig. 7", "contours of the training NLL", ("surface",), _THREE,
-        (Drawing("contours", "surface", _three),),
-    ),
-    "p1-fig8": Panel(
-        P1, "Fig. 8", "Hessian max-eigenvalue spectra", ("spectrum",), _THREE,
-        (Drawing("spectrum", "spectrum", _three, COLUMN),),
-    ),
-    "p1-figb5": Panel(
-        P1, "Fig. B.5", "ensemble sizes with one smoothing layer after each stage in turn",
-        ("ensemble", "evaluation"),
-        "blurred after one stage, trained so or inserted (--smooth blur@smooth2)",
-        compose=composed.one_stage_in_turn_sizes,
-    ),
-    "p1-figc1": Panel(
-        P1, "Fig. C.1", "corrupted images by severity and by size of the ensemble", ("robustness",), _HEADS,
-        compose=composed.corruptions,
-    ),
-    "p1-figc2": Panel(
-        P1, "Fig. C.2", "contours under one dropout mask after another", ("sequence",),
-        "MLP head, GAP, GAP + smoothing, with MC dropout",
-        (Drawing("sequence", "sequence", _of(three)),),
-    ),
-    "p1-figc3": Panel(
-        P1, "Fig. C.3", "spectral density of the Hessian", ("density",),
+    "p1-fig3": Panel(P1, "Fig. 3", "NLL, accuracy and ECE against the size of the ensemble",
+        ("ensemble", "evaluation"), _FOUR, compose=composed.ensemble_sizes),
+    "p1-fig4": Panel(P1, "Fig. 4", "an image and its feature maps over dropout masks", ("maps",), _TWO,
+        (Drawing("maps", "maps", _of(_mc_two), prepare=composed.first_stage),)),
+    "p1-fig5": Panel(P1, "Fig. 5", "model and data uncertainty of feature maps by depth", ("features",), _TWO,
+        (Drawing("uncertainty", "features", _of(_mc_two), suits=is_uncertain),)),
+    "p1-fig6": Panel(P1, "Fig. 6", "mask of frequency noise, spectra after stage 1, accuracy under noise",
+        ("features", "noise"), _FOUR, compose=composed.frequency_noise),
+    "p1-fig7": Panel(P1, "Fig. 7", "contours of the training NLL", ("surface",), _THREE,
+        (Drawing("contours", "surface", _three),)),
+    "p1-fig8": Panel(P1, "Fig. 8", "Hessian max-eigenvalue spectra", ("spectrum",), _THREE,
+        (Drawing("spectrum", "spectrum", _three, COLUMN),)),
+    "p1-figb5": Panel(P1, "Fig. B.5", "ensemble sizes with one smoothing layer after each stage in turn",
+        ("ensemble", "evaluation"), "blurred after one stage, trained so or inserted (--smooth blur@smooth2)",
+        compose=composed.one_stage_in_turn_sizes),
+    "p1-figc1": Panel(P1, "Fig. C.1", "corrupted images by severity and by size of the ensemble",
+        ("robustness",), _HEADS, compose=composed.corruptions),
+    "p1-figc2": Panel(P1, "Fig. C.2", "contours under one dropout mask after another", ("sequence",),
+        "MLP head, GAP, GAP + smoothing, with MC dropout", (Drawing("sequence", "sequence", _of(three)),)),
+    "p1-figc3": Panel(P1, "Fig. C.3", "spectral density of the Hessian", ("density",),
         "GAP, GAP + smoothing, with MC dropout if there is any",
-        (Drawing("density", "density", _of(two, deterministic=True), COLUMN),),
-    ),
-    "p1-figd1": Panel(
-        P1, "Fig. D.1", "correlation of feature-map points with the centre, noise inputs", ("covariance",),
-        "a plain one", compose=composed.noise_covariance,
-    ),
-    "p1-figd2": Panel(
-        P1, "Fig. D.2", "log amplitude against frequency at the end of every stage", ("features",), _FOUR,
-        (Drawing("amplitude", "features", _of(four)),),
-    ),
-    "p1-figd3": Panel(
-        P1, "Fig. D.3", "spectral density and max-eigenvalue spectra by dropout rate",
-        ("density", "spectrum"), "GAP at any dropout rates",
-        (
+        (Drawing("density", "density", _of(two, deterministic=True), COLUMN),)),
+    "p1-figd1": Panel(P1, "Fig. D.1", "correlation of feature-map points with the centre, noise inputs",
+        ("covariance",), "a plain one", compose=composed.noise_covariance),
+    "p1-figd2": Panel(P1, "Fig. D.2", "log amplitude against frequency at the end of every stage",
+        ("features",), _FOUR, (Drawing("amplitude", "features", _of(four)),)),
+    "p1-figd3": Panel(P1, "Fig. D.3", "spectral density and max-eigenvalue spectra by dropout rate",
+        ("density", "spectrum"), "GAP at any dropout rates", (
             Drawing("density", "density", _by_rate, COLUMN),
             Drawing("spectrum", "spectrum", _by_rate, COLUMN),
-        ),
-    ),
-    "p1-tableb1": Panel(
-        P1, "Table B.1", "kinds of Prob, without and with blur, and sizes of the blur", NEEDS,
-        "one kind of smoothing each, trained so or inserted (--smooth relu6-blur)",
-    ),
-    "p1-tablec1": Panel(
-        P1, "Table C.1", "heads: NLL on training and on test images, accuracy, ECE",
-        (*NEEDS, "evaluation-train", "surface"), _HEADS,
-    ),
-    "p1-tablec2": Panel(
-        P1, "Table C.2", "pre-activation", NEEDS,
-        "without and with pre-activation, deterministic and MC dropout",
-    ),
+        )),
+    "p1-tableb1": Panel(P1, "Table B.1", "kinds of Prob, without and with blur, and sizes of the blur", NEEDS,
+        "one kind of smoothing each, trained so or inserted (--smooth relu6-blur)"),
+    "p1-tablec1": Panel(P1, "Table C.1", "heads: NLL on training and on test images, accuracy, ECE",
+        (*NEEDS, "evaluation-train", "surface"), _HEADS),
+    "p1-tablec2": Panel(P1, "Table C.2", "pre-activation", NEEDS,
+        "without and with pre-activation, deterministic and MC dropout"),
     "p1-tablee1": Panel(P1, "Table E.1", "NLL, accuracy and ECE", NEEDS, _FOUR),
-    "p2-fig1": Panel(
-        P2, "Fig. 1", "loss surfaces, training seen from its end, max-eigenvalue spectra",
-        ("surface", "trajectory", "spectrum"), _ANY,
-        (
+    "p2-fig1": Panel(P2, "Fig. 1", "loss surfaces, training seen from its end, max-eigenvalue spectra",
+        ("surface", "trajectory", "spectrum"), _ANY, (
             Drawing("surface3d", "surface", first_of_each, suits=is_plane),
             Drawing("polar", "trajectory", first_of_each, COLUMN, suits=is_polar),
             Drawing("spectrum", "spectrum", first_of_each),
-        ),
-    ),
-    "p2-fig2": Panel(
-        P2, "Fig. 2", "Δ log amplitude by frequency and depth; accuracy drop under frequency noise",
-        ("features", "noise"), _ANY,
-        (
+        )),
+    "p2-fig2": Panel(P2, "Fig. 2",
+        "Δ log amplitude by frequency and depth; accuracy drop under frequency noise",
+        ("features", "noise"), _ANY, (
             Drawing("fourier", "features", first_of_each),
             Drawing("noise", "noise", first_of_each, COLUMN, options={"quantities": ("accuracy_drop",)}),
-        ),
-    ),
-    "p2-fig8": Panel(
-        P2, "Fig. 8", "high frequencies by depth", ("features",), _ANY,
-        (Drawing("high_frequency", "features", first_of_each),),
-    ),
-    "p2-fig9": Panel(
-        P2, "Fig. 9", "variance of feature maps by depth", ("features",), _ANY,
-        (Drawing("variance", "features", first_of_each),),
-    ),
+        )),
+    "p2-fig8": Panel(P2, "Fig. 8", "high frequencies by depth", ("features",), _ANY,
+        (Drawing("high_frequency", "features", first_of_each),)),
+    "p2-fig9": Panel(P2, "Fig. 9", "variance of feature maps by depth", ("features",), _ANY,
+        (Drawing("variance", "features", first_of_each),)),
 }  # fmt: skip
 """Every panel, in the order of the papers."""
 
@@ -260,7 +216,7 @@ def _parts(panel: Panel, results: Results, widths: Widths) -> list[Part]:
     letters = "abc" if len(selections) > 1 else [""]
     rows = list(zip(letters, panel.drawings, selections, strict=False))
     missing = "; ".join(
-        f"{letter}, of results {drawing.kind} (`{COMMANDS[drawing.kind]}`)"
+        f"{letter}, of results {drawing.kind} (`{measured_by(drawing.kind)}`)"
         for letter, drawing, selection in rows
         if not selection.found
     )

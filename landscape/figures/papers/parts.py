@@ -16,26 +16,11 @@ from landscape.figures.captions import joined
 from landscape.figures.papers.networks import Selection
 from landscape.figures.papers.tables import Table
 from landscape.figures.registry import caption, find
+from landscape.results import KINDS
 
 Widths = tuple[float, float]
 """Width of one column and of the whole page, in inches."""
 ICML: Widths = style.PRESETS["icml"]
-
-COMMANDS = {
-    "evaluation": "landscape evaluate CKPT",
-    "ensemble": "landscape evaluate CKPT --ensemble 50",
-    "robustness": "landscape evaluate CKPT --corrupt",
-    "features": "landscape features CKPT --draws 4",
-    "maps": "landscape features CKPT --pictures 0",
-    "covariance": "landscape features CKPT --covariance",
-    "noise": "landscape features CKPT --noise gaussian",
-    "surface": "landscape surface CKPT",
-    "sequence": "landscape surface CKPT --masks 5 --dropout fresh",
-    "trajectory": "landscape trajectory CKPT…",
-    "spectrum": "landscape hessian CKPT --spectrum",
-    "density": "landscape hessian CKPT --density 8",
-}
-"""The command that measures each kind of result as the papers did."""
 
 _LOOKS = (
     ("deterministic", "no smoothing"),
@@ -130,6 +115,13 @@ def _settings(selection: Selection) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
+def measured_by(name: str) -> str:
+    """The command that measures a result of this name."""
+    if name == "sequence":
+        return f"{KINDS['surface'].measured_by} --masks 5 --dropout fresh"
+    return KINDS[name].measured_by
+
+
 def require(number: str, selection: Selection, results: Results, names: Sequence[str]) -> None:
     """Raise a `ResultError` that says what is missing and what measures it, unless some network was selected.
 
@@ -142,7 +134,7 @@ def require(number: str, selection: Selection, results: Results, names: Sequence
     if selection.found:
         return
     there = dict.fromkeys(name for kinds in results.values() for name in kinds)
-    commands = "; ".join(f"{name}: `{COMMANDS[name]}`" for name in names)
+    commands = "; ".join(f"{name}: `{measured_by(name)}`" for name in names)
     received = ", ".join(results) if len(results) < 5 else f"{len(results)} networks"
     raise ResultError(
         f"{number} takes results {' or '.join(names)} of {' or '.join(selection.absent) or 'any network'}; "

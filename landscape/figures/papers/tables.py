@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,9 +11,7 @@ import xarray as xr
 from landscape.comparison.identity import Results
 from landscape.comparison.readings import BY_NAME, Kinds, train_nll
 from landscape.comparison.seeds import members
-from landscape.figures.papers import published
 from landscape.figures.papers.networks import (
-    Record,
     Selection,
     Smoothing,
     Wanted,
@@ -24,7 +22,7 @@ from landscape.figures.papers.networks import (
     trained_first,
     trained_or_inserted,
 )
-from landscape.figures.papers.published import ABLATION, Published
+from landscape.figures.papers.published import ABLATION, published
 from landscape.results import attribute
 from landscape.results.estimate import Estimate
 
@@ -67,13 +65,11 @@ class Layout:
     Attributes:
         wanted: Its rows.
         numbers: What the paper's own numbers are.
-        published: These numbers, of the paper's network nearest to one of this record.
         train: Whether there is a column of the likelihood on training images.
     """
 
     wanted: list[Wanted]
     numbers: str
-    published: Callable[[Record], Published]
     train: bool = False
 
 
@@ -90,13 +86,10 @@ LAYOUTS = {
             for wanted in trained_or_inserted(label, partial(_has, prob, kernel), NEEDS)
         ],
         "NLL",
-        published.ablation,
     ),
-    "Table C.1": Layout(
-        heads(NEEDS), "train NLL → NLL / accuracy / ECE", published.head_comparison, train=True
-    ),
-    "Table C.2": Layout(preactivations(NEEDS), "NLL / accuracy", published.preactivation),
-    "Table E.1": Layout(four(NEEDS), "NLL / accuracy / ECE", published.quality),
+    "Table C.1": Layout(heads(NEEDS), "train NLL → NLL / accuracy / ECE", train=True),
+    "Table C.2": Layout(preactivations(NEEDS), "NLL / accuracy"),
+    "Table E.1": Layout(four(NEEDS), "NLL / accuracy / ECE"),
 }
 
 
@@ -113,7 +106,7 @@ def table(number: str, results: Results) -> Table:
     alike = all(wanted.dropout == "on" for wanted in layout.wanted)
     selection = trained_first(select(results, layout.wanted, deterministic=alike))
     records = list(selection.records.values())
-    facts = layout.published(records[0]) if records else Published()
+    paper, facts = published(number, records[0]) if records else ("", {})
     scored = {
         label: found
         for label, network in selection.found.items()
@@ -124,8 +117,8 @@ def table(number: str, results: Results) -> Table:
         network = selection.found[label]
         train = (train_nll(results[network]),) if layout.train else ()
         scores = [score(dataset, name) for name in SCORES.values()]
-        rows.append((label, network, str(averaged(dataset)), *train, *scores, facts.rows.get(label)))
-    of = f" ({facts.network})" if facts.network else ""
+        rows.append((label, network, str(averaged(dataset)), *train, *scores, facts.get(label)))
+    of = f" ({paper})" if paper else ""
     train_column = ("train NLL",) if layout.train else ()
     columns = ("row", "network", "N", *train_column, *SCORES, f"{PAPER}{of}: {layout.numbers}")
     return Table(columns, tuple(rows), selection, _note(scored, layout))

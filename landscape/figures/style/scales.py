@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from landscape.numbers import plain_number as plain_number
+
 WIDE = 20.0
 """A positive range whose ends differ by more than this factor is drawn on a logarithmic axis."""
 WIDE_SURFACE = 8.0
