@@ -81,7 +81,7 @@ def of_mean(values: np.ndarray, *, seed: int = 0) -> Interval:
 
     Args:
         values: Shape (value,).
-        seed: Of the resampling.
+        seed: Random seed of the resampling.
     """
     count = len(values)
     if count < 2 or not np.isfinite(values).all():
@@ -131,7 +131,7 @@ def of_ratio(sums: np.ndarray, counts: np.ndarray, *, seed: int = 0) -> tuple[fl
     Args:
         sums: Of each unit, shape (unit,).
         counts: What each sum is over, not negative; units without anything take no part.
-        seed: Of the resampling.
+        seed: Random seed of the resampling.
 
     Returns:
         Both ends; NaN with fewer than two units that have something, or a sum that is not finite.

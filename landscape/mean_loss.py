@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from landscape.losses import Loss, Scores, scaled_losses, scored
 from landscape.network import Network
 from landscape.parameters import Parameters, check_fit, chosen
 from landscape.precision import differentiable, full_precision
-from landscape.protocol import mode
+from landscape.protocol import Protocol, mode
 from landscape.results import Check
 from landscape.samples import Samples
 
@@ -31,7 +32,7 @@ _CHECKED = {"loss", "weight_decay", "dropout", "batch_norm"}
 """Fields that change what the objective is, so that another is checked anew."""
 
 
-class Checks(Protocol):
+class Checks(typing.Protocol):
     """What checks an objective before its numbers are used, such as `landscape.soundness.Soundness`."""
 
     culprit: Any
@@ -84,8 +85,8 @@ class MeanLoss:
         self.forward = self.forward.replace(params=pattern)
 
     @property
-    def modes(self) -> Any:
-        """The `landscape.protocol.Protocol` that numbers are measured under."""
+    def modes(self) -> Protocol:
+        """The protocol that numbers are measured under."""
         return self.forward.modes
 
     @property

@@ -80,7 +80,7 @@ class Objective(MeanLoss):
             "attention": "math" if road.math_attention else "usual",
             "precision": modes.precision,
             "seed": modes.seed,
-        } | {"loss": loss_name(modes.loss), "device": self.device.type}
+        } | {"loss": loss_name(self.loss), "device": self.device.type}
 
     def rows(self) -> list[tuple[str, str]]:
         """What a notebook shows: the network, the samples and every mode that a number depends on."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from landscape.errors import DataError
 from landscape.precision import usable
 
+_LEAST = 1e-30  # what a standard deviation in float32 may be divided by
 _PIECE = 2**24
 """Bytes that are read at once for a digest."""
 
@@ -44,7 +45,7 @@ class Normalisation:
             )
         if not all(math.isfinite(m) for m in self.mean):
             raise DataError(f"means must be finite, got {self.mean}")
-        if not all(0 < s < math.inf for s in self.std):
+        if not all(_LEAST < s < math.inf for s in self.std):
             raise DataError(f"standard deviations must be positive and finite, got {self.std}")
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -249,7 +250,7 @@ class CropFlip:
     @classmethod
     def draw(cls, count: int, *, seed: int | tuple[int, ...], padding: int = 4) -> CropFlip:
         """Draw for `count` samples; the draw of sample i does not depend on `count`."""
-        # One row of numbers a sample keeps the draw of sample i the same however many follow it.
+        # One row of numbers per sample keeps the draw of sample i the same however many follow it.
         numbers = np.random.default_rng(seed).random((count, 3))
         offsets = (numbers[:, :2] * (2 * padding + 1)).astype(np.int64)
         return cls(offsets[:, 0], offsets[:, 1], numbers[:, 2] < 0.5, padding, seed)

@@ -44,7 +44,7 @@ class Recipe:
             up for one epoch and multiplies by 0.2 after 30, 60 and 80 % of the epochs.
         augment: Random crop (4 pixels of padding) and horizontal flip.
         precision: `float32`, or `bfloat16` for the arithmetic of forward and backward passes.
-        seed: Of weights, order, augmentation and dropout.
+        seed: Random seed of weights, order, augmentation and dropout.
     """
 
     epochs: int = 15

@@ -52,9 +52,10 @@ def pages() -> dict[str, str]:
 
 def captions() -> dict[str, str]:
     """Captions, trust reports and whatever else tests hold as snapshots."""
-    return {
-        file.name: prose(file.read_text(encoding="utf-8")) for file in (ROOT / "tests").rglob("test_*.txt")
-    }
+    files = [
+        file for file in (ROOT / "tests").rglob("*.txt") if file.stem not in ("durations", "requirements")
+    ]
+    return {f"{file.parent.name}/{file.name}": prose(file.read_text(encoding="utf-8")) for file in files}
 
 
 TEXTS = (

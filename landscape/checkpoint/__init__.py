@@ -13,7 +13,7 @@ from torch import nn
 from landscape.checkpoint.keys import Fit, find, readings, tied
 from landscape.checkpoint.statefile import StateFile, read
 from landscape.checkpoint.weights import fill
-from landscape.errors import CheckpointError
+from landscape.errors import CheckpointError, printable
 from landscape.files import atomic_path, sha256, shard
 from landscape.network import Network
 from landscape.samples import Normalisation
@@ -70,14 +70,18 @@ def _normalisation(record: Mapping[str, Any], path: Path) -> Normalisation | Non
     stored = record.get("normalisation")
     if not stored:
         return None
-    try:
-        mean, std = (tuple(map(float, stored[name])) for name in ("mean", "std"))
-    except (KeyError, TypeError, ValueError) as error:
+    lists = [stored.get(name) for name in ("mean", "std")]
+    if not all(isinstance(values, list | tuple) and all(map(_is_number, values)) for values in lists):
         raise CheckpointError(
             f"the metadata of {path} is damaged: the normalisation needs lists of numbers 'mean' and 'std', "
-            f"got {stored}"
-        ) from error
+            f"got {printable(stored, 200)}"
+        )
+    mean, std = (tuple(map(float, values)) for values in lists)  # type: ignore[arg-type]
     return Normalisation(mean, std)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def save(

@@ -20,6 +20,7 @@ LARGEST = 2**34
 
 _SHOWN = 8
 _LONGEST_NAME = 1000
+_LARGEST_DECAY = 10
 _HOLES = 2**30  # bytes from which a file that takes a quarter of its size on disk is not whole
 _DEEPEST = 4
 _EXPECTED = "expected tensors: a file that torch.save(model.state_dict(), FILE) wrote, or a .safetensors file"
@@ -108,7 +109,7 @@ def _read_safetensors(path: Path) -> StateFile:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
             text = (file.metadata() or {}).get("landscape")
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read as a safetensors file: {error}") from error
+        raise CheckpointError(f"{path} cannot be read as a safetensors file: {printable(error)}") from error
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors")
     return StateFile(tensors, _record(text, path) if text else {})
@@ -119,12 +120,21 @@ def _record(text: str, path: Path) -> dict[str, Any]:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"the metadata of {path} is damaged: it is not JSON ({error})") from error
+        raise CheckpointError(
+            f"the metadata of {path} is damaged: it is not JSON ({printable(error, 200)})"
+        ) from error
     if not isinstance(record, dict):
         raise CheckpointError(f"the metadata of {path} is damaged: it is a {type(record).__name__}")
     for key in ("config", "normalisation", "training"):
         if not isinstance(record.get(key) or {}, dict):
             raise CheckpointError(f"the metadata of {path} is damaged: {key!r} is no mapping")
+    recipe = (record.get("training") or {}).get("recipe") or {}
+    decay = recipe.get("weight_decay", 0) if isinstance(recipe, dict) else None
+    if type(decay) not in (int, float) or not 0 <= decay <= _LARGEST_DECAY:
+        raise CheckpointError(
+            f"the metadata of {path} is damaged: the recipe of the training should be a mapping whose weight "
+            f"decay is a number from 0 to {_LARGEST_DECAY}, got {printable(recipe, 100)}"
+        )
     return record
 
 

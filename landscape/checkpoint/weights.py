@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from landscape.errors import CheckpointError
 
 _SHOWN = 8
+_LARGEST = 1e15
 _COUNTER = "num_batches_tracked"
 
 
@@ -52,6 +53,7 @@ def fill(
             f"{path} holds weights that are not finite (NaN or infinity) in {', '.join(broken[:_SHOWN])}: "
             "the training run diverged; load an earlier checkpoint"
         )
+    _check_sizes(kept, learned, path)
     if odd:
         notes.append(f"buffers with values that are not finite, as stored: {', '.join(odd[:_SHOWN])}")
     _check_twins(kept, twins, path)
@@ -60,6 +62,25 @@ def fill(
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:  # hooks of the user's
         raise CheckpointError(f"{path} cannot be loaded into the network: {error}") from error
     return tuple(notes)
+
+
+def _check_sizes(tensors: Mapping[str, Tensor], learned: set[str], path: Path) -> None:
+    """Refuse what no training gives, before it overflows on the way: huge weights, negative variances."""
+    for name in sorted(learned & tensors.keys()):
+        value = tensors[name]
+        if not (value.is_floating_point() or value.is_complex()) or not value.numel():
+            continue
+        wide = value.float() if value.element_size() < 2 else value
+        largest = float(wide.abs().max())
+        if largest > _LARGEST:
+            raise CheckpointError(
+                f"{path} holds a weight of {largest:.2g} in {name}, beyond the {_LARGEST:g} that networks of "
+                "finite outputs have: it is damaged, or the training run diverged; load an earlier checkpoint"
+            )
+        if name.endswith("running_var") and float(wide.min()) < 0:
+            raise CheckpointError(
+                f"{path} holds a negative variance in {name}, {float(wide.min()):.2g}: it is damaged"
+            )
 
 
 def _learned(module: nn.Module) -> set[str]:

@@ -120,7 +120,7 @@ def _precision(dataset: xr.Dataset) -> Summary:
 def flatness(dataset: xr.Dataset) -> Summary:
     """The flatness along many directions."""
     interval = dataset.curvature_interval.values.tolist()
-    values = {
+    values: dict[str, Any] = {
         "repeats": dataset.sizes["repeat"],
         "curvature": {"mean": float(dataset.curvature_mean), "interval": interval},
         "rise": [

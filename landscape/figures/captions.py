@@ -177,6 +177,11 @@ def loss_of(results: Results) -> str:
     return f"loss {values(found, 'loss')}, weight decay {values(found, 'weight_decay')}"
 
 
+def matrix_of(results: Results) -> str:
+    """Which matrix, of which loss: `Hessian matrix of the mean loss (loss nll, weight decay 0)`."""
+    return f"{operator_of(results)} matrix of the mean loss{coordinates_of(results)} ({loss_of(results)})"
+
+
 def loose_ones(results: Results, how: str = "") -> str:
     """How many eigenvalues of each network did not converge, and how these are marked."""
     counts = {name: not_converged(dataset) for name, dataset in results.items()}

@@ -39,7 +39,7 @@ class Batches:
         Args:
             samples: The samples.
             prepare: Images in [0, 1] → inputs of the network.
-            size: Samples a micro-batch.
+            size: Samples per micro-batch.
             device: Where they go.
             dtype: Precision of what is floating-point.
             channels_last: How images are laid out.

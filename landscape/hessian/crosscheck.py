@@ -28,7 +28,7 @@ def pyhessian_eigenpairs(
         k: Number of pairs.
         tolerance: PyHessian's relative change, and our relative residual.
         max_products: Products allowed for all pairs together; 0 allows PyHessian's usual 100 a pair.
-        seed: Of its start vectors.
+        seed: Random seed of its start vectors.
 
     Raises:
         LandscapeError: For another operator, which PyHessian does not know.

@@ -44,7 +44,7 @@ class Search:
         max_products: Products allowed; 0 allows 200 for Lanczos, 200·k for power iteration.
         block: Directions that Lanczos takes at once; more than one finds repeated eigenvalues.
         basis: Vectors that Lanczos keeps at most, each with its image; 0 takes up to 1 GiB of them.
-        seed: Of the start vectors.
+        seed: Random seed of the start vectors.
         confirm: Products that may be spent on whether an eigenvalue was passed over, see `landscape.linalg`.
         rounding: Eigenvectors whose rounding is measured in float64 for the error bounds; None takes all.
 

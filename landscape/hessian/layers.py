@@ -42,7 +42,7 @@ def layers(
         coordinates: See `Operator`.
         probes: Of the traces, which come from products of the whole matrix, all layers at once.
         keep: Bytes that graphs may take between products.
-        seed: Of start vectors and probes.
+        seed: Random seed of start vectors and probes.
         run: Runs layers and probes; in memory by default.
         **options: As in `landscape.hessian.eigenvalues.Search`, for each layer's eigenvalue; by default to a
             tolerance of 0.01.

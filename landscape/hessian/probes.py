@@ -40,7 +40,7 @@ def trace(
         source: An objective, for its Hessian, or an `Operator`.
         probes: Random vectors; XTrace takes two products for each.
         estimator: `hutchinson` or `xtrace`.
-        seed: Of the probes.
+        seed: Random seed of the probes.
         run: Runs the probes; in memory by default.
 
     Returns:
@@ -87,7 +87,7 @@ def diagonal(source: Objective | Operator, *, probes: int = 32, seed: int = 0) -
     Args:
         source: An objective, for its Hessian, or an `Operator`.
         probes: Random vectors.
-        seed: Of the probes.
+        seed: Random seed of the probes.
 
     Returns:
         Dimension `parameter`, the free parameters flattened in order: `diagonal`, `standard_error`.
@@ -165,7 +165,7 @@ def density(
         steps: Lanczos steps, one product each.
         points: Points of the curve.
         width: Standard deviation of the Gaussians; 0 takes 1 % of the spectrum's range.
-        seed: Of the probes.
+        seed: Random seed of the probes.
         run: Runs the probes; in memory by default.
 
     Returns:

@@ -41,12 +41,12 @@ def max_eigenvalue_spectrum(
 
     Args:
         objective: Network, samples and protocol; its micro-batch may be smaller, which changes nothing.
-        batch_size: Samples a mini-batch.
+        batch_size: Samples per mini-batch.
         batches: How many; 0 takes all that the samples give.
-        k: Eigenvalues a mini-batch.
+        k: Eigenvalues per mini-batch.
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.
-        seed: Of the start vectors.
+        seed: Random seed of the start vectors.
         run: Runs the mini-batches; in memory by default.
         **options: As in `landscape.hessian.eigenvalues.Search`, for each mini-batch; by default the largest
             magnitudes, as power iteration in the papers finds them, to a tolerance of 0.01.
@@ -114,7 +114,7 @@ def summary_statistics(values: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
 
     Args:
         values: Eigenvalues with their sign.
-        seed: Of the resampling.
+        seed: Random seed of the resampling.
     """
     positive, negative = values > 0, values < 0
     sums, counts = np.where(positive, values, 0.0).sum(1), positive.sum(1)
@@ -142,8 +142,8 @@ class SpectrumProtocol:
 
     Attributes:
         description: In words.
-        batch_size: Samples a mini-batch.
-        k: Eigenvalues a mini-batch.
+        batch_size: Samples per mini-batch.
+        k: Eigenvalues per mini-batch.
         augment: Whether the training images are augmented.
         l2: Whether the loss includes the L2 term, with the weight decay of the training.
     """

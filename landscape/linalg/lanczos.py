@@ -55,7 +55,7 @@ def lanczos(
         block: Directions a step. One needs the fewest products, unless eigenvalues repeat.
         basis: Vectors kept at most, each with its image; 0 takes as many as fit in 1 GiB, and no fewer than
             2k + 20.
-        seed: Of the start vectors.
+        seed: Random seed of the start vectors.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
         start: Directions to start from, shape (b, n), such as the eigenvectors of a similar operator. Random
             ones make up the number to `block`; an eigenvector orthogonal to all of them can be missed, unless

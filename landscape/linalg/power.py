@@ -39,7 +39,7 @@ def power_iteration(
         k: Number of eigenpairs.
         tolerance: Stop when every residual is at most this share of its own |λ|.
         max_products: Products allowed; a step takes one for each vector of the block.
-        seed: Of the start vectors.
+        seed: Random seed of the start vectors.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
         confirm: Products that confirming the ranks may take, see `lanczos`.
 

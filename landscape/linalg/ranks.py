@@ -62,7 +62,7 @@ def confirm(space: Subspace, k: int, which: Which, *, products: int, seed: int, 
         k: Number of wanted pairs.
         which: Which end of the spectrum.
         products: Allowed.
-        seed: Of the random direction.
+        seed: Random seed of the random direction.
         drawn: Streams under that seed that were used before.
     """
     outside = space.size - space.count

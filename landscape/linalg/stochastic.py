@@ -47,7 +47,7 @@ def hutchinson(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: T
         matvec: A symmetric operator.
         size: Its dimension n.
         probes: Test vectors, one product each.
-        seed: Of the test vectors.
+        seed: Random seed of the test vectors.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
 
     Raises:
@@ -67,13 +67,13 @@ def xtrace(matvec: Matvec, size: int, *, probes: int, seed: int = 0, like: Tenso
     Each test vector in turn measures what the images of all others leave of the operator; what they span is
     traced exactly. Far better than Hutchinson's where few eigenvalues carry the trace, and exact for an
     operator of rank below the number of probes. The standard error takes the probes' values as independent,
-    which they nearly are: it came out 10 to 25 % low where measured. Four vectors a probe are kept in memory.
+    which they nearly are: it came out 10 to 25 % low where measured. Four vectors per probe stay in memory.
 
     Args:
         matvec: A symmetric operator.
         size: Its dimension n.
         probes: Test vectors; each takes two products, fewer in all where their images are dependent.
-        seed: Of the test vectors.
+        seed: Random seed of the test vectors.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
 
     Raises:
@@ -167,7 +167,7 @@ def lanczos_quadrature(
         matvec: A symmetric operator.
         size: Its dimension n.
         steps: Products, and vectors kept, at most.
-        seed: Of the probe.
+        seed: Random seed of the probe.
         like: Tensor whose device and dtype the vectors take; float64 on the CPU by default.
 
     Raises:

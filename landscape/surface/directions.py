@@ -31,7 +31,7 @@ class Directions:
         origin: Where the coordinates are zero; None for the network's own weights.
         norm: One of `landscape.surface.norms.NORMS`.
         kind: One of `KINDS`.
-        seed: Of the draw; None where nothing was drawn.
+        seed: Random seed of the draw; None where nothing was drawn.
         units: What one unit of an axis is, for its label.
         labels: Names of the axes.
         options: Further choices that made them, as JSON can hold them.
@@ -165,7 +165,7 @@ def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) ->
 
     Args:
         objective: Gives the weights that set the scale.
-        seed: Of the draw.
+        seed: Random seed of the draw.
         count: How many.
 
     Raises:
@@ -194,7 +194,7 @@ def random(
     Args:
         objective: Gives the weights that set the scale.
         norm: One of `landscape.surface.norms.NORMS`.
-        seed: Of the draw.
+        seed: Random seed of the draw.
         count: 1 for a line, 2 for a plane.
         orthogonal: Whether the second is made orthogonal to the first, after both are scaled; its filters
             then have the norms of the weights' filters nearly, no longer exactly.

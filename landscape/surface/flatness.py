@@ -52,7 +52,7 @@ def flatness(
         radii: Where to measure, increasing, in units of the directions.
         repeats: How many directions.
         norm: Of the directions, see `landscape.surface.norms.NORMS`.
-        seed: Of the directions and of the resampling.
+        seed: Random seed of the directions and of the resampling.
         rise: For `radius_at_rise`, in nats above the centre.
         run: Runs the repeats; in memory by default.
 
@@ -130,7 +130,7 @@ def summary(
         center: At θ, shape (repeat,).
         radii: Increasing, shape (radius,).
         rise: For `radius_at_rise`, in nats.
-        seed: Of the resampling.
+        seed: Random seed of the resampling.
         units: Of the radii.
 
     Returns:

@@ -20,7 +20,7 @@ def axis(span: float, steps: int) -> np.ndarray:
         LandscapeError: If the grid has no centre, or the span is not positive and finite.
     """
     if steps < 3 or steps % 2 == 0:
-        raise LandscapeError(f"the grid needs an odd number of points a side, at least 3, got {steps}")
+        raise LandscapeError(f"the grid needs an odd number of points per side, at least 3, got {steps}")
     if not 0 < span < np.inf:
         raise LandscapeError(f"the span must be positive and finite, got {span}")
     coordinates = np.linspace(-span, span, steps)

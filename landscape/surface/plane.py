@@ -54,7 +54,7 @@ def plane(
         objective: The loss; its own parameters are the centre.
         directions: δ and η, or δ alone.
         span: Half the side, in units of the directions.
-        steps: Points a side, odd so that the centre is one of them.
+        steps: Points per side, odd so that the centre is one of them.
         progress: Shows the points.
         **options: As in `surface`.
 
@@ -93,7 +93,7 @@ def surface(
             from one random order until it is. 0 takes every sample everywhere.
         anchors: Whether points with a tolerance lean on a few that are evaluated whole, see
             `landscape.surface.points`.
-        seed: Of that random order.
+        seed: Random seed of that random order.
         run: Runs the points; in memory by default.
 
     Returns:

@@ -165,5 +165,5 @@ def _evidence(dataset: xr.Dataset, objective: Objective, ranks: Sequence[int]) -
     lender, mine = attribute(dataset, "network") if "network" in dataset.attrs else {}, objective.network
     if lender.get("sha256") and mine.sha256:
         same = (lender["sha256"], lender.get("architecture")) == (mine.sha256, mine.architecture)
-        found["own"] = same  # smoothing that was put in changes the architecture, not the file
+        found["own"] = same  # inserted smoothing changes the architecture, not the file
     return found

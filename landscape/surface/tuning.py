@@ -35,7 +35,7 @@ def tuned(objective: Objective, run: Runner | None = None) -> Objective:
 
 
 def _fastest(objective: Objective, sizes: list[int]) -> Item:
-    """The size, and the seconds a sample that each took at best."""
+    """The size, and the seconds per sample that each took at best."""
     count = 2 * sizes[-1]
     parts = {}
     for size in sizes:

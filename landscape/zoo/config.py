@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, printable
 
 DEPTHS = {
     "cifar-resnet": (20, 32, 44, 56, 110),
@@ -23,9 +22,24 @@ KERNELS = ((1,), (1, 1), (1, 2, 1), (1, 4, 6, 4, 1))
 SHORTCUTS = ("A", "B", "conv")
 
 
+LARGEST = {"width": 65_536, "hidden": 10**6, "classes": 10**6}
+"""What a field may hold at most: larger networks are none that anybody trained."""
+_TEMPERATURES = (1e-3, 1e6)
+
+
 def _choice(name: str, value: Any, allowed: tuple) -> None:
-    if value not in allowed:
-        raise LandscapeError(f"{name} is {value!r}; choose one of {', '.join(map(str, allowed))}")
+    if isinstance(value, bool) or value not in allowed:
+        raise LandscapeError(f"{name} is {_shown(value)}; choose one of {', '.join(map(str, allowed))}")
+
+
+def _shown(value: Any) -> str:
+    """A value in a message; a whole number of thousands of digits has no text."""
+    huge = isinstance(value, int) and abs(value) >= 10**20
+    return f"a number of {value.bit_length():,} bits" if huge else printable(repr(value), 60)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -51,12 +65,16 @@ class Smoothing:
                 object.__setattr__(self, "stages", tuple(sorted(self.stages)))
         except TypeError as error:
             raise LandscapeError(
-                f"kernel and stages are lists of integers, got {self.kernel!r} and {self.stages!r}"
+                "kernel and stages are lists of integers, "
+                f"got {_shown(self.kernel)} and {_shown(self.stages)}"
             ) from error
         _choice("the smoothing kernel", self.kernel, KERNELS)
         _choice("prob", self.prob, PROBS)
-        if not (isinstance(self.temperature, int | float) and 0 <= self.temperature < math.inf):
-            raise LandscapeError(f"the temperature must be positive and finite, got {self.temperature!r}")
+        low, high = _TEMPERATURES
+        if not _number(self.temperature) or not (self.temperature == 0 or low <= self.temperature <= high):
+            raise LandscapeError(
+                f"the temperature must be from {low:g} to {high:g}, got {_shown(self.temperature)}"
+            )
         if self.temperature == 0:
             object.__setattr__(self, "temperature", TEMPERATURES.get(self.prob, 0.0))
 
@@ -108,12 +126,13 @@ class ModelConfig:
         _choice("the head", self.head, HEADS)
         _choice("the shortcut", self.shortcut, SHORTCUTS)
         for name in ("dropout", "head_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise LandscapeError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
-        for name in ("width", "hidden", "classes"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise LandscapeError(f"{name} must be an integer of at least 1, got {value!r}")
+            if not _number(value) or not 0 <= value < 1:
+                raise LandscapeError(f"{name} must lie in [0, 1), got {_shown(value)}")
+        for name, most in LARGEST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise LandscapeError(f"{name} must be an integer from 1 to {most:,}, got {_shown(value)}")
         if self.stem == "imagenet" and self.architecture != "resnet":
             raise LandscapeError(f"only resnet has an imagenet stem, not {self.architecture}")
         stages = self.smoothing.stages if self.smoothing else None
@@ -181,7 +200,9 @@ class ModelConfig:
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise LandscapeError(f"unknown model field {unknown[0]!r}; known are {', '.join(sorted(known))}")
+            raise LandscapeError(
+                f"unknown model field {printable(repr(unknown[0]), 60)}; known are {', '.join(sorted(known))}"
+            )
         values = dict(values)
         try:
             if not isinstance(values.get("smoothing"), Smoothing | None):
@@ -189,7 +210,7 @@ class ModelConfig:
             return cls(**values)
         except TypeError as error:
             raise LandscapeError(
-                f"the model configuration has a field or value that does not fit: {error}"
+                f"the model configuration has a field or value that does not fit: {printable(error, 200)}"
             ) from error
 
 

@@ -26,7 +26,7 @@ def test_the_plan_is_measured_and_its_results_are_found_by_what_they_are(tmp_pat
         network("gap", "cifar-resnet20:width=4"),
         network("mcd", "cifar-resnet20:width=4,dropout=0.2"),
     ]
-    plan = panel_plan(Settings(split="train", samples=16, dropout="fixed"), **SMALL)
+    plan = panel_plan(Settings(split="train", samples=16, dropout="fixed", params="linear.*"), **SMALL)
     results = analyses.compare(networks, plan, tmp_path)
     stored = {place.stem for place in tmp_path.glob("datasets/mcd/*.zarr")}
     assert stored == set(results["mcd"]) == {measurement.label for measurement in plan}

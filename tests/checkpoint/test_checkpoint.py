@@ -539,13 +539,44 @@ def test_low_precision_weights_are_widened(tmp_path, dtype):
         {"normalisation": {"mean": [[0.5]], "std": [[1]]}},
         {"training": [1]},
         {"training": "long"},
+        {"training": {"recipe": [1]}},
+        {"training": {"recipe": {"weight_decay": "5e-4"}}},
+        {"training": {"recipe": {"weight_decay": 11}}},
+        {"training": {"recipe": {"weight_decay": True}}},
+        {"normalisation": {"mean": "123", "std": "123"}},
+        {"normalisation": {"mean": [10**400] * 3, "std": [1] * 3}},
+        {"normalisation": {"mean": [True] * 3, "std": [1] * 3}},
+        {"normalisation": {"mean": [0.1] * 3, "std": [1e-320] * 3}},
+        {"config": {"width": 10**30}},
+        {"config": {"classes": 10**400}},
+        {"config": {"classes": True}},
+        {"config": {"hidden": 10**7, "head": "mlp"}},
+        {"config": {"width": 4, "smoothing": {"temperature": 1e308}}},
+        {"config": {"width": 4, "smoothing": {"temperature": 1e-320}}},
+        {"config": {"width": 4, "smoothing": {"temperature": True}}},
+        {"config": {"\x1b[31mwidth": 4}},
     ],
-    ids=lambda record: str(record)[:60],
+    ids=lambda record: str(record)[:60].encode("unicode_escape").decode(),
 )
 def test_hostile_metadata_is_refused_in_words(tmp_path, record):
     with pytest.raises(LandscapeError) as caught:
         load(safetensors_file(tmp_path, record))
-    assert str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("conv1.weight", 3e38, r"a weight of 3e\+38 in conv1\.weight, beyond"),
+        ("bn1.running_var", -1.0, r"a negative variance in bn1\.running_var"),
+    ],
+)
+def test_values_that_no_training_gives_are_refused(tmp_path, name, value, message):
+    tensors = state()
+    tensors[name][0] = value
+    with pytest.raises(CheckpointError, match=message):
+        load(torch_file(tmp_path, tensors), TINY)
 
 
 def test_empty_metadata_is_none(tmp_path):

@@ -114,7 +114,7 @@ def test_a_device_that_is_not_there(run, checkpoint, device):
 @pytest.mark.parametrize(
     ("command", "options", "message"),
     [
-        ("surface", ("--steps", "4"), "odd number of points a side, at least 3, got 4"),
+        ("surface", ("--steps", "4"), "odd number of points per side, at least 3, got 4"),
         ("surface", ("--span", "0"), "the span must be positive"),
         ("surface", ("--span", "-1"), "the span must be positive"),
         ("surface", ("--span", "nan"), "the span must be positive"),

@@ -140,7 +140,7 @@ def test_the_objective_is_where_it_was():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"steps": 4}, "odd number of points a side, at least 3, got 4"),
+        ({"steps": 4}, "odd number of points per side, at least 3, got 4"),
         ({"steps": 1}, "at least 3, got 1"),
         ({"steps": -3}, "at least 3, got -3"),
         ({"span": 0.0}, "the span must be positive and finite, got 0.0"),

@@ -85,7 +85,7 @@ def test_smoothing_sits_where_the_paper_puts_it(spec: str, stages: tuple[int, ..
         ("resnet18:kernel=1-3-1", "kernel"),
         ("resnet18:kernel=", "option 'kernel' cannot be ''"),
         ("resnet18:prob=softmax", "tanh, relu6, scale, none"),
-        ("resnet18:temperature=-1", "temperature must be positive"),
+        ("resnet18:temperature=-1", "temperature must be from"),
         ("resnet18:stages=5", "resnet has stages 1 to 4"),
         ("resnet18:stages=0", "resnet has stages 1 to 4"),
         ("resnet18:preactivation=maybe", "option 'preactivation' cannot be 'maybe'"),

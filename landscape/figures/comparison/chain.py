@@ -20,7 +20,7 @@ from landscape.errors import ResultError
 from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import VERDICTS, figure
-from landscape.figures.style.scales import plain_number
+from landscape.numbers import plain_number, written
 
 LINKS = ("features", "ensemble", "spectrum", "flatness", "evaluation")
 """Kinds of results in the order of the chain: feature maps, spread, curvature, surface, predictions."""
@@ -156,8 +156,9 @@ def by_pair(found: Sequence[Verdict]) -> dict[Pairing, list[Verdict]]:
 def ordered(found: Sequence[Verdict]) -> list[str]:
     """The quantities there are, in the order of the chain."""
     there = {verdict.quantity.name for verdict in found}
-    links = sorted(QUANTITIES, key=lambda quantity: LINKS.index(quantity.kind))
-    return [quantity.name for quantity in links if quantity.name in there]
+    links = [*LINKS, *(reading.kind for reading in QUANTITIES if reading.kind not in LINKS)]
+    readings = sorted(QUANTITIES, key=lambda reading: links.index(reading.kind))
+    return [reading.name for reading in readings if reading.name in there]
 
 
 def title(pair: Pairing, limit: int) -> str:
@@ -178,6 +179,8 @@ def as_expected(verdict: Verdict) -> bool | None:
     """Whether a change is what the papers expect of smoothing; None if there is none to speak of."""
     if verdict.verdict == SAME:
         return None
+    if verdict.quantity.kind not in LINKS:  # an analysis of one's own: less is what is expected
+        return verdict.verdict == verdict.quantity.lower
     return verdict.verdict in ("flatter", "better", "smoother", "steadier")
 
 
@@ -225,7 +228,7 @@ def cell(axis: Axes, column: int, line: int, verdict: Verdict) -> None:
 
 def _percent(value: float) -> str:
     """Whole per cents, tenths of small ones, with a true minus."""
-    return f"{value:+.{0 if abs(value) >= 0.95 else 1}f} %".replace("-", "−")
+    return written(value, f"+.{0 if abs(value) >= 0.95 else 1}f") + " %"
 
 
 def _tile(column: int, line: int, colour: str, hatch: str) -> Rectangle:

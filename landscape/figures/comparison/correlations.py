@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from landscape.figures import style
 from landscape.figures.registry import VERDICTS, figure
+from landscape.numbers import written
 
 _SMALL = 0.05
 
@@ -81,5 +82,5 @@ def _correlated(dataset: xr.Dataset) -> xr.Dataset:
 
 def _signed(value: float, digits: int) -> str:
     """With a true minus, and no sign before zero."""
-    text = f"{value:+.{digits}f}".replace("-", "−")
+    text = written(value, f"+.{digits}f")
     return text if float(f"{value:.{digits}f}") else text[1:]

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import broken_ones, coordinates_of, loss_of, operator_of, sizes
+from landscape.figures.captions import broken_ones, matrix_of, sizes
 from landscape.figures.curvature.spectrum import rug, rug_panels
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style.reductions import estimate
-from landscape.figures.style.scales import limits, plain_number
+from landscape.figures.style.scales import limits
 from landscape.intervals import quantile
+from landscape.numbers import plain_number
 
 FLOOR = 0.1
 """Lower limit of a logarithmic axis, in heights of one eigenvalue: few probes may give it less than that."""
@@ -29,8 +30,7 @@ def _caption(results: Datasets, *, log: bool = True) -> str:
     single = ", ".join(name for name, dataset in results.items() if dataset.sizes["probe"] < 2)
     lone = f" No error is known from one probe ({single})." if single else ""
     return (
-        f"Density of all eigenvalues of the {operator_of(results)} matrix of the mean loss"
-        f"{coordinates_of(results)} ({loss_of(results)}), by stochastic Lanczos quadrature: "
+        f"Density of all eigenvalues of the {matrix_of(results)}, by stochastic Lanczos quadrature: "
         f"{sizes(results, 'probe')} random probes of {sizes(results, 'step')} steps, each node broadened "
         f"by a Gaussian of width {width}. The area under a curve is one. Bands are Student's 95 % "
         f"intervals over probes{cut}.{edge} Ticks are the nodes of all probes: where these coincide, an "

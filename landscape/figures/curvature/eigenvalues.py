@@ -10,15 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import (
-    broken_ones,
-    coordinates_of,
-    joined,
-    loose_ones,
-    loss_of,
-    operator_of,
-    options,
-)
+from landscape.figures.captions import broken_ones, joined, loose_ones, matrix_of, options
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 
@@ -40,8 +32,7 @@ def _caption(results: Datasets) -> str:
     known = any("rank_certain" in dataset for dataset in results.values())
     opened = any(uncertain(dataset).any() for dataset in results.values())
     return joined(
-        f"Eigenvalues of the {operator_of(results)} matrix of the mean loss over all samples"
-        f"{coordinates_of(results)} ({loss_of(results)}) by rank, the {which} ones.",
+        f"Eigenvalues of the {matrix_of(results)} over all samples by rank, the {which} ones.",
         "Bars are error bounds, within which an eigenvalue lies; most are shorter than their marker."
         if bounded
         else "",

@@ -13,20 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import (
-    broken_ones,
-    coordinates_of,
-    loose_ones,
-    loss_of,
-    operator_of,
-    options,
-)
+from landscape.figures.captions import broken_ones, loose_ones, matrix_of, options
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.depth import shade_stages
 from landscape.figures.style.reductions import option, stage_boundaries
-from landscape.figures.style.scales import is_wide, log_ticks, plain_number
+from landscape.figures.style.scales import is_wide, log_ticks
 from landscape.intervals import quantile
+from landscape.numbers import plain_number
 
 DECADE = 10.0
 """Values that span more than this factor have a logarithmic axis."""
@@ -46,8 +40,8 @@ def _caption(results: Datasets) -> str:
     shaded = " Shading: alternate stages." if layer_boundaries(drawn) else ""
     return (
         "Curvature by layer: top eigenvalue and trace of each layer's own block of the "
-        f"{operator_of(results)} matrix of the mean loss{coordinates_of(results)} ({loss_of(results)}), all "
-        f"other layers held fixed. Traces are stochastic estimates{source}, bars {bars}.{small}{shaded}"
+        f"{matrix_of(results)}, all other layers held fixed. Traces are stochastic estimates{source}, bars "
+        f"{bars}.{small}{shaded}"
         f"{loose_ones(results, ' (open markers)')}{broken_ones(results, 'eigenvalue', 'trace')}"
     )
 

@@ -26,7 +26,8 @@ from landscape.figures.captions import (
 )
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style.reductions import eigenvalues, estimate, scalar
-from landscape.figures.style.scales import is_wide, limits, log_ticks, plain_number
+from landscape.figures.style.scales import is_wide, limits, log_ticks
+from landscape.numbers import plain_number
 
 POINTS = 400
 

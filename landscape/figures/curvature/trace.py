@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from landscape.figures import style
-from landscape.figures.captions import coordinates_of, joined, loss_of, operator_of, options, over
+from landscape.figures.captions import joined, matrix_of, options, over
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style.reductions import estimate, option, scalar
 from landscape.intervals import quantile
@@ -20,9 +20,8 @@ def _caption(results: Datasets) -> str:
     source = "" if probes == "none" else f" from {probes} random probes"
     missing = [name for name, dataset in results.items() if scalar(dataset, "trace") is None]
     return joined(
-        f"Trace, the sum of all eigenvalues, of the {operator_of(results)} matrix of the mean loss"
-        f"{coordinates_of(results)} ({loss_of(results)}), by stochastic estimates{source}. Bars are "
-        f"Student's 95 % intervals over {over(results, 'probes')}.",
+        f"Trace, the sum of all eigenvalues, of the {matrix_of(results)}, by stochastic estimates{source}. "
+        f"Bars are Student's 95 % intervals over {over(results, 'probes')}.",
         f"Not finite, not drawn: {', '.join(missing)}." if missing else "",
     )
 

@@ -17,7 +17,8 @@ from landscape.figures import style
 from landscape.figures.features.spectra import stage_ends
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.curves import TALLEST
-from landscape.figures.style.scales import limits, plain_number
+from landscape.figures.style.scales import limits
+from landscape.numbers import plain_number
 
 _COLOURS = "RdBu_r"
 Panel = tuple[str, int, str]

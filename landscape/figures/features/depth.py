@@ -39,8 +39,8 @@ def _shading(results: Datasets) -> str:
 
 def _high_frequency_caption(results: Datasets) -> str:
     return (
-        "Δ log amplitude at the highest frequency on the diagonal, (1 − 2/h)π for maps of even size h and "
-        "(1 − 1/h)π for odd ones, so the frequency itself changes where the map size does; "
+        "Δ log amplitude at the highest frequency on the diagonal, (1 − 2/h)π for feature maps of even size "
+        "h and (1 − 1/h)π for odd ones, so the frequency itself changes where the map size does; "
         f"bars are ± two standard errors over {over(results)}.{_shading(results)}{small_maps(results)}"
     )
 

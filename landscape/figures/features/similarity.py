@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from landscape.figures import style
 from landscape.figures.captions import joined, values
 from landscape.figures.registry import Datasets, figure
-from landscape.figures.style.scales import limits, plain_number
+from landscape.figures.style.scales import limits
+from landscape.numbers import plain_number
 
 _TICK = 0.115  # inches that the label of a layer takes along an axis
 _LETTERS = 14

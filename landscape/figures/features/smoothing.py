@@ -47,9 +47,9 @@ def _effect_caption(results: Datasets) -> str:
 def _aliasing_caption(results: Datasets) -> str:
     smoothed = any(np.isfinite(dataset["before"].values.astype(float)).any() for dataset in results.values())
     return joined(
-        "Share of the power of the map that enters a subsampling layer, its mean left out, at frequencies "
-        "above π over the factor of subsampling in either direction: this folds back onto lower ones. Filled "
-        f"markers: the map that is subsampled, bars ± two standard errors over {over(results)}.",
+        "Share of the power of the feature map that enters a subsampling layer, its mean left out, at "
+        "frequencies above π over the factor of subsampling in either direction: this folds back onto lower "
+        f"ones. Filled markers: the map that is subsampled, bars ± two standard errors over {over(results)}.",
         "Open markers: the map before the smoothing layer in front of it." if smoothed else "",
     )
 

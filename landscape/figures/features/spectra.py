@@ -65,9 +65,9 @@ def _radial_caption(results: Datasets) -> str:
 def _amplitude_caption(results: Datasets, *, radial: bool = False) -> str:
     where = "averaged over rings of equal frequency" if radial else "along its diagonal"
     return (
-        f"Log amplitude of the 2D Fourier transform of the maps that leave each stage, {where}, mean over "
-        "samples and channels (Park & Kim 2022a, D.2); after the smoothing layer where there is one. Bands "
-        f"are ± two standard errors over {over(results)}, where these are known.{small_maps(results)}"
+        f"Log amplitude of the 2D Fourier transform of the feature maps that leave each stage, {where}, mean "
+        "over samples and channels (Park & Kim 2022a, D.2); after the smoothing layer where there is one. "
+        f"Bands are ± two standard errors over {over(results)}, where these are known.{small_maps(results)}"
     )
 
 

@@ -12,7 +12,7 @@ from landscape.errors import ResultError
 from landscape.figures.captions import by_name, joined, over
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.scales import plain_number
+from landscape.numbers import plain_number
 
 QUANTITIES: dict[str, tuple[str, float]] = {
     "nll": ("NLL", 1),

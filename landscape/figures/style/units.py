@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from landscape.figures.style.reductions import option
-from landscape.figures.style.scales import plain_number
+from landscape.numbers import plain_number
 
 UNITS = {
     "filter": "filter norms",

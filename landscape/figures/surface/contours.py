@@ -11,19 +11,13 @@ from matplotlib.figure import Figure
 from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import Datasets, figure
-from landscape.figures.style.scales import plain_number, scale
+from landscape.figures.style.scales import scale
 from landscape.figures.style.units import axis as axis_of
 from landscape.figures.style.units import panel_labels, proportion
+from landscape.figures.surface import planes
 from landscape.figures.surface.grids import QUANTITIES, cells, first, is_plane, marked
-from landscape.figures.surface.planes import (
-    LOSSES,
-    colour_bar,
-    colours_of,
-    draw_plane,
-    mark_points,
-    name_points,
-)
 from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.numbers import plain_number
 
 
 def _caption(
@@ -88,14 +82,14 @@ def contours(
     grids = {name: cells(dataset, quantity) for name, dataset in surfaces.items()}
     shared = scale((grid.drawn() for grid in grids.values()), log=log)
     figure, axes = panels(surfaces, width)
-    colours = colours_of(shared, matplotlib.colormaps[colour_map] if filled else style.ramp())
+    colours = planes.colours_of(shared, matplotlib.colormaps[colour_map] if filled else style.ramp())
     numbers = _side(len(grids), width) > 1
     for axis, (name, grid) in zip(axes, grids.items(), strict=True):
-        draw_plane(axis, grid, shared, colours, filled=filled, numbers=numbers)
-        mark_points(axis, grid, lowest=quantity in LOSSES)
-        name_points(axis, marked(surfaces[name]))
+        planes.draw_plane(axis, grid, shared, colours, filled=filled, numbers=numbers)
+        planes.mark_points(axis, grid, lowest=quantity in planes.LOSSES)
+        planes.name_points(axis, marked(surfaces[name]))
     if shared:
-        colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
+        planes.colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
     style.trim(figure)
     return figure
 

@@ -13,6 +13,7 @@ from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.reductions import option
 from landscape.figures.surface.words import NORMS
+from landscape.numbers import plain_number
 
 
 def _caption(results: Datasets) -> str:
@@ -40,30 +41,31 @@ def _caption(results: Datasets) -> str:
     order=13,
 )
 def flatness(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
-    """Rise of the NLL against the radius: a thin line per direction, their mean with its interval.
+    """Rise of the NLL by radius: a thin line per direction, their mean with its interval, side by side.
 
     Args:
         networks: Results of kind `flatness` by network name, or a single one.
         width: Width in inches; by default one ICML column for one network, two for several.
-        log: Force a logarithmic or linear axis; by default it follows from the range of the means.
+        log: Force a logarithmic or linear axis; by default it follows from the range.
         looks: Looks by name, to keep colours the same across figures; by default by order.
 
     Raises:
         ResultError: If a result is of another kind.
     """
     figure, (axis,) = curves.panels(1, width=width, entries=len(networks), height=2.1)
-    means = {name: curves.column(dataset, "rise_mean", "radius") for name, dataset in networks.items()}
-    thin: dict[str, Any] = {"linewidth": 0.35, "alpha": 2 * curves.opacity(len(networks))}
-    for name, dataset in networks.items():
-        look, radius = looks[name], dataset["radius"].values.astype(float)
+    radii = np.unique(np.concatenate([dataset["radius"].values for dataset in networks.values()]))
+    thin: dict[str, Any] = {"linewidth": 0.35, "alpha": 0.5}
+    for row, (name, dataset) in enumerate(networks.items()):
+        place = np.searchsorted(radii, dataset["radius"].values) + 0.5 * ((row + 0.5) / len(networks) - 0.5)
         directions = dataset["rise"].transpose("radius", "repeat").values.astype(float)
-        axis.plot(radius, directions, color=look.colour, **thin, label="_direction")
+        axis.plot(place, directions, color=looks[name].colour, **thin, label="_direction")
+        mean = curves.column(dataset, "rise_mean", "radius")
         ends = dataset["rise_interval"].transpose("quantile", "radius").values.astype(float)
-        curves.with_bars(axis, radius, means[name], np.abs(ends - means[name]), look, label=name, zorder=3)
-    taken = curves.logarithmic(axis, means.values(), log)
+        curves.with_bars(axis, place, mean, np.abs(ends - mean), looks[name], label=name, zorder=3)
+    taken = curves.logarithmic(axis, [dataset["rise"].values for dataset in networks.values()], log)
     axis.set_ylabel("rise of the NLL" + (" (log)" if taken else ""))
     units = dict.fromkeys(str(d["radius"].attrs.get("units", "filter norms")) for d in networks.values())
-    radii = np.unique(np.concatenate([dataset["radius"].values for dataset in networks.values()]))
-    axis.set(xlabel=f"radius ({' / '.join(units)})", xlim=(0, None), xticks=radii)
+    axis.set(xlabel=f"radius ({' / '.join(units)})", xlim=(-0.5, len(radii) - 0.5))
+    axis.set_xticks(range(len(radii)), labels=[plain_number(radius) for radius in radii])
     curves.legend(figure, looks, width)
     return figure

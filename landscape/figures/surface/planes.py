@@ -21,8 +21,9 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from landscape.figures import style
-from landscape.figures.style.scales import Scale, plain_number
+from landscape.figures.style.scales import Scale
 from landscape.figures.surface.grids import Cells
+from landscape.numbers import plain_number
 
 LOSSES = ("nll", "l2", "total")
 """Quantities whose minimum is marked."""
@@ -105,15 +106,15 @@ def colour_bar(
 ) -> None:
     """One bar for all panels, with a tick at each level, or at as many as its height has room for."""
     own = colours_of(shared, colours.cmap)  # not the same object: contours drawn later reset its ticks
-    label = f"{label} (logarithmic levels)" if shared.log else label
     shrink = min(1.0, 3.5 / figure.get_figheight())
     options: dict[str, Any] = {"aspect": 30, "pad": 0.02, "shrink": shrink, "spacing": "uniform"}
-    bar = style.colour_bar(figure, own, label, ax=axes, **options)
+    bar = style.colour_bar(figure, own, "", ax=axes, **options)
     figure.draw_without_rendering()
     room = max(int(bar.ax.get_window_extent().height / figure.dpi / 0.11), 2)
     ticks = shared.levels[:: -(-len(shared.levels) // room)]
     bar.set_ticks(ticks.tolist(), labels=[plain_number(tick) for tick in ticks])
     bar.minorticks_off()
+    bar.set_label(f"{label} (logarithmic levels)" if shared.log else label)
 
 
 def _extend(shared: Scale | None) -> Literal["min", "neither"]:

@@ -21,16 +21,9 @@ from landscape.figures.captions import joined, protocol_differences
 from landscape.figures.registry import figure, named
 from landscape.figures.style.scales import Scale, inner_ticks, scale
 from landscape.figures.style.units import axis as axis_of
+from landscape.figures.surface import planes
 from landscape.figures.surface.contours import panels
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, masks
-from landscape.figures.surface.planes import (
-    LOSSES,
-    colour_bar,
-    colours_of,
-    draw_plane,
-    mark_points,
-    outline,
-)
 from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
 from landscape.files import atomic_path
 from landscape.results import attribute, differences
@@ -151,7 +144,7 @@ def sequence(
     for name, found in grids.items():
         numbers = width / len(axes[name]) > 1.4
         for index, (axis, grid) in enumerate(zip(axes[name], found, strict=True)):
-            _frame(axis, grid, index, shared, colours, lowest=quantity in LOSSES, numbers=numbers)
+            _frame(axis, grid, index, shared, colours, lowest=quantity in planes.LOSSES, numbers=numbers)
         step = axis_of(rows[name][0], "x").step if len(lengths) > 1 else ""
         title = f"{style.short(name)} ({step})" if step else style.short(name)
         axes[name][0].set_title(title, loc="left")
@@ -160,7 +153,7 @@ def sequence(
         write(along.label() if len(lengths) == 1 else along.bare().label(), fontsize=7)
     if shared:
         everything = [axis for row in axes.values() for axis in row]
-        colour_bar(figure, everything, colours, shared, QUANTITIES[quantity])
+        planes.colour_bar(figure, everything, colours, shared, QUANTITIES[quantity])
     style.trim(figure)
     return figure
 
@@ -171,7 +164,7 @@ def _prepared(
     """The grids of all frames, and their common scale with its colours."""
     grids = {name: [cells(dataset, quantity) for dataset in found] for name, found in rows.items()}
     shared = scale((grid.drawn() for found in grids.values() for grid in found), log=log)
-    return grids, shared, colours_of(shared, matplotlib.colormaps[colour_map])
+    return grids, shared, planes.colours_of(shared, matplotlib.colormaps[colour_map])
 
 
 def animate(
@@ -212,10 +205,10 @@ def animate(
             for index, now in enumerate(zip(*grids.values(), strict=True)):
                 for axis, grid in zip(axes, now, strict=True):
                     _clear(axis)
-                    _frame(axis, grid, index, shared, colours, lowest=quantity in LOSSES)
+                    _frame(axis, grid, index, shared, colours, lowest=quantity in planes.LOSSES)
                 if index == 0:  # placed once: panels must not move between frames
                     if shared:
-                        colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
+                        planes.colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
                     style.trim(figure)
                     figure.draw_without_rendering()
                     figure.set_layout_engine("none")
@@ -261,8 +254,8 @@ def _frame(
     numbers: bool = True,
 ) -> None:
     """One plane with its number, counted from one, in the corner."""
-    draw_plane(axis, grid, shared, colours, numbers=numbers)
-    mark_points(axis, grid, lowest=lowest)
+    planes.draw_plane(axis, grid, shared, colours, numbers=numbers)
+    planes.mark_points(axis, grid, lowest=lowest)
     for side, along in ((axis.xaxis, grid.x), (axis.yaxis, grid.y)):
         ticks = inner_ticks(along.min(), along.max())  # at the ends they would meet those of the next panel
         side.set_ticks(ticks if numbers and len(ticks) < 4 else [ticks[0], ticks[-1]])
@@ -275,6 +268,6 @@ def _frame(
         va="top",
         fontsize=7,
         fontweight="bold",
-        path_effects=outline("white", 2.0),
+        path_effects=planes.outline("white", 2.0),
         zorder=6,
     )

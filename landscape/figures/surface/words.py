@@ -6,10 +6,11 @@ import numpy as np
 
 from landscape.figures.captions import Results, by_name, protocols
 from landscape.figures.style.reductions import option
-from landscape.figures.style.scales import Scale, plain_number, scale
+from landscape.figures.style.scales import Scale, scale
 from landscape.figures.style.units import LENGTH
 from landscape.figures.style.units import axis as axis_of
 from landscape.figures.surface.grids import cells, is_plane, profile, repeats
+from landscape.numbers import plain_number
 from landscape.results import at_centre, left_out
 
 NORMS = {

@@ -104,4 +104,4 @@ def test_the_legend_has_the_interval_over_seeds():
     dataset = pooled(networks)["gap"]["spectrum"]
     (text,) = labels(figures.spectrum({"gap": dataset}))
     low, high = (float(dataset[f"ape_{end}"]) for end in ("low", "high"))
-    assert f"[{low:.3g}, {high:.3g}]" in text
+    assert f"[{low:.3g}, {high:.3g}]".replace("-", "−") in text

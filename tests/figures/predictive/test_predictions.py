@@ -5,9 +5,8 @@ import pytest
 
 from landscape import figures
 from landscape.errors import ResultError
-from landscape.figures.predictive.attack import strengths
 from landscape.figures.predictive.ensemble import ladder
-from landscape.figures.predictive.robustness import mean_over_severities
+from landscape.figures.predictive.robustness import mean_over_severities, strengths
 from tests.figures import prediction_results, synthetic
 from tests.figures.artists import bands, edges, line
 

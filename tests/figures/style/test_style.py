@@ -5,7 +5,8 @@ import pytest
 
 from landscape import figures
 from landscape.figures import style
-from landscape.figures.style.scales import inner_ticks, limits, log_ticks, plain_number, scale
+from landscape.figures.style.scales import inner_ticks, limits, log_ticks, scale
+from landscape.numbers import plain_number
 from tests.figures import synthetic
 
 
