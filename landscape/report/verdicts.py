@@ -114,7 +114,7 @@ def _written(
     figures.save(draw(what), folder / name, formats=FORMATS)
     write_text(folder / f"{name}.txt", caption + "\n")
     alternative = f"{title}: its numbers are in the table of verdicts. {sentence}".strip()
-    return put_in(folder, name, REASONS[2][0], Words(title, sentence, caption, alternative))
+    return put_in(folder, name, REASONS[2], Words(title, sentence, caption, alternative))
 
 
 def _correlated_width(quantities: int) -> float:
