@@ -57,12 +57,12 @@ def averaging(results: Results) -> Slope | None:
     }
     if not fits:
         return None
-    found = Estimate.of(np.array([float(attrs[_EXPONENT]) for attrs in fits.values()]))
-    low, high = found.low, found.high
+    mean = Estimate.of(np.array([float(attrs[_EXPONENT]) for attrs in fits.values()]))
+    low, high = mean.low, mean.high
     if len(fits) == 1:
-        alone = from_error(found.value, float(next(iter(fits.values()))[f"{_EXPONENT}_standard_error"]))
+        alone = from_error(mean.value, float(next(iter(fits.values()))[f"{_EXPONENT}_standard_error"]))
         low, high = alone.low, alone.high
-    return Slope(found.value, found.error, low=low, high=high, theory=-1.0, networks=tuple(fits))
+    return Slope(mean.value, mean.error, low=low, high=high, theory=-1.0, networks=tuple(fits))
 
 
 def sharpness(results: Results) -> Slope | None:

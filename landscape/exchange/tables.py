@@ -107,8 +107,8 @@ def _columns(path: str | Path) -> dict[str, np.ndarray]:
     missing = [name for name in ("x", "nll") if name not in header]
     if missing:
         raise ResultError(f"{path} has no column {', '.join(missing)}; it has {', '.join(header)}")
-    if frame.isna().any(axis=None):
-        raise ResultError(f"{path} is not a table: some rows are shorter than the first")
+    if (frame == "").any(axis=None):
+        raise ResultError(f"{path} is not a table: rows are shorter than the first, or fields empty")
     if len(frame) < 2 or len(set(header)) < len(header):
         raise ResultError(f"{path} has {len(header)} names, one of them twice or not one for each column")
     return {name: _typed(name, frame[place][1:].tolist(), path) for place, name in enumerate(header)}

@@ -77,7 +77,9 @@ class Differences:
         if spectrum is None:
             return False
         first, second = (read(spectrum) for read in (positive_eigenvalue, largest_eigenvalue))
-        return bool(first and second and np.array_equal(first.items, second.items))
+        if first is None or second is None or first.items is None or second.items is None:
+            return False
+        return np.array_equal(first.items, second.items)
 
     def _seeds(self, name: str) -> set[str]:
         seeds = {seed["name"] for dataset in self.shown.get(name, {}).values() for seed in members(dataset)}

@@ -228,7 +228,11 @@ def _parts(panel: Panel, results: Results, widths: Widths) -> list[Part]:
                 label: drawing.prepare(results[network][drawing.kind])
                 for label, network in selection.found.items()
             }
-            words = {"letter": letter, "width": widths[drawing.width], "said": "" if parts else said}
+            words: dict[str, Any] = {
+                "letter": letter,
+                "width": widths[drawing.width],
+                "said": "" if parts else said,
+            }
             parts.append(
                 drawn(panel.full_number, drawing.figure, selection, datasets, **words, **drawing.options)
             )
