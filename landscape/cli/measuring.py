@@ -187,7 +187,9 @@ def option(
     elif least is not None:
         real = isinstance(default, float)
         kind = click.FloatRange(least) if real else click.IntRange(int(least))
-    return click.option(*flags, type=kind, default=default, help=help, **more)
+    if default is not None:  # stated, it would stand for an option that is required
+        more["default"] = default
+    return click.option(*flags, type=kind, help=help, **more)
 
 
 def with_options(options: Sequence[Callable]) -> Callable:
