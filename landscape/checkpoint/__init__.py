@@ -76,7 +76,7 @@ def _normalisation(record: Mapping[str, Any], path: Path) -> Normalisation | Non
             f"the metadata of {path} is damaged: the normalisation needs lists of numbers 'mean' and 'std', "
             f"got {printable(stored, 200)}"
         )
-    mean, std = (tuple(map(float, values)) for values in lists)  # type: ignore[arg-type]
+    mean, std = (tuple(map(float, values)) for values in lists)
     return Normalisation(mean, std)
 
 

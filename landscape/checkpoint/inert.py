@@ -8,99 +8,14 @@ comes to life. The instructions themselves are those of Python's own reader.
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import IO, Any, ClassVar
 
-import torch
+from landscape.checkpoint.declared import STORAGES, Named, Odd, Storage, Stub, tensor, typed, whole
 
 _PLAIN_KEYS = (str, int, float, bool, bytes, type(None))
 _LARGEST_KEY = 2**63
-_MOST_DIMENSIONS = 64
-_SPREAD = 2**26  # bytes that a tensor may repeat of a smaller storage
-
-
-@dataclass(frozen=True)
-class Named:
-    """A class or function that the file names, never looked up."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-@dataclass
-class Stub:
-    """An object that is not built.
-
-    Attributes:
-        kind: Its class, or the function that would have made it.
-        items: What it would hold as a mapping.
-        state: What its attributes would be made from.
-    """
-
-    kind: str
-    items: dict[Any, Any] = field(default_factory=dict)
-    state: Any = None
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Values that the file holds beside the pickle.
-
-    Attributes:
-        key: Their name in the file.
-        dtype: Of a value.
-        count: How many there are, as the pickle declares.
-    """
-
-    key: str
-    dtype: torch.dtype
-    count: int
-
-    @property
-    def bytes(self) -> int:
-        """Their size."""
-        return self.count * self.dtype.itemsize
-
-
-@dataclass(frozen=True)
-class Declared:
-    """A strided tensor over a storage, checked to lie within it."""
-
-    storage: Storage
-    offset: int
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Odd:
-    """A tensor without plain values: sparse, quantised, nested, on no device, or of a class of its own."""
-
-    kind: str
-
-
-STORAGES: dict[str, torch.dtype] = {
-    "FloatStorage": torch.float32,
-    "DoubleStorage": torch.float64,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-    "ComplexFloatStorage": torch.complex64,
-    "ComplexDoubleStorage": torch.complex128,
-    "UntypedStorage": torch.uint8,
-}
-"""Types of storages by the names that files give them."""
 
 
 class Reader(pickle._Unpickler):
@@ -136,7 +51,7 @@ class Reader(pickle._Unpickler):
         kind, key, count = pid[1], pid[2], pid[4]
         if not (isinstance(kind, Named) and kind.name in STORAGES):
             return Odd(str(kind))
-        if not (isinstance(key, str) and _whole(count)) or any(part is not None for part in pid[5:]):
+        if not (isinstance(key, str) and whole(count)) or any(part is not None for part in pid[5:]):
             raise ValueError("it refers to a storage in an unusual way")
         return Storage(key, STORAGES[kind.name], count)
 
@@ -249,42 +164,6 @@ def _put(into: Any, items: list[Any]) -> None:
             target[key] = value
 
 
-def _whole(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**48
-
-
-def _tensor(reader: Reader, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Declared | Odd:
-    """`torch._utils._rebuild_tensor_v2`; what it declares must lie within the storage."""
-    if isinstance(storage, Odd):
-        return storage
-    if not isinstance(storage, Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple):
-        raise ValueError("it declares a tensor over no storage")
-    shape = (offset, *size, *stride)
-    if len(size) != len(stride) or len(size) > _MOST_DIMENSIONS or not all(map(_whole, shape)):
-        raise ValueError(f"it declares a tensor of the shape {size}, strides {stride} and offset {offset}")
-    count = math.prod(size)
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if count and last >= storage.count:
-        raise ValueError(f"a tensor of the shape {size} lies beyond its {storage.count:,} values")
-    if count * storage.dtype.itemsize > max(storage.bytes, _SPREAD):
-        raise ValueError(
-            f"a tensor declares the shape {size}, {count:,} values, over a storage of {storage.count:,}"
-        )
-    return Declared(storage, offset, size, stride)
-
-
-def _typed(reader: Reader, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Declared | Odd:
-    """`torch._utils._rebuild_tensor_v3`, whose storage is bytes and whose type comes last."""
-    kind = rest[2] if len(rest) > 2 else None
-    dtype = getattr(torch, kind.name, None) if isinstance(kind, Named) and kind.module == "torch" else None
-    if not isinstance(dtype, torch.dtype) or not isinstance(storage, Storage):
-        return Odd(str(kind))
-    if storage.bytes % dtype.itemsize:
-        raise ValueError("a storage holds no whole number of values")
-    typed = Storage(storage.key, dtype, storage.bytes // dtype.itemsize)
-    return _tensor(reader, typed, offset, size, stride)
-
-
 _ORDINARY = ("torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer")
 
 
@@ -303,9 +182,9 @@ def _mapping(reader: Reader, *args: Any) -> dict[Any, Any]:
 
 
 _BUILDERS: dict[tuple[str, str], Callable[..., Any]] = {
-    ("torch._utils", "_rebuild_tensor"): _tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_tensor_v3"): _typed,
+    ("torch._utils", "_rebuild_tensor"): lambda reader, *given: tensor(*given),
+    ("torch._utils", "_rebuild_tensor_v2"): lambda reader, *given: tensor(*given),
+    ("torch._utils", "_rebuild_tensor_v3"): lambda reader, *given: typed(*given),
     ("torch._utils", "_rebuild_parameter"): lambda reader, data, *rest: data,
     ("torch._utils", "_rebuild_parameter_with_state"): lambda reader, data, *rest: data,
     ("torch._tensor", "_rebuild_from_type_v2"): _of_class,

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from landscape.checkpoint.inert import Declared, Odd, Storage, Stub
+from landscape.checkpoint.declared import Declared, Odd, Storage, Stub
 from landscape.checkpoint.torchfile import TorchFile, opened
 from landscape.errors import CheckpointError, printable
 from landscape.files import folder_kind, kind
@@ -129,7 +129,7 @@ def _record(text: str, path: Path) -> dict[str, Any]:
         if not isinstance(record.get(key) or {}, dict):
             raise CheckpointError(f"the metadata of {path} is damaged: {key!r} is no mapping")
     recipe = (record.get("training") or {}).get("recipe") or {}
-    decay = recipe.get("weight_decay", 0) if isinstance(recipe, dict) else None
+    decay = recipe.get("weight_decay", 0) if isinstance(recipe, dict) else -1
     if type(decay) not in (int, float) or not 0 <= decay <= _LARGEST_DECAY:
         raise CheckpointError(
             f"the metadata of {path} is damaged: the recipe of the training should be a mapping whose weight "

@@ -15,7 +15,8 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from landscape.checkpoint.inert import Declared, Reader, Storage
+from landscape.checkpoint.declared import Declared, Storage
+from landscape.checkpoint.inert import Reader
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001

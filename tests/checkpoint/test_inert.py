@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from landscape.checkpoint.inert import Reader, Stub
+from landscape.checkpoint.declared import Stub
+from landscape.checkpoint.inert import Reader
 from landscape.checkpoint.statefile import read
 from landscape.errors import CheckpointError
 
