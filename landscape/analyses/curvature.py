@@ -15,6 +15,7 @@ from landscape.analyses.stamping import stamped
 from landscape.derivatives.graphs import KEPT_BYTES, Curvature
 from landscape.hessian import Operator
 from landscape.linalg import Which
+from landscape.linalg.eigenpairs import check_request
 from landscape.objective import Objective
 from landscape.results import Check
 from landscape.work import Progress, Runner, in_memory, silent
@@ -106,6 +107,7 @@ def eigenvalues(
     search = Search(**{"k": 5, "which": "largest", "tolerance": 1e-3, **options})
     if search.method != "lanczos" and search.which == "largest":
         search = replace(search, which="magnitude")  # all that power iteration can find
+    check_request(search.k, Operator(objective).size, search.tolerance, search.max_products or 200 * search.k)
     if tune:
         objective = tuned(objective, search.kind, run or in_memory())
     operator = search.operator(objective, keep)

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from landscape.errors import CheckpointError
 
 _SHOWN = 8
-_LARGEST = 1e15
+_LARGEST = 1e36
 _COUNTER = "num_batches_tracked"
 
 

@@ -187,7 +187,7 @@ def option(
     elif least is not None:
         real = isinstance(default, float)
         kind = click.FloatRange(least) if real else click.IntRange(int(least))
-    if default is not None:  # stated, it would stand for an option that is required
+    if default is not None:  # to click, None is a default, with which nothing is missing
         more["default"] = default
     return click.option(*flags, type=kind, help=help, **more)
 

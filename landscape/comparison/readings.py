@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -161,12 +162,15 @@ def _numbered(values: np.ndarray):
     return indexed(values, np.arange(len(values)))
 
 
-_FLATTER = {"lower": "flatter", "higher": "sharper", "block": "landscape"}
-_BETTER = {"lower": "better", "higher": "worse", "block": "predictions"}
-_WORSE = {"lower": "worse", "higher": "better", "block": "predictions"}
-_STEADIER = {"lower": "steadier", "higher": "less steady"}
-_SMOOTHER = {"lower": "smoother", "higher": "rougher", "block": "feature maps"}
-_SPREAD = _STEADIER | {"block": "spread of predictions"}
+Words = dict[str, Any]
+"""Verdicts on a lower and on a higher value, and the block of a reading."""
+
+_FLATTER: Words = {"lower": "flatter", "higher": "sharper", "block": "landscape"}
+_BETTER: Words = {"lower": "better", "higher": "worse", "block": "predictions"}
+_WORSE: Words = {"lower": "worse", "higher": "better", "block": "predictions"}
+_STEADIER: Words = {"lower": "steadier", "higher": "less steady"}
+_SMOOTHER: Words = {"lower": "smoother", "higher": "rougher", "block": "feature maps"}
+_SPREAD: Words = _STEADIER | {"block": "spread of predictions"}
 
 _OWN: tuple[Reading, ...] = (
     # The landscape. The compared eigenvalue is that of each mini-batch.

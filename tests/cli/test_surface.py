@@ -259,7 +259,7 @@ def test_tolerance(run, checkpoint):
 def test_batch_norm(run, checkpoint, mode):
     found, dataset = measured(run, checkpoint, "--batch-norm", mode, "--line", "--batch-size", 8)
     assert found["protocol"]["batch_norm"] == mode
-    subject = objective(checkpoint, batch_norm=mode, batch_size=8)
+    subject = objective(checkpoint, batch_norm=mode, micro_batch=8)
     assert float(dataset.nll.sel(x=0)) == subject.value().nll != objective(checkpoint).value().nll
 
 

@@ -52,10 +52,11 @@ def correlations(dataset: xr.Dataset, *, width: float) -> Figure:
     narrow = width < style.NARROW
     figure = Figure(figsize=(width, width * 0.92), layout="constrained")
     axis = figure.subplots()
-    colours = ScalarMappable(Normalize(-1, 1), "RdBu_r")
+    scale = Normalize(-1, 1)
+    colours = ScalarMappable(scale, "RdBu_r")
     values, below = dataset["correlation"].values, np.tri(len(names), k=-1, dtype=bool)
     shown = np.where(below, values, np.nan)[1:, :-1]
-    axis.imshow(shown, cmap=colours.cmap, norm=colours.norm, aspect="auto")
+    axis.imshow(shown, cmap=colours.cmap, norm=scale, aspect="auto")
     letters: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6 if narrow else 7}
     for (row, column), value in np.ndenumerate(shown):
         if np.isfinite(value):

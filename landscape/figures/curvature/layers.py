@@ -133,17 +133,18 @@ def _line(axis: Axes, dataset: xr.Dataset, variable: str, look: style.Look, name
     depth, values = (dataset[key].values.astype(float) for key in ("depth", variable))
     bars = _bars(dataset, variable)
     off = normalised(dataset)
-    for mask, label, shape in (
+    for mask, label, extra in (
         (~off, name, {"capsize": 1.2}),
         (off, f"{name} (normalisation)", {"linestyle": "none", "markersize": 1.8, "capsize": 0}),
     ):
         if mask.any():
-            curves.with_bars(axis, depth[mask], values[mask], bars[mask], look, **shape, label=label)
+            curves.with_bars(axis, depth[mask], values[mask], bars[mask], look, **extra, label=label)
     loose = ~dataset["converged"].values.astype(bool)
     if variable == "eigenvalue" and loose.any():
-        shape = {"linestyle": "none", "marker": look.marker, "markersize": 4.5, "markerfacecolor": "white"}
+        shape: dict[str, Any] = {"linestyle": "none", "markersize": 4.5, "markerfacecolor": "white"}
+        shape |= {"marker": look.marker, "markeredgecolor": look.colour}
         label = f"{name} (not converged)"
-        axis.plot(depth[loose], values[loose], **shape, markeredgecolor=look.colour, zorder=4, label=label)
+        axis.plot(depth[loose], values[loose], **shape, zorder=4, label=label)
 
 
 def _bars(dataset: xr.Dataset, variable: str) -> np.ndarray:

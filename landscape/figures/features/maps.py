@@ -187,7 +187,8 @@ def _row(
     for draw, axis in enumerate(line[1:]):
         if draw < dataset.sizes["draw"]:
             shown = feature_map(dataset, layer, channel, draw)
-            axis.imshow(shown, cmap=colours.cmap, norm=colours.norm, interpolation="nearest")
+            low, high = colours.get_clim()
+            axis.imshow(shown, cmap=colours.cmap, vmin=low, vmax=high, interpolation="nearest")
     for axis in line:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)

@@ -131,7 +131,7 @@ def band(
 ) -> None:
     """A band around a line, half its width known where it is finite; fainter among many networks."""
     if np.isfinite(half).any():
-        shade = {"color": look.colour, "alpha": opacity(count), "linewidth": 0}
+        shade: dict[str, Any] = {"color": look.colour, "alpha": opacity(count), "linewidth": 0}
         axis.fill_between(x, values - half, values + half, **shade)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +22,7 @@ from landscape.figures.style import Look, curves
 from landscape.figures.style.reductions import smoothing, stage_boundaries
 
 Span = tuple[float, float]
+_OPEN: dict[str, Any] = {"linestyle": "none", "markersize": 5, "markerfacecolor": "white"}
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,7 @@ def depth_panels(
     found = shades(networks.values())
     extra: dict[str, Artist] = {}
     if any(smoothing(dataset).any() for dataset in networks.values()):
-        open_disc = {"linestyle": "none", "marker": "o", "markersize": 5, "markerfacecolor": "white"}
-        extra["after smoothing (open)"] = Line2D([], [], color="0.3", **open_disc)
+        extra["after smoothing (open)"] = Line2D([], [], color="0.3", marker="o", **_OPEN)
     extra |= stage_key(boundaries) | {shade.label: patch(shade.colour, shade.hatch) for shade in found}
     figure, axes = curves.panels(count, width=width, entries=len(networks) + len(extra), height=2.0)
     for axis in axes:
@@ -157,7 +158,8 @@ def _shade_layers(axis: Axes, found: Iterable[Shade]) -> None:
     """Shade layers behind the data."""
     for shade in found:
         edge = "white" if shade.hatch else "none"
-        area = {"facecolor": shade.colour, "edgecolor": edge, "hatch": shade.hatch or None, "linewidth": 0}
+        area: dict[str, Any] = {"facecolor": shade.colour, "edgecolor": edge, "linewidth": 0}
+        area["hatch"] = shade.hatch or None
         for start, stop in shade.spans:
             axis.axvspan(start, stop, **area, zorder=0.2, label=f"_{shade.label}")
 
@@ -199,5 +201,5 @@ def _line(
     marks = list(np.flatnonzero(~after))
     curves.with_bars(axis, depth, values, bars, look, markevery=marks, capsize=1.2, label=name)
     if after.any():
-        open_mark = {"linestyle": "none", "marker": look.marker, "markersize": 5, "markerfacecolor": "white"}
-        axis.plot(depth[after], values[after], **open_mark, markeredgecolor=look.colour, zorder=4)
+        mark: dict[str, Any] = {"marker": look.marker, "markeredgecolor": look.colour, **_OPEN}
+        axis.plot(depth[after], values[after], **mark, zorder=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -102,6 +103,6 @@ def _wedge(axis: PolarAxes, half: bool) -> None:
     axis.set_thetagrids(range(0, 181 if half else 91, 30))
     axis.set_rlim(0, end)
     axis.set_rticks([0.25, 0.5, 0.75, 1.0], labels=["0.25", "0.5", "0.75", "1"])
-    where = {"xytext": (0, -16), "textcoords": "offset points"}
+    where: dict[str, Any] = {"xytext": (0, -16), "textcoords": "offset points"}
     axis.annotate("r = ‖w − w*‖ / ‖w₀ − w*‖", (0, end / 2), **where, ha="center", va="top")
     axis.grid(color="0.88", linewidth=0.4)

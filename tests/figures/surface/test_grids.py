@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from landscape.comparison.readings import centre_nll
 from landscape.errors import ResultError
 from landscape.figures import suited
-from landscape.figures.style.reductions import border_rise, centre_nll
 from landscape.figures.style.units import Axis, axis, panel_labels, proportion
 from landscape.figures.surface.grids import cells, is_line, is_plane, profile
 from landscape.figures.surface.planes import borders, edges
@@ -30,7 +30,6 @@ def test_the_first_repeat_is_what_a_plane_shows():
     both = planes.repeated([planes.surface(curvature=1.0), planes.surface(curvature=9.0)])
     np.testing.assert_array_equal(cells(both).values, planes.surface(curvature=1.0)["nll"].values)
     assert centre_nll(both) == centre_nll(planes.surface())
-    assert border_rise(both) == border_rise(planes.surface())
 
 
 def test_the_lowest_value_is_found_among_finite_ones():

@@ -6,8 +6,7 @@ import pytest
 from landscape import figures
 from landscape.exchange import published
 from landscape.figures.style import columns
-from landscape.figures.style.reductions import cells
-from landscape.figures.surface.grids import QUANTITIES
+from landscape.figures.surface.grids import QUANTITIES, cells
 from landscape.figures.surface.surface3d import quadrilaterals
 from tests.figures import planes, synthetic
 from tests.figures.artists import filled, labelled, titled
