@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import click
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, printable
 from landscape.results.kinds import KINDS, imported
 
+_LONGEST = 5000  # characters of a message
 _PLACES = {
     "info": "networks:info",
     "evaluate": "evaluate:command",
@@ -96,6 +97,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         status = group.main(arguments, prog_name="landscape", standalone_mode=False, obj=tuple(arguments))
     except click.ClickException as error:
+        error.message = "\n".join(printable(line, _LONGEST) for line in error.message.split("\n"))
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -104,7 +106,8 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        click.echo(f"landscape: {_explained(error)}{_forgotten(str(error), arguments)}", err=True)
+        message = f"landscape: {_explained(error)}{_forgotten(str(error), arguments)}"
+        click.echo(printable(message, _LONGEST), err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
 

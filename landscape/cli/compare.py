@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from landscape.cli.measuring import option
+from landscape.cli.measuring import option, say
 from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, protocol_options
 from landscape.results.kinds import KINDS
 
@@ -152,5 +152,5 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
         )
         return
     for verdict in found:
-        click.echo(verdict.sentence)
-    click.echo(f"page: {page.resolve()}")
+        say(verdict.sentence)
+    say(f"page: {page.resolve()}")

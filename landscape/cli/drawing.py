@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from landscape.cli.measuring import option
+from landscape.cli.measuring import option, say
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,7 +79,7 @@ def plot(
         raise ResultError(f"{what} of results of kind {kinds}")
     for panel in chosen:
         panel.save(Path(out), looks)
-        click.echo(Path(out) / f"{panel.name}.pdf")
+        say(Path(out) / f"{panel.name}.pdf")
 
 
 def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
@@ -89,9 +89,7 @@ def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
     for name, kinds in results.items():
         seeds = dict.fromkeys(seed["name"] for dataset in kinds.values() for seed in members(dataset))
         if seeds:
-            click.echo(
-                f"{name}: {len(seeds)} seeds as one ({', '.join(seeds)}); --each-seed draws each", err=True
-            )
+            say(f"{name}: {len(seeds)} seeds as one ({', '.join(seeds)}); --each-seed draws each", err=True)
 
 
 @click.command("paper")
@@ -160,7 +158,7 @@ def gather(places: tuple[str, ...]) -> Results:
             twice |= {name: None} if name in own else {}
             own[name if name not in own else f"{name} ({len(own)})"] = dataset
     if twice:
-        click.echo(f"several results {', '.join(twice)} of one network: that of most samples", err=True)
+        say(f"several results {', '.join(twice)} of one network: that of most samples", err=True)
     return found
 
 
@@ -179,10 +177,10 @@ def _list() -> None:
     for name, panel in PANELS.items():
         if panel.paper != paper:
             paper = panel.paper
-            click.echo(f"{paper}:")
-        click.echo(f"  {name:<11} {panel.number}: {panel.title}")
-        click.echo(f"  {'':<11} results: {', '.join(panel.kinds)}; networks: {panel.networks}")
-    click.echo("`landscape paper p1-fig8 DIR` draws one of them, `landscape paper all DIR` all that can be.")
+            say(f"{paper}:")
+        say(f"  {name:<11} {panel.number}: {panel.title}")
+        say(f"  {'':<11} results: {', '.join(panel.kinds)}; networks: {panel.networks}")
+    say("`landscape paper p1-fig8 DIR` draws one of them, `landscape paper all DIR` all that can be.")
 
 
 def _draw(name: str, results: Results, widths: Widths, folder: Path, *, alone: bool) -> None:
@@ -195,11 +193,11 @@ def _draw(name: str, results: Results, widths: Widths, folder: Path, *, alone: b
     except ResultError as error:
         if alone:
             raise
-        click.echo(f"{name}: {error}", err=True)
+        say(f"{name}: {error}", err=True)
         return
     for part in parts:
         for path in _write(part, folder / f"{name}{part.letter}"):
-            click.echo(path)
+            say(path)
 
 
 def _write(part: Part, stem: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import option
+from landscape.cli.measuring import option, say
 from landscape.cli.options import JSON, QUIET
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _bundle(sources: Sequence[str], target: Path, slim: bool, *, as_json: bool) 
         emit({"command": "export", "result": str(target), "networks": list(results), "results": count})
         return
     size = target.stat().st_size / 1e6
-    click.echo(f"saved {target}: {count} results of {len(results)} networks, {size:.2f} MB")
+    say(f"saved {target}: {count} results of {len(results)} networks, {size:.2f} MB")
 
 
 def _refuse_mesh_options(context: click.Context, suffix: str) -> None:
@@ -156,11 +156,11 @@ def _answer(dataset: xr.Dataset, target: Path, values: dict[str, Any], *, as_jso
         emit({**common, **values, "checks": checks})
         return
     for check in checks if not quiet else ():
-        click.echo(checked(check), err=True)
-    click.echo("{points} points, {not_finite} not finite, {not_computed} not computed".format(**values))
+        say(checked(check), err=True)
+    say("{points} points, {not_finite} not finite, {not_computed} not computed".format(**values))
     if "mesh" in values:
-        click.echo(_in_words(values["mesh"]))
-    click.echo(f"saved {target}")
+        say(_in_words(values["mesh"]))
+    say(f"saved {target}")
 
 
 def _in_words(mesh: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from landscape.cli.measuring import option
+from landscape.cli.measuring import option, say
 from landscape.cli.options import CHECKPOINT, DATA, DEVICE, JSON, MODEL, QUIET, SAMPLE_SEED, SEED
 from landscape.work import bar, silent
 
@@ -36,15 +36,15 @@ def info(checkpoint: str, model: str | None, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{network.architecture}, {network.parameter_count():,} parameters")
-    click.echo(f"SHA-256 {network.sha256}")
+    say(f"{network.architecture}, {network.parameter_count():,} parameters")
+    say(f"SHA-256 {network.sha256}")
     if normalisation:
-        click.echo(f"normalisation: mean {normalisation.mean}, std {normalisation.std}")
+        say(f"normalisation: mean {normalisation.mean}, std {normalisation.std}")
     history = record.get("history")
     if isinstance(history, list) and history:  # the record of another tool may hold anything
-        click.echo(f"trained for {len(history)} epochs; the last one: {json.dumps(history[-1])}")
+        say(f"trained for {len(history)} epochs; the last one: {json.dumps(history[-1])}")
     for note in network.notes:
-        click.echo(note)
+        say(note)
 
 
 @click.command("train")
@@ -103,7 +103,7 @@ def train(
 
     def report(row: dict) -> None:
         if not quiet:
-            click.echo(
+            say(
                 "epoch {epoch}: loss {loss:.4f}, accuracy {accuracy:.4f}, {seconds} s".format(**row), err=True
             )
 
@@ -129,7 +129,7 @@ def train(
             }
         )
     else:
-        click.echo(f"saved {path}")
+        say(f"saved {path}")
 
 
 @click.command("data")
@@ -142,4 +142,4 @@ def data(name: str, folder: Path, url: str | None, quiet: bool) -> None:
     from landscape.data.fetch import fetch
 
     place = fetch(name, folder, url=url, progress=silent if quiet else bar)
-    click.echo(f"{place}: use it as --data {name}:{place}")
+    say(f"{place}: use it as --data {name}:{place}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.measuring import say
 from landscape.errors import LandscapeError
 from landscape.protocol import DataSpec, Dropout, Protocol, fields_of
 from landscape.work import Progress, bar, silent
@@ -233,7 +234,7 @@ class Request(DataSpec, Protocol):
     def say(self, line: str) -> None:
         """A log line on stderr."""
         if not self.quiet:
-            click.echo(line, err=True)
+            say(line, err=True)
 
 
 def result_path(out: str | None, network: Network, kind: str) -> Path:

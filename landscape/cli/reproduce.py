@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from landscape.cli.measuring import option
+from landscape.cli.measuring import option, say
 from landscape.cli.options import DEVICE, JSON, QUIET, Request
 from landscape.work import bar, silent
 
@@ -128,6 +128,6 @@ def _foretell(seconds: dict[str, float], as_json: bool) -> None:
         emit({"command": "reproduce", "forecast": seconds, "seconds": total})
         return
     for name, each in seconds.items():
-        click.echo(f"{name:<32}{each / 60:>8.1f} min")
+        say(f"{name:<32}{each / 60:>8.1f} min")
     hours = f"{total / 3600:.1f} hours on this machine"
-    click.echo(f"{len(seconds)} networks to train, one after the other: {hours}")
+    say(f"{len(seconds)} networks to train, one after the other: {hours}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import option
+from landscape.cli.measuring import option, say
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,9 +62,9 @@ def command(
         emit({"command": "verdicts", what: rows})
         return
     for line in lines:
-        click.echo(line)
+        say(line)
     if not lines:
-        click.echo("no two of these networks are one factor apart and measured alike", err=True)
+        say("no two of these networks are one factor apart and measured alike", err=True)
 
 
 def _verdicts(results: Results, mix: bool, out: str | None) -> Answer:
