@@ -10,14 +10,6 @@ import torch
 from landscape.errors import printable
 
 HOSTILE = ("\x1b]0;title\x07\x1b[31mred", "a\nok   verified", "\u202egnp.x", "a\rb", "\x00", "\ud800")
-    "\x1b]0;title\x07\x1b[31mred",
-    "a\nok   verified",
-    "\u202egnp.x",
-    "a\rb",
-    "\x00",
-    "\ud800",
-    "\u2028",
-)
 
 
 @pytest.mark.parametrize("word", HOSTILE)
