@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ def bar(items: Iterable[T], label: str = "", total: int | None = None) -> Iterab
     )
 
 
-Item = dict[str, np.ndarray]
+Item = dict[str, "np.ndarray"]
 """What one item yields: arrays by name."""
 
 Runner = Callable[[int, Callable[[int], Item], str], list[Item]]

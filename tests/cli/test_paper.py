@@ -63,7 +63,7 @@ def test_all_draws_what_can_be_and_says_what_cannot(run, measured, tmp_path):
     outcome = run("paper", "all", measured, "--out", "figs", "--columns", "1")
     assert outcome.status == 0, outcome.err
     drawn = {Path(line).stem for line in outcome.out.split()}
-    assert {"p1-fig3", "p1-fig7", "p1-fig8", "p1-figd3", "p1-tablee1", "p2-fig1a", "p2-fig1c"} <= drawn
+    assert {"p1-fig3", "p1-fig7", "p1-fig8", "p1-figd3b", "p1-tablee1", "p2-fig1a", "p2-fig1c"} <= drawn
     assert "p1-fig4: Fig. 4 of Park & Kim (2022a) takes results maps" in outcome.err
     assert "landscape features CKPT --pictures 0" in outcome.err
 

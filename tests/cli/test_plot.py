@@ -40,12 +40,17 @@ def test_two_results_of_one_network_are_told_apart_by_their_paths(measured, tmp_
     assert "seed" in (tmp_path / "figures" / "contours.txt").read_text()
 
 
-def test_a_result_without_a_figure_is_said(measured, tmp_path, checkpoint):
+def test_a_result_without_a_figure_is_said(measured, tmp_path, checkpoint, monkeypatch):
     measured("surface", checkpoint, "--samples", "8", "--steps", "3", "--flatness", "2")
-    outcome = measured("plot", "landscape-out/tiny-flatness.zarr", "--out", "figures")
+    plot = ("plot", "landscape-out/tiny-flatness.zarr", "--out", "figures")
+    monkeypatch.setattr("landscape.figures.registry.suited", lambda datasets: {})
+    outcome = measured(*plot)
     assert outcome.status == 1
     assert outcome.err == "landscape: no figure is drawn of results of kind flatness\n"
     assert not (tmp_path / "figures").exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert measured(*plot).out == "figures/flatness.pdf\n"
 
 
 def test_what_is_no_result_is_said(measured, checkpoint, tmp_path):

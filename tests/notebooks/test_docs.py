@@ -116,7 +116,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     outside = re.compile(r'<(?:link|script|img)[^>]+(?:href|src)="https?://')
     assert not [page.name for page in pages if outside.search(page.read_text(encoding="utf-8"))]
     reference = (tmp_path / "site" / "api" / "hessian.html").read_text(encoding="utf-8")
-    for name in ("density.density", "trace.trace", "eigenvalues.top_eigenvalues"):
+    for name in ("probes.density", "probes.trace", "eigenvalues.top_eigenvalues"):
         assert f'id="landscape.hessian.{name}"' in reference
     for each in (tmp_path / "site" / "api").glob("*.html"):  # as where words are taken for a type
         assert "`" not in each.read_text(encoding="utf-8"), f"{each.name} shows raw markup"
