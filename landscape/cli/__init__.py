@@ -97,7 +97,8 @@ def main(args: list[str] | None = None) -> None:
     try:
         status = group.main(arguments, prog_name="landscape", standalone_mode=False, obj=tuple(arguments))
     except click.ClickException as error:
-        error.message = "\n".join(printable(line, _LONGEST) for line in error.message.split("\n"))
+        lines = error.message.split("\n")
+        vars(error)["message"] = "\n".join(printable(line, _LONGEST) for line in lines)
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):

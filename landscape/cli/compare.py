@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from landscape.cli.measuring import option, say
-from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, protocol_options
+from landscape.cli.measuring import option
+from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, protocol_options, say
 from landscape.results.kinds import KINDS
 
 

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.errors import printable
+from landscape.cli.options import say
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from landscape.cli.options import Request
-
-_LONGEST_LINE = 5000
 
 Summary = tuple[dict[str, Any], list[str]]
 """JSON values, and lines for people."""
@@ -122,16 +120,6 @@ def answer(request: Request, command: str, path: Path, dataset: xr.Dataset, *sum
     for check in checks:
         request.say(checked(check))
     say(f"saved {path}")
-
-
-def say(line: object, *, err: bool = False) -> None:
-    """Print one line, of which nothing reaches the terminal but what it can show.
-
-    Args:
-        line: Names in it may come from files.
-        err: Whether it goes to stderr.
-    """
-    click.echo(printable(line, _LONGEST_LINE), err=err)
 
 
 def checked(check: Mapping[str, Any]) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from landscape.cli.measuring import option, say
-from landscape.cli.options import CHECKPOINT, DATA, DEVICE, JSON, MODEL, QUIET, SAMPLE_SEED, SEED
+from landscape.cli.measuring import option
+from landscape.cli.options import CHECKPOINT, DATA, DEVICE, JSON, MODEL, QUIET, SAMPLE_SEED, SEED, say
 from landscape.work import bar, silent
 
 

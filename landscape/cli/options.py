@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import say
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, printable
 from landscape.protocol import DataSpec, Dropout, Protocol, fields_of
 from landscape.work import Progress, bar, silent
 
@@ -19,6 +18,19 @@ if TYPE_CHECKING:
     from landscape.analyses import Settings
     from landscape.network import Network
     from landscape.samples import Normalisation
+
+
+_LONGEST_LINE = 5000  # characters
+
+
+def say(line: object, *, err: bool = False) -> None:
+    """Print one line, of which nothing reaches the terminal but what it can show.
+
+    Args:
+        line: Names in it may come from files.
+        err: Whether it goes to stderr.
+    """
+    click.echo(printable(line, _LONGEST_LINE), err=err)
 
 
 class Written(click.ParamType):

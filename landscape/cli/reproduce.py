@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from landscape.cli.measuring import option, say
-from landscape.cli.options import DEVICE, JSON, QUIET, Request
+from landscape.cli.measuring import option
+from landscape.cli.options import DEVICE, JSON, QUIET, Request, say
 from landscape.work import bar, silent
 
 if TYPE_CHECKING:

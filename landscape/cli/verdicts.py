@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.cli.measuring import option, say
+from landscape.cli.measuring import option
+from landscape.cli.options import say
 
 if TYPE_CHECKING:
     import xarray as xr
