@@ -17,6 +17,10 @@ class ResultError(LandscapeError):
     """A saved result that is missing, damaged, or cannot be combined with another."""
 
 
+LONGEST_LINE = 5000
+"""Characters of a printed line."""
+
+
 def printable(text: object, most: int = 500) -> str:
     """Words of a file, a server or a library as one line that a terminal shows and does not obey.
 

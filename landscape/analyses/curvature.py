@@ -141,7 +141,7 @@ def spectrum(
 
     Args:
         objective: The loss.
-        batch_size: Samples a mini-batch.
+        batch_size: Samples per mini-batch.
         batches: How many; 0 takes all that the samples give.
         progress: Shows the mini-batches.
         run: Runs them; in memory by default.
@@ -212,7 +212,7 @@ def density(
     Args:
         objective: The loss.
         probes: Random probes.
-        steps: Lanczos steps a probe.
+        steps: Lanczos steps per probe.
         width: Standard deviation of the kernel; 0 chooses.
         keep: Bytes that graphs may take between products.
         progress: Shows the probes.

@@ -19,10 +19,10 @@ class Sizes:
     Attributes:
         predictions: Test images for the predictions; 0 takes all.
         maps: Test images for the feature maps.
-        batch_size: Samples a mini-batch of the Hessian spectrum.
+        batch_size: Samples per mini-batch of the Hessian spectrum.
         batches: Mini-batches of the spectrum; 0 takes all that the surface's samples give.
         span: Half the side of the surface, in filter norms.
-        steps: Points a side of the surface.
+        steps: Points per side of the surface.
         directions: Random directions that the flatness is measured along.
         draws: Passes under fresh dropout masks for the model's variance.
         passes: Predictions of MC dropout whose spread is measured, on as many test images as the surface's.
@@ -100,7 +100,7 @@ def conditions(
 
     Args:
         settings: The protocol that is changed; its samples are those of the flatness.
-        batch_size: Samples a mini-batch of the reference.
+        batch_size: Samples per mini-batch of the reference.
         batches: Mini-batches of the reference; the others share its images.
         directions: Random directions of the flatness.
     """
@@ -137,11 +137,11 @@ class PanelSizes:
         sizes: Sizes of the ensembles on corrupted images; 1 is a single pass, and a deterministic network.
         density: Samples of the Hessian's spectral density.
         probes: Random probes of it.
-        density_steps: Lanczos steps a probe.
+        density_steps: Lanczos steps per probe.
         masks: Dropout masks in a sequence of surfaces.
         mask_samples: Samples of these surfaces.
         span: Half the side of these surfaces, in filter norms.
-        steps: Points a side of these surfaces, odd.
+        steps: Points per side of these surfaces, odd.
     """
 
     predictions: int = 0

@@ -26,7 +26,7 @@ class Layout:
     Attributes:
         span: Half the side, in units of the directions; around marks, the margin as a share of their extent.
         rise: Finds the span instead, where the loss has risen by this factor; 0 takes `span`.
-        steps: Points a side, odd.
+        steps: Points per side, odd.
         axes: 1 for a line, 2 for a plane.
         norm: Norm of random directions.
         orthogonal: Whether the second direction is made orthogonal to the first.

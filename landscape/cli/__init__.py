@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import click
 
-from landscape.errors import LandscapeError, printable
+from landscape.errors import LONGEST_LINE, LandscapeError, printable
 from landscape.results.kinds import KINDS, imported
 
-_LONGEST = 5000  # characters of a message
 _PLACES = {
     "info": "networks:info",
     "evaluate": "evaluate:command",
@@ -98,7 +97,7 @@ def main(args: list[str] | None = None) -> None:
         status = group.main(arguments, prog_name="landscape", standalone_mode=False, obj=tuple(arguments))
     except click.ClickException as error:
         lines = error.message.split("\n")
-        vars(error)["message"] = "\n".join(printable(line, _LONGEST) for line in lines)
+        vars(error)["message"] = "\n".join(printable(line, LONGEST_LINE) for line in lines)
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -108,7 +107,7 @@ def main(args: list[str] | None = None) -> None:
         if "--debug" in arguments:
             traceback.print_exc()
         message = f"landscape: {_explained(error)}{_forgotten(str(error), arguments)}"
-        click.echo(printable(message, _LONGEST), err=True)
+        click.echo(printable(message, LONGEST_LINE), err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from landscape.errors import LandscapeError, printable
+from landscape.errors import LONGEST_LINE, LandscapeError, printable
 from landscape.protocol import DataSpec, Dropout, Protocol, fields_of
 from landscape.work import Progress, bar, silent
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from landscape.samples import Normalisation
 
 
-_LONGEST_LINE = 5000  # characters
-
-
 def say(line: object, *, err: bool = False) -> None:
     """Print one line, of which nothing reaches the terminal but what it can show.
 
@@ -30,7 +27,7 @@ def say(line: object, *, err: bool = False) -> None:
         line: Names in it may come from files.
         err: Whether it goes to stderr.
     """
-    click.echo(printable(line, _LONGEST_LINE), err=err)
+    click.echo(printable(line, LONGEST_LINE), err=err)
 
 
 class Written(click.ParamType):

@@ -50,14 +50,13 @@ def npz(file: str | Path, split: str = "test") -> Samples:
         DataError: If the file cannot be read, or its keys, shapes or values are not as above.
     """
     check_split(split)
-    chosen: list[tuple[tuple[str, str], str]] = []
+    path = Path(file).expanduser()
 
     def wanted(keys: list[str]) -> list[str]:
-        chosen.append(_choose_pair(keys, file, split))
-        return [*chosen[0][0], "class_names"]
+        return [*_choose_pair(keys, file, split)[0], "class_names"]
 
-    contents = read_npz(Path(file).expanduser(), keys=wanted)
-    ((image_key, label_key), found_split) = chosen[0]
+    contents = read_npz(path, keys=wanted)
+    (image_key, label_key), found_split = _choose_pair(list(contents), file, split)
     images = _images(contents[image_key], f"'{image_key}' in {file}")
     labels = _labels(contents[label_key], f"'{label_key}' in {file}")
     if len(images) != len(labels):

@@ -52,7 +52,7 @@ def lanczos(
         which: Which end of the spectrum.
         tolerance: Stop when every wanted residual is at most this share of its own |λ|.
         max_products: Products allowed.
-        block: Directions a step. One needs the fewest products, unless eigenvalues repeat.
+        block: Directions per step. One needs the fewest products, unless eigenvalues repeat.
         basis: Vectors kept at most, each with its image; 0 takes as many as fit in 1 GiB, and no fewer than
             2k + 20.
         seed: Random seed of the start vectors.

@@ -11,7 +11,6 @@ import xarray as xr
 from landscape.numbers import plain_number
 from landscape.results import attribute
 from landscape.results.reading import stored
-from landscape.results.smoothing import smoothing_ratios as smoothing_ratios
 
 
 def scalar(dataset: xr.Dataset, name: str) -> float | None:

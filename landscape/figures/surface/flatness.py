@@ -63,7 +63,7 @@ def flatness(networks: Datasets, *, width: float, log: bool | None = None, looks
         ends = dataset["rise_interval"].transpose("quantile", "radius").values.astype(float)
         curves.with_bars(axis, place, mean, np.abs(ends - mean), looks[name], label=name, zorder=3)
     taken = curves.logarithmic(axis, [dataset["rise"].values for dataset in networks.values()], log)
-    axis.set_ylabel("rise of the NLL" + (" (log)" if taken else ""))
+    axis.set_ylabel("rise of the NLL (nats" + (", log)" if taken else ")"))
     units = dict.fromkeys(str(d["radius"].attrs.get("units", "filter norms")) for d in networks.values())
     axis.set(xlabel=f"radius ({' / '.join(units)})", xlim=(-0.5, len(radii) - 0.5))
     axis.set_xticks(range(len(radii)), labels=[plain_number(radius) for radius in radii])

@@ -5,7 +5,7 @@ import pytest
 
 from landscape import figures
 from landscape.errors import ResultError
-from landscape.figures.style.reductions import smoothing_ratios
+from landscape.results.smoothing import smoothing_ratios
 from tests.figures import feature_results, synthetic
 from tests.figures.artists import bands, edges, line
 
