@@ -110,10 +110,8 @@ def of_calibration(truth: float, counts: tuple[int, ...], repetitions: int) -> d
             confidence = np.clip(1 - rng.beta(0.35, 2.5, count), 0.2, 1)
             hit = rng.random(count) < confidence - truth
             binned = reliability(torch.from_numpy(confidence), torch.from_numpy(hit))
-            each = binned.debiased_error()
-            rows.append(
-                (float(binned.error()), float(each.value), float(each.low) <= truth <= float(each.high))
-            )
+            value, low, high = map(float, binned.debiased_error())
+            rows.append((float(binned.error()), value, low <= truth <= high))
         for what, mean in zip(found, np.mean(rows, 0), strict=True):
             found[what][count] = float(mean)
     return found
