@@ -17,19 +17,23 @@ from landscape.derivatives.operations import TwiceDifferentiable
 from landscape.errors import LandscapeError
 from landscape.forward import Forward
 from landscape.forward.batches import Batch, Batches, as_working
-from landscape.losses import Loss, Scores, scaled_losses, scored
+from landscape.losses import Loss, Scores
 from landscape.network import Network
 from landscape.parameters import Parameters, check_fit, chosen
 from landscape.precision import differentiable, full_precision
 from landscape.protocol import Protocol, mode
 from landscape.results import Check
 from landscape.samples import Samples
+from landscape.trees import Tree
 
 Level = Literal["value", "gradient", "product"]
 """What is about to be computed; each checks what the ones before it do, too."""
 
-_CHECKED = {"loss", "weight_decay", "dropout", "batch_norm"}
+_CHECKED = {"task", "loss", "weight_decay", "dropout", "batch_norm"}
 """Fields that change what the objective is, so that another is checked anew."""
+
+
+_WEIGHT = 1e-5  # relative; what sums of weights in float32 may differ by
 
 
 class Checks(typing.Protocol):
@@ -62,7 +66,7 @@ class MeanLoss:
     """
 
     weight_decay, dropout, seed, params = map(mode, ("weight_decay", "dropout", "seed", "params"))
-    loss, micro_batch = map(mode, ("loss", "micro_batch"))
+    micro_batch, task = mode("micro_batch"), mode("task")
 
     def __init__(
         self, network: Network, samples: Samples, forward: Forward, soundness: Checks | None
@@ -72,6 +76,7 @@ class MeanLoss:
         self.exact_products: bool | None = None
         self.product_error: Any = None
         self._prepared: Batches | None = None
+        self._total: float | None = None
         with differentiable():
             # Copies, so that training the module afterwards does not move the objective.
             own = self._own(dict(network.module.named_parameters()))
@@ -83,6 +88,11 @@ class MeanLoss:
         frozen = {name for name, p in self.network.module.named_parameters() if not p.requires_grad}
         pattern, self.free = chosen(self.parameters, self.params, frozen)
         self.forward = self.forward.replace(params=pattern)
+
+    @property
+    def loss(self) -> Any:
+        """The task's loss."""
+        return self.task.loss
 
     @property
     def modes(self) -> Protocol:
@@ -133,8 +143,8 @@ class MeanLoss:
         if other.soundness is not None and asked & _CHECKED:
             other.soundness = type(other.soundness)()
             other.exact_products = other.product_error = None
-        if asked & {"samples", "forward", "dtype", "device"}:
-            other._prepared = None
+        if asked & {"samples", "forward", "dtype", "device", "task", "loss"}:
+            other._prepared = other._total = None
         return other
 
     def checked(self, level: Level, *, report: bool = False) -> list[Check]:
@@ -155,7 +165,7 @@ class MeanLoss:
 
     def outputs(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[tuple[Tensor, Tree]]:
         """Outputs (batch, …) and targets (batch, …) of one micro-batch after the other, without a graph.
 
         Args:
@@ -174,18 +184,46 @@ class MeanLoss:
 
     def scores(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Iterator[Scores]:
         """Loss of each sample, and of classes its correctness and confidence, by micro-batch."""
+        seen = 0.0
         for outputs, targets in self.outputs(parameters, draw=draw):
             with full_precision(self.device), torch.no_grad():
-                part = scored(self.losses(outputs, targets), outputs, targets)
-            yield part
+                losses, weights = self._scaled(outputs, targets)
+                columns = self.task.columns(outputs, targets)
+            seen += 0.0 if weights is None else float(weights.double().sum())
+            yield Scores(losses.double().cpu(), {name: column.cpu() for name, column in columns.items()})
+        if seen and abs(seen - self._weight()) > _WEIGHT * seen:
+            raise LandscapeError(
+                f"the weights of the loss sum to {seen:.6g} at these parameters and to {self._weight():.6g} "
+                "at the network's own, so that the objective is no mean with fixed weights; compute them "
+                "from the batch alone"
+            )
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def losses(self, outputs: Tensor, targets: Tree) -> Tensor:
         """Loss of each sample of a batch, shape (batch,), scaled so that the mean over all is the objective.
 
         Raises:
             LandscapeError: If the loss gives anything but one number per sample.
         """
-        return scaled_losses(self.loss, outputs, targets, self.samples.targets)
+        return self._scaled(outputs, targets)[0]
+
+    def _scaled(self, outputs: Tensor, targets: Tree) -> tuple[Tensor, Tensor | None]:
+        """The same, and what each sample counts for."""
+        losses, weights = self.task.shares(outputs, targets)
+        if weights is None:
+            return losses, None
+        return losses * (len(self.samples) / self._weight()), weights
+
+    def _weight(self) -> float:
+        """What all samples together count for."""
+        if self._total is None:
+            self._total = self.task.total(self.samples.targets)
+        if self._total is None:  # only the loss itself knows
+            passes = self.replace(soundness=None).outputs()
+            parts = (self.task.shares(outputs, targets)[1] for outputs, targets in passes)
+            self._total = sum(float(part.double().sum()) for part in parts if part is not None)
+        if not self._total > 0:
+            raise LandscapeError("no sample counts for anything, so that there is no mean of the loss")
+        return self._total
 
     def sample_losses(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
@@ -250,6 +288,11 @@ class MeanLoss:
         """
         if kind not in graphs.GRAPHS:
             raise LandscapeError(f"kind is {kind!r}; choose one of {', '.join(graphs.GRAPHS)}")
+        if kind == "ggn" and self.task.whole:
+            raise LandscapeError(
+                "Gauss–Newton needs to know which outputs the loss is a function of, which a loss of (model, "
+                "batch) does not say; give a task and a loss of (outputs, targets), or take the Hessian"
+            )
         self.modes.require_derivatives()
         self.checked("product")
         theta = self._at(parameters)
@@ -304,7 +347,9 @@ class MeanLoss:
         if batches is None or batches.size != self.micro_batch:
             prepared = (self.network.prepare, self.micro_batch, self.device, self.dtype)
             last = self.forward.road.channels_last
-            self._prepared = batches = Batches(self.samples, *prepared, channels_last=last)
+            self._prepared = batches = Batches(
+                self.samples, *prepared, channels_last=last, given=self.task.batch
+            )
         return batches
 
     def _at(self, parameters: Mapping[str, Tensor] | None) -> dict[str, Tensor]:

@@ -124,7 +124,13 @@ class Protocol:
         least=0,
         hidden=True,
     )
-    loss: SampleLoss | str = stated("cross_entropy", "Loss of each sample, or its name.")
+    task: Any = stated(
+        "classification",
+        "What is predicted: classification, binary, multi-label, regression, gaussian, pixels, tokens or "
+        "language, with options as in pixels,ignore_index=255.",
+        metavar="TASK",
+    )
+    loss: SampleLoss | str | None = stated(None, "Loss of each sample, or its name, in place of the task's.")
 
     def __post_init__(self) -> None:
         for each in fields(Protocol):

@@ -17,8 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from landscape import trees
 from landscape.errors import DataError
 from landscape.precision import usable
+from landscape.trees import Tree
 
 _LEAST = 1e-30  # what a standard deviation in float32 may be divided by
 _PIECE = 2**24
@@ -68,9 +70,9 @@ class Samples:
     Attributes:
         inputs: Images, uint8 in 0…255 or floating point, shape (sample, channel, height, width); or any
             floating-point tensor whose first dimension is the sample, or integers such as tokens, which stay
-            what they are. NumPy arrays become tensors.
+            what they are; or a mapping, tuple or list of such tensors. NumPy arrays become tensors.
         targets: Class indices, shape (sample,), which become int64; or whatever the loss compares outputs
-            with, its first dimension the sample.
+            with, its first dimension the sample; likewise. Left out, there are none: shape (sample, 0).
         source: Where they come from, in words (a data specification such as ``cifar10:DIR``).
         split: ``train`` or ``test``.
         indices: Position of each sample in its source, shape (sample,).
@@ -79,8 +81,8 @@ class Samples:
         class_names: Names of the classes, where known.
     """
 
-    inputs: Tensor
-    targets: Tensor
+    inputs: Tree
+    targets: Tree = None
     source: str = "tensors"
     split: str = ""
     indices: np.ndarray | None = None
@@ -89,19 +91,38 @@ class Samples:
     class_names: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "targets"):
-            object.__setattr__(self, name, _tensor(getattr(self, name), name))
-        if _is_integer(self.targets):
-            object.__setattr__(self, "targets", self.targets.long())
-        if len(self.inputs) != len(self.targets):
-            raise DataError(f"{len(self.inputs)} inputs but {len(self.targets)} targets in {self.source}")
-        if len(self.inputs) == 0:
+        inputs = _tensors(self.inputs, "inputs")
+        none = self.targets is None
+        targets = torch.empty(trees.count(inputs), 0) if none else _tensors(self.targets, "targets")
+        targets = trees.mapped(lambda leaf: leaf.long() if _is_integer(leaf) else leaf, targets)
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "targets", targets)
+        for name, tree in (("inputs", inputs), ("targets", targets)):
+            for leaf in trees.leaves(tree):
+                if len(leaf) != len(self):
+                    raise DataError(f"{len(self)} inputs but {len(leaf)} {name} in {self.source}")
+        if len(self) == 0:
             raise DataError(f"{self.source} holds no samples; at least one is needed")
         if self.indices is None:
-            object.__setattr__(self, "indices", np.arange(len(self.inputs)))
+            object.__setattr__(self, "indices", np.arange(len(self)))
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return trees.count(self.inputs)
+
+    def numbers(self) -> int:
+        """How many numbers the inputs of one sample hold."""
+        return sum(leaf[0].numel() for leaf in trees.leaves(self.inputs))
+
+    def images(self) -> Tensor:
+        """The inputs where they are images, shape (sample, channel, height, width).
+
+        Raises:
+            DataError: If they are anything else.
+        """
+        if isinstance(self.inputs, Tensor) and self.inputs.dim() == 4:
+            return self.inputs
+        shapes = ", ".join(str(tuple(leaf.shape[1:])) for leaf in trees.leaves(self.inputs))
+        raise DataError(f"this needs images, shape (channel, height, width), got inputs of shape {shapes}")
 
     def take(self, count: int, *, seed: int | None = None) -> Samples:
         """The first `count` samples in file order, or `count` drawn without replacement.
@@ -134,8 +155,8 @@ class Samples:
         chosen = _as_slice(where) or torch.from_numpy(where)
         return replace(
             self,
-            inputs=self.inputs[chosen],
-            targets=self.targets[chosen],
+            inputs=trees.rows(self.inputs, chosen),
+            targets=trees.rows(self.targets, chosen),
             indices=self._indices()[where],
             augmentation=self.augmentation.select(where) if self.augmentation else None,
         )
@@ -146,24 +167,23 @@ class Samples:
         The draw of a sample depends on the seed and on its index in the source alone, so that it does not
         change with the subset that was taken.
         """
+        self.images()
         indices = self._indices()
         plan = CropFlip.draw(int(indices.max()) + 1, seed=seed, padding=padding)
         return replace(self, augmentation=plan.select(indices))
 
-    def batch(self, start: int, stop: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-        """Inputs (scaled to [0, 1] where stored as bytes) and targets of the samples start … stop − 1.
+    def batch(self, start: int, stop: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tree, Tree]:
+        """Inputs (images scaled to [0, 1] where stored as bytes) and targets of the samples start … stop − 1.
 
         What is floating-point comes in the given precision.
         """
-        inputs = self.inputs[start:stop]
+        inputs, targets = (trees.rows(tree, slice(start, stop)) for tree in (self.inputs, self.targets))
         if self.augmentation is not None:
             inputs = self.augmentation.select(np.arange(start, min(stop, len(self)))).apply(inputs)
-        if inputs.dtype == torch.uint8:
+        if isinstance(inputs, Tensor) and inputs.dtype in (torch.uint8, torch.bool):
             # Divide after the cast: x / 255 in the working precision, as the reference pipelines do.
-            inputs = inputs.to(dtype) / 255
-        targets = self.targets[start:stop]
-        inputs = inputs.to(dtype) if inputs.dtype == torch.bool else inputs
-        return _precise(inputs, dtype), _precise(targets, dtype)
+            inputs = inputs.to(dtype) / 255 if inputs.dtype == torch.uint8 else inputs.to(dtype)
+        return trees.mapped(lambda leaf: _precise(leaf, dtype), (inputs, targets))
 
     def describe(self) -> dict[str, Any]:
         """What the protocol records: source, split, number, digests of indices and content, augmentation."""
@@ -180,7 +200,7 @@ class Samples:
     def _content_digest(self) -> str:
         """Digest of inputs and targets themselves, so that a file edited in place is another data set."""
         digest = hashlib.sha256()
-        for tensor in (self.targets, self.inputs):
+        for tensor in (*trees.leaves(self.targets), *trees.leaves(self.inputs)):
             rows = max(1, _PIECE * len(tensor) // max(1, tensor.nbytes))
             for start in range(0, len(tensor), rows):  # piece by piece: the file may be larger than memory
                 piece = tensor[start : start + rows].detach().cpu().contiguous()
@@ -192,6 +212,22 @@ class Samples:
         if indices is None:  # set in __post_init__; this narrows the type
             raise DataError("samples without indices")
         return indices
+
+
+def _tensors(value: Any, name: str) -> Tree:
+    """A tensor, or a tree of them.
+
+    Raises:
+        DataError: If a part of it is anything else than a tensor or an array of numbers.
+    """
+    value = trees.plain(value)
+    if not isinstance(value, dict | tuple | list) or not value:
+        return _tensor(value, name)
+    parts = value.values() if isinstance(value, dict) else value
+    if all(isinstance(part, int | float) for part in parts):
+        return _tensor(value, name)
+    made = [_tensors(part, name) for part in parts]
+    return dict(zip(value, made, strict=True)) if isinstance(value, dict) else type(value)(made)
 
 
 def _tensor(value: Any, name: str) -> Tensor:

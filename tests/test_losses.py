@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from landscape import analyses, hessian
 from landscape.errors import LandscapeError
-from landscape.losses import sample_losses, sample_weights
+from landscape.losses import sample_weights, weighed
 from landscape.objective import Objective
 from landscape.results import attribute
 
@@ -246,8 +246,8 @@ def test_anything_but_one_number_per_sample_is_refused(name: str):
         assert 'reduction="none"' in str(caught.value)
 
 
-def test_the_default_loss_of_pixels_names_a_loss_of_ones_own():
-    with pytest.raises(LandscapeError, match="one number per sample"):
+def test_the_default_loss_of_pixels_names_the_task():
+    with pytest.raises(LandscapeError, match="pixels"):
         Objective(Pixels(), (drawn(4, 2, 4, 5), drawn(4, 4, 5, high=CLASSES))).value()
 
 
@@ -257,7 +257,7 @@ def test_weights_of_a_batch_are_those_of_its_targets():
     assert found is not None
     assert found.tolist() == [1.0, 0.0, 3.0]
     assert sample_weights(nn.CrossEntropyLoss(), classes()) is None
-    losses = sample_losses(loss, torch.zeros(1, CLASSES, dtype=torch.float64), torch.tensor([2]))
+    losses, _ = weighed(loss, torch.zeros(1, CLASSES, dtype=torch.float64), torch.tensor([2]), 1)
     assert float(losses) == pytest.approx(3 * float(torch.tensor(4.0).log()), rel=1e-6)
 
 

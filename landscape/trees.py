@@ -1,0 +1,61 @@
+"""Batches as trees: tensors, and mappings, tuples and lists of them, which share their first dimension.
+
+They are PyTorch's own trees (`torch.utils._pytree`); a mapping of any class counts as a dictionary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+Tree = Any
+"""A tensor, or a mapping, tuple or list of trees."""
+
+
+def leaves(tree: Tree) -> list[Tensor]:
+    """Its tensors, in order."""
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def mapped(function: Callable[[Tensor], Any], tree: Tree) -> Tree:
+    """The same tree with each tensor replaced."""
+    return tree_map(lambda leaf: function(leaf) if isinstance(leaf, Tensor) else leaf, tree)
+
+
+def rows(tree: Tree, which: Any) -> Tree:
+    """The samples at a slice or at positions."""
+    return mapped(lambda leaf: leaf[which], tree)
+
+
+def copied(tree: Tree) -> Tree:
+    """Copies, which whoever gets them may change."""
+    return mapped(torch.Tensor.clone, tree)
+
+
+def count(tree: Tree) -> int:
+    """Number of samples."""
+    return len(leaves(tree)[0])
+
+
+def same(first: Tree, second: Tree) -> bool:
+    """Whether two trees hold equal tensors."""
+    pairs = zip(leaves(first), leaves(second), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def plain(tree: Tree) -> Tree:
+    """Mappings of any class, such as a tokenizer's, as dictionaries."""
+    if isinstance(tree, Mapping):
+        return {key: plain(value) for key, value in tree.items()}
+    if type(tree) in (tuple, list):
+        return type(tree)(map(plain, tree))
+    return tree
+
+
+def device(tree: Tree) -> torch.device:
+    """Where its tensors are."""
+    return leaves(tree)[0].device
