@@ -50,6 +50,9 @@ def evaluate(
     Everything comes from the logits, in float64, also where the objective's loss is not the cross-entropy.
     Values that are not finite stay as they are; a prediction that is NaN counts as wrong.
 
+    Of another task than classification, `nll` is its loss, and beside `mean_nll` stand the task's own scores
+    with their standard errors.
+
     Args:
         objective: Network and samples.
         bins: Of the calibration errors and of the reliability diagram.
@@ -69,6 +72,8 @@ def evaluate(
         LandscapeError: If the network does not output logits of shape (sample, class), a target is none of
             its classes, or `bins` is less than 1.
     """
+    if objective.task.name != "classification":
+        return _of_task(objective, draw, progress)
     batches = math.ceil(len(objective.samples) / objective.micro_batch)
     parts = [
         _scores(logits, targets)
@@ -83,6 +88,30 @@ def evaluate(
         summary[f"ece_debiased{end}"] = float(value)
     dataset = _dataset(objective, scores, summary, _by_bin(binned))
     return dataset.assign_attrs(ece_bins=bins, confident=metrics.CONFIDENT)
+
+
+def _of_task(objective: Objective, draw: int, progress: Progress) -> xr.Dataset:
+    """The loss of each sample, and the scores over all."""
+    batches = math.ceil(len(objective.samples) / objective.micro_batch)
+    parts = list(progress(objective.scores(draw=draw), "evaluate", batches))
+    losses = torch.cat([part.losses for part in parts])
+    columns = {name: torch.cat([part.columns[name] for part in parts]) for name in parts[0].columns}
+    task, mean = objective.task, metrics.mean(losses)
+    loss, units = ("negative log-likelihood", "nat") if task.likelihood else ("loss", "1")
+    scores = {"mean_nll": (mean.value, mean.error, f"mean {loss}", units)}
+    values, errors = task.summary(columns), task.errors(columns)
+    for name, score in task.scores.items():
+        if name in values:
+            scores[name] = (values[name], errors[name], score.long_name, score.units)
+    dataset = xr.Dataset(
+        {"nll": ("sample", losses.numpy(), {"long_name": loss, "units": units})},
+        coords={"sample": objective.samples.indices},
+    )
+    for name, (value, error, long_name, unit) in scores.items():
+        dataset[name] = ((), value, {"long_name": long_name, "units": unit})
+        spread = {"long_name": "standard error over samples", "units": unit}
+        dataset[f"{name}_standard_error"] = ((), error, spread)
+    return dataset
 
 
 def _scores(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:

@@ -157,6 +157,8 @@ class _Points:
         present = list(self._present(items))
         measured = present[0][1] if present else _QUANTITIES
         named = {name: attrs for name, attrs in _QUANTITIES.items() if name in measured}
+        if not self.objective.task.likelihood:
+            named["nll"] = {"long_name": "loss"}
         table = {name: np.full(mesh.shape, np.nan) for name in named}
         samples, done = np.zeros(mesh.shape, int), np.zeros(mesh.shape, bool)
         for place, item in present:

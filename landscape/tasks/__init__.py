@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from landscape.errors import LandscapeError
-from landscape.losses import LOSSES, SampleLoss, loss_of
+from landscape.losses import LOSSES, SampleLoss, cross_entropy, loss_of
 from landscape.tasks.ready import (
     binary,
     classification,
@@ -64,10 +64,13 @@ def task_of(task: Task | str = "classification", loss: SampleLoss | str | None =
     made = task if isinstance(task, Task) else _named(task)
     if loss is None:
         return made
+    if isinstance(loss, str) and made.name != "classification":
+        raise LandscapeError(f"the task {made.name} has a loss of its own; leave the loss {loss!r} out")
     function = loss_of(loss)
     if _takes_model(function):
-        return Task("custom", function, whole=True)
-    return replace(made, loss=function, classes=function in LOSSES.values(), weights=None)
+        return Task("custom", function, whole=True, likelihood=False)
+    named = function in LOSSES.values()
+    return replace(made, loss=function, classes=named, weights=None, likelihood=function is cross_entropy)
 
 
 def _named(text: str) -> Task:

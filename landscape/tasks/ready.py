@@ -45,23 +45,19 @@ def classification(
 
 
 def _alike(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs and targets of one shape, one row a sample; a last dimension of one may be left out.
+    """Outputs and targets as rows, shape (sample, number); one number a sample needs no second dimension.
 
     Raises:
-        LandscapeError: If they differ by more than that.
+        LandscapeError: If their shapes differ by more than that.
     """
-    if outputs.shape != targets.shape and outputs.numel() == targets.numel():
-        outputs, targets = (each.squeeze(-1) for each in (outputs, targets))
-    if outputs.shape != targets.shape:
+    rows = [each.reshape(len(each), -1) for each in (outputs, targets.to(outputs.dtype))]
+    one_each = rows[0].shape == rows[1].shape == (len(outputs), 1)
+    if outputs.shape != targets.shape and not one_each:
         raise LandscapeError(
             f"the outputs have shape {tuple(outputs.shape)}, the targets {tuple(targets.shape)}, and this "
             "task compares them number by number; give targets of the outputs' shape"
         )
-    return _table(outputs), _table(targets.to(outputs.dtype))
-
-
-def _table(values: Tensor) -> Tensor:
-    return values.flatten(1) if values.dim() > 1 else values[:, None]
+    return rows[0], rows[1]
 
 
 def _labels(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -103,7 +99,7 @@ def _square_columns(outputs: Tensor, targets: Tensor) -> Columns:
 
 def regression(logits: Which = None) -> Task:
     """Numbers: outputs and targets of one shape, squared error."""
-    return Task("regression", _squares, _square_columns, {"rmse": RMSE}, logits=logits)
+    return Task("regression", _squares, _square_columns, {"rmse": RMSE}, likelihood=False, logits=logits)
 
 
 def _halves(outputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -201,7 +197,7 @@ def pixels(ignore_index: int = IGNORED, logits: Which = None) -> Task:
         ignore_index: Target of pixels that do not count; the mean is over all others of all samples.
         logits: Which of several outputs the loss is of.
     """
-    ignored = {"ignored": ignore_index}
+    ignored: dict[str, Any] = {"ignored": ignore_index}
     return Task(
         "pixels",
         partial(_of_places, **ignored),
@@ -225,7 +221,7 @@ def _turned(function: Callable[..., Any], shift: int = 0) -> Callable[..., Any]:
 
 def tokens(ignore_index: int = IGNORED, logits: Which = None) -> Task:
     """A class for every token: logits (sample, token, class), targets (sample, token)."""
-    ignored = {"ignored": ignore_index}
+    ignored: dict[str, Any] = {"ignored": ignore_index}
     return Task(
         "tokens",
         _turned(partial(_of_places, **ignored)),
@@ -243,7 +239,7 @@ def language(ignore_index: int = IGNORED, logits: Which = None) -> Task:
     Without targets, those are the inputs, or what they call ``input_ids``; where an ``attention_mask`` is 0
     they do not count.
     """
-    ignored = {"ignored": ignore_index}
+    ignored: dict[str, Any] = {"ignored": ignore_index}
 
     def own(inputs: Tree) -> Tensor:
         if not isinstance(inputs, Mapping):

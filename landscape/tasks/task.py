@@ -36,6 +36,7 @@ class Task:
         columns: (outputs, targets) → numbers of each sample, whose sums the scores are functions of.
         scores: By name.
         weights: Targets → what each sample counts for, shape (sample,); all count 1 when left out.
+        likelihood: Whether the loss is a negative log-likelihood, in nats.
         classes: Whether outputs are logits of shape (sample, class), and targets classes or probabilities.
         logits: Which of several outputs the loss is of: a key, an attribute or the place in a tuple; left
             out, it is the only one, or the one called `logits` or `out`.
@@ -49,6 +50,7 @@ class Task:
     columns: Callable[[Tensor, Tree], Columns] = no_columns
     scores: Mapping[str, Score] = field(default_factory=dict)
     weights: Callable[[Tree], Tensor] | None = None
+    likelihood: bool = True
     classes: bool = False
     logits: str | int | None = None
     whole: bool = False

@@ -117,7 +117,7 @@ class Mapping(nn.Module):
 @pytest.mark.parametrize(
     ("wrap", "message"),
     [
-        (lambda z: {"logits": z, "loss": None}, r"dict with 'logits', 'loss'.*outputs\[.logits.\]"),
+        (lambda z: {"scores": z, "loss": None}, r"dict with 'scores', 'loss'.*outputs\[.scores.\]"),
         (lambda z: (z, z), r"tuple of 2.*outputs\[0\]"),
         (lambda z: [z], r"list of 1.*outputs\[0\]"),
         (lambda z: None, "NoneType"),
