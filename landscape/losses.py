@@ -94,10 +94,10 @@ def weighed(loss: Callable[..., Any], given: Any, beside: Any, count: int) -> tu
 
 
 def sample_weights(loss: Callable[..., Any], targets: Any) -> Tensor | None:
-    """What each sample counts for in the mean of the losses, float64, shape (batch,); None if all count 1.
+    """What each sample counts for in the mean of the losses, float64, shape (batch,).
 
     PyTorch's mean of weighted classes is Σ w ℓ / Σ w with w the weight of the target, 0 for the index that
-    is ignored.
+    is ignored. None where all count 1, whatever their targets.
 
     Args:
         loss: Loss of each sample.
@@ -109,7 +109,7 @@ def sample_weights(loss: Callable[..., Any], targets: Any) -> Tensor | None:
         return None  # probabilities as targets: PyTorch divides by the number of samples
     counted = targets != loss.ignore_index
     if loss.weight is None:
-        return None if bool(counted.all()) else counted.double()
+        return counted.double()
     weight = loss.weight.detach().double().to(targets.device)
     return torch.where(counted, weight[targets.clamp(min=0, max=len(weight) - 1)], 0.0)
 

@@ -208,10 +208,17 @@ class MeanLoss:
 
     def _scaled(self, outputs: Tensor, targets: Tree) -> tuple[Tensor, Tensor | None]:
         """The same, and what each sample counts for."""
-        losses, weights = self.task.shares(outputs, targets)
+        try:
+            losses, weights = self.task.shares(outputs, targets)
+        except IndexError as error:  # targets that are read when asked for have not been looked at before
+            raise LandscapeError(
+                f"a target of {self.samples.source} is none of the {outputs.shape[1]} classes of "
+                f"{self.network.name} ({error}); the network and the data set do not belong together"
+            ) from error
         if weights is None:
             return losses, None
-        return losses * (len(self.samples) / self._weight()), weights
+        total = self._weight()  # 0 where the few samples of a check all count nothing
+        return losses * (len(self.samples) / total if total else 0.0), weights
 
     def _weight(self) -> float:
         """What all samples together count for."""
@@ -221,8 +228,6 @@ class MeanLoss:
             passes = self.replace(soundness=None).outputs()
             parts = (self.task.shares(outputs, targets)[1] for outputs, targets in passes)
             self._total = sum(float(part.double().sum()) for part in parts if part is not None)
-        if not self._total > 0:
-            raise LandscapeError("no sample counts for anything, so that there is no mean of the loss")
         return self._total
 
     def sample_losses(

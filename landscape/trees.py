@@ -1,6 +1,7 @@
 """Batches as trees: tensors, and mappings, tuples and lists of them, which share their first dimension.
 
-They are PyTorch's own trees (`torch.utils._pytree`); a mapping of any class counts as a dictionary.
+They are PyTorch's own trees (`torch.utils._pytree`); a mapping of any class counts as a dictionary. A part
+that is read when asked for (`landscape.lazy`) stands where its tensor will be.
 """
 
 from __future__ import annotations
@@ -12,23 +13,35 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from landscape.lazy import Lazy
+
 Tree = Any
 """A tensor, or a mapping, tuple or list of trees."""
 
 
-def leaves(tree: Tree) -> list[Tensor]:
+def leaves(tree: Tree) -> list[Any]:
     """Its tensors, in order."""
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor | Lazy)]
 
 
-def mapped(function: Callable[[Tensor], Any], tree: Tree) -> Tree:
+def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
     """The same tree with each tensor replaced."""
-    return tree_map(lambda leaf: function(leaf) if isinstance(leaf, Tensor) else leaf, tree)
+    return tree_map(lambda leaf: function(leaf) if isinstance(leaf, Tensor | Lazy) else leaf, tree)
 
 
 def rows(tree: Tree, which: Any) -> Tree:
     """The samples at a slice or at positions."""
     return mapped(lambda leaf: leaf[which], tree)
+
+
+def read(tree: Tree) -> Tree:
+    """The same with everything there."""
+    return mapped(lambda leaf: leaf.read() if isinstance(leaf, Lazy) else leaf, tree)
+
+
+def is_lazy(tree: Tree) -> bool:
+    """Whether a part of it is read when asked for."""
+    return any(isinstance(leaf, Lazy) for leaf in leaves(tree))
 
 
 def copied(tree: Tree) -> Tree:

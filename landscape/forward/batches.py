@@ -60,9 +60,8 @@ class Batches:
             yield from self._kept
             return
         kept: list[Batch] = []
-        for start in range(0, len(self._samples), self.size):
+        for start, inputs, targets in self._samples.batches(self.size, dtype=self._dtype):
             with torch.inference_mode(False):
-                inputs, targets = self._samples.batch(start, start + self.size, dtype=self._dtype)
                 inputs, targets = trees.mapped(
                     lambda leaf: leaf.to(self._device), (self._prepare(inputs), targets)
                 )

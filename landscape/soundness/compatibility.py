@@ -16,6 +16,7 @@ from landscape.mean_loss import MeanLoss
 from landscape.network import Network
 from landscape.samples import Samples
 from landscape.tasks import Task
+from landscape.trees import Tree
 
 _SUM = 1e-4  # of a row of probabilities, from 1
 
@@ -52,7 +53,7 @@ def plain_module(module: Any) -> nn.Module:
 
 
 def as_samples(data: Any) -> Samples:
-    """Samples, or a pair of inputs and targets as `Samples`.
+    """Samples, or a pair of inputs and targets, or a data set or loader of PyTorch, as `Samples`.
 
     Raises:
         LandscapeError: If it is neither.
@@ -63,19 +64,12 @@ def as_samples(data: Any) -> Samples:
         return Samples(*data)
     if isinstance(data, tuple | list):
         raise LandscapeError(f"the data have {len(data)} parts, expected a pair of inputs and targets")
-    kind = type(data).__name__
-    if isinstance(data, torch.utils.data.DataLoader):
-        remedy = (
-            "read it once, inputs, targets = map(torch.cat, zip(*loader)), and give Samples(inputs, targets)"
-        )
-    elif isinstance(data, torch.utils.data.Dataset):
-        remedy = (
-            "read it once, inputs, targets = torch.utils.data.default_collate(list(dataset)), and give "
-            "Samples(inputs, targets)"
-        )
-    else:
-        remedy = "give Samples(inputs, targets), or the pair"
-    raise LandscapeError(f"the data are a {kind}, expected tensors in a fixed order; {remedy}")
+    if isinstance(data, torch.utils.data.DataLoader | torch.utils.data.Dataset):
+        return Samples.of(data)
+    raise LandscapeError(
+        f"the data are a {type(data).__name__}, expected samples in a fixed order; give Samples(inputs, "
+        "targets), the pair, or a data set of PyTorch"
+    )
 
 
 def accepted(network: Any, data: Any, task: Task) -> tuple[Network, Samples]:
@@ -105,6 +99,11 @@ def require_compatible(objective: MeanLoss) -> None:
             loss is not one number per sample.
     """
     samples, name = objective.samples, objective.network.name
+    if objective.task.total(samples.targets) == 0:
+        raise LandscapeError(
+            f"no sample of {samples.source} counts for anything under this loss, so that it has no mean; look "
+            "at its weights and at the index that it ignores"
+        )
     shape = ", ".join(str(tuple(leaf.shape[1:])) for leaf in trees.leaves(samples.inputs))
     part = objective.replace(soundness=None).subset(0, 2)
     try:
@@ -114,7 +113,7 @@ def require_compatible(objective: MeanLoss) -> None:
             f"{name} fails on inputs of shape {shape} from {samples.source}: {_reason(error)}"
         ) from error
     if objective.task.classes:
-        _require_classes(objective, outputs)
+        _require_classes(objective, outputs, targets)
     try:
         objective.task.shares(outputs, targets)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
@@ -134,9 +133,9 @@ def look_like_probabilities(objective: MeanLoss) -> bool:
     return bool((outputs >= 0).all()) and bool(((sums - 1).abs() < _SUM).all())
 
 
-def _require_classes(objective: MeanLoss, outputs: Tensor) -> None:
+def _require_classes(objective: MeanLoss, outputs: Tensor, few: Tree) -> None:
     samples, name = objective.samples, objective.network.name
-    targets = samples.targets
+    targets = few if trees.is_lazy(samples.targets) else samples.targets
     if outputs.dim() != 2:
         raise LandscapeError(
             f"{name} returns shape {tuple(outputs.shape)}, expected logits of shape (sample, class); for "

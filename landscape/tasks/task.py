@@ -121,6 +121,8 @@ class Task:
 
     def total(self, targets: Tree) -> float | None:
         """Sum of what all samples count for, where targets alone say it; None where they do not."""
+        if trees.is_lazy(targets):
+            return None
         weights = self.weights(targets) if self.weights else sample_weights(self.loss, targets)
         return None if weights is None else float(weights.double().sum())
 
