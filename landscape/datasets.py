@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from landscape import trees
@@ -27,7 +27,7 @@ class Items:
     def __init__(self, dataset: Any, collate: Callable[[list[Any]], Any], seed: int) -> None:
         """What to read, how to put samples together, and the seed of random transforms."""
         self._dataset, self._collate, self._seed = dataset, collate, seed
-        self._spec: Any = None
+        self._shape: Any = None
 
     def tree(self, positions: np.ndarray) -> Tree:
         """Inputs and targets of the samples at these positions; targets are None where there are none.
@@ -53,11 +53,12 @@ class Items:
 
     def __call__(self, positions: np.ndarray) -> list[Tensor]:
         """The tensors of the tree, in order."""
-        found, spec = tree_flatten(self.tree(positions))
-        if self._spec is not None and spec != self._spec:
-            raise DataError(f"samples from {positions[0]} on have other parts than the first sample")
-        self._spec = spec
-        return [part for part in found if isinstance(part, Tensor)]
+        tree = self.tree(positions)
+        shape = trees.mapped(lambda leaf: leaf.shape[1:], tree)
+        if self._shape is not None and shape != self._shape:
+            raise DataError(f"samples from {positions[0]} on have other parts or shapes than the first ones")
+        self._shape = shape
+        return trees.leaves(tree)
 
 
 def parts(data: Dataset | DataLoader, *, seed: int = 0) -> tuple[Tree, Tree]:
@@ -87,21 +88,17 @@ def parts(data: Dataset | DataLoader, *, seed: int = 0) -> tuple[Tree, Tree]:
     if count < 1:
         raise DataError("the data set holds no samples; at least one is needed")
     items = Items(dataset, collate or default_collate, seed)
-    first, everything = items.tree(np.array([0])), np.arange(count)
-    found, spec = tree_flatten(first)
-    source, made, place = Source(items), [], 0
-    for leaf in found:
-        if isinstance(leaf, Tensor):
-            if leaf.dim() == 0 or len(leaf) != 1:
-                raise DataError(
-                    f"a batch of one sample holds a tensor of shape {tuple(leaf.shape)}; expected that the "
-                    "first dimension of every part is the sample"
-                )
-            made.append(Lazy(source, place, everything, leaf))
-            place += 1
-        else:
-            made.append(leaf)
-    return tree_unflatten(made, spec)
+    source, places, everything = Source(items), itertools.count(), np.arange(count)
+
+    def part(leaf: Tensor) -> Lazy:
+        if leaf.dim() == 0 or len(leaf) != 1:
+            raise DataError(
+                f"a batch of one sample holds a tensor of shape {tuple(leaf.shape)}; expected that the first "
+                "dimension of every part is the sample"
+            )
+        return Lazy(source, next(places), everything, leaf)
+
+    return trees.mapped(part, items.tree(everything[:1]))
 
 
 class Digest:
@@ -111,14 +108,15 @@ class Digest:
         self.count, self.digest = 0, hashlib.sha256()
 
     def add(self, start: int, found: Tree) -> None:
-        """A batch, if it begins where the last one ended."""
-        if start != self.count:
+        """What is new of a batch that begins no later than where the last one ended."""
+        stop = start + trees.count(found)
+        if not start <= self.count < stop:
             return
         parts = [leaf.detach().cpu().contiguous() for leaf in trees.leaves(found)]
-        for row in range(trees.count(found)):
+        for row in range(self.count - start, stop - start):
             for part in parts:
                 self.digest.update(part[row].reshape(-1).view(torch.uint8).numpy().data)
-        self.count += trees.count(found)
+        self.count = stop
 
 
 class Ahead(Dataset):

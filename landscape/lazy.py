@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,14 +82,14 @@ class Lazy:
 
 
 @contextmanager
-def seeded(seed: int, index: int):
+def seeded(seed: int, index: int) -> Iterator[None]:
     """Random numbers of torch, NumPy and Python that depend on seed and index alone, while open."""
     own = np.random.SeedSequence((seed, index)).generate_state(3)
     before = np.random.get_state(), random.getstate()  # noqa: NPY002 (transforms of others use it)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(own[0]))
-        np.random.seed(own[1])  # noqa: NPY002
-        random.seed(int(own[2]))
+        torch.random.set_rng_state(torch.Generator().manual_seed(int(own[0])).get_state())
+        np.random.set_state(np.random.RandomState(own[1]).get_state())  # noqa: NPY002
+        random.setstate(random.Random(int(own[2])).getstate())
         try:
             yield
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,10 +139,43 @@ class Scores:
     losses: Tensor
     columns: Columns
 
-    @property
-    def correct(self) -> Tensor | None:
-        """Whether its most probable class is the target, shape (batch,); None where there are no classes."""
-        return self.columns.get("correct")
+
+class Gathered:
+    """Columns of all samples, filled batch by batch into memory that is taken once.
+
+    Small tensors that outlive the large ones around them would leave holes in memory that no other large one
+    fits into, so that it would grow with the number of samples.
+
+    Attributes:
+        count: Samples so far.
+    """
+
+    def __init__(self, total: int) -> None:
+        """For so many samples."""
+        self.count, self._total = 0, total
+        self._columns: Columns = {}
+
+    def add(self, columns: Columns) -> None:
+        """Those of the next samples."""
+        stop = self.count + len(next(iter(columns.values())))
+        for name, part in columns.items():
+            if name not in self._columns:
+                self._columns[name] = torch.empty((self._total, *part.shape[1:]), dtype=part.dtype)
+            self._columns[name][self.count : stop] = part
+        self.count = stop
+
+    def columns(self) -> Columns:
+        """Of the samples so far, shape (sample,) or (sample, class)."""
+        return {name: column[: self.count] for name, column in self._columns.items()}
+
+
+def gathered(scores: Iterable[Scores], total: int) -> tuple[Tensor, Columns]:
+    """Losses and columns of all samples, out of the scores of micro-batches."""
+    found = Gathered(total)
+    for part in scores:
+        found.add({"losses": part.losses, **part.columns})
+    columns = found.columns()
+    return columns.pop("losses"), columns
 
 
 def of_classes(outputs: Tensor, targets: Tensor) -> Columns:

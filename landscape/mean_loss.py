@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,35 +16,18 @@ from landscape.derivatives.operations import TwiceDifferentiable
 from landscape.errors import LandscapeError
 from landscape.forward import Forward
 from landscape.forward.batches import Batch, Batches, as_working
-from landscape.losses import Loss, Scores
+from landscape.losses import Loss, Scores, gathered
 from landscape.network import Network
 from landscape.parameters import Parameters, check_fit, chosen
 from landscape.precision import differentiable, full_precision
-from landscape.protocol import Protocol, mode
+from landscape.protocol import Checks, Level, Protocol, mode
 from landscape.results import Check
 from landscape.samples import Samples
+from landscape.tasks import Mean
 from landscape.trees import Tree
-
-Level = Literal["value", "gradient", "product"]
-"""What is about to be computed; each checks what the ones before it do, too."""
 
 _CHECKED = {"task", "loss", "weight_decay", "dropout", "batch_norm"}
 """Fields that change what the objective is, so that another is checked anew."""
-
-
-_WEIGHT = 1e-5  # relative; what sums of weights in float32 may differ by
-
-
-class Checks(typing.Protocol):
-    """What checks an objective before its numbers are used, such as `landscape.soundness.Soundness`."""
-
-    culprit: Any
-
-    def require(self, objective: Any, level: Level, *, report: bool = False) -> None:
-        """Check what has not been checked."""
-
-    def found(self) -> list[Check]:
-        """All checks so far."""
 
 
 class MeanLoss:
@@ -76,7 +58,7 @@ class MeanLoss:
         self.exact_products: bool | None = None
         self.product_error: Any = None
         self._prepared: Batches | None = None
-        self._total: float | None = None
+        self._mean = Mean(self.task, samples)
         with differentiable():
             # Copies, so that training the module afterwards does not move the objective.
             own = self._own(dict(network.module.named_parameters()))
@@ -144,7 +126,7 @@ class MeanLoss:
             other.soundness = type(other.soundness)()
             other.exact_products = other.product_error = None
         if asked & {"samples", "forward", "dtype", "device", "task", "loss"}:
-            other._prepared = other._total = None
+            other._prepared, other._mean = None, Mean(other.task, other.samples)
         return other
 
     def checked(self, level: Level, *, report: bool = False) -> list[Check]:
@@ -184,19 +166,11 @@ class MeanLoss:
 
     def scores(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Iterator[Scores]:
         """Loss of each sample, and of classes its correctness and confidence, by micro-batch."""
-        seen = 0.0
-        for outputs, targets in self.outputs(parameters, draw=draw):
+        for outputs, targets in self._mean.all_of(self.outputs(parameters, draw=draw)):
             with full_precision(self.device), torch.no_grad():
-                losses, weights = self._scaled(outputs, targets)
+                losses = self.losses(outputs, targets).double().cpu()
                 columns = self.task.columns(outputs, targets)
-            seen += 0.0 if weights is None else float(weights.double().sum())
-            yield Scores(losses.double().cpu(), {name: column.cpu() for name, column in columns.items()})
-        if seen and abs(seen - self._weight()) > _WEIGHT * seen:
-            raise LandscapeError(
-                f"the weights of the loss sum to {seen:.6g} at these parameters and to {self._weight():.6g} "
-                "at the network's own, so that the objective is no mean with fixed weights; compute them "
-                "from the batch alone"
-            )
+            yield Scores(losses, {name: column.cpu() for name, column in columns.items()})
 
     def losses(self, outputs: Tensor, targets: Tree) -> Tensor:
         """Loss of each sample of a batch, shape (batch,), scaled so that the mean over all is the objective.
@@ -204,39 +178,14 @@ class MeanLoss:
         Raises:
             LandscapeError: If the loss gives anything but one number per sample.
         """
-        return self._scaled(outputs, targets)[0]
-
-    def _scaled(self, outputs: Tensor, targets: Tree) -> tuple[Tensor, Tensor | None]:
-        """The same, and what each sample counts for."""
-        try:
-            losses, weights = self.task.shares(outputs, targets)
-        except IndexError as error:  # targets that are read when asked for have not been looked at before
-            raise LandscapeError(
-                f"a target of {self.samples.source} is none of the {outputs.shape[1]} classes of "
-                f"{self.network.name} ({error}); the network and the data set do not belong together"
-            ) from error
-        if weights is None:
-            return losses, None
-        total = self._weight()  # 0 where the few samples of a check all count nothing
-        return losses * (len(self.samples) / total if total else 0.0), weights
-
-    def _weight(self) -> float:
-        """What all samples together count for."""
-        if self._total is None:
-            self._total = self.task.total(self.samples.targets)
-        if self._total is None:  # only the loss itself knows
-            passes = self.replace(soundness=None).outputs()
-            parts = (self.task.shares(outputs, targets)[1] for outputs, targets in passes)
-            self._total = sum(float(part.double().sum()) for part in parts if part is not None)
-        return self._total
+        return self._mean.scaled(outputs, targets, lambda: self.replace(soundness=None).outputs())
 
     def sample_losses(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
     ) -> tuple[Tensor, Tensor | None]:
         """Each sample's loss, float64, and whether its class is right (None without classes); (sample,)."""
-        parts = list(self.scores(parameters, draw=draw))
-        correct = [part.correct for part in parts if part.correct is not None]
-        return torch.cat([part.losses for part in parts]), torch.cat(correct) if correct else None
+        losses, columns = gathered(self.scores(parameters, draw=draw), len(self.samples))
+        return losses, columns.get("correct")
 
     def value(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Loss:
         """The loss at these parameters (the network's own by default), its two terms apart."""

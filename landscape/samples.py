@@ -177,19 +177,20 @@ class Samples:
         ahead: Iterable[tuple[Tree, Tree]] = (self.stored(start, start + size) for start in starts)
         if self.workers and trees.is_lazy((self.inputs, self.targets)):
             ahead = DataLoader(Ahead(self.stored, len(self), size), batch_size=None, num_workers=self.workers)
-        for start, found in zip(starts, ahead, strict=True):
-            if trees.is_lazy((self.inputs, self.targets)):
-                self._read.add(start, found)
-            yield start, *self._prepared(start, found, dtype)
+        reading = iter(ahead)
+        for start in starts:  # nothing here holds on to a batch
+            yield start, *self._prepared(start, next(reading), dtype)
 
     def _prepared(self, start: int, found: tuple[Tree, Tree], dtype: torch.dtype) -> tuple[Tree, Tree]:
+        if trees.is_lazy((self.inputs, self.targets)):
+            self._read.add(start, found)
         inputs, targets = found
         if self.augmentation is not None:
             places = np.arange(start, start + trees.count(inputs))
             inputs = self.augmentation.select(places).apply(inputs)
         if isinstance(inputs, Tensor) and inputs.dtype in (torch.uint8, torch.bool):
             # Divide after the cast: x / 255 in the working precision, as the reference pipelines do.
-            inputs = inputs.to(dtype) / 255 if inputs.dtype == torch.uint8 else inputs.to(dtype)
+            inputs = inputs.to(dtype).div_(255) if inputs.dtype == torch.uint8 else inputs.to(dtype)
         return trees.mapped(lambda leaf: _precise(leaf, dtype), (inputs, _long(targets)))
 
     def describe(self) -> dict[str, Any]:

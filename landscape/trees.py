@@ -1,7 +1,7 @@
 """Batches as trees: tensors, and mappings, tuples and lists of them, which share their first dimension.
 
-They are PyTorch's own trees (`torch.utils._pytree`); a mapping of any class counts as a dictionary. A part
-that is read when asked for (`landscape.lazy`) stands where its tensor will be.
+A part that is read when asked for (`landscape.lazy`) stands where its tensor will be. PyTorch's own trees
+(`torch.utils._pytree`) hold on to their tensors until garbage is collected, which is too late for batches.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
 
 from landscape.lazy import Lazy
 
@@ -21,12 +20,23 @@ Tree = Any
 
 def leaves(tree: Tree) -> list[Any]:
     """Its tensors, in order."""
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor | Lazy)]
+    if isinstance(tree, Tensor | Lazy):
+        return [tree]
+    if isinstance(tree, dict):
+        return [leaf for part in tree.values() for leaf in leaves(part)]
+    return [leaf for part in tree for leaf in leaves(part)] if isinstance(tree, tuple | list) else []
 
 
 def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
     """The same tree with each tensor replaced."""
-    return tree_map(lambda leaf: function(leaf) if isinstance(leaf, Tensor | Lazy) else leaf, tree)
+    if isinstance(tree, Tensor | Lazy):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: mapped(function, part) for key, part in tree.items()}
+    if not isinstance(tree, tuple | list):
+        return tree
+    parts = [mapped(function, part) for part in tree]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
 
 
 def rows(tree: Tree, which: Any) -> Tree:

@@ -101,8 +101,8 @@ def require_compatible(objective: MeanLoss) -> None:
     samples, name = objective.samples, objective.network.name
     if objective.task.total(samples.targets) == 0:
         raise LandscapeError(
-            f"no sample of {samples.source} counts for anything under this loss, so that it has no mean; look "
-            "at its weights and at the index that it ignores"
+            f"no sample of {samples.source} counts for anything under this loss, so that it has no mean; "
+            "look at its weights and at the index that it ignores"
         )
     shape = ", ".join(str(tuple(leaf.shape[1:])) for leaf in trees.leaves(samples.inputs))
     part = objective.replace(soundness=None).subset(0, 2)

@@ -144,14 +144,14 @@ def _in_loss(part: MeanLoss, samples: int) -> Culprit | None:
         return None
     ((outputs, targets),) = _evaluate(part, len(part.samples))
 
-    def losses(which: slice) -> Tensor:
-        return part.task.shares(outputs[which], trees.rows(targets, which))[0].detach()
+    def losses(*which: int | None) -> Tensor:
+        rows = slice(*which)
+        return part.task.shares(outputs[rows], trees.rows(targets, rows))[0].detach()
 
-    everything, half = slice(None), _half(part)
-    whole, where = losses(everything), f"the loss '{loss_name(part.loss)}'"
-    if _change(whole, [losses(everything)]) > _ROUNDING:
+    whole, half, where = losses(None), _half(part), f"the loss '{loss_name(part.loss)}'"
+    if _change(whole, [losses(None)]) > _ROUNDING:
         return _culprit("random numbers", where, who=where)
-    if _change(whole, [losses(slice(half)), losses(slice(half, None))]) > _GROUPING[part.dtype]:
+    if _change(whole, [losses(half), losses(half, None)]) > _GROUPING[part.dtype]:
         return _culprit("batch statistics", where, who=where, samples=samples)
     return None
 

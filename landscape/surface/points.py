@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.losses import Scores
+from landscape.losses import Columns, Gathered
 from landscape.objective import Objective
 from landscape.work import Item
 
@@ -53,19 +53,19 @@ def point(
         interval is ± `WITHIN` of it), `l2`, `samples`; the task's scores, of classes `accuracy` and
         `ece`; and `losses`, those of the samples used.
     """
-    total, parts = len(objective.samples), []
-    losses = torch.empty(0, dtype=torch.float64)
+    total = len(objective.samples)
+    found = Gathered(total)
     value = error = math.nan
     for part in objective.scores(theta, draw=draw):
-        parts.append(part)
+        found.add({"losses": part.losses, **part.columns})
         if not tolerance:
             continue
-        losses = torch.cat([losses, part.losses])
+        losses = found.columns()["losses"]
         value, error = estimate(losses, total, anchors)
         enough = len(losses) >= LEAST and error <= tolerance * abs(value)
         if enough or not math.isfinite(value):
             break  # one loss that is not finite makes the mean so
-    return _item(objective, parts, objective.l2(theta), (value, error) if tolerance else None)
+    return _item(objective, found.columns(), objective.l2(theta), (value, error) if tolerance else None)
 
 
 def estimate(losses: Tensor, total: int, anchors: Tensor | None = None) -> tuple[float, float]:
@@ -98,11 +98,8 @@ def estimate(losses: Tensor, total: int, anchors: Tensor | None = None) -> tuple
     return value, math.sqrt(spread / count * (1 - count / total))
 
 
-def _item(
-    objective: Objective, parts: list[Scores], l2: float, estimated: tuple[float, float] | None
-) -> Item:
-    losses = torch.cat([part.losses for part in parts])
-    columns = {name: torch.cat([part.columns[name] for part in parts]) for name in parts[0].columns}
+def _item(objective: Objective, columns: Columns, l2: float, estimated: tuple[float, float] | None) -> Item:
+    losses = columns.pop("losses")
     count, total = len(losses), len(objective.samples)
     value, error = estimated if estimated and count < total else (float(losses.mean()), 0.0)
     return {

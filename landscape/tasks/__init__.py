@@ -11,6 +11,7 @@ from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.losses import LOSSES, SampleLoss, cross_entropy, loss_of
+from landscape.tasks.mean import Mean
 from landscape.tasks.ready import (
     binary,
     classification,
@@ -27,6 +28,7 @@ from landscape.tasks.task import Task
 __all__ = [
     "LONG_NAMES",
     "TASKS",
+    "Mean",
     "Score",
     "Task",
     "binary",
