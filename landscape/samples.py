@@ -101,16 +101,25 @@ class Samples:
         """How many numbers the inputs of one sample hold."""
         return sum(leaf.shape[1:].numel() for leaf in trees.leaves(self.inputs))
 
-    def images(self) -> Tensor:
-        """The inputs where they are images, shape (sample, channel, height, width).
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images.
 
         Raises:
-            DataError: If they are anything else.
+            DataError: If the inputs are anything but images, shape (sample, channel, height, width).
         """
-        if isinstance(self.inputs, Tensor) and self.inputs.dim() == 4:
-            return self.inputs
+        if isinstance(self.inputs, Tensor | Lazy) and self.inputs.dim() == 4:
+            return int(self.inputs.shape[2]), int(self.inputs.shape[3])
         shapes = ", ".join(str(tuple(leaf.shape[1:])) for leaf in trees.leaves(self.inputs))
         raise DataError(f"this needs images, shape (channel, height, width), got inputs of shape {shapes}")
+
+    def images(self) -> Tensor:
+        """The images, all of them read, shape (sample, channel, height, width).
+
+        Raises:
+            DataError: If the inputs are anything else.
+        """
+        self.image_size()
+        return trees.read(self.inputs)
 
     def take(self, count: int, *, seed: int | None = None) -> Samples:
         """The first `count` samples in file order, or `count` drawn without replacement.
@@ -155,7 +164,7 @@ class Samples:
         The draw of a sample depends on the seed and on its index in the source alone, so that it does not
         change with the subset that was taken.
         """
-        self.images()
+        self.image_size()
         indices = self._indices()
         plan = CropFlip.draw(int(indices.max()) + 1, seed=seed, padding=padding)
         return replace(self, augmentation=plan.select(indices))

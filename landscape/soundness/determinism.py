@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
 from landscape import trees
@@ -316,6 +315,6 @@ def _watch(name: str, layer: nn.Module, calls: list[_Call]) -> list[RemovableHan
 
 def _copies(values: Any) -> list[Tensor]:
     """The plain tensors in tuples, lists and dictionaries, copied to the CPU, where there is more room."""
-    tensors = (leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
+    tensors = trees.leaves(trees.plain(values))
     plain = (t for t in tensors if t.layout == torch.strided and not (t.is_nested or t.is_quantized))
     return [tensor.detach().to("cpu", copy=True) for tensor in plain]
