@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         report as report,
         results as results,
         surface as surface,
+        tasks as tasks,
         zoo as zoo,
     )
     from landscape.checkpoint import load as load, save as save
@@ -45,6 +46,7 @@ _ROOMS = (
     "report",
     "results",
     "surface",
+    "tasks",
     "zoo",
 )
 _NAMES = {

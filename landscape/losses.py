@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from landscape.errors import LandscapeError
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """(outputs of a batch, its targets) → losses of shape (batch,)."""
+
+Columns = dict[str, Tensor]
+"""Numbers of each sample by name, shape (batch,) or (batch, class)."""
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -52,62 +55,61 @@ def loss_name(loss: SampleLoss) -> str:
     return getattr(loss, "__name__", type(loss).__name__ if isinstance(loss, nn.Module) else str(loss))
 
 
-def sample_losses(loss: SampleLoss, outputs: Tensor, targets: Tensor) -> Tensor:
-    """The loss of each sample, shape (batch,).
+def weighed(loss: Callable[..., Any], given: Any, beside: Any, count: int) -> tuple[Tensor, Tensor | None]:
+    """What a loss returns: the loss of each sample, and what each counts for, None where it does not say.
 
-    Weights of the classes of an `nn.CrossEntropyLoss` or `nn.NLLLoss` are in them; what their mean divides
-    by is in `sample_weights`.
-
-    Raises:
-        LandscapeError: If the loss gives anything but one number per sample.
-    """
-    if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
-        loss = type(loss)(**{**_options(loss), "weight": loss.weight.to(outputs)})
-    losses = loss(outputs, targets)
-    if isinstance(losses, Tensor) and losses.shape == (len(targets),):
-        return losses
-    shape = f"shape {tuple(losses.shape)}" if isinstance(losses, Tensor) else type(losses).__name__
-    raise LandscapeError(
-        f"the loss {loss_name(loss)} gives {shape} for a batch of {len(targets)} samples, expected one "
-        f'number per sample, shape ({len(targets)},); use reduction="none", and the mean over all dimensions '
-        "but the first where there are more, as in lambda outputs, targets: F.cross_entropy(outputs, "
-        'targets, reduction="none").flatten(1).mean(1)'
-    )
-
-
-def scaled_losses(loss: SampleLoss, outputs: Tensor, targets: Tensor, whole: Tensor) -> Tensor:
-    """Losses of a batch, shape (batch,), scaled so that the mean over all samples is the objective.
+    Weights of the classes of an `nn.CrossEntropyLoss` or `nn.NLLLoss` are in the losses; what their mean
+    divides by is in `sample_weights`.
 
     Args:
-        loss: Loss of each sample.
-        outputs: Of the batch.
-        targets: Of the batch.
-        whole: Targets of all samples.
+        loss: The loss.
+        given: Outputs, or the model.
+        beside: Targets, or the batch.
+        count: Number of samples.
 
     Raises:
-        LandscapeError: If the loss gives anything but one number per sample.
+        LandscapeError: If it gives anything but one number per sample, or weights that depend on parameters.
     """
-    losses, weights = sample_losses(loss, outputs, targets), sample_weights(loss, whole)
-    return losses if weights is None else losses * (len(weights) / float(weights.sum()))
+    if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
+        loss = type(loss)(**{**_options(loss), "weight": loss.weight.to(given)})
+    found = loss(given, beside)
+    losses, weights = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+    for each, what in ((losses, "losses"), (weights, "weights")):
+        if (each is None and what == "weights") or (isinstance(each, Tensor) and each.shape == (count,)):
+            continue
+        shape = f"shape {tuple(each.shape)}" if isinstance(each, Tensor) else type(each).__name__
+        raise LandscapeError(
+            f"the {what} of the loss {loss_name(loss)} are of {shape} for a batch of {count} samples, "
+            f'expected one number per sample, shape ({count},); use reduction="none", and the mean over all '
+            "dimensions but the first where there are more, as in lambda outputs, targets: F.cross_entropy("
+            'outputs, targets, reduction="none").flatten(1).mean(1), or a task such as '
+            "landscape.tasks.pixels()"
+        )
+    if weights is not None and weights.requires_grad:
+        raise LandscapeError(
+            f"the weights of the loss {loss_name(loss)} depend on the parameters, so that the objective is "
+            "no mean with fixed weights; compute them from the batch alone, or detach them"
+        )
+    return losses, weights
 
 
-def sample_weights(loss: SampleLoss, targets: Tensor) -> Tensor | None:
-    """What each sample counts for in the mean of the losses, float64, shape (batch,); None if all count 1.
+def sample_weights(loss: Callable[..., Any], targets: Any) -> Tensor | None:
+    """What each sample counts for in the mean of the losses, float64, shape (batch,).
 
     PyTorch's mean of weighted classes is Σ w ℓ / Σ w with w the weight of the target, 0 for the index that
-    is ignored.
+    is ignored. None where all count 1, whatever their targets.
 
     Args:
         loss: Loss of each sample.
         targets: Of any number of samples.
     """
-    if not isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss):
+    if not isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) or not isinstance(targets, Tensor):
         return None
     if targets.is_floating_point() or targets.dim() != 1:
         return None  # probabilities as targets: PyTorch divides by the number of samples
     counted = targets != loss.ignore_index
     if loss.weight is None:
-        return None if bool(counted.all()) else counted.double()
+        return counted.double()
     weight = loss.weight.detach().double().to(targets.device)
     return torch.where(counted, weight[targets.clamp(min=0, max=len(weight) - 1)], 0.0)
 
@@ -117,34 +119,71 @@ def _options(loss: nn.Module) -> dict[str, Any]:
     return {name: getattr(loss, name) for name in names if hasattr(loss, name)}
 
 
-def is_classification(outputs: Tensor, targets: Tensor) -> bool:
+def is_classification(outputs: Tensor, targets: Any) -> bool:
     """Whether there are classes: logits of shape (batch, class ≥ 2) and one class index per sample."""
+    if not isinstance(targets, Tensor):
+        return False
     one_each = targets.dim() == 1 and not targets.is_floating_point() and targets.dtype != torch.bool
     return outputs.dim() == 2 and outputs.shape[1] >= 2 and one_each
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a micro-batch's predictions come to, on the CPU; all of shape (batch,).
+    """What a micro-batch's predictions come to, on the CPU.
 
     Attributes:
-        losses: Loss of each sample, float64.
-        correct: Whether its most probable class is the target; None where there are no classes.
-        confidence: Probability of that class, float64; likewise.
+        losses: Loss of each sample, float64, shape (batch,).
+        columns: What else the task tells of each sample, shape (batch,) or (batch, class).
     """
 
     losses: Tensor
-    correct: Tensor | None
-    confidence: Tensor | None
+    columns: Columns
 
 
-def scored(losses: Tensor, outputs: Tensor, targets: Tensor) -> Scores:
-    """The scores of a micro-batch whose losses, shape (batch,), are known."""
-    losses = losses.double().cpu()
+class Gathered:
+    """Columns of all samples, filled batch by batch into memory that is taken once.
+
+    Small tensors that outlive the large ones around them would leave holes in memory that no other large one
+    fits into, so that it would grow with the number of samples.
+
+    Attributes:
+        count: Samples so far.
+    """
+
+    def __init__(self, total: int) -> None:
+        """For so many samples."""
+        self.count, self._total = 0, total
+        self._columns: Columns = {}
+
+    def add(self, columns: Columns) -> None:
+        """Those of the next samples."""
+        stop = self.count + len(next(iter(columns.values())))
+        for name, part in columns.items():
+            if name not in self._columns:
+                self._columns[name] = torch.empty((self._total, *part.shape[1:]), dtype=part.dtype)
+            self._columns[name][self.count : stop] = part
+        self.count = stop
+
+    def columns(self) -> Columns:
+        """Of the samples so far, shape (sample,) or (sample, class)."""
+        return {name: column[: self.count] for name, column in self._columns.items()}
+
+
+def gathered(scores: Iterable[Scores], total: int) -> tuple[Tensor, Columns]:
+    """Losses and columns of all samples, out of the scores of micro-batches."""
+    found = Gathered(total)
+    for part in scores:
+        found.add({"losses": part.losses, **part.columns})
+    columns = found.columns()
+    return columns.pop("losses"), columns
+
+
+def of_classes(outputs: Tensor, targets: Tensor) -> Columns:
+    """Of logits (batch, class): `correct`, and `confidence`, the probability of the class, float64."""
     if not is_classification(outputs, targets):
-        return Scores(losses, None, None)
+        return {}
     confidence, predicted = outputs.double().softmax(1).max(1)
-    return Scores(losses, (predicted == targets).cpu(), confidence.cpu())
+    return {"correct": predicted == targets, "confidence": confidence}
 
 
 @dataclass(frozen=True)

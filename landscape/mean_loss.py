@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,31 +16,18 @@ from landscape.derivatives.operations import TwiceDifferentiable
 from landscape.errors import LandscapeError
 from landscape.forward import Forward
 from landscape.forward.batches import Batch, Batches, as_working
-from landscape.losses import Loss, Scores, scaled_losses, scored
+from landscape.losses import Loss, Scores, gathered
 from landscape.network import Network
 from landscape.parameters import Parameters, check_fit, chosen
 from landscape.precision import differentiable, full_precision
-from landscape.protocol import Protocol, mode
+from landscape.protocol import Checks, Level, Protocol, mode
 from landscape.results import Check
 from landscape.samples import Samples
+from landscape.tasks import Mean
+from landscape.trees import Tree
 
-Level = Literal["value", "gradient", "product"]
-"""What is about to be computed; each checks what the ones before it do, too."""
-
-_CHECKED = {"loss", "weight_decay", "dropout", "batch_norm"}
+_CHECKED = {"task", "loss", "weight_decay", "dropout", "batch_norm"}
 """Fields that change what the objective is, so that another is checked anew."""
-
-
-class Checks(typing.Protocol):
-    """What checks an objective before its numbers are used, such as `landscape.soundness.Soundness`."""
-
-    culprit: Any
-
-    def require(self, objective: Any, level: Level, *, report: bool = False) -> None:
-        """Check what has not been checked."""
-
-    def found(self) -> list[Check]:
-        """All checks so far."""
 
 
 class MeanLoss:
@@ -62,7 +48,7 @@ class MeanLoss:
     """
 
     weight_decay, dropout, seed, params = map(mode, ("weight_decay", "dropout", "seed", "params"))
-    loss, micro_batch = map(mode, ("loss", "micro_batch"))
+    micro_batch, task = mode("micro_batch"), mode("task")
 
     def __init__(
         self, network: Network, samples: Samples, forward: Forward, soundness: Checks | None
@@ -72,6 +58,7 @@ class MeanLoss:
         self.exact_products: bool | None = None
         self.product_error: Any = None
         self._prepared: Batches | None = None
+        self._mean = Mean(self.task, samples)
         with differentiable():
             # Copies, so that training the module afterwards does not move the objective.
             own = self._own(dict(network.module.named_parameters()))
@@ -83,6 +70,11 @@ class MeanLoss:
         frozen = {name for name, p in self.network.module.named_parameters() if not p.requires_grad}
         pattern, self.free = chosen(self.parameters, self.params, frozen)
         self.forward = self.forward.replace(params=pattern)
+
+    @property
+    def loss(self) -> Any:
+        """The task's loss."""
+        return self.task.loss
 
     @property
     def modes(self) -> Protocol:
@@ -133,8 +125,8 @@ class MeanLoss:
         if other.soundness is not None and asked & _CHECKED:
             other.soundness = type(other.soundness)()
             other.exact_products = other.product_error = None
-        if asked & {"samples", "forward", "dtype", "device"}:
-            other._prepared = None
+        if asked & {"samples", "forward", "dtype", "device", "task", "loss"}:
+            other._prepared, other._mean = None, Mean(other.task, other.samples)
         return other
 
     def checked(self, level: Level, *, report: bool = False) -> list[Check]:
@@ -155,7 +147,7 @@ class MeanLoss:
 
     def outputs(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[tuple[Tensor, Tree]]:
         """Outputs (batch, …) and targets (batch, …) of one micro-batch after the other, without a graph.
 
         Args:
@@ -174,26 +166,26 @@ class MeanLoss:
 
     def scores(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Iterator[Scores]:
         """Loss of each sample, and of classes its correctness and confidence, by micro-batch."""
-        for outputs, targets in self.outputs(parameters, draw=draw):
+        for outputs, targets in self._mean.all_of(self.outputs(parameters, draw=draw)):
             with full_precision(self.device), torch.no_grad():
-                part = scored(self.losses(outputs, targets), outputs, targets)
-            yield part
+                losses = self.losses(outputs, targets).double().cpu()
+                columns = self.task.columns(outputs, targets)
+            yield Scores(losses, {name: column.cpu() for name, column in columns.items()})
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def losses(self, outputs: Tensor, targets: Tree) -> Tensor:
         """Loss of each sample of a batch, shape (batch,), scaled so that the mean over all is the objective.
 
         Raises:
             LandscapeError: If the loss gives anything but one number per sample.
         """
-        return scaled_losses(self.loss, outputs, targets, self.samples.targets)
+        return self._mean.scaled(outputs, targets, lambda: self.replace(soundness=None).outputs())
 
     def sample_losses(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
     ) -> tuple[Tensor, Tensor | None]:
         """Each sample's loss, float64, and whether its class is right (None without classes); (sample,)."""
-        parts = list(self.scores(parameters, draw=draw))
-        correct = [part.correct for part in parts if part.correct is not None]
-        return torch.cat([part.losses for part in parts]), torch.cat(correct) if correct else None
+        losses, columns = gathered(self.scores(parameters, draw=draw), len(self.samples))
+        return losses, columns.get("correct")
 
     def value(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Loss:
         """The loss at these parameters (the network's own by default), its two terms apart."""
@@ -250,6 +242,11 @@ class MeanLoss:
         """
         if kind not in graphs.GRAPHS:
             raise LandscapeError(f"kind is {kind!r}; choose one of {', '.join(graphs.GRAPHS)}")
+        if kind == "ggn" and self.task.whole:
+            raise LandscapeError(
+                "Gauss–Newton needs to know which outputs the loss is a function of, which a loss of (model, "
+                "batch) does not say; give a task and a loss of (outputs, targets), or take the Hessian"
+            )
         self.modes.require_derivatives()
         self.checked("product")
         theta = self._at(parameters)
@@ -304,7 +301,9 @@ class MeanLoss:
         if batches is None or batches.size != self.micro_batch:
             prepared = (self.network.prepare, self.micro_batch, self.device, self.dtype)
             last = self.forward.road.channels_last
-            self._prepared = batches = Batches(self.samples, *prepared, channels_last=last)
+            self._prepared = batches = Batches(
+                self.samples, *prepared, channels_last=last, given=self.task.batch
+            )
         return batches
 
     def _at(self, parameters: Mapping[str, Tensor] | None) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from landscape.samples import Normalisation, Samples
+from landscape.trees import Tree
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Network:
         """The network with the normalisation that applies: the override, its own, or the data set's."""
         return replace(self, normalisation=override or self.normalisation or samples.normalisation)
 
-    def prepare(self, images: Tensor) -> Tensor:
-        """Images in [0, 1] → inputs of the module."""
-        return self.normalisation(images) if self.normalisation else images
+    def prepare(self, inputs: Tree) -> Tree:
+        """Images in [0, 1] → inputs of the module; several inputs of a sample stay what they are."""
+        return self.normalisation(inputs) if self.normalisation and isinstance(inputs, Tensor) else inputs
 
     def rows(self) -> list[tuple[str, str]]:
         """What a notebook shows: architecture, parameters, normalisation and file."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from landscape.dropout import Stochastic
 from landscape.forward import Forward
 from landscape.forward.batches import as_working, usual_micro_batch
-from landscape.losses import loss_name, loss_of
+from landscape.losses import loss_name
 from landscape.mean_loss import MeanLoss
 from landscape.network import Network
 from landscape.precision import differentiable
@@ -21,6 +21,7 @@ from landscape.protocol import Protocol
 from landscape.samples import Samples
 from landscape.soundness import Soundness
 from landscape.soundness.compatibility import accepted
+from landscape.tasks import task_of
 
 
 class Objective(MeanLoss):
@@ -40,23 +41,24 @@ class Objective(MeanLoss):
         Args:
             network: A `Network`, or any module from inputs to logits.
             samples: `Samples`, or a pair of inputs and targets, tensors or NumPy arrays.
-            **fields: Those of `landscape.protocol.Protocol`: `loss` (of each sample, shape (batch,), see
-                `landscape.losses`), `weight_decay`, `dropout` (`off`, `fixed`, `fresh` or `ensemble:N`),
-                `seed` of the masks, `params` (which to differentiate; those that are not frozen by default),
-                `micro_batch` (0 chooses), `device` (the CPU by default), `dtype`, `batch_norm` (`eval`,
-                `batch` or `recalibrate`) and `precision` of values (`full`, `bfloat16` or `tf32`).
+            **fields: Those of `landscape.protocol.Protocol`: `task` (see `landscape.tasks`), `loss` (of
+                (outputs, targets), one number per sample, or of (model, batch)), `weight_decay`, `dropout`
+                (`off`, `fixed`, `fresh` or `ensemble:N`), `seed` of the masks, `params` (which to
+                differentiate; those that are not frozen by default), `micro_batch` (0 chooses), `device` (the
+                CPU by default), `dtype`, `batch_norm` (`eval`, `batch` or `recalibrate`) and `precision` of
+                values (`full`, `bfloat16` or `tf32`).
 
         Raises:
             LandscapeError: If a mode, number, pattern, network or data set is none that can be measured.
         """
         modes = Protocol(**{"device": "cpu", **fields})
-        loss, device = loss_of(modes.loss), torch.device(modes.device)
-        network, samples = accepted(network, samples, loss)
+        task, device = task_of(modes.task, modes.loss), torch.device(modes.device)
+        network, samples = accepted(network, samples, task)
         size = modes.micro_batch or usual_micro_batch(samples, device)
         own = partial(as_working, device=device, dtype=getattr(torch, modes.dtype), real=False)
         with differentiable():
             buffers = {name: own(b).clone() for name, b in network.module.named_buffers()}
-        forward = Forward(network.module, buffers, modes).replace(loss=loss, micro_batch=size)
+        forward = Forward(network.module, buffers, modes).replace(micro_batch=size)
         super().__init__(network.normalised_for(samples), samples, forward, Soundness())
 
     def selected(self, positions: np.ndarray) -> Self:
@@ -71,7 +73,7 @@ class Objective(MeanLoss):
         """Everything the numbers depend on besides the parameters, ready for JSON."""
         self.checked("value")
         normalisation, modes, road = self.network.normalisation, self.modes, self.forward.road
-        first = ("batch_norm", "dropout", "loss", "weight_decay", "params", "dtype", "device", "micro_batch")
+        first = ("batch_norm", "dropout", "weight_decay", "params", "dtype", "device", "micro_batch")
         return {
             "data": self.samples.describe(),
             "normalisation": asdict(normalisation) if normalisation else None,
@@ -80,7 +82,9 @@ class Objective(MeanLoss):
             "attention": "math" if road.math_attention else "usual",
             "precision": modes.precision,
             "seed": modes.seed,
-        } | {"loss": loss_name(self.loss), "device": self.device.type}
+            "loss": loss_name(self.loss),
+            "device": self.device.type,
+        } | ({} if self.task.describe() == {"name": "classification"} else {"task": self.task.describe()})
 
     def rows(self) -> list[tuple[str, str]]:
         """What a notebook shows: the network, the samples and every mode that a number depends on."""

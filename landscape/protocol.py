@@ -7,13 +7,15 @@ them. Free of torch, so that ``--help`` costs nothing.
 from __future__ import annotations
 
 import math
+import typing
 from dataclasses import Field, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from landscape.errors import LandscapeError
 
 if TYPE_CHECKING:
     from landscape.losses import SampleLoss
+    from landscape.results import Check
     from landscape.samples import Normalisation
 
 _LARGEST_SEED = 2**32 - 1
@@ -124,7 +126,13 @@ class Protocol:
         least=0,
         hidden=True,
     )
-    loss: SampleLoss | str = stated("cross_entropy", "Loss of each sample, or its name.")
+    task: Any = stated(
+        "classification",
+        "What is predicted: classification, binary, multi-label, regression, gaussian, pixels, tokens or "
+        "language, with options as in pixels,ignore_index=255.",
+        metavar="TASK",
+    )
+    loss: SampleLoss | str | None = stated(None, "Loss of each sample, or its name, in place of the task's.")
 
     def __post_init__(self) -> None:
         for each in fields(Protocol):
@@ -150,6 +158,22 @@ class Protocol:
                 f"derivatives need full precision and BatchNorm in eval or batch mode, not "
                 f"{self.precision} and {self.batch_norm}"
             )
+
+
+Level = Literal["value", "gradient", "product"]
+"""What is about to be computed; each checks what the ones before it do, too."""
+
+
+class Checks(typing.Protocol):
+    """What checks an objective before its numbers are used, such as `landscape.soundness.Soundness`."""
+
+    culprit: Any
+
+    def require(self, objective: Any, level: Level, *, report: bool = False) -> None:
+        """Check what has not been checked."""
+
+    def found(self) -> list[Check]:
+        """All checks so far."""
 
 
 FIELDS = frozenset(each.name for each in fields(Protocol))

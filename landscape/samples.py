@@ -1,64 +1,30 @@
-"""Samples: a fixed, ordered set of images and targets that remembers where it came from.
-
-Their augmentation, random crop and horizontal flip, is data too: drawn once from a seed, applied to whole
-batches.
-"""
+"""Samples: a fixed, ordered set of inputs and targets that remembers where it came from."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
+from landscape import trees
+from landscape.datasets import Ahead, Digest, parts
 from landscape.errors import DataError
+from landscape.images import CropFlip, Normalisation
+from landscape.lazy import Lazy
 from landscape.precision import usable
+from landscape.trees import Tree
 
-_LEAST = 1e-30  # what a standard deviation in float32 may be divided by
+__all__ = ["CropFlip", "Normalisation", "Samples"]
+
 _PIECE = 2**24
 """Bytes that are read at once for a digest."""
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """Per-channel affine map (x − mean) / std of images in [0, 1].
-
-    Attributes:
-        mean: One value per channel.
-        std: One positive value per channel.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.mean) != len(self.std):
-            raise DataError(
-                f"the mean has {len(self.mean)} values and the standard deviation {len(self.std)}; "
-                "both need one value per channel"
-            )
-        if not all(math.isfinite(m) for m in self.mean):
-            raise DataError(f"means must be finite, got {self.mean}")
-        if not all(_LEAST < s < math.inf for s in self.std):
-            raise DataError(f"standard deviations must be positive and finite, got {self.std}")
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Normalise images of shape (batch, channel, height, width)."""
-        if images.shape[1] != len(self.mean):
-            raise DataError(
-                f"the images have {images.shape[1]} channels, the normalisation {len(self.mean)}; "
-                "give one --mean and one --std value per channel"
-            )
-        shape = (1, -1, 1, 1)
-        mean = torch.tensor(self.mean, dtype=images.dtype, device=images.device).view(shape)
-        std = torch.tensor(self.std, dtype=images.dtype, device=images.device).view(shape)
-        return (images - mean) / std
 
 
 @dataclass(frozen=True)
@@ -68,40 +34,92 @@ class Samples:
     Attributes:
         inputs: Images, uint8 in 0…255 or floating point, shape (sample, channel, height, width); or any
             floating-point tensor whose first dimension is the sample, or integers such as tokens, which stay
-            what they are. NumPy arrays become tensors.
+            what they are; or a mapping, tuple or list of such tensors. NumPy arrays become tensors.
         targets: Class indices, shape (sample,), which become int64; or whatever the loss compares outputs
-            with, its first dimension the sample.
+            with, its first dimension the sample; likewise. Left out, there are none: shape (sample, 0).
         source: Where they come from, in words (a data specification such as ``cifar10:DIR``).
         split: ``train`` or ``test``.
         indices: Position of each sample in its source, shape (sample,).
         normalisation: The one usual for this data set; a network that stores its own takes precedence.
         augmentation: Frozen crop and flip, one draw per sample; None for clean images.
         class_names: Names of the classes, where known.
+        workers: Processes that read ahead what is read when asked for.
     """
 
-    inputs: Tensor
-    targets: Tensor
+    inputs: Tree
+    targets: Tree = None
     source: str = "tensors"
     split: str = ""
     indices: np.ndarray | None = None
     normalisation: Normalisation | None = None
     augmentation: CropFlip | None = None
     class_names: tuple[str, ...] = field(default=())
+    workers: int = 0
+    _read: Digest = field(default_factory=Digest, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, data: Any, *, seed: int = 0, workers: int = 0, **fields: Any) -> Samples:
+        """The samples of a data set or loader of PyTorch, read when they are asked for, or of plain arrays.
+
+        Args:
+            data: A map-style `Dataset`, a `DataLoader` (its data set and collation; the order is the data
+                set's), or a pair of arrays or tensors.
+            seed: Of random transforms: those of a sample depend on the seed and its index alone.
+            workers: Processes that read ahead.
+            **fields: Such as `source`, `split` or `normalisation`.
+
+        Raises:
+            DataError: If it cannot be read sample by sample.
+        """
+        if isinstance(data, Dataset | DataLoader) or not isinstance(data, tuple | list):
+            held = data.dataset if isinstance(data, DataLoader) else data
+            fields = {"source": f"{type(held).__name__}, seed {seed}", **fields}
+            data = parts(data, seed=seed)
+        inputs, targets = data
+        return cls(inputs, targets, workers=workers, **fields)
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "targets"):
-            object.__setattr__(self, name, _tensor(getattr(self, name), name))
-        if _is_integer(self.targets):
-            object.__setattr__(self, "targets", self.targets.long())
-        if len(self.inputs) != len(self.targets):
-            raise DataError(f"{len(self.inputs)} inputs but {len(self.targets)} targets in {self.source}")
-        if len(self.inputs) == 0:
+        inputs = _tensors(self.inputs, "inputs")
+        none = self.targets is None
+        targets = torch.empty(trees.count(inputs), 0) if none else _tensors(self.targets, "targets")
+        targets = _long(targets)
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "targets", targets)
+        for name, tree in (("inputs", inputs), ("targets", targets)):
+            for leaf in trees.leaves(tree):
+                if len(leaf) != len(self):
+                    raise DataError(f"{len(self)} inputs but {len(leaf)} {name} in {self.source}")
+        if len(self) == 0:
             raise DataError(f"{self.source} holds no samples; at least one is needed")
         if self.indices is None:
-            object.__setattr__(self, "indices", np.arange(len(self.inputs)))
+            object.__setattr__(self, "indices", np.arange(len(self)))
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return trees.count(self.inputs)
+
+    def numbers(self) -> int:
+        """How many numbers the inputs of one sample hold."""
+        return sum(leaf.shape[1:].numel() for leaf in trees.leaves(self.inputs))
+
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images.
+
+        Raises:
+            DataError: If the inputs are anything but images, shape (sample, channel, height, width).
+        """
+        if isinstance(self.inputs, Tensor | Lazy) and self.inputs.dim() == 4:
+            return int(self.inputs.shape[2]), int(self.inputs.shape[3])
+        shapes = ", ".join(str(tuple(leaf.shape[1:])) for leaf in trees.leaves(self.inputs))
+        raise DataError(f"this needs images, shape (channel, height, width), got inputs of shape {shapes}")
+
+    def images(self) -> Tensor:
+        """The images, all of them read, shape (sample, channel, height, width).
+
+        Raises:
+            DataError: If the inputs are anything else.
+        """
+        self.image_size()
+        return trees.read(self.inputs)
 
     def take(self, count: int, *, seed: int | None = None) -> Samples:
         """The first `count` samples in file order, or `count` drawn without replacement.
@@ -134,8 +152,8 @@ class Samples:
         chosen = _as_slice(where) or torch.from_numpy(where)
         return replace(
             self,
-            inputs=self.inputs[chosen],
-            targets=self.targets[chosen],
+            inputs=trees.rows(self.inputs, chosen),
+            targets=trees.rows(self.targets, chosen),
             indices=self._indices()[where],
             augmentation=self.augmentation.select(where) if self.augmentation else None,
         )
@@ -146,24 +164,43 @@ class Samples:
         The draw of a sample depends on the seed and on its index in the source alone, so that it does not
         change with the subset that was taken.
         """
+        self.image_size()
         indices = self._indices()
         plan = CropFlip.draw(int(indices.max()) + 1, seed=seed, padding=padding)
         return replace(self, augmentation=plan.select(indices))
 
-    def batch(self, start: int, stop: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-        """Inputs (scaled to [0, 1] where stored as bytes) and targets of the samples start … stop − 1.
+    def batch(self, start: int, stop: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tree, Tree]:
+        """Inputs (images scaled to [0, 1] where stored as bytes) and targets of the samples start … stop − 1.
 
         What is floating-point comes in the given precision.
         """
-        inputs = self.inputs[start:stop]
+        return self._prepared(start, self.stored(start, stop), dtype)
+
+    def stored(self, start: int, stop: int) -> tuple[Tree, Tree]:
+        """Inputs and targets as they are stored."""
+        return trees.read(trees.rows((self.inputs, self.targets), slice(start, stop)))
+
+    def batches(self, size: int, *, dtype: torch.dtype = torch.float32) -> Iterator[tuple[int, Tree, Tree]]:
+        """Every batch of so many samples: position of the first one, inputs and targets as in `batch`."""
+        starts = range(0, len(self), size)
+        ahead: Iterable[tuple[Tree, Tree]] = (self.stored(start, start + size) for start in starts)
+        if self.workers and trees.is_lazy((self.inputs, self.targets)):
+            ahead = DataLoader(Ahead(self.stored, len(self), size), batch_size=None, num_workers=self.workers)
+        reading = iter(ahead)
+        for start in starts:  # nothing here holds on to a batch
+            yield start, *self._prepared(start, next(reading), dtype)
+
+    def _prepared(self, start: int, found: tuple[Tree, Tree], dtype: torch.dtype) -> tuple[Tree, Tree]:
+        if trees.is_lazy((self.inputs, self.targets)):
+            self._read.add(start, found)
+        inputs, targets = found
         if self.augmentation is not None:
-            inputs = self.augmentation.select(np.arange(start, min(stop, len(self)))).apply(inputs)
-        if inputs.dtype == torch.uint8:
+            places = np.arange(start, start + trees.count(inputs))
+            inputs = self.augmentation.select(places).apply(inputs)
+        if isinstance(inputs, Tensor) and inputs.dtype in (torch.uint8, torch.bool):
             # Divide after the cast: x / 255 in the working precision, as the reference pipelines do.
-            inputs = inputs.to(dtype) / 255
-        targets = self.targets[start:stop]
-        inputs = inputs.to(dtype) if inputs.dtype == torch.bool else inputs
-        return _precise(inputs, dtype), _precise(targets, dtype)
+            inputs = inputs.to(dtype).div_(255) if inputs.dtype == torch.uint8 else inputs.to(dtype)
+        return trees.mapped(lambda leaf: _precise(leaf, dtype), (inputs, _long(targets)))
 
     def describe(self) -> dict[str, Any]:
         """What the protocol records: source, split, number, digests of indices and content, augmentation."""
@@ -179,19 +216,45 @@ class Samples:
 
     def _content_digest(self) -> str:
         """Digest of inputs and targets themselves, so that a file edited in place is another data set."""
+        if trees.is_lazy((self.inputs, self.targets)):
+            return self._digest_of_reading()
         digest = hashlib.sha256()
-        for tensor in (self.targets, self.inputs):
+        for tensor in (*trees.leaves(self.targets), *trees.leaves(self.inputs)):
             rows = max(1, _PIECE * len(tensor) // max(1, tensor.nbytes))
             for start in range(0, len(tensor), rows):  # piece by piece: the file may be larger than memory
-                piece = tensor[start : start + rows].detach().cpu().contiguous()
+                piece = trees.read(tensor[start : start + rows]).detach().cpu().contiguous()
                 digest.update(piece.view(torch.uint8).numpy().data)
         return digest.hexdigest()[:16]
+
+    def _digest_of_reading(self) -> str:
+        """The same of samples that are read when asked for: what one pass over them has seen."""
+        while (start := self._read.count) < len(self):
+            self._read.add(start, self.stored(start, start + 64))
+        return self._read.digest.hexdigest()[:16]
 
     def _indices(self) -> np.ndarray:
         indices = self.indices
         if indices is None:  # set in __post_init__; this narrows the type
             raise DataError("samples without indices")
         return indices
+
+
+def _tensors(value: Any, name: str) -> Tree:
+    """A tensor, or a tree of them.
+
+    Raises:
+        DataError: If a part of it is anything else than a tensor or an array of numbers.
+    """
+    if isinstance(value, Lazy):
+        return value
+    value = trees.plain(value)
+    if not isinstance(value, dict | tuple | list) or not value:
+        return _tensor(value, name)
+    parts = value.values() if isinstance(value, dict) else value
+    if all(isinstance(part, int | float) for part in parts):
+        return _tensor(value, name)
+    made = [_tensors(part, name) for part in parts]
+    return dict(zip(value, made, strict=True)) if isinstance(value, dict) else type(value)(made)
 
 
 def _tensor(value: Any, name: str) -> Tensor:
@@ -201,8 +264,11 @@ def _tensor(value: Any, name: str) -> Tensor:
         DataError: If it is anything else than a tensor or an array of numbers.
     """
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        value = value.astype(value.dtype.newbyteorder("="), copy=not value.flags.writeable)
-        value = torch.from_numpy(value)
+        mapped = isinstance(value, np.memmap)  # stays in its file; nothing here writes to samples
+        value = value.astype(value.dtype.newbyteorder("="), copy=not (mapped or value.flags.writeable))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = torch.from_numpy(value)
     if not isinstance(value, Tensor):
         raise DataError(f"the {name} are a {type(value).__name__}, expected one tensor or NumPy array")
     if value.dim() == 0:
@@ -211,6 +277,12 @@ def _tensor(value: Any, name: str) -> Tensor:
         )
     with torch.inference_mode(False):
         return usable(value)
+
+
+def _long(targets: Tree) -> Tree:
+    return trees.mapped(
+        lambda leaf: leaf.long() if isinstance(leaf, Tensor) and _is_integer(leaf) else leaf, targets
+    )
 
 
 def _is_integer(tensor: Tensor) -> bool:
@@ -227,49 +299,3 @@ def _as_slice(where: np.ndarray) -> slice | None:
         return None
     start, stop = int(where[0]), int(where[0]) + len(where)
     return slice(start, stop) if np.array_equal(where, np.arange(start, stop)) else None
-
-
-@dataclass(frozen=True)
-class CropFlip:
-    """One draw of the usual CIFAR augmentation: pad with black, crop at (dy, dx), flip left to right.
-
-    Attributes:
-        dy: Vertical offset of the crop in the padded image, 0 … 2·padding, shape (sample,).
-        dx: Horizontal offset, likewise.
-        flip: Whether the crop is mirrored, shape (sample,).
-        padding: Black pixels added on each side.
-        seed: What it was drawn with.
-    """
-
-    dy: np.ndarray
-    dx: np.ndarray
-    flip: np.ndarray
-    padding: int
-    seed: int | tuple[int, ...]
-
-    @classmethod
-    def draw(cls, count: int, *, seed: int | tuple[int, ...], padding: int = 4) -> CropFlip:
-        """Draw for `count` samples; the draw of sample i does not depend on `count`."""
-        # One row of numbers per sample keeps the draw of sample i the same however many follow it.
-        numbers = np.random.default_rng(seed).random((count, 3))
-        offsets = (numbers[:, :2] * (2 * padding + 1)).astype(np.int64)
-        return cls(offsets[:, 0], offsets[:, 1], numbers[:, 2] < 0.5, padding, seed)
-
-    def select(self, positions: np.ndarray) -> CropFlip:
-        """The draws at these positions."""
-        return CropFlip(self.dy[positions], self.dx[positions], self.flip[positions], self.padding, self.seed)
-
-    def apply(self, images: Tensor) -> Tensor:
-        """Augment images of shape (sample, channel, height, width), one draw each; same shape and dtype."""
-        count, _, height, width = images.shape
-        padded = F.pad(images, (self.padding,) * 4)
-        windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-        rows = torch.arange(count, device=images.device)
-        dy, dx = (torch.from_numpy(a).to(images.device) for a in (self.dy, self.dx))
-        crops = windows[rows, :, dy, dx]
-        flip = torch.from_numpy(self.flip).to(images.device)[:, None, None, None]
-        return torch.where(flip, crops.flip(3), crops)
-
-    def describe(self) -> dict[str, Any]:
-        """For the protocol."""
-        return {"kind": "crop+flip", "padding": self.padding, "seed": self.seed}

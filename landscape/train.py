@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from landscape import trees
 from landscape.checkpoint import read, save
 from landscape.dropout import dropout_layers, dropout_masks
 from landscape.errors import LandscapeError
@@ -198,7 +199,8 @@ def _epoch(
         layer.eval()  # masks come from our own streams
     for step in progress(range(steps), f"epoch {epoch + 1}/{recipe.epochs}", steps):
         rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-        images, targets = samples.inputs[torch.from_numpy(rows)], samples.targets[torch.from_numpy(rows)]
+        drawn = trees.rows((samples.inputs, samples.targets), torch.from_numpy(rows))
+        images, targets = trees.read(drawn)
         if plan is not None:
             images = plan.select(rows).apply(images)
         inputs = images.float() / 255 if images.dtype == torch.uint8 else images.float()

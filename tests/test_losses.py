@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from landscape import analyses, hessian
 from landscape.errors import LandscapeError
-from landscape.losses import sample_losses, sample_weights
+from landscape.losses import sample_weights, weighed
 from landscape.objective import Objective
 from landscape.results import attribute
 
@@ -94,6 +94,13 @@ ONE_NUMBER: dict[str, tuple] = {
         network,
         inputs(),
         torch.where(classes() == 2, -100, classes()),
+        nn.CrossEntropyLoss(reduction="none"),
+        nn.CrossEntropyLoss(),
+    ),
+    "an ignored index in one batch": (
+        network,
+        inputs(),
+        torch.where(torch.arange(COUNT) < 2, -100, classes()),
         nn.CrossEntropyLoss(reduction="none"),
         nn.CrossEntropyLoss(),
     ),
@@ -198,7 +205,7 @@ def test_eigenvalues_and_surfaces_are_of_the_same_loss(name: str):
     surface = analyses.plane(objective, span=0.3, steps=3)
     assert float(surface.nll.sel(x=0, y=0)) == pytest.approx(float(mean(module)), rel=1e-5)
     has_classes = name in ("cross-entropy", "weighted classes", "weighted classes and label smoothing")
-    has_classes |= name in ("an ignored index", "weighted NLL")
+    has_classes |= name in ("an ignored index", "an ignored index in one batch", "weighted NLL")
     assert ("accuracy" in surface) == ("ece" in surface) == has_classes
     analyses.eigenvalues(objective, k=1)
 
@@ -246,9 +253,16 @@ def test_anything_but_one_number_per_sample_is_refused(name: str):
         assert 'reduction="none"' in str(caught.value)
 
 
-def test_the_default_loss_of_pixels_names_a_loss_of_ones_own():
-    with pytest.raises(LandscapeError, match="one number per sample"):
+def test_the_default_loss_of_pixels_names_the_task():
+    with pytest.raises(LandscapeError, match="pixels"):
         Objective(Pixels(), (drawn(4, 2, 4, 5), drawn(4, 4, 5, high=CLASSES))).value()
+
+
+def test_a_loss_of_no_sample_is_refused():
+    ignored = torch.full_like(classes(), -100)
+    objective = Objective(network(), (inputs(), ignored), loss=nn.CrossEntropyLoss(reduction="none"))
+    with pytest.raises(LandscapeError, match="no sample of tensors counts"):
+        objective.value()
 
 
 def test_weights_of_a_batch_are_those_of_its_targets():
@@ -256,8 +270,8 @@ def test_weights_of_a_batch_are_those_of_its_targets():
     found = sample_weights(loss, torch.tensor([0, 3, 2]))
     assert found is not None
     assert found.tolist() == [1.0, 0.0, 3.0]
-    assert sample_weights(nn.CrossEntropyLoss(), classes()) is None
-    losses = sample_losses(loss, torch.zeros(1, CLASSES, dtype=torch.float64), torch.tensor([2]))
+    assert sample_weights(F.cross_entropy, classes()) is None
+    losses, _ = weighed(loss, torch.zeros(1, CLASSES, dtype=torch.float64), torch.tensor([2]), 1)
     assert float(losses) == pytest.approx(3 * float(torch.tensor(4.0).log()), rel=1e-6)
 
 

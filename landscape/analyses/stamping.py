@@ -10,8 +10,8 @@ import xarray as xr
 
 from landscape.analyses import checks as trust
 from landscape.analyses.settings import network_record
-from landscape.mean_loss import Level
 from landscape.objective import Objective
+from landscape.protocol import Level
 from landscape.results import Check, provenance, stamp
 from landscape.soundness.determinism import unless_excused
 

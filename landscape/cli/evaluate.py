@@ -115,6 +115,12 @@ _SCORES = (
     ("iou", "iou", "IoU", ""),
 )
 """Of each score: its JSON key, variable, label, and what stands behind the number."""
+_OF_TASKS = (
+    ("exact_match", "exact_match", "all right", " (share of samples with every label right)"),
+    ("rmse", "rmse", "RMSE", ""),
+    ("perplexity", "perplexity", "perplexity", ""),
+)
+"""The same of scores that only other tasks than classification have."""
 _SHOWN = ("accuracy", "top5", "nll", "ece", "signed_ece", "brier", "acc_90", "unc_90", "freq_90", "iou")
 """The order of the lines."""
 
@@ -125,15 +131,18 @@ def _evaluation(dataset: xr.Dataset) -> Summary:
 
     values: dict[str, Any] = {}
     error, lines = {}, {}
+    likelihood = dataset.mean_nll.attrs.get("units") == "nat"
     bins = attribute(dataset, "protocol")["options"]["bins"]
-    for name, stored, label, unit in _SCORES:
+    for name, stored, label, unit in (*_SCORES, *(each for each in _OF_TASKS if each[0] in dataset)):
+        if name == "nll" and not likelihood:
+            label, unit = "loss", ""
         values[name] = float(dataset[stored]) if stored in dataset else None
         if f"{stored}_standard_error" in dataset:
             error[name] = float(dataset[f"{stored}_standard_error"])
         if values[name] is not None:
             spread = f" ± {error[name]:.4f}" if name in error else ""
             lines[name] = f"{label:<11}{values[name]:.4f}{spread}{unit.format(bins=bins)}"
-    shown = [lines[name] for name in _SHOWN if name in lines]
+    shown = [lines[name] for name in (*_SHOWN, *(each[0] for each in _OF_TASKS)) if name in lines]
     if "ece_debiased" in dataset:
         values["ece_debiased"] = float(dataset.ece_debiased)
         low, high = float(dataset.ece_debiased_low), float(dataset.ece_debiased_high)

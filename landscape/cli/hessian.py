@@ -39,8 +39,8 @@ _OPTIONS = (
     ),
     option(
         "--loss",
-        "Loss of each sample; nll and mse are short for them.",
-        "cross_entropy",
+        "Loss of each sample of a classification; nll and mse are short for them.  [default: cross_entropy]",
+        None,
         choices=("cross_entropy", "squared_error", "nll", "mse"),
     ),
     option(

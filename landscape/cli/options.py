@@ -111,7 +111,17 @@ SMOOTH = click.option(
     help="What if: put smoothing into the trained network, weights untouched, as in blur or "
     "relu6-blur@layer1,layer2.",
 )
+
+
+def _task(text: str) -> str:
+    from landscape.tasks import task_of
+
+    task_of(text)
+    return text
+
+
 _GRAMMARS: dict[str, click.ParamType] = {
+    "task": Written("TASK", _task, "is no task, or has an option that it does not know"),
     "dropout": DROPOUT,
     "dtype": Precision(["float32", "float64"]),
 }
@@ -152,7 +162,7 @@ _SHARED = (
     SAMPLE_SEED,
     click.option("--mean", type=Numbers(), help="Per-channel mean of images in [0, 1]; needs --std."),
     click.option("--std", type=Numbers(), help="Per-channel standard deviation; needs --mean."),
-    *map(stated, ("augment", "weight_decay", "micro_batch")),
+    *map(stated, ("task", "augment", "weight_decay", "micro_batch")),
     DEVICE,
     stated("dtype"),
     SEED,

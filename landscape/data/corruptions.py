@@ -84,9 +84,9 @@ def _library() -> tuple[Callable[..., Any], str]:
 
 def _images(samples: Samples) -> np.ndarray:
     """Augmented images with colours last, uint8, shape (sample, height, width, 3)."""
-    inputs = samples.inputs
+    inputs = samples.images()
     shape = tuple(inputs.shape)
-    if inputs.dtype != torch.uint8 or len(shape) != 4 or shape[1] != 3 or min(shape[2:]) < _SMALLEST:
+    if inputs.dtype != torch.uint8 or shape[1] != 3 or min(shape[2:]) < _SMALLEST:
         raise DataError(
             f"corruptions need RGB images of bytes, shape (sample, 3, height, width) with at least "
             f"{_SMALLEST}×{_SMALLEST} pixels, not {str(inputs.dtype).removeprefix('torch.')} of shape {shape}"

@@ -82,7 +82,7 @@ def frequency_noise(
         LandscapeError: If the inputs are not images, a number is out of range, or every ring is empty.
     """
     centres = _checked(objective, frequencies, noise, strength, width, seed)
-    size = objective.samples.inputs.shape[2:]
+    size = objective.samples.image_size()
     rings = torch.stack([ring(size[0], size[1], centre, width) for centre in centres])
     if not rings.any():
         raise LandscapeError(
@@ -139,12 +139,6 @@ def _frequencies(size: int) -> Tensor:
 def _checked(
     objective: Objective, frequencies: Sequence[float], noise: str, strength: float, width: float, seed: int
 ) -> list[float]:
-    shape = tuple(objective.samples.inputs.shape)
-    if len(shape) != 4:
-        raise LandscapeError(
-            f"frequencies belong to images of shape (sample, channel, height, width), not to inputs of shape "
-            f"{shape}"
-        )
     if noise not in NOISES:
         raise LandscapeError(f"the noise is {noise!r}; choose one of {', '.join(NOISES)}")
     centres = [float(centre) for centre in frequencies]

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from landscape import trees
 from landscape.forward.swapping import as_real
 from landscape.precision import differentiable, usable
 from landscape.samples import Samples
+from landscape.trees import Tree
 
-Batch = tuple[int, Tensor, Tensor]
-"""Position of the first sample, inputs and targets of a micro-batch."""
+Batch = tuple[int, Tree, Tree]
+"""Position of the first sample, inputs and targets of a micro-batch; tensors, or trees of them."""
 
 _CACHE_BYTES = 2**28
 
@@ -27,12 +29,13 @@ class Batches:
     def __init__(
         self,
         samples: Samples,
-        prepare: Callable[[Tensor], Tensor],
+        prepare: Callable[[Tree], Tree],
         size: int,
         device: torch.device,
         dtype: torch.dtype,
         *,
         channels_last: bool = True,
+        given: Callable[[Tree, Tree], Tree] = lambda inputs, targets: inputs,
     ) -> None:
         """Say what to iterate over.
 
@@ -43,11 +46,12 @@ class Batches:
             device: Where they go.
             dtype: Precision of what is floating-point.
             channels_last: How images are laid out.
+            given: Inputs and targets → what the network is given, see `landscape.tasks.Task.batch`.
         """
         self.size = size
         self._samples, self._prepare, self._device, self._dtype = samples, prepare, device, dtype
-        self._channels_last = channels_last
-        self._small = samples.inputs[0].numel() * dtype.itemsize * len(samples) <= _CACHE_BYTES
+        self._channels_last, self._given = channels_last, given
+        self._small = samples.numbers() * dtype.itemsize * len(samples) <= _CACHE_BYTES
         self._kept: list[Batch] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -56,22 +60,24 @@ class Batches:
             yield from self._kept
             return
         kept: list[Batch] = []
-        for start in range(0, len(self._samples), self.size):
+        for start, inputs, targets in self._samples.batches(self.size, dtype=self._dtype):
             with torch.inference_mode(False):
-                inputs, targets = self._samples.batch(start, start + self.size, dtype=self._dtype)
-                inputs = laid_out(self._prepare(inputs).to(self._device), self._channels_last)
-                item = (start, inputs, targets.to(self._device))
+                inputs, targets = trees.mapped(
+                    lambda leaf: leaf.to(self._device), (self._prepare(inputs), targets)
+                )
+                item = (start, laid_out(self._given(inputs, targets), self._channels_last), targets)
             if self._small:
                 kept.append(item)
             yield item
         self._kept = kept or None
 
 
-def laid_out(tensor: Tensor, channels_last: bool) -> Tensor:
+def laid_out(tree: Tree, channels_last: bool) -> Tree:
     """Images and weights of convolutions with the channels last or in the usual layout; others as is."""
-    if tensor.dim() != 4:
-        return tensor
-    return tensor.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    if isinstance(tree, Tensor):
+        return tree.contiguous(memory_format=layout) if tree.dim() == 4 else tree
+    return trees.mapped(lambda leaf: laid_out(leaf, channels_last), tree)
 
 
 def as_working(
@@ -103,6 +109,6 @@ def as_working(
 def usual_micro_batch(samples: Samples, device: torch.device) -> int:
     """100 CIFAR images on a CPU, ten times as many elsewhere, fewer of larger images."""
     cifar = 3 * 32 * 32
-    size = max(1, samples.inputs[0].numel())
+    size = max(1, samples.numbers())
     usual = 100 if device.type == "cpu" else 1000
     return max(1, min(len(samples), usual * max(1, cifar) // max(cifar, size)))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from landscape import trees
 from landscape.dropout import Stochastic, dropout_layers, dropout_masks, stochastic_parts
 from landscape.errors import LandscapeError
 from landscape.forward.batches import Batch, laid_out
@@ -23,6 +24,8 @@ from landscape.forward.swapping import Slots
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision, full_precision
 from landscape.protocol import Protocol, mode
+from landscape.tasks import Task, task_of
+from landscape.trees import Tree
 
 _AGREEMENT = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Of the fast way with the plain one, relative to the largest output."""
@@ -59,10 +62,12 @@ class Forward:
     """
 
     dropout, seed, batch_norm, precision = map(mode, ("dropout", "seed", "batch_norm", "precision"))
+    task: Task = mode("task")
 
     def __init__(self, module: nn.Module, buffers: dict[str, Tensor], modes: Protocol) -> None:
         """Fix the modes."""
-        self.module, self.buffers, self.modes = module, buffers, modes
+        self.module, self.buffers = module, buffers
+        self.modes = replace(modes, task=task_of(modes.task, modes.loss), loss=None)
         self.first = 0
         self.road = Road()
         self._slots = Slots(module)
@@ -75,12 +80,14 @@ class Forward:
         other = copy.copy(self)
         for name in {"buffers", "first", "road"} & changes.keys():
             setattr(other, name, changes.pop(name))
+        if "loss" in changes or "task" in changes:
+            changes["task"] = task_of(changes.get("task", self.task), changes.pop("loss", None))
         other.modes = replace(self.modes, **changes)
         if other.batch_norm != self.batch_norm:
             other.road = Road()  # folding depends on the statistics
         return other
 
-    def stochastic(self, theta: Mapping[str, Tensor], inputs: Tensor) -> Stochastic:
+    def stochastic(self, theta: Mapping[str, Tensor], inputs: Tree) -> Stochastic:
         """What dropout masks act on, found once by a look at three samples.
 
         Args:
@@ -88,23 +95,24 @@ class Forward:
             inputs: Prepared inputs, at least one.
         """
         if not self.road.looked:
-            self.look(theta, inputs[:2])
+            self.look(theta, trees.rows(inputs, slice(2)))
         if not self._parts:
             module, last = self.module, self.road.channels_last
-            few = laid_out(inputs[torch.arange(3, device=inputs.device) % len(inputs)], last)
+            first = torch.arange(3) % trees.count(inputs)
+            few = laid_out(trees.mapped(lambda leaf: leaf[first.to(leaf.device)], inputs), last)
             # Where weights are all zero, as at the start of training, nothing before them is seen to act.
             weights = {name: laid_out(_nonzero(value), last) for name, value in theta.items()}
 
             def run(start: int, stop: int) -> Any:
                 buffers = {name: value.clone() for name, value in self.buffers.items()}
                 with self._slots.holding(weights | buffers):
-                    return module(few[start:stop].clone())
+                    return self.task.run(module, trees.copied(trees.rows(few, slice(start, stop))))
 
-            with evaluating(module), without_recomputation(), full_precision(inputs.device):
+            with evaluating(module), without_recomputation(), full_precision(trees.device(inputs)):
                 self._parts.append(stochastic_parts(module, run))
         return self._parts[0]
 
-    def _acting(self, theta: Mapping[str, Tensor], inputs: Tensor) -> Stochastic:
+    def _acting(self, theta: Mapping[str, Tensor], inputs: Tree) -> Stochastic:
         """The same, with a warning at first if masks act on nothing, or not on all that they should."""
         known = bool(self._parts)
         parts = self.stochastic(theta, inputs)
@@ -126,7 +134,7 @@ class Forward:
         road = Road(looked=True, channels_last=False, math_attention=self.road.math_attention)
         return self.replace(road=road)
 
-    def look(self, theta: Mapping[str, Tensor], inputs: Tensor) -> None:
+    def look(self, theta: Mapping[str, Tensor], inputs: Tree) -> None:
         """Choose the layout and what to fold; a fast way that fails or differs from the plain one is left.
 
         Args:
@@ -139,17 +147,17 @@ class Forward:
         road, bare = self.road, self.replace(dropout="off")
         road.looked = True
         with torch.no_grad():
-            given = inputs.clone()
+            given = trees.copied(inputs)
             plain = bare.plain()._pass(theta, 0, given, 0, protect=False)
-            road.writes = not torch.equal(given, inputs)
-            images = any(each.dim() == 4 for each in (inputs, *theta.values()))
+            road.writes = not trees.same(given, inputs)
+            images = any(each.dim() == 4 for each in (*trees.leaves(inputs), *theta.values()))
             road.channels_last = images and bare._agrees(plain, theta, inputs)
             if self.batch_norm != "batch":
                 road.pairs = foldable(self.module, lambda: bare._pass(theta, 0, inputs, 0))
                 if road.pairs and not bare._agrees(plain, theta, inputs):
                     road.pairs = []
 
-    def __call__(self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int) -> Tensor:
+    def __call__(self, theta: Mapping[str, Tensor], start: int, inputs: Tree, draw: int) -> Tensor:
         """Outputs (batch, …); with `ensemble:N` dropout the log of the mean probability of N passes.
 
         Args:
@@ -163,7 +171,7 @@ class Forward:
                 there are no classes.
         """
         if not self.road.looked:
-            self.look(theta, inputs[:2])
+            self.look(theta, trees.rows(inputs, slice(2)))
         count = self.dropout.passes
         if count is None or not self._acting(theta, inputs):
             return self._pass(theta, start, inputs, draw if self.dropout == "fresh" else 0)
@@ -190,9 +198,7 @@ class Forward:
                 other.buffers |= {name: self.buffers[name] for name in names}
         return other
 
-    def _log_probabilities(
-        self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int
-    ) -> Tensor:
+    def _log_probabilities(self, theta: Mapping[str, Tensor], start: int, inputs: Tree, draw: int) -> Tensor:
         outputs = self._pass(theta, start, inputs, draw)
         if outputs.dim() < 2 or outputs.shape[1] < 2:
             raise LandscapeError(
@@ -205,7 +211,7 @@ class Forward:
         self,
         theta: Mapping[str, Tensor],
         start: int,
-        inputs: Tensor,
+        inputs: Tree,
         draw: int,
         *,
         training: bool = False,
@@ -214,12 +220,12 @@ class Forward:
         """One pass; a pair that turns out not to be one in these samples is no longer folded."""
         while True:
             try:
-                return self._once(theta, start, inputs.clone() if protect else inputs, draw, training)
+                return self._once(theta, start, trees.copied(inputs) if protect else inputs, draw, training)
             except Unfoldable as error:
                 self.road.pairs.remove(error.pair)
 
     def _once(
-        self, theta: Mapping[str, Tensor], start: int, inputs: Tensor, draw: int, training: bool
+        self, theta: Mapping[str, Tensor], start: int, inputs: Tree, draw: int, training: bool
     ) -> Tensor:
         module, last = self.module, self.road.channels_last
         batch = self.batch_norm == "batch"
@@ -233,14 +239,13 @@ class Forward:
             around.enter_context(self._slots.holding(state))
             around.enter_context(evaluating(module))
             around.enter_context(without_recomputation())
-            around.enter_context(evaluation_precision(inputs.device, self.precision))
+            around.enter_context(evaluation_precision(trees.device(inputs), self.precision))
             if self.road.math_attention:
                 around.enter_context(sdpa_kernel(SDPBackend.MATH))
             around.enter_context(batch_statistics(module, batch or training))
             around.enter_context(folded([] if training else self._pairs()))
             around.enter_context(masks)
-            outputs = module(laid_out(inputs, last))
-        outputs = _one_tensor(outputs)
+            outputs = self.task.run(module, laid_out(inputs, last))
         return outputs if self.precision == "full" else outputs.float()
 
     def _pairs(self) -> list[Pair]:
@@ -250,7 +255,7 @@ class Forward:
         hooked = [m for m in self.module.modules() if m._forward_hooks or m._forward_pre_hooks]
         return unseen(self.road.pairs, hooked)
 
-    def _agrees(self, plain: Tensor, theta: Mapping[str, Tensor], inputs: Tensor) -> bool:
+    def _agrees(self, plain: Tensor, theta: Mapping[str, Tensor], inputs: Tree) -> bool:
         """Whether the way as it stands gives the outputs of the plain one."""
         try:
             outputs = self._pass(theta, 0, inputs, 0)
@@ -267,20 +272,3 @@ class Forward:
 
 def _nonzero(value: Tensor) -> Tensor:
     return value if not value.is_floating_point() or value.any() else torch.full_like(value, 0.1)
-
-
-def _one_tensor(outputs: Any) -> Tensor:
-    if isinstance(outputs, Tensor):
-        return outputs
-    what, how = type(outputs).__name__, "outputs"
-    if isinstance(outputs, Mapping):
-        what, how = (
-            f"{what} with {', '.join(map(repr, list(outputs)[:4]))}",
-            f'outputs["{next(iter(outputs), "logits")}"]',
-        )
-    elif isinstance(outputs, tuple | list):
-        what, how = f"{what} of {len(outputs)}", "outputs[0]"
-    raise LandscapeError(
-        f"the network returns a {what}, expected one tensor; wrap it in a module whose forward runs it and "
-        f"returns the tensor that the loss is of, such as {how}"
-    )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from landscape import trees
 from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator
 from landscape.linalg import Eigenpairs, certify
@@ -88,7 +89,7 @@ class _Positions:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for start, _, targets in self._objective.batches():
-            positions = torch.arange(start, start + len(targets))
+            positions = torch.arange(start, start + trees.count(targets))
             yield positions, positions
 
 

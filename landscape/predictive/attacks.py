@@ -187,7 +187,7 @@ def _starts(victim: _Victim, seed: int) -> Tensor:
 
 
 def _check(objective: Objective, epsilons: Sequence[float], steps: int, step_size: float | None) -> None:
-    forward, inputs = objective.forward, objective.samples.inputs
+    forward, inputs = objective.forward, objective.samples.images()
     if forward.batch_norm != "eval" or forward.precision != "full":
         raise LandscapeError(
             f"an attack needs BatchNorm in eval mode and full precision, not {forward.batch_norm} and "
@@ -201,7 +201,7 @@ def _check(objective: Objective, epsilons: Sequence[float], steps: int, step_siz
     if steps < 1 or (step_size is not None and not 0 < step_size < math.inf):
         raise LandscapeError(f"PGD needs at least 1 step of a positive size, got {steps} of size {step_size}")
     lowest, highest = (0, 1) if inputs.dtype == torch.uint8 else (float(inputs.min()), float(inputs.max()))
-    if inputs.dim() != 4 or not (lowest >= 0 and highest <= 1):
+    if not (lowest >= 0 and highest <= 1):
         raise LandscapeError(
             "attacks need images in 0 … 1 or bytes, of shape (sample, channel, height, width), not inputs of "
             f"shape {tuple(inputs.shape)} from {lowest:.4g} to {highest:.4g}; give images before their "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 import xarray as xr
 from torch import Tensor
 
 from landscape.calibration import Reliability, reliability
+from landscape.losses import Gathered, gathered
 from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.results.estimate import Estimate
@@ -50,6 +50,9 @@ def evaluate(
     Everything comes from the logits, in float64, also where the objective's loss is not the cross-entropy.
     Values that are not finite stay as they are; a prediction that is NaN counts as wrong.
 
+    Of another task than classification, `nll` is its loss, and beside `mean_nll` stand the task's own scores
+    with their standard errors.
+
     Args:
         objective: Network and samples.
         bins: Of the calibration errors and of the reliability diagram.
@@ -69,12 +72,13 @@ def evaluate(
         LandscapeError: If the network does not output logits of shape (sample, class), a target is none of
             its classes, or `bins` is less than 1.
     """
+    if objective.task.name != "classification":
+        return _of_task(objective, draw, progress)
     batches = math.ceil(len(objective.samples) / objective.micro_batch)
-    parts = [
-        _scores(logits, targets)
-        for logits, targets in progress(objective.outputs(draw=draw), "evaluate", batches)
-    ]
-    scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    found = Gathered(len(objective.samples))
+    for logits, targets in progress(objective.outputs(draw=draw), "evaluate", batches):
+        found.add(_scores(logits, targets))
+    scores = found.columns()
     binned = reliability(scores["confidence"], scores["correct"], bins=bins)
     summary: dict[str, float] = {}
     for name, mean in _means(scores, binned).items():
@@ -83,6 +87,29 @@ def evaluate(
         summary[f"ece_debiased{end}"] = float(value)
     dataset = _dataset(objective, scores, summary, _by_bin(binned))
     return dataset.assign_attrs(ece_bins=bins, confident=metrics.CONFIDENT)
+
+
+def _of_task(objective: Objective, draw: int, progress: Progress) -> xr.Dataset:
+    """The loss of each sample, and the scores over all."""
+    batches = math.ceil(len(objective.samples) / objective.micro_batch)
+    scores = progress(objective.scores(draw=draw), "evaluate", batches)
+    losses, columns = gathered(scores, len(objective.samples))
+    task, mean = objective.task, metrics.mean(losses)
+    loss, units = ("negative log-likelihood", "nat") if task.likelihood else ("loss", "1")
+    means = {"mean_nll": (mean.value, mean.error, f"mean {loss}", units)}
+    values, errors = task.summary(columns), task.errors(columns)
+    for name, score in task.scores.items():
+        if name in values:
+            means[name] = (values[name], errors[name], score.long_name, score.units)
+    dataset = xr.Dataset(
+        {"nll": ("sample", losses.numpy(), {"long_name": loss, "units": units})},
+        coords={"sample": objective.samples.indices},
+    )
+    for name, (value, error, long_name, unit) in means.items():
+        dataset[name] = ((), value, {"long_name": long_name, "units": unit})
+        spread = {"long_name": "standard error over samples", "units": unit}
+        dataset[f"{name}_standard_error"] = ((), error, spread)
+    return dataset
 
 
 def _scores(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:

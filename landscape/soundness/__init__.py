@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 
 from landscape.losses import cross_entropy
-from landscape.mean_loss import Level, MeanLoss
+from landscape.mean_loss import MeanLoss
+from landscape.protocol import Level
 from landscape.results import Check
 from landscape.soundness.compatibility import look_like_probabilities, require_compatible
 from landscape.soundness.determinism import Culprit, excused, find_culprit, unless_excused

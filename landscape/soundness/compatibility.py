@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
+from landscape import trees
 from landscape.errors import LandscapeError
-from landscape.losses import LOSSES, SampleLoss, is_classification, loss_name, sample_losses
+from landscape.losses import is_classification, loss_name
 from landscape.mean_loss import MeanLoss
 from landscape.network import Network
 from landscape.samples import Samples
+from landscape.tasks import Task
+from landscape.trees import Tree
 
 _SUM = 1e-4  # of a row of probabilities, from 1
 
@@ -50,7 +53,7 @@ def plain_module(module: Any) -> nn.Module:
 
 
 def as_samples(data: Any) -> Samples:
-    """Samples, or a pair of inputs and targets as `Samples`.
+    """Samples, or a pair of inputs and targets, or a data set or loader of PyTorch, as `Samples`.
 
     Raises:
         LandscapeError: If it is neither.
@@ -61,30 +64,28 @@ def as_samples(data: Any) -> Samples:
         return Samples(*data)
     if isinstance(data, tuple | list):
         raise LandscapeError(f"the data have {len(data)} parts, expected a pair of inputs and targets")
-    kind = type(data).__name__
-    if isinstance(data, torch.utils.data.DataLoader):
-        remedy = (
-            "read it once, inputs, targets = map(torch.cat, zip(*loader)), and give Samples(inputs, targets)"
-        )
-    elif isinstance(data, torch.utils.data.Dataset):
-        remedy = (
-            "read it once, inputs, targets = torch.utils.data.default_collate(list(dataset)), and give "
-            "Samples(inputs, targets)"
-        )
-    else:
-        remedy = "give Samples(inputs, targets), or the pair"
-    raise LandscapeError(f"the data are a {kind}, expected tensors in a fixed order; {remedy}")
+    if isinstance(data, torch.utils.data.DataLoader | torch.utils.data.Dataset):
+        return Samples.of(data)
+    raise LandscapeError(
+        f"the data are a {type(data).__name__}, expected samples in a fixed order; give Samples(inputs, "
+        "targets), the pair, or a data set of PyTorch"
+    )
 
 
-def accepted(network: Any, data: Any, loss: SampleLoss) -> tuple[Network, Samples]:
+def accepted(network: Any, data: Any, task: Task) -> tuple[Network, Samples]:
     """Network and samples out of what people pass; a column of class indices is one index per sample.
 
     Raises:
         LandscapeError: If they are of a kind that cannot be measured.
     """
     samples = as_samples(data)
-    if expects_classes(loss) and samples.targets.dim() == 2 and samples.targets.shape[1] == 1:
-        samples = replace(samples, targets=samples.targets[:, 0])
+    targets = samples.targets
+    if task.targets and not any(leaf.numel() for leaf in trees.leaves(targets)):
+        targets = task.targets(samples.inputs)
+    if task.classes and isinstance(targets, Tensor) and targets.dim() == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    if targets is not samples.targets:
+        samples = replace(samples, targets=targets)
     if isinstance(network, Network):
         return replace(network, module=plain_module(network.module)), samples
     return Network(plain_module(network)), samples
@@ -98,7 +99,12 @@ def require_compatible(objective: MeanLoss) -> None:
             loss is not one number per sample.
     """
     samples, name = objective.samples, objective.network.name
-    shape = tuple(samples.inputs.shape[1:])
+    if objective.task.total(samples.targets) == 0:
+        raise LandscapeError(
+            f"no sample of {samples.source} counts for anything under this loss, so that it has no mean; "
+            "look at its weights and at the index that it ignores"
+        )
+    shape = ", ".join(str(tuple(leaf.shape[1:])) for leaf in trees.leaves(samples.inputs))
     part = objective.replace(soundness=None).subset(0, 2)
     try:
         outputs, targets = next(part.outputs())
@@ -106,20 +112,16 @@ def require_compatible(objective: MeanLoss) -> None:
         raise LandscapeError(
             f"{name} fails on inputs of shape {shape} from {samples.source}: {_reason(error)}"
         ) from error
-    if expects_classes(objective.loss):
-        _require_classes(objective, outputs)
+    if objective.task.classes:
+        _require_classes(objective, outputs, targets)
     try:
-        sample_losses(objective.loss, outputs, targets)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        objective.task.shares(outputs, targets)
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        given = ", ".join(f"{tuple(leaf.shape)} ({leaf.dtype})" for leaf in trees.leaves(targets))
         raise LandscapeError(
             f"the loss {loss_name(objective.loss)} fails on outputs of shape {tuple(outputs.shape)} and "
-            f"targets of shape {tuple(targets.shape)} ({targets.dtype}): {_reason(error)}"
+            f"targets of shape {given}: {_reason(error)}"
         ) from error
-
-
-def expects_classes(loss: SampleLoss) -> bool:
-    """Whether a loss compares logits of classes with one class index per sample."""
-    return loss in LOSSES.values()
 
 
 def look_like_probabilities(objective: MeanLoss) -> bool:
@@ -131,19 +133,27 @@ def look_like_probabilities(objective: MeanLoss) -> bool:
     return bool((outputs >= 0).all()) and bool(((sums - 1).abs() < _SUM).all())
 
 
-def _require_classes(objective: MeanLoss, outputs: Tensor) -> None:
+def _require_classes(objective: MeanLoss, outputs: Tensor, few: Tree) -> None:
     samples, name = objective.samples, objective.network.name
-    targets = samples.targets
+    targets = few if trees.is_lazy(samples.targets) else samples.targets
     if outputs.dim() != 2:
         raise LandscapeError(
             f"{name} returns shape {tuple(outputs.shape)}, expected logits of shape (sample, class); for "
-            "other outputs give a loss of your own, with one number per sample"
+            "other outputs name their task, such as pixels or tokens (--task), or give a loss of your own"
         )
+    if not isinstance(targets, Tensor):
+        raise LandscapeError(
+            f"the targets are a {type(targets).__name__}, expected one class index per sample; for others "
+            "give a loss of your own"
+        )
+    if _are_probabilities(targets, outputs):
+        return
     if targets.is_floating_point() or targets.dim() != 1:
         raise LandscapeError(
             f"the targets have shape {tuple(targets.shape)} and type {targets.dtype}, expected one class "
-            "index per sample, shape (sample,); for other targets give a loss of your own, with one number "
-            "per sample"
+            "index per sample, shape (sample,), or probabilities of the classes, shape (sample, class); for "
+            "other targets name their task, such as regression or multi-label (--task), or give a loss of "
+            "your own"
         )
     classes, smallest, largest = outputs.shape[1], int(targets.min()), int(targets.max())
     if largest >= classes or smallest < 0:
@@ -158,6 +168,13 @@ def _require_classes(objective: MeanLoss, outputs: Tensor) -> None:
             f"target {odd} of {samples.source} is none of the {classes} classes (0 to {classes - 1}) of "
             f"{name}; {remedy}"
         )
+
+
+def _are_probabilities(targets: Tensor, outputs: Tensor) -> bool:
+    """Whether targets are a distribution over the classes for each sample, as after mixup."""
+    if not targets.is_floating_point() or targets.shape[1:] != outputs.shape[1:]:
+        return False
+    return bool((targets >= 0).all()) and bool(((targets.double().sum(1) - 1).abs() < _SUM).all())
 
 
 def _reason(error: Exception) -> str:

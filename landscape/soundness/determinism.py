@@ -15,11 +15,11 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
+from landscape import trees
 from landscape.errors import LandscapeError
-from landscape.losses import cross_entropy, loss_name, sample_losses
+from landscape.losses import cross_entropy, loss_name
 from landscape.mean_loss import MeanLoss
 
 Kind = Literal["shuffling", "augmentation", "dropout", "batch statistics", "random numbers", "rounding"]
@@ -118,36 +118,39 @@ def _in_samples(part: MeanLoss) -> Culprit | None:
     """Whether a second reading, whole or in halves, gives other targets or inputs."""
     count = len(part.samples)
 
-    def read(size: int) -> tuple[list[Tensor], ...]:
+    def read(size: int) -> tuple[list[list[Tensor]], ...]:
         starts = range(0, count, size)
         pairs = [part.samples.batch(i, min(i + size, count), dtype=part.dtype) for i in starts]
-        return [inputs for inputs, _ in pairs], [targets for _, targets in pairs]
+        return tuple([trees.leaves(pair[i]) for pair in pairs] for i in (0, 1))
+
+    def change(whole: list[list[Tensor]], parts: list[list[Tensor]]) -> float:
+        return max(_change(leaf, [part[i] for part in parts]) for i, leaf in enumerate(whole[0]))
 
     (inputs, targets), again, halves = read(count), read(count), read(_half(part))
     name = f"the samples ({part.samples.source})"
-    again_changed = _change(inputs[0], again[0]) > 0
-    moved = again_changed and _rows(inputs[0]) == _rows(again[0][0])
-    if moved or any(_change(targets[0], other[1]) > 0 for other in (again, halves)):
+    again_changed = change(inputs, again[0]) > 0
+    moved = again_changed and _rows(inputs[0][0]) == _rows(again[0][0][0])
+    if moved or any(change(targets, other[1]) > 0 for other in (again, halves)):
         return _culprit("shuffling", "the samples", who=name)
-    if again_changed or _change(inputs[0], halves[0]) > _GROUPING[part.dtype]:
+    if again_changed or change(inputs, halves[0]) > _GROUPING[part.dtype]:
         return _culprit("augmentation", "the samples", who=name)
     return None
 
 
 def _in_loss(part: MeanLoss, samples: int) -> Culprit | None:
     """Whether a loss of the user's own gives other values for the same logits."""
-    if part.loss is cross_entropy:
+    if part.loss is cross_entropy or part.task.whole:
         return None
-    ((logits, targets),) = _evaluate(part, len(part.samples))
-    whole, again = (sample_losses(part.loss, logits, targets).detach() for _ in range(2))
-    pieces = zip(logits.split(_half(part)), targets.split(_half(part)), strict=True)
-    where = f"the loss '{loss_name(part.loss)}'"
-    if _change(whole, [again]) > _ROUNDING:
+    ((outputs, targets),) = _evaluate(part, len(part.samples))
+
+    def losses(*which: int | None) -> Tensor:
+        rows = slice(*which)
+        return part.task.shares(outputs[rows], trees.rows(targets, rows))[0].detach()
+
+    whole, half, where = losses(None), _half(part), f"the loss '{loss_name(part.loss)}'"
+    if _change(whole, [losses(None)]) > _ROUNDING:
         return _culprit("random numbers", where, who=where)
-    if (
-        _change(whole, [sample_losses(part.loss, *piece).detach() for piece in pieces])
-        > _GROUPING[part.dtype]
-    ):
+    if _change(whole, [losses(half), losses(half, None)]) > _GROUPING[part.dtype]:
         return _culprit("batch statistics", where, who=where, samples=samples)
     return None
 
@@ -312,6 +315,6 @@ def _watch(name: str, layer: nn.Module, calls: list[_Call]) -> list[RemovableHan
 
 def _copies(values: Any) -> list[Tensor]:
     """The plain tensors in tuples, lists and dictionaries, copied to the CPU, where there is more room."""
-    tensors = (leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
+    tensors = trees.leaves(trees.plain(values))
     plain = (t for t in tensors if t.layout == torch.strided and not (t.is_nested or t.is_quantized))
     return [tensor.detach().to("cpu", copy=True) for tensor in plain]

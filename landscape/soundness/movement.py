@@ -7,12 +7,13 @@ slot, through a closure, a list of another object or a copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from landscape import trees
 from landscape.errors import LandscapeError
 from landscape.forward.contexts import without_recomputation
 from landscape.forward.swapping import Slots, as_real, plain_tensors
@@ -21,6 +22,10 @@ from landscape.network import evaluating
 from landscape.parameters import Parameters
 from landscape.precision import full_precision
 from landscape.results import Check
+from landscape.trees import Tree
+
+Run = Callable[[], Tensor]
+"""Evaluates two samples with whatever the module holds."""
 
 _TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 _LENGTHS = (1.0, 0.1, 0.01)  # of the step in units of ‖w‖; shorter ones where outputs are not finite
@@ -34,16 +39,20 @@ def movement(objective: MeanLoss) -> Check:
             else is the likely cause.
     """
     module = objective.network.module
-    inputs = _inputs(objective)
+    inputs, task = _inputs(objective), objective.task
+
+    def run() -> Tensor:
+        return task.run(module, trees.copied(inputs)).clone()  # it may be a view of a parameter
+
     for length in _LENGTHS:
         far = far_weights(module, length)
-        ours, plain = _swapped(module, far, inputs), _loaded(module, far, inputs)
+        ours, plain = _swapped(module, far, run), _loaded(module, far, run)
         if bool(torch.isfinite(plain).all()):
             break
     off = _difference(ours, plain)
     if not off <= _TOLERANCE.get(plain.dtype, 1e-2):
-        raise LandscapeError(_complaint(module, far, inputs, off))
-    stale = _stale(module, far, inputs)
+        raise LandscapeError(_complaint(module, far, run, off))
+    stale = _stale(module, far, run)
     if stale:
         raise LandscapeError(stale)
     return Check(
@@ -73,22 +82,26 @@ def _drawable(value: Tensor) -> torch.dtype:
     return torch.complex64 if value.is_complex() else torch.float32
 
 
-def _inputs(objective: MeanLoss) -> Tensor:
-    """Two prepared samples where the module is, in its precision."""
-    inputs, _ = objective.samples.batch(0, 2)
-    own = next(iter(objective.network.module.parameters()), inputs)
-    inputs = objective.network.prepare(inputs).to(own.device)
-    exact = own.is_floating_point() and inputs.is_floating_point()
-    return inputs.to(own.dtype) if exact else inputs
+def _inputs(objective: MeanLoss) -> Tree:
+    """What two samples give the network, prepared, where it is and in its precision."""
+    inputs, targets = objective.samples.batch(0, 2)
+    given = objective.task.batch(objective.network.prepare(inputs), targets)
+    own = next(iter(objective.network.module.parameters()), trees.leaves(given)[0])
+    exact = own.dtype if own.is_floating_point() else None
+
+    def placed(leaf: Tensor) -> Tensor:
+        return leaf.to(own.device, exact if leaf.is_floating_point() else None)
+
+    return trees.mapped(placed, given)
 
 
-def _swapped(module: nn.Module, moved: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+def _swapped(module: nn.Module, moved: Mapping[str, Tensor], run: Run) -> Tensor:
     """Outputs with these parameters handed to the module, the others its own."""
     own = dict(module.named_parameters()) | dict(module.named_buffers())
     state = {name: value.detach().clone() for name, value in own.items()} | dict(moved)
     before = {name: value.clone() for name, value in moved.items()}
     with _quietly(module), Slots(module).holding(state):
-        outputs = module(inputs.clone()).clone()
+        outputs = run()
     for name, value in before.items():
         if not torch.equal(as_real(value), as_real(state[name])) and not value.isnan().any():
             raise LandscapeError(
@@ -98,12 +111,12 @@ def _swapped(module: nn.Module, moved: Mapping[str, Tensor], inputs: Tensor) -> 
     return outputs
 
 
-def _loaded(module: nn.Module, moved: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+def _loaded(module: nn.Module, moved: Mapping[str, Tensor], run: Run) -> Tensor:
     with loaded(module, moved), _quietly(module):
         own = dict(module.named_parameters()) | dict(module.named_buffers())
         # The slots hold what they always do; this takes back what the pass leaves behind.
         with Slots(module).holding(own):
-            return module(inputs.clone()).clone()  # it may be a view of a parameter
+            return run()
 
 
 @contextmanager
@@ -148,11 +161,11 @@ def _difference(ours: Tensor, plain: Tensor) -> float:
     return float(((a - b).abs()[~same] / (scale or 1.0)).nan_to_num(nan=float("inf")).max())
 
 
-def _complaint(module: nn.Module, far: Parameters, inputs: Tensor, off: float) -> str:
+def _complaint(module: nn.Module, far: Parameters, run: Run, off: float) -> str:
     """What to say: the first parameter, moved alone, that does not reach the outputs."""
     for name, value in far.items():
         alone = {name: value}
-        if _difference(_swapped(module, alone, inputs), _loaded(module, alone, inputs)) > 1e-5:
+        if _difference(_swapped(module, alone, run), _loaded(module, alone, run)) > 1e-5:
             break
     else:
         name = next(iter(far), "none")
@@ -164,18 +177,20 @@ def _complaint(module: nn.Module, far: Parameters, inputs: Tensor, off: float) -
     )
 
 
-def _stale(module: nn.Module, far: Parameters, inputs: Tensor) -> str:
+def _stale(module: nn.Module, far: Parameters, run: Run) -> str:
     """A word on a weight without any effect beside a tensor that looks computed from it; empty if none is."""
     suspects = [(name, each) for name, each in plain_tensors(module) if each.is_floating_point()]
     own = dict(module.named_parameters())
-    there = _swapped(module, far, inputs) if suspects else inputs
+    if not suspects:
+        return ""
+    there = _swapped(module, far, run)
     for attribute, tensor in suspects:
         holder = attribute.rpartition(".")[0]
         for name, value in far.items():
             looks_alike = tensor.grad_fn is not None or tensor.numel() == value.numel()
             if not looks_alike or not f"{name}.".startswith(f"{holder}." if holder else ""):
                 continue
-            without = _swapped(module, far | {name: own[name].detach()}, inputs)
+            without = _swapped(module, far | {name: own[name].detach()}, run)
             if not torch.equal(value, own[name]) and _difference(without, there) == 0:
                 return (
                     f"parameter '{name}' has no effect on the outputs, while attribute '{attribute}' looks "

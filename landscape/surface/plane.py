@@ -17,6 +17,7 @@ from landscape.parameters import Parameters
 from landscape.surface.directions import Directions
 from landscape.surface.grid import Mesh, Place, axis
 from landscape.surface.points import WITHIN, point
+from landscape.tasks import LONG_NAMES
 from landscape.work import Item, Progress, Runner, in_memory, silent
 
 ANCHORS = 9
@@ -34,9 +35,7 @@ _QUANTITIES = {
         "errors_in_95_interval": WITHIN,
     },
     "l2": {"long_name": "½ · weight decay · ‖w‖²", "units": "nats"},
-    "accuracy": {"long_name": "accuracy"},
-    "ece": {"long_name": "expected calibration error, 10 bins"},
-}
+} | {name: {"long_name": long_name} for name, long_name in LONG_NAMES.items()}
 
 
 def plane(
@@ -98,9 +97,9 @@ def surface(
 
     Returns:
         Dimensions (`y`,) `x`: `nll` (nats) with its `standard_error` and `sampling_error`, `l2`, `samples`,
-        `done`; `accuracy` and `ece` where there are classes; and ‖δ‖ (‖η‖) as `x_norm` (`y_norm`). Values
-        that are not finite are kept as measured; points that a stopped run has not reached are NaN and not
-        `done`.
+        `done`; the scores of the task, of classes `accuracy` and `ece`; and ‖δ‖ (‖η‖) as `x_norm` (`y_norm`).
+        Values that are not finite are kept as measured; points that a stopped run has not reached are NaN and
+        not `done`.
 
     Raises:
         LandscapeError: If the tolerance is negative, or directions and grid do not match.
@@ -158,6 +157,8 @@ class _Points:
         present = list(self._present(items))
         measured = present[0][1] if present else _QUANTITIES
         named = {name: attrs for name, attrs in _QUANTITIES.items() if name in measured}
+        if not self.objective.task.likelihood:
+            named["nll"] = {"long_name": "loss"}
         table = {name: np.full(mesh.shape, np.nan) for name in named}
         samples, done = np.zeros(mesh.shape, int), np.zeros(mesh.shape, bool)
         for place, item in present:

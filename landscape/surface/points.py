@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.calibration import calibration_error
-from landscape.losses import Scores
+from landscape.losses import Columns, Gathered
 from landscape.objective import Objective
 from landscape.work import Item
 
@@ -34,7 +33,7 @@ def point(
     tolerance: float = 0.0,
     anchors: Tensor | None = None,
 ) -> Item:
-    """Loss, accuracy and calibration at some parameters.
+    """Loss and scores at some parameters.
 
     With a tolerance, samples are taken in their order until the standard error from leaving out the rest is
     at most that share of the loss. With anchors, points where the losses of all samples are known, the
@@ -51,22 +50,22 @@ def point(
     Returns:
         Scalars `nll`, `standard_error` (of the samples as a draw from all images there could be),
         `sampling_error` (one standard error of leaving samples out, 0 where none is left out; the 95 %
-        interval is ± `WITHIN` of it), `l2`, `samples`; of classes `accuracy` and `ece`; and `losses`, those
-        of the samples used.
+        interval is ± `WITHIN` of it), `l2`, `samples`; the task's scores, of classes `accuracy` and
+        `ece`; and `losses`, those of the samples used.
     """
-    total, parts = len(objective.samples), []
-    losses = torch.empty(0, dtype=torch.float64)
+    total = len(objective.samples)
+    found = Gathered(total)
     value = error = math.nan
     for part in objective.scores(theta, draw=draw):
-        parts.append(part)
+        found.add({"losses": part.losses, **part.columns})
         if not tolerance:
             continue
-        losses = torch.cat([losses, part.losses])
+        losses = found.columns()["losses"]
         value, error = estimate(losses, total, anchors)
         enough = len(losses) >= LEAST and error <= tolerance * abs(value)
         if enough or not math.isfinite(value):
             break  # one loss that is not finite makes the mean so
-    return _item(parts, objective.l2(theta), total, (value, error) if tolerance else None)
+    return _item(objective, found.columns(), objective.l2(theta), (value, error) if tolerance else None)
 
 
 def estimate(losses: Tensor, total: int, anchors: Tensor | None = None) -> tuple[float, float]:
@@ -99,9 +98,9 @@ def estimate(losses: Tensor, total: int, anchors: Tensor | None = None) -> tuple
     return value, math.sqrt(spread / count * (1 - count / total))
 
 
-def _item(parts: list[Scores], l2: float, total: int, estimated: tuple[float, float] | None) -> Item:
-    losses = torch.cat([part.losses for part in parts])
-    count = len(losses)
+def _item(objective: Objective, columns: Columns, l2: float, estimated: tuple[float, float] | None) -> Item:
+    losses = columns.pop("losses")
+    count, total = len(losses), len(objective.samples)
     value, error = estimated if estimated and count < total else (float(losses.mean()), 0.0)
     return {
         "nll": np.array(value),
@@ -110,18 +109,5 @@ def _item(parts: list[Scores], l2: float, total: int, estimated: tuple[float, fl
         "l2": np.array(l2),
         "samples": np.array(count),
         "losses": losses.numpy(),
-        **_of_classes(parts),
-    }
-
-
-def _of_classes(parts: list[Scores]) -> Item:
-    """Accuracy and calibration error, where there are classes."""
-    correct = [part.correct for part in parts if part.correct is not None]
-    confidence = [part.confidence for part in parts if part.confidence is not None]
-    if not correct:
-        return {}
-    hits = torch.cat(correct)
-    return {
-        "accuracy": np.array(float(hits.double().mean())),
-        "ece": np.array(calibration_error(torch.cat(confidence), hits)),
+        **{name: np.array(value) for name, value in objective.task.summary(columns).items()},
     }

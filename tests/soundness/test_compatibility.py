@@ -35,8 +35,19 @@ def plain() -> float:
         (X, Y[:, None]),
         (X, Y.int()),
         (X, Y.to(torch.uint8)),
+        TensorDataset(X, Y),
+        DataLoader(TensorDataset(X, Y), 4, shuffle=True),
     ],
-    ids=["arrays", "arrays of other types", "a list", "a column of labels", "int32 labels", "uint8 labels"],
+    ids=[
+        "arrays",
+        "arrays of other types",
+        "a list",
+        "a column of labels",
+        "int32 labels",
+        "uint8 labels",
+        "Dataset",
+        "DataLoader",
+    ],
 )
 def test_data_whose_meaning_is_plain(data):
     assert Objective(network(), data).value().nll == pytest.approx(plain(), rel=1e-5)
@@ -45,10 +56,10 @@ def test_data_whose_meaning_is_plain(data):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (DataLoader(TensorDataset(X, Y), 4), "DataLoader.*read it once"),
-        (TensorDataset(X, Y), "TensorDataset.*read it once"),
+        (TensorDataset(X, Y, Y), "a sample of the data set is a list of 3"),
+        (TensorDataset(X, Y + 7), "none of the 3 classes"),
         ((X, Y, Y), "3 parts, expected a pair"),
-        (X, "a Tensor, expected tensors"),
+        (X, "a Tensor, expected samples in a fixed order"),
         ((X, "labels"), "targets are a str"),
         (([1.0], Y), "inputs are a list"),
         ((X, Y + 1), "subtract 1"),
@@ -58,8 +69,8 @@ def test_data_whose_meaning_is_plain(data):
         ((X[:, :4], Y), "fails on inputs of shape"),
     ],
     ids=[
-        "DataLoader",
-        "Dataset",
+        "a Dataset of three",
+        "classes of a Dataset",
         "three",
         "inputs alone",
         "str",
@@ -117,7 +128,7 @@ class Mapping(nn.Module):
 @pytest.mark.parametrize(
     ("wrap", "message"),
     [
-        (lambda z: {"logits": z, "loss": None}, r"dict with 'logits', 'loss'.*outputs\[.logits.\]"),
+        (lambda z: {"scores": z, "loss": None}, r"dict with 'scores', 'loss'.*outputs\[.scores.\]"),
         (lambda z: (z, z), r"tuple of 2.*outputs\[0\]"),
         (lambda z: [z], r"list of 1.*outputs\[0\]"),
         (lambda z: None, "NoneType"),

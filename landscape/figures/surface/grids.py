@@ -15,6 +15,10 @@ QUANTITIES = {
     "total": "NLL + L2",
     "accuracy": "accuracy",
     "ece": "ECE",
+    "exact_match": "exact match",
+    "iou": "IoU",
+    "rmse": "RMSE",
+    "perplexity": "perplexity",
     "convexity": "|λmin / λmax|",
 }
 """What can be drawn of a surface, and its label."""

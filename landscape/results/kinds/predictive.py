@@ -9,7 +9,7 @@ _kind = partial(Kind, chapter="predictions")
 EVALUATION = _kind(
     "evaluation",
     "Accuracy, likelihood and calibration of predictions.",
-    variables=("nll", "accuracy"),
+    variables=("nll",),
     recipe="landscape.analyses.predictions:evaluation",
     command="landscape evaluate CKPT",
     pooling="mean",

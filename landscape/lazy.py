@@ -1,0 +1,97 @@
+"""Parts of samples that are read when they are asked for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Read = Callable[[np.ndarray], Sequence[Tensor]]
+"""Positions in the source → its parts there, the first dimension of each the sample."""
+
+
+class Source:
+    """What several parts of the same samples are read from, the last reading kept for the next part."""
+
+    def __init__(self, read: Read) -> None:
+        """Of a function from positions to parts."""
+        self._read = read
+        self._last: tuple[bytes, Sequence[Tensor]] = (b"", ())
+
+    def read(self, positions: np.ndarray) -> Sequence[Tensor]:
+        """Every part of the samples at these positions."""
+        key = positions.tobytes()
+        if key != self._last[0] or not self._last[1]:
+            self._last = (key, self._read(positions))
+        return self._last[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_read": self._read, "_last": (b"", ())}
+
+
+class Lazy:
+    """A tensor whose rows are not there yet; selections are views of indices.
+
+    Attributes:
+        shape: Its shape; the first dimension is the sample.
+        dtype: Its type.
+    """
+
+    def __init__(self, source: Source, part: int, positions: np.ndarray, like: Tensor) -> None:
+        """One part of a source.
+
+        Args:
+            source: What it is read from.
+            part: Which part.
+            positions: Of the samples in the source.
+            like: The part of one sample, shape (1, …).
+        """
+        self._source, self._part, self._positions, self._like = source, part, positions, like
+        self.shape = torch.Size([len(positions), *like.shape[1:]])
+        self.dtype = like.dtype
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, which: Any) -> Lazy:
+        """The rows at a slice or at positions."""
+        which = which.numpy() if isinstance(which, Tensor) else which
+        return Lazy(self._source, self._part, self._positions[which], self._like)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the tensor, were it there."""
+        return self.shape.numel() * self.dtype.itemsize
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    def is_floating_point(self) -> bool:
+        """Whether it holds floating-point numbers."""
+        return self.dtype.is_floating_point
+
+    def read(self) -> Tensor:
+        """The tensor."""
+        return self._source.read(self._positions)[self._part]
+
+
+@contextmanager
+def seeded(seed: int, index: int) -> Iterator[None]:
+    """Random numbers of torch, NumPy and Python that depend on seed and index alone, while open."""
+    own = np.random.SeedSequence((seed, index)).generate_state(3)
+    before = np.random.get_state(), random.getstate()  # noqa: NPY002 (transforms of others use it)
+    with torch.random.fork_rng(devices=[]):
+        torch.random.set_rng_state(torch.Generator().manual_seed(int(own[0])).get_state())
+        np.random.set_state(np.random.RandomState(own[1]).get_state())  # noqa: NPY002
+        random.setstate(random.Random(int(own[2])).getstate())
+        try:
+            yield
+        finally:
+            np.random.set_state(before[0])  # noqa: NPY002
+            random.setstate(before[1])
