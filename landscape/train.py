@@ -6,7 +6,6 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim import Optimizer
 
 from landscape import trees
 from landscape.checkpoint import read, save
@@ -22,68 +22,14 @@ from landscape.errors import LandscapeError
 from landscape.files import atomic_path
 from landscape.network import Network
 from landscape.objective import Objective
+from landscape.recipe import PRECISIONS, Recipe
 from landscape.results import differences
 from landscape.samples import CropFlip, Samples
 from landscape.soundness.compatibility import require_compatible
 from landscape.work import Progress, silent
 from landscape.zoo import ModelConfig, build
 
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Stochastic gradient descent with momentum; nothing else changes from network to network.
-
-    Attributes:
-        epochs: Passes over the training set.
-        batch_size: Images a step; the last, incomplete batch of an epoch is used too.
-        learning_rate: Peak of the schedule.
-        momentum: Of SGD.
-        weight_decay: Of SGD, on every parameter.
-        schedule: `one-cycle` rises linearly for a fifth of the steps and falls linearly to zero; `step` warms
-            up for one epoch and multiplies by 0.2 after 30, 60 and 80 % of the epochs.
-        augment: Random crop (4 pixels of padding) and horizontal flip.
-        precision: `float32`, or `bfloat16` for the arithmetic of forward and backward passes.
-        seed: Random seed of weights, order, augmentation and dropout.
-    """
-
-    epochs: int = 15
-    batch_size: int = 128
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    schedule: str = "one-cycle"
-    augment: bool = True
-    precision: str = "float32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise LandscapeError(
-                f"epochs and batch size must be at least 1, got {self.epochs} and {self.batch_size}"
-            )
-        if not 0 < self.learning_rate < math.inf:
-            raise LandscapeError(f"the learning rate must be positive and finite, got {self.learning_rate}")
-        if not 0 <= self.momentum < 1:
-            raise LandscapeError(f"the momentum must lie in [0, 1), got {self.momentum}")
-        for name, number in (("weight decay", self.weight_decay), ("seed", self.seed)):
-            if not 0 <= number < math.inf:
-                raise LandscapeError(f"the {name} must be finite and not negative, got {number}")
-        if self.schedule not in ("one-cycle", "step"):
-            raise LandscapeError(f"schedule is {self.schedule!r}; choose one-cycle or step")
-        if self.precision not in PRECISIONS:
-            raise LandscapeError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
-
-    def rate(self, step: int, steps_per_epoch: int) -> float:
-        """Learning rate of a step, counted from 0."""
-        total = self.epochs * steps_per_epoch
-        if self.schedule == "one-cycle":
-            peak = max(1, total // 5)
-            return self.learning_rate * min((step + 1) / peak, (total - step) / (total - peak + 1))
-        warm = min(1.0, (step + 1) / steps_per_epoch)
-        drops = sum(step >= share * total for share in (0.3, 0.6, 0.8))
-        return self.learning_rate * warm * 0.2**drops
+__all__ = ["Recipe", "train"]
 
 
 def train(
@@ -126,21 +72,21 @@ def train(
     module = build(config, seed=recipe.seed)
     require_compatible(Objective(Network(module, samples.normalisation, name=config.name), samples))
     module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.SGD(
-        module.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
+    optimiser = recipe.optimiser(module.parameters())
+    identity = json.dumps(
+        {"config": config.to_dict(), "recipe": recipe.to_dict(), "data": samples.describe()}
     )
-    identity = json.dumps({"config": config.to_dict(), "recipe": asdict(recipe), "data": samples.describe()})
     state_path = out.with_name(out.name + ".training.pt")
     history = _resume(state_path, identity, module, optimiser)
 
     def keep(path: Path) -> None:
-        record = {"recipe": asdict(recipe), "data": samples.describe(), "history": history}
+        record = {"recipe": recipe.to_dict(), "data": samples.describe(), "history": history}
         save(path, module, config=config, normalisation=samples.normalisation, training=record)
 
     if keep_every and not history:
         keep(_kept(out, 0))
     for epoch in range(len(history), recipe.epochs):
-        history.append(_epoch(module, optimiser, samples, recipe, epoch, progress))
+        history.append(_epoch(module, optimiser, samples, recipe, epoch, config.classes, progress))
         if keep_every and (epoch + 1) % keep_every == 0:
             keep(_kept(out, epoch + 1))
         with atomic_path(state_path) as draft:
@@ -164,7 +110,7 @@ def _check_same_run(out: Path, config: ModelConfig, recipe: Recipe, samples: Sam
     }
     wanted = {
         "config": config.to_dict(),
-        "recipe": asdict(recipe),
+        "recipe": recipe.to_dict(),
         "data": samples.describe(),
         "epochs": recipe.epochs,
     }
@@ -182,10 +128,11 @@ def _kept(out: Path, epoch: int) -> Path:
 
 def _epoch(
     module: nn.Module,
-    optimiser: torch.optim.SGD,
+    optimiser: Optimizer,
     samples: Samples,
     recipe: Recipe,
     epoch: int,
+    classes: int,
     progress: Progress,
 ) -> dict[str, Any]:
     started, count = time.monotonic(), len(samples)
@@ -201,13 +148,16 @@ def _epoch(
         rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
         drawn = trees.rows((samples.inputs, samples.targets), torch.from_numpy(rows))
         images, targets = trees.read(drawn)
+        rng = np.random.default_rng((recipe.seed, epoch, 2, step))
         if plan is not None:
             images = plan.select(rows).apply(images)
+        images = recipe.changed(images, rng)
         inputs = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         if samples.normalisation:
             inputs = samples.normalisation(inputs)
         inputs = inputs.to(device, memory_format=torch.channels_last)
         targets = targets.to(device)
+        inputs, wanted = recipe.mixed(inputs, targets, classes, rng)
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate(epoch * steps + step, steps)
         dtype = PRECISIONS[recipe.precision]
@@ -216,7 +166,7 @@ def _epoch(
             dropout_masks(module, seed=recipe.seed, draw=1 + epoch * steps + step, training=True),
         ):
             logits = module(inputs)
-        loss = F.cross_entropy(logits.float(), targets)
+        loss = F.cross_entropy(logits.float(), wanted, label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -236,7 +186,7 @@ def _epoch(
     }
 
 
-def _state(identity: str, module: nn.Module, optimiser: torch.optim.SGD, history: list) -> dict[str, Any]:
+def _state(identity: str, module: nn.Module, optimiser: Optimizer, history: list) -> dict[str, Any]:
     return {
         "identity": identity,
         "module": module.state_dict(),
@@ -245,7 +195,7 @@ def _state(identity: str, module: nn.Module, optimiser: torch.optim.SGD, history
     }
 
 
-def _resume(path: Path, identity: str, module: nn.Module, optimiser: torch.optim.SGD) -> list[dict[str, Any]]:
+def _resume(path: Path, identity: str, module: nn.Module, optimiser: Optimizer) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     device = next(module.parameters()).device

@@ -218,6 +218,11 @@ def test_every_switch_of_the_recipe_matters(tmp_path):
         ("weight_decay", 0.1),
         ("momentum", 0.0),
         ("batch_size", 17),
+        ("optimizer", "adamw"),
+        ("randaugment", 9),
+        ("mixup", 0.8),
+        ("cutmix", 1.0),
+        ("label_smoothing", 0.1),
     ]:
         assert not same(plain, short(tmp_path, name, **{name: value})), name
 
@@ -303,7 +308,51 @@ def test_steps_warm_up_for_one_epoch_and_fall_three_times():
         assert rates[start:stop] == pytest.approx([rate] * (stop - start))
 
 
-@pytest.mark.parametrize("schedule", ["one-cycle", "step"])
+def test_half_a_cosine_after_five_epochs_of_warming_up():
+    recipe = Recipe(epochs=100, schedule="cosine", optimizer="adamw")
+    rates = [recipe.rate(step, 4) for step in range(400)]
+    assert (recipe.learning_rate, recipe.weight_decay) == (1.25e-4, 0.05)
+    assert rates[:20] == pytest.approx([1.25e-4 * (i + 1) / 20 for i in range(20)])
+    assert rates[209] == pytest.approx(1.25e-4 / 2, rel=0.01)
+    assert rates[-1] < 1e-8
+
+
+def test_mixtures_keep_what_they_are_made_of():
+    rng, inputs = np.random.default_rng(0), torch.rand(6, 1, 8, 8)
+    targets = torch.arange(6) % 3
+    mixed, shares = Recipe(mixup=0.8).mixed(inputs, targets, 3, rng)
+    torch.testing.assert_close(mixed.mean(), inputs.mean())
+    torch.testing.assert_close(shares.sum(1), torch.ones(6))
+    cut, shares = Recipe(cutmix=1.0).mixed(inputs, targets, 3, rng)
+    own = (cut == inputs).flatten(1).double().mean(1)  # a sample may have been cut into itself
+    kept = shares.double().gather(1, targets[:, None])[:, 0]
+    assert bool((kept >= own.min() - 1e-6).all())
+    assert 0 < float(own.min()) < 1
+    assert Recipe().mixed(inputs, targets, 3, rng)[1] is targets
+
+
+def test_randaugment_is_decided_by_its_seed():
+    images = synthetic(8, size=16).inputs
+    first, again, other = (
+        Recipe(randaugment=9).changed(images, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.shape == images.shape
+    assert first.dtype == torch.uint8
+    with pytest.raises(LandscapeError, match="RGB images of bytes"):
+        Recipe(randaugment=9).changed(images.float(), np.random.default_rng(0))
+
+
+def test_a_record_of_the_plain_recipe_is_that_of_version_0_1():
+    assert set(Recipe().to_dict()) == {
+        *("epochs", "batch_size", "learning_rate", "momentum", "weight_decay"),
+        *("schedule", "augment", "precision", "seed"),
+    }
+    assert Recipe(mixup=0.2).to_dict()["mixup"] == 0.2
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "step", "cosine"])
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 2), (2, 1), (3, 1), (1, 7)])
 def test_every_rate_of_the_shortest_runs_is_positive(schedule, epochs, steps):
     recipe = Recipe(epochs=epochs, learning_rate=0.2, schedule=schedule)
@@ -324,7 +373,11 @@ def test_every_rate_of_the_shortest_runs_is_positive(schedule, epochs, steps):
         ({"weight_decay": -1e-4}, "weight decay must be finite and not negative"),
         ({"weight_decay": float("inf")}, "weight decay must be finite"),
         ({"seed": -1}, "seed must be finite and not negative"),
-        ({"schedule": "cosine"}, "schedule is 'cosine'; choose one-cycle or step"),
+        ({"schedule": "linear"}, "schedule is 'linear'; choose one of one-cycle, step, cosine"),
+        ({"optimizer": "adam"}, "optimizer is 'adam'; choose one of sgd, adamw"),
+        ({"label_smoothing": 1.0}, r"label smoothing must lie in \[0, 1\)"),
+        ({"mixup": -1.0}, "mixup must be finite and not negative"),
+        ({"randaugment": 31}, "magnitude of RandAugment goes from 0 to 30"),
         ({"precision": "float16"}, "precision is 'float16'; choose one of float32, bfloat16"),
     ],
 )

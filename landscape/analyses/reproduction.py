@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -188,7 +188,7 @@ def _is_shipped(experiment: Experiment, run: Run) -> bool:
     if name == run.name or family.MODELS.get(name) != run.model:
         return False
     made = family.load(name).training.get("recipe") or {}
-    ours = asdict(replace(experiment.recipe, seed=0))
+    ours = replace(experiment.recipe, seed=0).to_dict()
     return {key: made.get(key) for key in ours} == ours
 
 

@@ -54,11 +54,20 @@ def info(checkpoint: str, model: str | None, as_json: bool) -> None:
 @SAMPLE_SEED
 @option("--epochs", "Passes over the data.", 15, least=1)
 @option("--batch-size", "Images a step.", 128, least=1)
-@option("--learning-rate", "Peak of the schedule.", 0.1)
+@option("--optimizer", "Optimizer.", "sgd", choices=("sgd", "adamw"))
+@option(
+    "--learning-rate",
+    "Peak of the schedule.  [default: 0.1, of AdamW 0.000125]",
+    type=click.FloatRange(0, min_open=True),
+)
 @option("--momentum", "Momentum of SGD.", 0.9)
-@option("--weight-decay", "Weight decay of SGD.", 5e-4)
-@option("--schedule", "Schedule of the learning rate.", "one-cycle", choices=("one-cycle", "step"))
+@option("--weight-decay", "Weight decay.  [default: 0.0005, of AdamW 0.05]", type=click.FloatRange(0))
+@option("--schedule", "Schedule of the learning rate.", "one-cycle", choices=("one-cycle", "step", "cosine"))
 @option("--augment/--no-augment", "Random crop and flip.", True)
+@option("--randaugment", "Magnitude of RandAugment, 1 to 30; 0 leaves it out.", 0, least=0)
+@option("--mixup", "α of mixup; 0 leaves it out.", 0.0, least=0.0)
+@option("--cutmix", "α of CutMix; 0 leaves it out; with --mixup each batch takes one.", 0.0, least=0.0)
+@option("--label-smoothing", "Share of the target that is spread over all classes.", 0.0, least=0.0)
 @option(
     "--precision",
     "Arithmetic of the passes; the weights stay float32.",
