@@ -26,7 +26,7 @@ class Settings(DataSpec, Protocol):
         Raises:
             DataError: If the data set cannot be read or does not hold that many.
         """
-        samples = data.load(self.data, split=self.split)
+        samples = data.load(self.data, self.split, self.samples if self.sample_seed is None else 0)
         count = min(self.samples, len(samples)) if self.at_most else self.samples
         if count:
             samples = samples.take(count, seed=self.sample_seed)

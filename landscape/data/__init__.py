@@ -18,7 +18,7 @@ from landscape.samples import Samples
 
 __all__ = ["NORMALISATIONS", "cifar10", "cifar100", "demo", "images", "load", "npz"]
 
-_READERS: dict[str, Callable[[str | Path, str], Samples]] = {
+_READERS: dict[str, Callable[[str | Path, str, int], Samples]] = {
     "cifar10": cifar10,
     "cifar100": cifar100,
     "npz": npz,
@@ -27,12 +27,14 @@ _READERS: dict[str, Callable[[str | Path, str], Samples]] = {
 _FORMS = "demo, cifar10:DIR, cifar100:DIR, npz:FILE, images:DIR"
 
 
-def load(spec: str, split: str = "test") -> Samples:
+def load(spec: str, split: str = "test", first: int = 0) -> Samples:
     """The data set that a specification names.
 
     Args:
         spec: ``demo``, ``cifar10:DIR``, ``cifar100:DIR``, ``npz:FILE`` or ``images:DIR``.
         split: ``train`` or ``test``.
+        first: How many of its first samples are wanted; more may be read, never fewer, unless there are not
+            so many. 0 takes all.
 
     Raises:
         DataError: If the specification has another form, or the data set cannot be read.
@@ -42,7 +44,7 @@ def load(spec: str, split: str = "test") -> Samples:
     form, _, place = spec.partition(":")
     if form not in _READERS or not place:
         raise DataError(f"unknown data set '{spec}'; expected one of: {_FORMS}{_guess(spec)}")
-    return _READERS[form](place, split)
+    return _READERS[form](place, split, first)
 
 
 def _guess(spec: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from landscape.data.conventions import SPLITS, check_split
+from landscape import budget
+from landscape.data.conventions import SPLITS, check_pixels, check_split
 from landscape.errors import DataError
 from landscape.files import kind
 from landscape.samples import Samples
@@ -16,11 +18,10 @@ from landscape.samples import Samples
 _SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Decoders that a file may meet, whatever its name: others run programs, or read what nobody asked for."""
-_MOST_PIXELS = 2**26
 _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
 
-def images(folder: str | Path, split: str = "test") -> Samples:
+def images(folder: str | Path, split: str = "test", first: int = 0) -> Samples:
     """Images from ``folder/split/class/*.png`` or, without splits, ``folder/class/*.png``.
 
     Args:
@@ -29,6 +30,7 @@ def images(folder: str | Path, split: str = "test") -> Samples:
             other files, and names that begin with a dot, are passed over.
         split: ``train`` or ``test``; of no effect where the folder does not tell them apart, and the samples
             then have the split ``""``.
+        first: How many of the first images are wanted; others are not opened. 0 takes all.
 
     Returns:
         RGB images, uint8, shape (image, 3, height, width), without a usual normalisation.
@@ -50,7 +52,8 @@ def images(folder: str | Path, split: str = "test") -> Samples:
     roots = list(splits.values()) or [root]
     classes = sorted({place.name for parent in roots for place in _subfolders(parent)})
     base = splits.get(split, root)
-    paths = [(path, label) for label, name in enumerate(classes) for path in _image_files(base / name)]
+    every = ((path, label) for label, name in enumerate(classes) for path in _image_files(base / name))
+    paths = list(itertools.islice(every, first or None))
     if not paths:
         raise DataError(
             f"no images in the class folders of {base} ({', '.join(classes[:10]) or 'there are none'}); "
@@ -81,6 +84,7 @@ def _image_files(folder: Path) -> list[Path]:
 def _read_all(paths: list[Path]) -> np.ndarray:
     """All images in one array, uint8, shape (image, 3, height, width)."""
     first = _read_image(paths[0])
+    budget.require(len(paths) * first.nbytes, f"{len(paths):,} images like {paths[0]} take", DataError)
     everything = np.empty((len(paths), *first.shape), np.uint8)
     for position, path in enumerate(paths):
         image = _read_image(path)
@@ -113,11 +117,7 @@ def _read_image(path: Path) -> np.ndarray:
 
 def _check_size_and_mode(path: Path, size: tuple[int, int], mode: str) -> None:
     """Refuse an image before its pixels are decoded."""
-    if size[0] * size[1] > _MOST_PIXELS:
-        raise DataError(
-            f"{path} declares {size[0]:,}×{size[1]:,} pixels; images of up to {_MOST_PIXELS:,} are read, "
-            "resize it first"
-        )
+    check_pixels(*size, str(path))
     if mode not in _EIGHT_BIT_MODES:
         raise DataError(
             f"{path} has pixels of mode '{mode}', expected 8 bits per channel; convert it to 8-bit RGB, "

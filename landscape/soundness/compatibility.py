@@ -14,6 +14,7 @@ from landscape.losses import LOSSES, SampleLoss, is_classification, loss_name, s
 from landscape.mean_loss import MeanLoss
 from landscape.network import Network
 from landscape.samples import Samples
+from landscape.soundness.footprint import require_fitting
 
 _SUM = 1e-4  # of a row of probabilities, from 1
 
@@ -94,11 +95,12 @@ def require_compatible(objective: MeanLoss) -> None:
     """Evaluate two samples.
 
     Raises:
-        LandscapeError: If the network fails or returns no logits, a target is none of its classes, or the
-            loss is not one number per sample.
+        LandscapeError: If a sample takes too much memory, the network fails or returns no logits, a target is
+            none of its classes, or the loss is not one number per sample.
     """
     samples, name = objective.samples, objective.network.name
     shape = tuple(samples.inputs.shape[1:])
+    require_fitting(objective)
     part = objective.replace(soundness=None).subset(0, 2)
     try:
         outputs, targets = next(part.outputs())

@@ -13,7 +13,7 @@ def test_forms_reach_their_reader_with_the_place_as_given(monkeypatch, form):
     calls = []
     monkeypatch.setitem(data._READERS, form, lambda *arguments: calls.append(arguments) or reached)
     assert data.load(f"{form}:some/place:with colon", "train") is reached
-    assert calls == [("some/place:with colon", "train")]
+    assert calls == [("some/place:with colon", "train", 0)]
 
 
 def test_demo():
