@@ -20,7 +20,7 @@ KEPT_BYTES = 2**29
 
 
 class Source:
-    """What several parts of the same samples are read from; what was read is kept, as far as memory allows."""
+    """What several parts of the same samples are read from, and kept as far as memory allows."""
 
     def __init__(self, read: Read, kept_bytes: int = KEPT_BYTES) -> None:
         """Of a function from positions to parts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,10 +26,11 @@ class Settings(DataSpec, Protocol):
         Raises:
             DataError: If the data set cannot be read or does not hold that many.
         """
-        samples = data.load(self.data, split=self.split)
+        samples = data.load(self.data, self.split, self.samples if self.sample_seed is None else 0)
         count = min(self.samples, len(samples)) if self.at_most else self.samples
         if count:
             samples = samples.take(count, seed=self.sample_seed)
+        samples = replace(samples, workers=self.workers)
         return samples if self.augment is None else samples.augmented(self.augment)
 
     def objective(self, network: Network, samples: Samples | None = None) -> Objective:

@@ -10,17 +10,17 @@ from typing import Any
 
 from torch import Tensor
 
-from landscape.checkpoint.declared import Declared, Odd, Storage, Stub
+from landscape import budget
+from landscape.checkpoint.declared import SPREAD, Declared, Odd
 from landscape.checkpoint.torchfile import TorchFile, opened
 from landscape.errors import CheckpointError, printable
 from landscape.files import folder_kind, kind
-
-LARGEST = 2**34
-"""Bytes of tensors that are read."""
+from landscape.pickles import Stub
 
 _SHOWN = 8
 _LONGEST_NAME = 1000
 _LARGEST_DECAY = 10
+_VIEWS = 8  # tensors that may share the values of one: tied weights, and sets of them
 _HOLES = 2**30  # bytes from which a file that takes a quarter of its size on disk is not whole
 _DEEPEST = 4
 _EXPECTED = "expected tensors: a file that torch.save(model.state_dict(), FILE) wrote, or a .safetensors file"
@@ -104,6 +104,7 @@ def _looks_like_safetensors(head: bytes) -> bool:
 def _read_safetensors(path: Path) -> StateFile:
     from safetensors import SafetensorError, safe_open
 
+    budget.require(path.stat().st_size, f"{path} has", CheckpointError)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
@@ -154,7 +155,7 @@ def _read_torch(path: Path) -> StateFile:
                     f"{path} holds tensors without plain values (sparse, quantised, meta, nested or of "
                     f"another class), {listed}; save them dense and dequantised"
                 )
-            _check_budget(path, {value.storage for value in found.values()})
+            _check_budget(path, found.values())
             return StateFile({key: file.tensor(value) for key, value in found.items()}, notes=_notes(file))
     except CheckpointError:
         raise
@@ -164,10 +165,16 @@ def _read_torch(path: Path) -> StateFile:
         raise CheckpointError(f"{path} cannot be read as a torch file: {reason}; {_EXPECTED}") from error
 
 
-def _check_budget(path: Path, storages: Iterable[Storage]) -> None:
-    total = sum(storage.bytes for storage in storages)
-    if total > LARGEST:
-        raise CheckpointError(f"{path} declares {total:,} bytes of tensors; up to {LARGEST:,} are read")
+def _check_budget(path: Path, found: Iterable[Declared]) -> None:
+    """Refuse what would take too much memory: values of the file, or those that a network would be given."""
+    stored = sum(storage.bytes for storage in {each.storage for each in found})
+    declared = sum(each.bytes for each in found)
+    budget.require(max(stored, declared), f"{path} declares tensors of", CheckpointError)
+    if declared > _VIEWS * stored + SPREAD:
+        raise CheckpointError(
+            f"{path} declares tensors of {declared:,} bytes over {stored:,} bytes of values that they repeat; "
+            "save each tensor with values of its own (tensor.clone())"
+        )
 
 
 def _notes(file: TorchFile) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from landscape.checkpoint.declared import Declared, Storage
 from landscape.checkpoint.inert import Reader
+from landscape.pickles import Bounded
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -113,7 +114,7 @@ def _check_ratio(info: zipfile.ZipInfo) -> None:
 
 def _sequential(stream: IO[bytes], size: int) -> TorchFile:
     """The format before the zip: pickles, one after the other, then each storage behind its length."""
-    whole = _Bounded(stream, size)
+    whole = Bounded(stream, size, _LARGEST_PICKLE)
     first = Reader(whole)  # type: ignore[arg-type]
     content = first.load()
     if content != _MAGIC:
@@ -167,22 +168,6 @@ class _Noting(Reader):
         if isinstance(found, Storage) and self.storages.setdefault(found.key, found) != found:
             raise ValueError(f"the storage {found.key!r} is declared with two sizes")
         return found
-
-
-class _Bounded:
-    """A stream that is never asked for more than it holds, and pickles no longer than weights need."""
-
-    def __init__(self, stream: IO[bytes], size: int) -> None:
-        self._stream, self._size = stream, size
-
-    def read(self, count: int) -> bytes:
-        place = self._stream.tell()
-        if count > self._size - place or place > _LARGEST_PICKLE:
-            raise EOFError("it is cut off, or its index is larger than any of weights")
-        return self._stream.read(count)
-
-    def readline(self) -> bytes:
-        return self._stream.readline(_PIECE)
 
 
 def _copied(stream: IO[bytes], into: memoryview) -> None:

@@ -7,13 +7,25 @@ from pathlib import Path
 import click
 
 from landscape.cli.measuring import option
-from landscape.cli.options import CHECKPOINT, DATA, DEVICE, JSON, MODEL, QUIET, SAMPLE_SEED, SEED, say
+from landscape.cli.options import (
+    CHECKPOINT,
+    DATA,
+    DEVICE,
+    JSON,
+    MAX_INPUT,
+    MODEL,
+    QUIET,
+    SAMPLE_SEED,
+    SEED,
+    say,
+)
 from landscape.work import bar, silent
 
 
 @click.command("info")
 @CHECKPOINT
 @MODEL
+@MAX_INPUT
 @JSON
 def info(checkpoint: str, model: str | None, as_json: bool) -> None:
     """What a checkpoint file holds: architecture, parameters, normalisation, training record."""
@@ -50,6 +62,7 @@ def info(checkpoint: str, model: str | None, as_json: bool) -> None:
 @click.command("train")
 @option("--model", "Zoo name, such as cifar-resnet20:blur,dropout=0.2.", required=True, metavar="SPEC")
 @DATA
+@MAX_INPUT
 @option("--samples", "Train on the first N images only; 0 takes all.", 0, least=0)
 @SAMPLE_SEED
 @option("--epochs", "Passes over the data.", 15, least=1)
@@ -106,7 +119,7 @@ def train(
     from landscape.zoo import parse
 
     started = time.monotonic()
-    images = datasets.load(data, split="train")
+    images = datasets.load(data, "train", samples if sample_seed is None else 0)
     if samples:
         images = images.take(samples, seed=sample_seed)
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
 from landscape.errors import DataError
 from landscape.samples import Samples
+from landscape.zoo.user import named
 
-_USUAL_FACTORY = "dataset"
 
-
-def torchvision(place: str, split: str, options: Mapping[str, Any]) -> Samples:
+def torchvision(place: str, split: str) -> Samples:
     """A data set of torchvision, ``torchvision:CIFAR10:DIR``, as images in [0, 1].
 
     Raises:
@@ -23,8 +22,9 @@ def torchvision(place: str, split: str, options: Mapping[str, Any]) -> Samples:
     """
     name, _, folder = place.partition(":")
     datasets = _module("torchvision.datasets", "torchvision")
-    kind = getattr(datasets, name, None)
-    if not isinstance(kind, type) or not issubclass(kind, Dataset) or not folder:
+    kind: Any = getattr(datasets, name, None)
+    usable = isinstance(kind, type) and issubclass(kind, Dataset)
+    if not usable or not folder:
         raise DataError(f"torchvision:{place} names no data set; expected torchvision:NAME:DIR, as CIFAR10")
     transform = _module("torchvision.transforms", "torchvision").ToTensor()
     train = split == "train"
@@ -35,11 +35,11 @@ def torchvision(place: str, split: str, options: Mapping[str, Any]) -> Samples:
             continue
         except (RuntimeError, OSError, ValueError) as error:
             raise DataError(f"torchvision cannot read {name} from {folder}: {error}") from error
-        return Samples.of(found, source=f"torchvision:{place}", split=split if way else "", **options)
+        return Samples.of(found, source=f"torchvision:{place}", split=split if way else "")
     raise DataError(f"torchvision's {name} needs more than a folder; give file.py:factory that makes it")
 
 
-def hugging_face(place: str, split: str, options: Mapping[str, Any]) -> Samples:
+def hugging_face(place: str, split: str) -> Samples:
     """A data set that Hugging Face's `datasets` has saved to a folder, ``hf:FOLDER``.
 
     Raises:
@@ -54,27 +54,37 @@ def hugging_face(place: str, split: str, options: Mapping[str, Any]) -> Samples:
         if split not in found:
             raise DataError(f"{place} has no split {split!r}; it has {', '.join(map(str, found))}")
         found = found[split]
-    return Samples.of(found.with_format("torch"), source=f"hf:{place}", split=split, **options)
+    return Samples.of(found.with_format("torch"), source=f"hf:{place}", split=split)
 
 
-def of_factory(spec: str, split: str, options: Mapping[str, Any], make: Callable[[str], Any]) -> Samples:
-    """What a user's own ``file.py:NAME`` gives: samples, a data set, a loader, or a function that makes one.
+def is_factory(spec: str) -> bool:
+    """Whether a specification names something in a Python file."""
+    file, colon, name = spec.rpartition(":")
+    return bool(colon) and file.endswith(".py") and name.isidentifier()
+
+
+def of_factory(spec: str, split: str) -> Samples:
+    """What a user's own ``file.py:NAME`` is or makes: samples, a data set, a loader, or a pair of arrays.
 
     Args:
-        spec: File and name.
+        spec: File and name; the file's code is run.
         split: Given to a function that has a parameter of this name.
-        options: For `Samples.of`.
-        make: Imports what a specification names and calls it where it is a function.
 
     Raises:
-        DataError: If it gives anything else.
+        DataError: If there is no such thing, or it makes anything else.
     """
-    found = make(spec if ":" in spec else f"{spec}:{_USUAL_FACTORY}")
+    found = named(spec)
+    if callable(found) and not isinstance(found, Dataset):
+        takes = "split" in inspect.signature(found).parameters
+        try:
+            found = found(split=split) if takes else found()
+        except Exception as error:  # code of the user's
+            raise DataError(f"{spec} fails: {type(error).__name__}: {error}") from error
     if isinstance(found, Samples):
         return found
     if isinstance(found, Dataset | DataLoader | tuple) or hasattr(found, "__getitem__"):
-        return Samples.of(found, source=spec, split=split, **options)
-    raise DataError(f"{spec} gives a {type(found).__name__}, expected Samples, a data set or a loader of PyTorch")
+        return Samples.of(found, source=spec, split=split)
+    raise DataError(f"{spec} gives a {type(found).__name__}, expected samples, a data set or a loader")
 
 
 def _module(name: str, package: str) -> Any:
@@ -85,8 +95,3 @@ def _module(name: str, package: str) -> Any:
         raise DataError(
             f"this needs {package}, which cannot be imported ({error}); try pip install '{extra}'"
         ) from error
-
-
-def exists(spec: str) -> bool:
-    """Whether a specification begins with a Python file."""
-    return spec.partition(":")[0].endswith(".py") and Path(spec.partition(":")[0]).is_file()

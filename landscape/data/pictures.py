@@ -71,8 +71,8 @@ class Shaping:
             return image
         if min(width, height) < self.crop:
             raise DataError(
-                f"{name} is {width}×{height} pixels (width × height), less than the {self.crop} to be cut from its "
-                f"middle; give resize={self.crop} or more, too"
+                f"{name} is {width}×{height} pixels (width × height), less than the {self.crop} to be cut "
+                f"from its middle; give resize={self.crop} or more, too"
             )
         left, top = round((width - self.crop) / 2), round((height - self.crop) / 2)
         return image.crop((left, top, left + self.crop, top + self.crop))
@@ -96,10 +96,10 @@ class Pictures:
         self._first = self._first or images[0].shape
         for position, image in zip(positions.tolist(), images, strict=True):
             if image.shape != self._first:
+                ours, theirs = (f"{shape[2]}×{shape[1]}" for shape in (image.shape, self._first))
                 raise DataError(
-                    f"{self._paths[position]} is {image.shape[2]}×{image.shape[1]} pixels (width × height), but "
-                    f"{self._paths[0]} is {self._first[2]}×{self._first[1]}; bring all images to one size, as "
-                    "with images:DIR,resize=256,crop=224"
+                    f"{self._paths[position]} is {ours} pixels (width × height), but {self._paths[0]} is "
+                    f"{theirs}; bring all images to one size, as with images:DIR,resize=256,crop=224"
                 )
         return [torch.from_numpy(np.stack(images))]
 
@@ -121,7 +121,7 @@ class Pictures:
 
 
 def pictures(paths: Sequence[Path], shaping: Shaping) -> Lazy:
-    """The images of these files, decoded when they are asked for, uint8, shape (image, channel, height, width).
+    """The images of these files, uint8, shape (image, channel, height, width), decoded when asked for.
 
     Raises:
         DataError: If the first one cannot be read.

@@ -55,6 +55,20 @@ def made(factory: Callable[[], Any], spec: str) -> nn.Module:
     return module
 
 
+def named(spec: str) -> Any:
+    """What ``file.py:NAME`` names; the file's code is run.
+
+    Raises:
+        LandscapeError: If file or name is missing, or the code fails.
+    """
+    place, _, attribute = spec.rpartition(":")
+    with _on_path(Path(place).parent):
+        source = _import_file(place)
+    if not hasattr(source, attribute):
+        raise LandscapeError(f"{place} has no {attribute!r}")
+    return getattr(source, attribute)
+
+
 def copied(module: nn.Module) -> nn.Module:
     """A copy to load weights into, so that the user's own network stays as it is.
 
