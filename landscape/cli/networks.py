@@ -7,7 +7,18 @@ from pathlib import Path
 import click
 
 from landscape.cli.measuring import option
-from landscape.cli.options import CHECKPOINT, DATA, DEVICE, JSON, MAX_INPUT, MODEL, QUIET, SAMPLE_SEED, SEED, say
+from landscape.cli.options import (
+    CHECKPOINT,
+    DATA,
+    DEVICE,
+    JSON,
+    MAX_INPUT,
+    MODEL,
+    QUIET,
+    SAMPLE_SEED,
+    SEED,
+    say,
+)
 from landscape.work import bar, silent
 
 

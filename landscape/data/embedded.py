@@ -37,7 +37,7 @@ def demo(split: str = "test") -> Samples:
     resource = files("landscape.data") / "embedded" / _file_name(split)
     try:
         with resource.open("rb") as stream, opened(stream, str(resource)) as stored:
-            contents = {key: stored.read(key) for key in stored.keys}  # noqa: SIM118 (not a mapping)
+            contents = {key: stored.read(key) for key in stored.keys}
     except OSError as error:
         raise DataError(
             "the embedded demo set is missing from this installation; reinstall landscape"

@@ -12,7 +12,7 @@ import torch
 from landscape import budget
 from landscape.data.conventions import SPLITS, check_pixels, check_split
 from landscape.errors import DataError
-from landscape.files import kind
+from landscape.files import expanded, kind
 from landscape.samples import Samples
 
 _SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -39,7 +39,24 @@ def images(folder: str | Path, split: str = "test", first: int = 0) -> Samples:
         DataError: If folders are missing, an image is damaged, or the images differ in size.
     """
     check_split(split)
-    root = Path(folder).expanduser()
+    try:
+        paths, classes, found_split = _found(folder, split, first)
+    except OSError as error:
+        raise DataError(
+            f"cannot read the folder {folder}: {error.strerror or error}; check the path"
+        ) from error
+    return Samples(
+        inputs=torch.from_numpy(_read_all([path for path, _ in paths])),
+        targets=torch.tensor([label for _, label in paths]),
+        source=f"images:{folder}",
+        split=found_split,
+        class_names=tuple(classes),
+    )
+
+
+def _found(folder: str | Path, split: str, first: int) -> tuple[list[tuple[Path, int]], list[str], str]:
+    """Images with their classes, the names of all classes, and the split they are said to be of."""
+    root = expanded(folder)
     if not root.is_dir():
         found = f" (it is {kind(root) or 'a file'})" if root.is_file() else ""
         raise DataError(f"there is no folder {folder}{found}; expected one that holds a subfolder per class")
@@ -59,13 +76,7 @@ def images(folder: str | Path, split: str = "test", first: int = 0) -> Samples:
             f"no images in the class folders of {base} ({', '.join(classes[:10]) or 'there are none'}); "
             f"expected CLASS/NAME with one of {', '.join(_SUFFIXES)}"
         )
-    return Samples(
-        inputs=torch.from_numpy(_read_all([path for path, _ in paths])),
-        targets=torch.tensor([label for _, label in paths]),
-        source=f"images:{folder}",
-        split=split if splits else "",
-        class_names=tuple(classes),
-    )
+    return paths, classes, split if splits else ""
 
 
 def _subfolders(folder: Path) -> list[Path]:
