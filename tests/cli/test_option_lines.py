@@ -156,9 +156,8 @@ def test_every_line_is_understood_or_is_wrong_usage(line):
     try:
         with command.make_context(line[0], line[1:]):
             pass
-    except click.ClickException as error:
-        assert error.exit_code == 2
-        assert error.format_message()
+    except click.UsageError:
+        pass
 
 
 @pytest.mark.filterwarnings("ignore")
