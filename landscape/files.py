@@ -83,6 +83,11 @@ def write_text(path: str | Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with the home directory in place of ``~``, where there is one."""
+    return Path(os.path.expanduser(path))
+
+
 def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file, read in pieces."""
     with open(path, "rb") as stream:

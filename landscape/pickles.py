@@ -16,7 +16,9 @@ from typing import IO, Any, ClassVar
 _PLAIN_KEYS = (str, int, float, bool, bytes, type(None))
 _LARGEST_KEY = 2**63
 _LONGEST_NAME = 1000
-_MOST_STEPS = 4_000_000  # instructions: a hundred thousand tensors take fewer; ten seconds of a slow machine
+MOST_STEPS = 3_000_000
+"""Instructions that a pickle may take: a hundred thousand tensors need fewer."""
+
 _LONGEST_LINE = 2**20
 
 
@@ -113,12 +115,12 @@ def called(what: Any) -> str:
 class _Steps(dict[int, Any]):
     """The instructions, each of which is counted as it is looked up."""
 
-    left = _MOST_STEPS
+    left = MOST_STEPS
 
     def __getitem__(self, code: int) -> Any:
         self.left -= 1
         if self.left < 0:
-            raise ValueError(f"reading it takes more than {_MOST_STEPS:,} steps")
+            raise ValueError(f"reading it takes more than {MOST_STEPS:,} steps")
         return super().__getitem__(code)
 
 
@@ -131,14 +133,14 @@ class Bounded:
         Args:
             stream: A file.
             size: Its bytes.
-            most: Bytes from its start within which a pickle must end, but for its last instruction.
+            most: Bytes from its start within which a pickle must end.
         """
         self._stream, self._size, self._most = stream, size, most
 
     def read(self, count: int) -> bytes:
         """So many bytes."""
         place = self._stream.tell()
-        if count > self._size - place or place > self._most:
+        if place + count > min(self._size, self._most):
             raise EOFError("it is cut off, or its index is larger than any of weights")
         return self._stream.read(count)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,7 @@ def train(
             fit the network, or the loss is no longer finite.
     """
     out = Path(out)
-    if out.exists():
+    if os.path.exists(out):
         _check_same_run(out, config, recipe, samples)
         return out
     module = build(config, seed=recipe.seed)
@@ -196,7 +197,7 @@ def _state(identity: str, module: nn.Module, optimiser: Optimizer, history: list
 
 
 def _resume(path: Path, identity: str, module: nn.Module, optimiser: Optimizer) -> list[dict[str, Any]]:
-    if not path.exists():
+    if not os.path.exists(path):
         return []
     device = next(module.parameters()).device
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def require_folder(folder: str) -> None:
     Raises:
         LandscapeError: If it is not a folder.
     """
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise LandscapeError(
             f"there is no folder {folder}; give that of CIFAR-10-C as published, or --corrupt to make them"
         )

@@ -20,7 +20,9 @@ from landscape.pickles import Stub
 _SHOWN = 8
 _LONGEST_NAME = 1000
 _LARGEST_DECAY = 10
+_SCALARS = (str, int, float, type(None))
 _VIEWS = 8  # tensors that may share the values of one: tied weights, and sets of them
+_UNPACKED = 16  # times the size of a file that its tensors may have; trained weights reach two
 _HOLES = 2**30  # bytes from which a file that takes a quarter of its size on disk is not whole
 _DEEPEST = 4
 _EXPECTED = "expected tensors: a file that torch.save(model.state_dict(), FILE) wrote, or a .safetensors file"
@@ -62,12 +64,8 @@ def read(path: str | Path) -> StateFile:
         raise CheckpointError(f"{path} is {other}" + ("" if ";" in other else f"; {_EXPECTED}"))
     _check_whole(path)
     state = _read_safetensors(path) if safetensors or path.suffix == ".safetensors" else _read_torch(path)
-    longest = max(state.tensors, key=len)
-    if len(longest) > _LONGEST_NAME:
-        raise CheckpointError(
-            f"{path} holds a tensor whose name has {len(longest):,} characters, {printable(longest, 60)}; "
-            f"names have up to {_LONGEST_NAME}"
-        )
+    for name in state.tensors:
+        _check_name(name)
     return state
 
 
@@ -129,12 +127,14 @@ def _record(text: str, path: Path) -> dict[str, Any]:
     for key in ("config", "normalisation", "training"):
         if not isinstance(record.get(key) or {}, dict):
             raise CheckpointError(f"the metadata of {path} is damaged: {key!r} is no mapping")
-    recipe = (record.get("training") or {}).get("recipe") or {}
-    decay = recipe.get("weight_decay", 0) if isinstance(recipe, dict) else -1
+    recipe = (record.get("training") or {}).get("recipe", {})
+    plain = isinstance(recipe, dict) and all(isinstance(value, _SCALARS) for value in recipe.values())
+    decay = recipe.get("weight_decay", 0) if plain else -1
     if type(decay) not in (int, float) or not 0 <= decay <= _LARGEST_DECAY:
         raise CheckpointError(
-            f"the metadata of {path} is damaged: the recipe of the training should be a mapping whose weight "
-            f"decay is a number from 0 to {_LARGEST_DECAY}, got {printable(recipe, 100)}"
+            f"the metadata of {path} is damaged: the recipe of the training should be a mapping of names to "
+            f"single values, its weight decay a number from 0 to {_LARGEST_DECAY}, got "
+            f"{printable(recipe, 100)}"
         )
     return record
 
@@ -167,13 +167,15 @@ def _read_torch(path: Path) -> StateFile:
 
 def _check_budget(path: Path, found: Iterable[Declared]) -> None:
     """Refuse what would take too much memory: values of the file, or those that a network would be given."""
-    stored = sum(storage.bytes for storage in {each.storage for each in found})
+    stored, size = sum(storage.bytes for storage in {each.storage for each in found}), path.stat().st_size
     declared = sum(each.bytes for each in found)
     budget.require(max(stored, declared), f"{path} declares tensors of", CheckpointError)
+    if stored > _UNPACKED * size + SPREAD:
+        raise CheckpointError(f"{path} of {size:,} bytes declares {stored:,} bytes of values: it is damaged")
     if declared > _VIEWS * stored + SPREAD:
         raise CheckpointError(
-            f"{path} declares tensors of {declared:,} bytes over {stored:,} bytes of values that they repeat; "
-            "save each tensor with values of its own (tensor.clone())"
+            f"{path} declares tensors of {declared:,} bytes that repeat {stored:,} bytes of values; "
+            "give each tensor values of its own (tensor.clone())"
         )
 
 
@@ -209,8 +211,17 @@ def _gather(value: Any, place: tuple[str, ...], found: dict[str, Any], seen: set
             key = str(key)
         if not isinstance(key, str):
             continue
+        _check_name(key)
         if isinstance(item, Declared | Odd) or not any(word in key.lower() for word in ("optim", "sched")):
             _gather(item, (*place, key), found, seen)
+
+
+def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise CheckpointError(
+            f"the file holds a tensor whose name has {len(name):,} characters, {printable(name, 60)}; "
+            f"names have up to {_LONGEST_NAME}"
+        )
 
 
 def _module(stub: Stub) -> dict[Any, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,6 @@ def _with_options(place: str, known: Mapping[str, type]) -> tuple[str, dict[str,
 
 def _guess(spec: str) -> str:
     """What was meant by a path alone."""
-    if spec and Path(spec).is_dir():
+    if spec and os.path.isdir(spec):
         return f"; for this folder, cifar10:{spec} or images:{spec}"
-    return f"; for this file, npz:{spec}" if Path(spec).is_file() and spec.endswith(".npz") else ""
+    return f"; for this file, npz:{spec}" if os.path.isfile(spec) and spec.endswith(".npz") else ""

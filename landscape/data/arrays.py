@@ -10,6 +10,7 @@ import torch
 from landscape.data.conventions import SPLITS, check_pixels, check_split
 from landscape.data.members import opened
 from landscape.errors import DataError
+from landscape.files import expanded
 from landscape.samples import Samples
 
 _CHANNELS = (1, 2, 3, 4)
@@ -45,7 +46,7 @@ def npz(file: str | Path, split: str = "test", first: int = 0) -> Samples:
         DataError: If the file cannot be read, or its keys, shapes or values are not as above.
     """
     check_split(split)
-    path = Path(file).expanduser()
+    path = expanded(file)
 
     with opened(path) as stored:
         (image_key, label_key), found_split = _choose_pair(stored.keys, file, split)

@@ -15,7 +15,7 @@ import torch
 from landscape.data.conventions import NORMALISATIONS, check_split
 from landscape.data.unpickle import unpickle
 from landscape.errors import DataError
-from landscape.files import kind
+from landscape.files import expanded, kind
 from landscape.samples import Samples
 
 _SHAPE = (3, 32, 32)
@@ -130,7 +130,7 @@ def _read(folder: str | Path, split: str, family: _Family, first: int) -> Sample
 
 def _locate(folder: str | Path, split: str, family: _Family) -> list[Path]:
     """Files of the split, in order, in the layout of which most are there (the binary one first)."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     try:
         found = sorted(path.name for path in root.iterdir())
         candidates = [
@@ -220,14 +220,14 @@ def _class_names(path: Path, family: _Family) -> tuple[str, ...]:
         file, key = family.python_names
         listing = path.parent / file
         names = unpickle(listing).get(key, []) if listing.is_file() else []
-    known = isinstance(names, list) and all(isinstance(name, bytes | str) for name in names)
-    names = [name.decode("latin1") if isinstance(name, bytes) else name for name in names] if known else "?"
-    if len(names) not in (0, family.classes):
+    words = isinstance(names, list) and all(isinstance(name, bytes | str) for name in names)
+    if not words or len(names) not in (0, family.classes):
+        found = f"{len(names)} class names" if words else "what are no names"
         raise DataError(
-            f"{listing} lists {len(names)} class names, expected {family.classes}; {_remedy(family)}, or "
+            f"{listing} lists {found}, expected {family.classes}; {_remedy(family)}, or "
             "delete it to go without names"
         )
-    return tuple(names)
+    return tuple(name.decode("latin1") if isinstance(name, bytes) else name for name in names)
 
 
 def _words(listing: Path) -> list[str]:

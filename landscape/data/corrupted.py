@@ -20,6 +20,7 @@ import torch
 
 from landscape.data.conventions import NORMALISATIONS
 from landscape.errors import DataError
+from landscape.files import expanded
 from landscape.samples import Samples
 
 CORRUPTIONS = (
@@ -146,7 +147,7 @@ def check_severities(severities: Sequence[int]) -> tuple[int, ...]:
 
 
 def _path(folder: str | Path, name: str) -> Path:
-    return Path(folder).expanduser() / f"{name}.npy"
+    return expanded(folder) / f"{name}.npy"
 
 
 def _array(folder: str | Path, name: str) -> np.ndarray:

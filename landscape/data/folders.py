@@ -11,7 +11,7 @@ import torch
 from landscape.data.conventions import SPLITS, check_split
 from landscape.data.pictures import Shaping, pictures
 from landscape.errors import DataError
-from landscape.files import kind
+from landscape.files import expanded, kind
 from landscape.samples import Samples
 
 _SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -38,7 +38,25 @@ def images(folder: str | Path, split: str = "test", first: int = 0, **shaping: A
         DataError: If folders are missing, or the first image is damaged.
     """
     check_split(split)
-    root = Path(folder).expanduser()
+    try:
+        paths, classes, found_split = _found(folder, split, first)
+    except OSError as error:
+        raise DataError(
+            f"cannot read the folder {folder}: {error.strerror or error}; check the path"
+        ) from error
+    source = ",".join([f"images:{folder}", *(f"{name}={value}" for name, value in shaping.items())])
+    return Samples(
+        inputs=pictures([path for path, _ in paths], Shaping(**shaping)),
+        targets=torch.tensor([label for _, label in paths]),
+        source=source,
+        split=found_split,
+        class_names=tuple(classes),
+    )
+
+
+def _found(folder: str | Path, split: str, first: int) -> tuple[list[tuple[Path, int]], list[str], str]:
+    """Images with their classes, the names of all classes, and the split they are said to be of."""
+    root = expanded(folder)
     if not root.is_dir():
         found = f" (it is {kind(root) or 'a file'})" if root.is_file() else ""
         raise DataError(f"there is no folder {folder}{found}; expected one that holds a subfolder per class")
@@ -58,14 +76,7 @@ def images(folder: str | Path, split: str = "test", first: int = 0, **shaping: A
             f"no images in the class folders of {base} ({', '.join(classes[:10]) or 'there are none'}); "
             f"expected CLASS/NAME with one of {', '.join(_SUFFIXES)}"
         )
-    source = ",".join([f"images:{folder}", *(f"{name}={value}" for name, value in shaping.items())])
-    return Samples(
-        inputs=pictures([path for path, _ in paths], Shaping(**shaping)),
-        targets=torch.tensor([label for _, label in paths]),
-        source=source,
-        split=split if splits else "",
-        class_names=tuple(classes),
-    )
+    return paths, classes, split if splits else ""
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -120,10 +120,8 @@ def _element_type(reader: _Reader, code: Any, *flags: Any) -> Stub:
     """A type, to be given its byte order by its state."""
     text = code.decode("latin1") if isinstance(code, bytes) else code
     if not isinstance(text, str) or not _NUMERIC.fullmatch(text):
-        raise DataError(
-            f"it holds an array of element type {printable(repr(text), 50) if isinstance(text, str) else '?'}, "
-            "expected booleans or numbers"
-        )
+        shown = printable(repr(text), 50) if isinstance(text, str) else "of its own"
+        raise DataError(f"it holds an array of element type {shown}, expected booleans or numbers")
     return Stub(text)
 
 

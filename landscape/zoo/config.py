@@ -28,7 +28,7 @@ _TEMPERATURES = (1e-3, 1e6)
 
 
 def _choice(name: str, value: Any, allowed: tuple) -> None:
-    if isinstance(value, bool) or value not in allowed:
+    if type(value) is not type(allowed[0]) or value not in allowed:
         raise LandscapeError(f"{name} is {_shown(value)}; choose one of {', '.join(map(str, allowed))}")
 
 
@@ -68,6 +68,8 @@ class Smoothing:
                 "kernel and stages are lists of integers, "
                 f"got {_shown(self.kernel)} and {_shown(self.stages)}"
             ) from error
+        if any(type(each) is not int for each in (*self.kernel, *(self.stages or ()))):
+            raise LandscapeError("kernel and stages are lists of integers, got something else in them")
         _choice("the smoothing kernel", self.kernel, KERNELS)
         _choice("prob", self.prob, PROBS)
         low, high = _TEMPERATURES
@@ -125,6 +127,7 @@ class ModelConfig:
         self._fill("shortcut", self._usual_shortcut())
         _choice("the head", self.head, HEADS)
         _choice("the shortcut", self.shortcut, SHORTCUTS)
+        _choice("preactivation", self.preactivation, (True, False))
         for name in ("dropout", "head_dropout"):
             value = getattr(self, name)
             if not _number(value) or not 0 <= value < 1:

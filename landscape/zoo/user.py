@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,7 +107,7 @@ def _on_path(folder: Path) -> Iterator[None]:
 
 def _import_file(place: str) -> ModuleType:
     path = Path(place)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise LandscapeError(f"no Python file at {path}; --model file.py:factory names a file of yours")
     name = f"landscape_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
