@@ -121,7 +121,8 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
         "a pointer of Git LFS and not the file itself; fetch it with git lfs pull",
     ),
 )
-_WEIGHTS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".tar", ".pkl", ".model")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".tar", ".pkl", ".model")
+"""How names of files of weights end."""
 _SHARD = re.compile(r"(\d+)-of-(\d+)(?=\.|$)")
 _LARGEST_INDEX = 2**26
 _SHOWN = 5
@@ -148,12 +149,7 @@ def _zip_kind(path: Path) -> str:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return ""
     ends = {name.partition("/")[2] or name for name in names}
-    if "constants.pkl" in ends or any(end.startswith("code/") for end in ends):
-        return (
-            "a TorchScript archive, code and weights together; where you trust it, save its tensors: "
-            "torch.save(torch.jit.load(FILE).state_dict(), NEW)"
-        )
-    if "data.pkl" in ends:  # written by torch.save
+    if "data.pkl" in ends:  # written by torch.save, or TorchScript, whose code is left alone
         return ""
     if any("exported_program" in end or end == "archive_format" for end in ends):
         return (
@@ -183,18 +179,16 @@ def _text_kind(path: Path, head: bytes) -> str:
     if not isinstance(shards, dict):
         return "a JSON text without weights"
     files = sorted({str(file) for file in shards.values()})
-    return (
-        f"the index of weights in several shards ({_listed(files)}), which are not read together; {merging()}"
-    )
+    return f"the index of weights in several shards ({_listed(files)})"
 
 
 def folder_kind(path: Path) -> str:
     """What a folder holds, in words that say what to name instead."""
     names = sorted(file.name for file in path.iterdir())
     indices = [name for name in names if name.endswith(".index.json")]
-    weights = [name for name in names if name.endswith(_WEIGHTS)]
+    weights = [name for name in names if name.endswith(WEIGHTS)]
     if indices or sum(bool(_SHARD.search(name)) for name in weights) > 1:
-        return f"a folder of weights in several shards ({_listed(weights)}), not read together; {merging()}"
+        return f"a folder of several sets of weights ({_listed(weights or indices)}); name the file or the index in it"
     if any(name.endswith(".distcp") for name in names):
         return (
             "a folder of a distributed checkpoint; make one file of it with "
@@ -203,22 +197,6 @@ def folder_kind(path: Path) -> str:
     if "saved_model.pb" in names:
         return f"a folder with a TensorFlow SavedModel; {_COPY}"
     return "a folder; name the file in it" + (f" ({_listed(weights)})" if weights else "")
-
-
-def shard(path: Path) -> str:
-    """That a file is one of several, by its name (``model-00001-of-00003``); empty for a whole one."""
-    found = _SHARD.search(path.name)
-    if not found or int(found[2]) < 2:
-        return ""
-    return f"its name says that it is shard {int(found[1])} of {int(found[2])}; {merging()}"
-
-
-def merging() -> str:
-    """How several files of tensors become one."""
-    return (
-        "merge them into one file first: read each with safetensors.torch.load_file (or torch.load), put all "
-        "tensors into one dictionary and write it with torch.save(tensors, FILE)"
-    )
 
 
 def _listed(names: list[str]) -> str:

@@ -25,6 +25,8 @@ _VIEWS = 8  # tensors that may share the values of one: tied weights, and sets o
 _UNPACKED = 16  # times the size of a file that its tensors may have; trained weights reach two
 _HOLES = 2**30  # bytes from which a file that takes a quarter of its size on disk is not whole
 _DEEPEST = 4
+_LONGEST_WORD = 100
+_MOST_WORDS = 64
 _EXPECTED = "expected tensors: a file that torch.save(model.state_dict(), FILE) wrote, or a .safetensors file"
 
 
@@ -37,11 +39,13 @@ class StateFile:
             are nested, the names of the outer ones come first: ``state_dict.module.conv1.weight``.
         record: Our metadata (`config`, `normalisation`, `training`), empty for other tools' files.
         notes: What there is to know about the reading.
+        beside: Numbers and short texts that stand beside the tensors, such as ``epoch`` or ``arch``, by name.
     """
 
     tensors: dict[str, Tensor]
     record: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    beside: dict[str, Any] = field(default_factory=dict)
 
 
 def read(path: str | Path) -> StateFile:
@@ -82,16 +86,7 @@ def _check_whole(path: Path) -> None:
 
 def _instead(path: Path) -> str:
     """What stands where a file was expected."""
-    if path.is_dir():
-        return f"it is {folder_kind(path)}"
-    file, _, model = str(path).rpartition("@")
-    if file and Path(file).is_file():
-        return (
-            f"a model for each checkpoint (@{model}) is not supported yet, --model serves all that a command "
-            "is given; measure each alone, with its own --model and --out, and draw the results together "
-            "with `landscape plot RESULT…`"
-        )
-    return "it is nowhere to be found"
+    return f"it is {folder_kind(path)}" if path.is_dir() else "it is nowhere to be found"
 
 
 def _looks_like_safetensors(head: bytes) -> bool:
@@ -156,7 +151,10 @@ def _read_torch(path: Path) -> StateFile:
                     f"another class), {listed}; save them dense and dequantised"
                 )
             _check_budget(path, found.values())
-            return StateFile({key: file.tensor(value) for key, value in found.items()}, notes=_notes(file))
+            tensors = {key: file.tensor(value) for key, value in found.items()}
+            beside: dict[str, Any] = {}
+            _words(file.content, (), beside)
+            return StateFile(tensors, notes=_notes(file), beside=beside)
     except CheckpointError:
         raise
     except Exception as error:  # damaged pickles raise anything
@@ -214,6 +212,22 @@ def _gather(value: Any, place: tuple[str, ...], found: dict[str, Any], seen: set
         _check_name(key)
         if isinstance(item, Declared | Odd) or not any(word in key.lower() for word in ("optim", "sched")):
             _gather(item, (*place, key), found, seen)
+
+
+def _words(value: Any, place: tuple[str, ...], found: dict[str, Any]) -> None:
+    """Numbers and short texts of nested mappings and objects by dotted name, optimisers left out."""
+    if isinstance(value, Stub):
+        value = {**(value.state if isinstance(value.state, dict) else {}), **value.items}
+    if not isinstance(value, dict) or len(place) > 1:
+        return
+    for key, item in value.items():
+        if not isinstance(key, str) or any(word in key.lower() for word in ("optim", "sched")):
+            continue
+        plain = isinstance(item, int | float) or (isinstance(item, str) and len(item) <= _LONGEST_WORD)
+        if plain and len(found) < _MOST_WORDS and len(key) <= _LONGEST_WORD:
+            found[".".join((*place, key))] = item
+        else:
+            _words(item, (*place, key), found)
 
 
 def _check_name(name: str) -> None:

@@ -114,7 +114,14 @@ class Precision(click.Choice):
 MODEL = click.option(
     "--model",
     metavar="SPEC",
-    help="Zoo name (resnet18:blur), file.py:factory or package.module:factory; inferred when left out.",
+    help="Network of checkpoints that carry none (CKPT@SPEC): zoo name (resnet18:blur), timm:NAME, "
+    "torchvision:NAME, hf:FOLDER, file.py:factory or package.module:factory, with ,key=value; inferred when left "
+    "out.",
+)
+STATE_KEY = click.option(
+    "--state-key",
+    metavar="KEY",
+    help="Which of several sets of weights in a file, such as state_dict_ema; raw ones when left out.",
 )
 SMOOTH = click.option(
     "--smooth",
@@ -181,6 +188,7 @@ QUIET = click.option("--quiet", is_flag=True, help="No progress and no log lines
 
 _SHARED = (
     MODEL,
+    STATE_KEY,
     SMOOTH,
     MAX_INPUT,
     DATA,
@@ -247,6 +255,7 @@ class Request(DataSpec, Protocol):
     """The shared options as the user gave them: samples and protocol, and how to answer."""
 
     model: str | None = None
+    state_key: str | None = None
     smooth: str | None = None
     as_json: bool = False
     quiet: bool = False
@@ -261,7 +270,7 @@ class Request(DataSpec, Protocol):
         """The network of a checkpoint file; what there is to know about its loading goes to stderr."""
         from landscape import checkpoint
 
-        network = checkpoint.load(path, self.model)
+        network = checkpoint.load(path, self.model, state_key=self.state_key)
         if self.smooth:
             from landscape.zoo import operated
 
@@ -293,4 +302,4 @@ def result_path(out: str | None, network: Network, kind: str) -> Path:
 
 
 OUT = click.option("--out", metavar="PATH", help="Where the dataset goes [landscape-out/NAME-KIND.zarr].")
-CHECKPOINT = click.argument("checkpoint", metavar="CKPT", type=click.Path())
+CHECKPOINT = click.argument("checkpoint", metavar="CKPT[@SPEC]", type=click.Path())

@@ -125,7 +125,7 @@ def plain(value: Any) -> Any:
 
 
 _INCIDENTAL = (
-    *("micro_batch", "layout", "attention", "device", "options.directions"),
+    *("micro_batch", "layout", "attention", "device", "origins", "options.directions"),
     *("options.assumed_filters", "options.disputed_filters"),  # names that only one network may have
 )
 

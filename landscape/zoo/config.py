@@ -9,7 +9,7 @@ from typing import Any
 from landscape.errors import LandscapeError, printable
 
 DEPTHS = {
-    "cifar-resnet": (20, 32, 44, 56, 110),
+    "cifar-resnet": (8, 14, 20, 26, 32, 38, 44, 50, 56, 110),
     "resnet": (18, 34, 50),
     "vgg": (11, 13, 16, 19),
 }

@@ -71,7 +71,7 @@ def test_smoothing_sits_where_the_paper_puts_it(spec: str, stages: tuple[int, ..
         ("", "unknown model ''"),
         ("18", "unknown model '18'"),
         ("resnet19", "the depth of resnet is 19; choose one of 18, 34, 50"),
-        ("cifar-resnet18", "20, 32, 44, 56, 110"),
+        ("cifar-resnet18", "8, 14, 20, 26, 32, 38, 44, 50, 56, 110"),
         ("resnet18:head=mean", "the head is 'mean'; choose one of gap, mlp, max, median"),
         ("resnet18:heads=gap", "unknown option 'heads'"),
         ("resnet18:depth=34", "unknown option 'depth'"),
