@@ -14,12 +14,15 @@ from landscape.files import expanded
 from landscape.samples import Samples
 
 _CHANNELS = (1, 2, 3, 4)
-_PAIRS = (("images", "labels"), ("x", "y"), ("data", "targets"))
+_ARRAYS = ("inputs", "targets")
+"""Any arrays of numbers, taken as they are."""
+_PAIRS = (("images", "labels"), ("x", "y"), ("data", "targets"), _ARRAYS)
 _SPLIT_PAIRS = {
     split: (
         (f"{split}_images", f"{split}_labels"),
         (f"x_{split}", f"y_{split}"),
         (f"{split}_data", f"{split}_targets"),
+        (f"{split}_inputs", f"{split}_targets"),
     )
     for split in SPLITS
 }
@@ -32,9 +35,10 @@ def npz(file: str | Path, split: str = "test", first: int = 0) -> Samples:
         file: The file. It holds the pair ``images`` and ``labels`` (or ``x`` and ``y``, or ``data`` and
             ``targets``), or one pair per split: ``train_images`` and ``train_labels`` (or ``x_train`` and
             ``y_train``, or ``train_data`` and ``train_targets``), and likewise for ``test``. Images have
-            shape (image, channel, height, width) or (image, height, width, channel) with 1 to 4 channels, and
-            are uint8, or floating point in [0, 1]; labels are integers from 0. The names of the classes may
-            stand in ``class_names``.
+            shape (image, channel, height, width) or (image, height, width, channel) with 1 to 4 channels, or
+            (image, height, width), and are uint8, or floating point in [0, 1]; labels are integers from 0.
+            The names of the classes may stand in ``class_names``. The pair ``inputs`` and ``targets`` may
+            hold any numbers in any shape, such as tables, tokens or pixels' classes, and stays as it is.
         split: ``train`` or ``test``; of no effect on a file that does not tell them apart, whose samples then
             have the split ``""``.
         first: How many of the first images are wanted; the others do not come into memory. 0 takes all.
@@ -50,13 +54,19 @@ def npz(file: str | Path, split: str = "test", first: int = 0) -> Samples:
 
     with opened(path) as stored:
         (image_key, label_key), found_split = _choose_pair(stored.keys, file, split)
+        if image_key.endswith(_ARRAYS[0]):
+            inputs, targets = (_numbers(stored.read(key, first), key, file) for key in (image_key, label_key))
+            return Samples(inputs, targets, source=f"npz:{file}", split=found_split)
         shape = stored.shape(image_key)
-        channels_last = _is_channels_last(shape, f"'{image_key}' in {file}")
+        grey = len(shape) == 3
+        shape = (shape[0], 1, *shape[1:]) if grey else shape
+        channels_last = not grey and _is_channels_last(shape, f"'{image_key}' in {file}")
         height, width = shape[1:3] if channels_last else shape[2:]
         check_pixels(width, height, f"'{image_key}' in {file}")
         labels = stored.read(label_key)
         images = stored.read(image_key, first)
         class_names = stored.read("class_names") if "class_names" in stored.keys else np.array([])
+    images = images[:, None] if grey else images
     images = _images(images, channels_last, f"'{image_key}' in {file}")
     labels = _labels(labels, f"'{label_key}' in {file}")
     if shape[0] != len(labels):
@@ -73,6 +83,15 @@ def npz(file: str | Path, split: str = "test", first: int = 0) -> Samples:
         split=found_split,
         class_names=names,
     )
+
+
+def _numbers(array: np.ndarray, key: str, file: str | Path) -> np.ndarray:
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8 or array.ndim == 0:
+        raise DataError(
+            f"'{key}' in {file} is {array.dtype} of shape {array.shape}, expected an array of numbers, one row a "
+            "sample"
+        )
+    return array
 
 
 def _choose_pair(found: list[str], file: str | Path, split: str) -> tuple[tuple[str, str], str]:
@@ -102,10 +121,9 @@ def _images(array: np.ndarray, channels_last: bool, name: str) -> np.ndarray:
 
 def _is_channels_last(shape: tuple[int, ...], name: str) -> bool:
     if len(shape) != 4:
-        hint = "; store grey images as images[:, None]" if len(shape) == 3 else ""
         raise DataError(
-            f"{name} has shape {shape}, expected (image, channel, height, width) or "
-            f"(image, height, width, channel){hint}"
+            f"{name} has shape {shape}, expected (image, channel, height, width), (image, height, width, "
+            "channel) or (image, height, width); other arrays may be called 'inputs' and 'targets'"
         )
     first, last = shape[1] in _CHANNELS, shape[3] in _CHANNELS
     if first == last:
