@@ -109,7 +109,7 @@ def _but(value):
         ),
         (
             {"images": IMAGES[0], "labels": LABELS},
-            r"holds 3 images in 'images' but 6 labels"),
+            r"holds 3 images in 'images' but 6 labels",
         ),
         ({"images": IMAGES[:, :, :, :3], "labels": LABELS}, "both dimension 1 and dimension 3"),
         ({"images": np.zeros((6, 9, 8, 10), np.uint8), "labels": LABELS}, "neither dimension 1 nor 3"),
