@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from landscape.checkpoint.statefile import LARGEST, StateFile, read
+from landscape import budget
+from landscape.checkpoint.statefile import StateFile, read
 from landscape.errors import CheckpointError, printable
 from landscape.files import WEIGHTS, folder_kind, sha256
 
@@ -35,6 +36,7 @@ def read_all(path: str | Path) -> tuple[StateFile, str]:
     files = _files(path)
     if files == [path]:
         return read(path), sha256(path)
+    budget.require(sum(file.stat().st_size for file in files), f"{path} consists of shards of", CheckpointError)
     tensors: dict[str, Tensor] = {}
     record: dict[str, Any] = {}
     notes: dict[str, None] = {}
@@ -46,8 +48,6 @@ def read_all(path: str | Path) -> tuple[StateFile, str]:
         tensors |= state.tensors
         record |= state.record
         notes |= dict.fromkeys(state.notes)
-        if sum(value.nbytes for value in tensors.values()) > LARGEST:
-            raise CheckpointError(f"{path} consists of more than {LARGEST:,} bytes of tensors, which are not read")
     said = f"weights read from {f'{len(files)} files' if files[1:] else 'one file'}: {_listed(files)}"
     digest = hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest() if files[1:] else sha256(files[0])
     return StateFile(tensors, record, (said, *notes)), digest

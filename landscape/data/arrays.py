@@ -88,8 +88,8 @@ def npz(file: str | Path, split: str = "test", first: int = 0) -> Samples:
 def _numbers(array: np.ndarray, key: str, file: str | Path) -> np.ndarray:
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8 or array.ndim == 0:
         raise DataError(
-            f"'{key}' in {file} is {array.dtype} of shape {array.shape}, expected an array of numbers, one row "
-            "per sample"
+            f"'{key}' in {file} is {array.dtype} of shape {array.shape}, expected an array of numbers, one "
+            "row per sample"
         )
     return array
 
