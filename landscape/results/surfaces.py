@@ -11,6 +11,15 @@ _OLD = 4.0
 """Errors in an interval, of results that do not say."""
 
 
+SCORES = ("accuracy", "iou", "exact_match", "rmse", "perplexity")
+"""Scores of a task that stand beside the loss at the centre."""
+
+
+def loss_label(surface: xr.Dataset) -> str:
+    """What its `nll` is called: the loss of a task without a likelihood is none."""
+    return "loss" if surface["nll"].attrs.get("long_name") == "loss" else "NLL"
+
+
 def centre(surface: xr.Dataset) -> dict[str, int] | None:
     """Position of the point x = y = 0 along each dimension of the grid; None if the grid has no such point.
 
