@@ -10,7 +10,6 @@ from landscape import budget, checkpoint, data
 from landscape.cli.options import Bytes
 from landscape.errors import CheckpointError, DataError
 from tests import build
-from tests.cli.conftest import call
 
 
 def npz(path, count=40, size=32):
@@ -52,18 +51,6 @@ def test_data_and_how_the_number_of_samples_bounds_it(tmp_path):
         with pytest.raises(DataError, match=r"declares arrays of 123,200 bytes, and up to 20,000 are read"):
             data.load(spec)
         assert len(data.load(spec, "test", 4)) == 4
-
-
-def test_the_option_of_the_command_line(tmp_path, checkpoint):
-    spec = npz(tmp_path / "x.npz")
-    found = call("info", checkpoint, "--max-input", "1kB")
-    assert (found.status, found.out) == (1, "")
-    assert "up to 1,000 are read" in found.err
-    asked = ("evaluate", checkpoint, "--data", spec, "--out", tmp_path / "x.zarr", "--max-input")
-    assert "arrays of 123,200 bytes, and up to 102,400 are read" in call(*asked, "100KiB").err
-    assert call(*asked, "100KiB", "--samples", 4).status == 0
-    assert budget.allowed() == 2**34
-    assert call("info", checkpoint, "--max-input", "much").status == 2
 
 
 @pytest.mark.parametrize(

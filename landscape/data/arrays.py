@@ -17,6 +17,7 @@ _CHANNELS = (1, 2, 3, 4)
 _ARRAYS = ("inputs", "targets")
 """Any arrays of numbers, taken as they are."""
 _PAIRS = (("images", "labels"), ("x", "y"), ("data", "targets"), _ARRAYS)
+_MOST_CLASSES = 2**31
 _SPLIT_PAIRS = {
     split: (
         (f"{split}_images", f"{split}_labels"),
@@ -158,8 +159,9 @@ def _labels(array: np.ndarray, name: str) -> np.ndarray:
         raise DataError(
             f"{name} is {array.dtype} of shape {array.shape}, expected integers of shape (image,){hint}"
         )
-    if len(array) and array.min() < 0:
-        raise DataError(f"{name} holds the label {array.min()}, expected classes counted from 0")
+    if len(array) and not 0 <= array.min() <= array.max() < _MOST_CLASSES:
+        odd = array.min() if array.min() < 0 else array.max()
+        raise DataError(f"{name} holds the label {odd}, expected classes counted from 0")
     return array.astype(np.int64)
 
 

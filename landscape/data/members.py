@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import math
+import os
 import stat
 import zipfile
 import zlib
@@ -15,7 +16,7 @@ from typing import IO
 import numpy as np
 
 from landscape import budget
-from landscape.errors import DataError
+from landscape.errors import DataError, printable
 from landscape.files import kind
 
 _DAMAGED = (
@@ -90,7 +91,10 @@ class Members:
         version = np.lib.format.read_magic(stream)
         if version not in _HEADERS:
             raise ValueError(f"{key} has format {version[0]}.{version[1]}, of structured arrays")
-        shape, fortran, dtype = _HEADERS[version](stream)
+        try:
+            shape, fortran, dtype = _HEADERS[version](stream)
+        except Exception as error:  # NumPy's parser raises anything, and advises to trust the file
+            raise ValueError(f"the header of {key} is damaged") from error
         if dtype.hasobject:
             raise ValueError(f"{key} holds Python objects, which are not read")
         declared, held = math.prod(shape) * dtype.itemsize, info.file_size - stream.tell()
@@ -132,8 +136,11 @@ def opened(file: Path | IO[bytes], name: str | Path | None = None) -> Iterator[M
     except FileNotFoundError as error:
         raise DataError(f"there is no file {name}; check the path") from error
     except _DAMAGED as error:
-        other = kind(Path(name)) if isinstance(error, zipfile.BadZipFile) and Path(name).is_file() else ""
-        reason = f"it is {other}" if other else str(error) or type(error).__name__
+        plain = (
+            isinstance(error, zipfile.BadZipFile) and os.path.isfile(name) and not zipfile.is_zipfile(name)
+        )
+        other = kind(Path(name)) if plain else ""
+        reason = f"it is {other}" if other else printable(error) or type(error).__name__
         raise DataError(
             f"cannot read {name} as .npz: {reason}; write plain arrays with "
             "numpy.savez_compressed(file, images=…, labels=…)"

@@ -442,3 +442,13 @@ def test_a_forgotten_data_set_is_said(run, tmp_path):
         assert_refused(run(*arguments), "no --data was given, and the default, demo, is the embedded part")
         assert "no --data" not in run(*arguments, "--data", "demo").err
         assert "no --data" not in run(*arguments, "--data=demo").err
+
+
+def test_inputs_that_declare_more_than_is_allowed(run, tmp_path, checkpoint):
+    data = npz(tmp_path / "x.npz", count=40)
+    assert_refused(run("info", checkpoint, "--max-input", "1kB"), "up to 1,000 are read; allow more with")
+    asked = ("evaluate", checkpoint, "--data", data, "--out", tmp_path / "x.zarr", "--max-input", "100KiB")
+    assert_refused(run(*asked), "declares arrays of 123,200 bytes, and up to 102,400 are read")
+    assert run(*asked, "--samples", 4).status == 0
+    assert_refused(run("info", checkpoint, "--max-input", "much"), "is not an amount of memory", status=2)
+    assert run("info", checkpoint).status == 0  # the bound ended with its command

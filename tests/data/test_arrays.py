@@ -125,6 +125,10 @@ def _but(value):
             r"'labels' .* is float64 of shape \(6,\), expected integers",
         ),
         ({"images": IMAGES, "labels": LABELS - 1}, "holds the label -1, expected classes counted from 0"),
+        (
+            {"images": IMAGES, "labels": np.full(6, 2**63, np.uint64)},
+            "holds the label 9223372036854775808, exp",
+        ),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "holds no samples"),
         (
             {"images": np.array([{}], object), "labels": LABELS},
