@@ -243,14 +243,10 @@ def _facts_of_folder(spec: Spec, module: nn.Module) -> tuple[dict[str, Any], Sha
     if isinstance(side, dict):
         side = [side.get("height", side.get("shortest_edge")), side.get("width", side.get("shortest_edge"))]
     sides = [side, side] if isinstance(side, int) else side
-    good = isinstance(sides, list) and len(sides) == 2 and all(isinstance(one, int) for one in sides)
+    size = (3, *sides) if isinstance(sides, list) and list(map(type, sides)) == [int, int] else ()
     values = {"mean": stated.get("image_mean"), "std": stated.get("image_std")}
     numbers = all(isinstance(v, list) and all(isinstance(x, int | float) for x in v) for v in values.values())
-    return (
-        values if numbers and stated.get("do_normalize", True) else {},
-        (3, *sides) if good else (),
-        path.name,
-    )  # type: ignore[misc]
+    return values if numbers and stated.get("do_normalize", True) else {}, size, path.name
 
 
 def _folder(spec: Spec) -> Path:
