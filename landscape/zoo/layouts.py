@@ -32,7 +32,7 @@ def infer(parts: Sequence[Part]) -> tuple[ModelConfig, dict[str, str]] | None:
 
 
 def renamed(config: ModelConfig, parts: Sequence[Part]) -> dict[str, str] | None:
-    """Which tensor of a state dict is which of a network's, told from shapes, order and the names of shortcuts.
+    """Which tensor of a state dict is which of a network's, by shapes, order and the names of shortcuts.
 
     Args:
         config: Of the network.
@@ -50,7 +50,9 @@ def renamed(config: ModelConfig, parts: Sequence[Part]) -> dict[str, str] | None
 
 def spec_of(config: ModelConfig) -> str:
     """The specification that `parse` reads as this configuration, as short as it can be."""
-    base = ("cifar-" if config.architecture == "cifar-resnet" else "") + ("pre" if config.preactivation else "")
+    base = ("cifar-" if config.architecture == "cifar-resnet" else "") + (
+        "pre" if config.preactivation else ""
+    )
     name = f"{base}{config.architecture.removeprefix('cifar-')}{config.depth}"
     usual = ModelConfig(
         architecture=config.architecture, depth=config.depth, preactivation=config.preactivation
@@ -64,7 +66,9 @@ def spec_of(config: ModelConfig) -> str:
     if config.smoothing:
         plain = asdict(Smoothing(kernel=config.smoothing.kernel, prob=config.smoothing.prob))
         given = asdict(config.smoothing)
-        options |= {key: value for key, value in given.items() if key in ("kernel", "prob") or value != plain[key]}
+        options |= {
+            key: value for key, value in given.items() if key in ("kernel", "prob") or value != plain[key]
+        }
     words = [
         f"{key}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}"
         for key, value in options.items()
@@ -84,8 +88,8 @@ def invisible(config: ModelConfig) -> str:
     if config.head != "mlp":
         unseen.append(f"another pooling than {config.head} ({', '.join(f'head={head}' for head in heads)})")
     return (
-        f"shapes do not show {', '.join(unseen)}, nor strides and activations, which are taken as the zoo has "
-        "them; if the network had them, say so with --model"
+        f"shapes do not show {', '.join(unseen)}, nor strides and activations, which are taken as the zoo "
+        "has them; if the network had them, say so with --model"
     )
 
 
@@ -115,7 +119,10 @@ def _residual(stem: Part, wide: Counter[int], points: int) -> Iterator[dict[str,
     """ResNets with this stem, these many larger convolutions by output channels, and so many of 1×1."""
     width, counts = stem.shape[0], sorted(wide.items())
     kernel = stem.shape[2]
-    if [channels for channels, _ in counts] != [width << i for i in range(len(counts))] or kernel not in (3, 7):
+    if [channels for channels, _ in counts] != [width << i for i in range(len(counts))] or kernel not in (
+        3,
+        7,
+    ):
         return
     numbers = tuple(count for _, count in counts)
     plans: list[dict[str, Any]] = []
@@ -218,9 +225,7 @@ def _aligned(block: list[Part], some: list[Part]) -> tuple[list[Part], list[Part
         fits = [other for other in pool if other.like(part)]
         if part.kind == "conv":  # what stays must be the main road
             roads = [one.shape for one in of_kind(main, "conv")]
-            fits = [
-                fit for fit in fits if [other.shape for other in pool if other is not fit] == roads
-            ]
+            fits = [fit for fit in fits if [other.shape for other in pool if other is not fit] == roads]
         if not fits:
             return order, []
         cut.append(_likeliest(fits, cut, some))
@@ -229,12 +234,14 @@ def _aligned(block: list[Part], some: list[Part]) -> tuple[list[Part], list[Part
 
 
 def _likeliest(fits: list[Part], cut: list[Part], some: list[Part]) -> Part:
-    """Of layers that could be the shortcut's: the one called so, else that beside the rest of it, else the last."""
+    """Of layers that could be the shortcut's: that called so, else that beside its rest, else the last."""
     called = [fit for fit in fits if _SHORTCUT.search(fit.name)]
     if called:
         return called[-1]
     if cut:
-        beside = [fit for fit in fits if fit.parent == cut[0].parent and len(_children(some, fit.parent)) == 2]
+        beside = [
+            fit for fit in fits if fit.parent == cut[0].parent and len(_children(some, fit.parent)) == 2
+        ]
         after = [fit for fit in fits if some.index(fit) > some.index(cut[0])]
         return (beside or after or fits)[0]
     alone = [fit for fit in fits if len(_children(some, fit.parent)) <= 2]
@@ -243,4 +250,3 @@ def _likeliest(fits: list[Part], cut: list[Part], some: list[Part]) -> Part:
 
 def _children(some: list[Part], place: str) -> list[Part]:
     return [part for part in some if part.parent == place]
-

@@ -97,7 +97,9 @@ def test_other_layers_are_no_network_of_the_zoo(change):
     assert infer(parts_of(named)) is not None
 
 
-@pytest.mark.parametrize("spec", [*SPECS, "resnet18:blur,prob=relu6", "vgg16:kernel=1,prob=scale,temperature=3.0"])
+@pytest.mark.parametrize(
+    "spec", [*SPECS, "resnet18:blur,prob=relu6", "vgg16:kernel=1,prob=scale,temperature=3.0"]
+)
 def test_specifications_read_back(spec):
     assert parse(spec_of(parse(spec))) == parse(spec)
 
