@@ -185,13 +185,20 @@ def _call() -> Callable[[bytes, bytes], int] | None:
 
 def _flush(draft: Path) -> None:
     """Wait until a file, or everything in a directory, is on the disk."""
+    with suppress(OSError, AttributeError, TypeError):
+        # All at once, which is faster than one file after the other: Linux alone has it.
+        hold = os.open(draft, os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None).syncfs(hold) == 0:
+                return
+        finally:
+            os.close(hold)
     for place, _, names in os.walk(draft):
         for name in names:
             _sync(Path(place, name))
         _sync(Path(place))
     if draft.is_file():
         _sync(draft)
-    _sync(draft.parent)
 
 
 def _sync(path: Path) -> None:

@@ -17,6 +17,9 @@ import xarray as xr
 from landscape.errors import ResultError
 from landscape.results.kinds import KINDS
 
+FORMAT = 2
+"""Format of results as they are written now; 1, which version 0.1 called ``landscape_schema``, is read too."""
+
 ATTRIBUTES = {"network": dict, "protocol": dict, "provenance": dict, "checks": list}
 """JSON attributes of every result, and what they decode to."""
 
@@ -57,7 +60,7 @@ def stamp(
         "checks": [asdict(check) for check in checks],
     }
     encoded = {name: json.dumps(value, default=plain) for name, value in values.items()}
-    stamped = dataset.assign_attrs(landscape_schema=1, kind=kind, **encoded)
+    stamped = dataset.assign_attrs(format_version=FORMAT, kind=kind, **encoded)
     return stamped.assign_attrs(condition=condition(stamped))
 
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
-from landscape.errors import ResultError
-from landscape.files import atomic_path
+from landscape.errors import ResultError, printable
+from landscape.replacing import atomic_path, settle
+from landscape.results import stored
+from landscape.results.budget import room
 from landscape.results.kinds import KINDS
-from landscape.results.schema import ATTRIBUTES, attribute, condition
+from landscape.results.schema import ATTRIBUTES, FORMAT, attribute, condition
+
+FRAGMENT = ".partial.zarr"
+"""End of the name of a result that is not finished."""
 
 
 def check_place(path: str | Path) -> Path:
@@ -33,31 +43,112 @@ def check_place(path: str | Path) -> Path:
 
 
 def save(dataset: xr.Dataset, path: str | Path) -> Path:
-    """Write a result as a zarr directory store; an older one at the same place is replaced.
+    """Write a result as a zarr directory store; an older one at the same place is replaced in one step.
+
+    The store carries the number of its format and a manifest of its files, see `landscape.results.stored`.
 
     Raises:
         ResultError: If the place is taken, see `check_place`.
         LandscapeError: If it cannot be written.
     """
     check_place(path)
-    with atomic_path(path) as draft:
-        dataset.to_zarr(draft, mode="w", consolidated=False)
+    with atomic_path(path, lasting=True) as draft:
+        _write(dataset, draft)
+        stored.write_manifest(draft, {"format_version": FORMAT})
     return Path(path)
 
 
+def _write(dataset: xr.Dataset, draft: Path) -> None:
+    dataset.to_zarr(draft, mode="w", consolidated=False)
+    size = sum(file.stat().st_size for file in draft.rglob("*") if file.is_file())
+    if dataset.nbytes > room(size):  # long runs of one value, which would be refused: as they are, then
+        plainly = {name: {"compressors": None} for name in dataset.variables}
+        options: Any = {"write_empty_chunks": True}
+        dataset.to_zarr(draft, mode="w", consolidated=False, encoding=plainly, **options)
+
+
 def load(path: str | Path) -> xr.Dataset:
-    """Open a result and read it into memory.
+    """Open a result and read it into memory, if it is as it was written.
+
+    Results of version 0.1 have no manifest, and are read as they are.
 
     Raises:
-        ResultError: If there is none at `path`, it is not one of ours, or parts of it are missing.
+        ResultError: If there is none at `path`, it is not one of ours, was altered or damaged, or was written
+            in the format of a newer version.
     """
-    if not Path(path).is_dir():
+    place = Path(path)
+    if not place.exists():
+        settle(place)
+    if not place.is_dir():
         raise ResultError(f"no result at {path}; results are folders that end in .zarr")
+    while True:
+        before = place.stat().st_ino
+        try:
+            return checked(_with_plain_words(_opened(place)), str(path), place.stem)
+        except (OSError, ResultError) as error:
+            if place.is_dir() and place.stat().st_ino != before:
+                continue  # it was replaced meanwhile
+            if isinstance(error, OSError):
+                raise ResultError(f"{path} cannot be read: {error.strerror or error}") from error
+            raise
+
+
+def _opened(place: Path) -> xr.Dataset:
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.storage import MemoryStore
+
+    files = stored.read(place)
+    require_format(json.loads(files[stored.ROOT])["attributes"], place)
+    as_buffer = default_buffer_prototype().buffer.from_bytes
     try:
-        dataset = xr.open_zarr(path, consolidated=False).load()
+        store = MemoryStore({key: as_buffer(content) for key, content in files.items()}, read_only=True)
+        return xr.open_zarr(store, consolidated=False, chunks=None).load()
     except Exception as error:  # zarr raises many kinds for a damaged store
-        raise ResultError(f"{path} cannot be read as a zarr store: {error}") from error
-    return checked(_with_plain_words(dataset), str(path), Path(path).stem)
+        raise ResultError(f"{place} cannot be read as a zarr store: {printable(error)}") from error
+
+
+def require_format(attributes: Mapping[str, Any], place: str | Path) -> None:
+    """Refuse a result in the format of a newer version.
+
+    Args:
+        attributes: Of the result.
+        place: Where it is, for the message.
+
+    Raises:
+        ResultError: If its ``format_version`` is higher than `FORMAT`, or no number.
+    """
+    found = attributes.get("format_version", attributes.get("landscape_schema", 1))
+    if type(found) is not int:
+        raise ResultError(
+            f"{place} is damaged: its format_version is {printable(repr(found), 60)}, no number"
+        )
+    if found > FORMAT:
+        raise ResultError(
+            f"{place} has format {found} of a newer version of landscape, and this one reads formats up to "
+            f"{FORMAT}: install a newer one with `pip install --upgrade landscape`"
+        )
+
+
+def fragment_place(path: str | Path) -> Path:
+    """Where what there is of an unfinished result goes: ``NAME.partial.zarr`` beside ``NAME.zarr``."""
+    place = Path(path)
+    return place.with_name(f"{place.name.removesuffix('.zarr')}{FRAGMENT}")
+
+
+def drop_fragment(dataset: xr.Dataset, path: str | Path) -> None:
+    """Remove the fragment of a result that is finished now; one of another network or protocol stays.
+
+    Args:
+        dataset: The finished result.
+        path: Where it is.
+    """
+    place = fragment_place(path)
+    if not place.is_dir():
+        return
+    with suppress(ResultError, OSError):
+        part = load(place)
+        if all(attribute(part, name) == attribute(dataset, name) for name in ("network", "protocol")):
+            shutil.rmtree(place)
 
 
 def checked(dataset: xr.Dataset, place: str, name: str) -> xr.Dataset:
@@ -79,7 +170,9 @@ def checked(dataset: xr.Dataset, place: str, name: str) -> xr.Dataset:
         raise ResultError(f"{place} is damaged: {', '.join(missing)} is missing; copy or measure it again")
     for needed in ATTRIBUTES:
         attribute(dataset, needed)
-    return dataset.assign_attrs(condition=condition(dataset, name))
+    dataset = dataset.assign_attrs(condition=condition(dataset, name), format_version=FORMAT)
+    dataset.attrs.pop("landscape_schema", None)
+    return dataset
 
 
 def _with_plain_words(dataset: xr.Dataset) -> xr.Dataset:
