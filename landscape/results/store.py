@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,10 @@ from landscape.replacing import atomic_path, settle
 from landscape.results import stored
 from landscape.results.budget import room
 from landscape.results.kinds import KINDS
-from landscape.results.schema import ATTRIBUTES, FORMAT, attribute, condition
+from landscape.results.schema import FORMAT, attribute, check_records, condition, require_format
+from landscape.results.surfaces import check_grid
 
+_VALUES = "biufOTUM"  # truth values, numbers, words, times
 FRAGMENT = ".partial.zarr"
 """End of the name of a result that is not finished."""
 
@@ -98,35 +98,12 @@ def _opened(place: Path) -> xr.Dataset:
     from zarr.storage import MemoryStore
 
     files = stored.read(place)
-    require_format(json.loads(files[stored.ROOT])["attributes"], place)
     as_buffer = default_buffer_prototype().buffer.from_bytes
     try:
         store = MemoryStore({key: as_buffer(content) for key, content in files.items()}, read_only=True)
         return xr.open_zarr(store, consolidated=False, chunks=None).load()
     except Exception as error:  # zarr raises many kinds for a damaged store
         raise ResultError(f"{place} cannot be read as a zarr store: {printable(error)}") from error
-
-
-def require_format(attributes: Mapping[str, Any], place: str | Path) -> None:
-    """Refuse a result in the format of a newer version.
-
-    Args:
-        attributes: Of the result.
-        place: Where it is, for the message.
-
-    Raises:
-        ResultError: If its ``format_version`` is higher than `FORMAT`, or no number.
-    """
-    found = attributes.get("format_version", attributes.get("landscape_schema", 1))
-    if type(found) is not int:
-        raise ResultError(
-            f"{place} is damaged: its format_version is {printable(repr(found), 60)}, no number"
-        )
-    if found > FORMAT:
-        raise ResultError(
-            f"{place} has format {found} of a newer version of landscape, and this one reads formats up to "
-            f"{FORMAT}: install a newer one with `pip install --upgrade landscape`"
-        )
 
 
 def fragment_place(path: str | Path) -> Path:
@@ -162,14 +139,19 @@ def checked(dataset: xr.Dataset, place: str, name: str) -> xr.Dataset:
     Raises:
         ResultError: If it is of no known kind, or variables or attributes are missing.
     """
+    require_format(dataset.attrs, place)
     kind = KINDS.get(str(dataset.attrs.get("kind")))
     if kind is None:
         raise ResultError(f"{place} is readable, but not a result of landscape")
     missing = [variable for variable in kind.variables if variable not in dataset]
     if missing:
         raise ResultError(f"{place} is damaged: {', '.join(missing)} is missing; copy or measure it again")
-    for needed in ATTRIBUTES:
-        attribute(dataset, needed)
+    for variable, held in dataset.variables.items():
+        if len(set(held.dims)) < len(held.dims) or held.dtype.kind not in _VALUES:
+            raise ResultError(f"{place} is damaged: {printable(variable)} holds no values that results have")
+    check_records(dataset, place)
+    if kind.name == "surface":
+        check_grid(dataset, place)
     dataset = dataset.assign_attrs(condition=condition(dataset, name), format_version=FORMAT)
     dataset.attrs.pop("landscape_schema", None)
     return dataset

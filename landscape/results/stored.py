@@ -18,6 +18,7 @@ from typing import Any
 
 from landscape.errors import ResultError, printable
 from landscape.results.budget import WORD, require_room
+from landscape.results.schema import require_format
 
 ROOT = "zarr.json"
 MANIFEST = "manifest"
@@ -63,6 +64,7 @@ def read(folder: Path) -> dict[str, bytes]:
     attributes = root.get("attributes")
     if root.get("node_type") != "group" or not isinstance(attributes, dict):
         raise ResultError(f"{folder} cannot be read as a zarr store: its {ROOT} describes no group")
+    require_format(attributes, folder)
     arrays = {key: _parsed(text, folder, key) for key, text in files.items() if key != ROOT}
     chunks = _judge(arrays, sizes, folder)
     for key, size in sizes.items():
