@@ -14,7 +14,7 @@ from landscape.checkpoint.keys import Fit, find, readings, tied
 from landscape.checkpoint.statefile import StateFile, read
 from landscape.checkpoint.weights import fill
 from landscape.errors import CheckpointError, printable
-from landscape.files import atomic_path, sha256, shard
+from landscape.files import atomic_path, shard
 from landscape.network import Network
 from landscape.samples import Normalisation
 from landscape.zoo import ModelConfig, build, is_zoo_name, parse, skeleton
@@ -59,7 +59,7 @@ def load(
         name=name or path.stem,
         architecture=architecture,
         path=path,
-        sha256=sha256(path),
+        sha256=state.sha256,
         training=state.record.get("training") or {},
         notes=notes,
         config=config.to_dict() if config else {},

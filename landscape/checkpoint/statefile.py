@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from landscape.checkpoint import safefile
 from landscape.checkpoint.declared import Declared, Odd, Storage, Stub
 from landscape.checkpoint.torchfile import TorchFile, opened
 from landscape.errors import CheckpointError, printable
@@ -35,11 +36,13 @@ class StateFile:
             are nested, the names of the outer ones come first: ``state_dict.module.conv1.weight``.
         record: Our metadata (`config`, `normalisation`, `training`), empty for other tools' files.
         notes: What there is to know about the reading.
+        sha256: Digest of the bytes that they were read from.
     """
 
     tensors: dict[str, Tensor]
     record: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 def read(path: str | Path) -> StateFile:
@@ -102,17 +105,14 @@ def _looks_like_safetensors(head: bytes) -> bool:
 
 
 def _read_safetensors(path: Path) -> StateFile:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-            text = (file.metadata() or {}).get("landscape")
-    except (SafetensorError, OSError, ValueError) as error:
+        file = safefile.read(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as a safetensors file: {printable(error)}") from error
-    if not tensors:
+    if not file.tensors:
         raise CheckpointError(f"{path} holds no tensors")
-    return StateFile(tensors, _record(text, path) if text else {})
+    text = file.metadata.get("landscape")
+    return StateFile(file.tensors, _record(text, path) if text else {}, sha256=file.sha256)
 
 
 def _record(text: str, path: Path) -> dict[str, Any]:
@@ -155,7 +155,8 @@ def _read_torch(path: Path) -> StateFile:
                     f"another class), {listed}; save them dense and dequantised"
                 )
             _check_budget(path, {value.storage for value in found.values()})
-            return StateFile({key: file.tensor(value) for key, value in found.items()}, notes=_notes(file))
+            tensors = {key: file.tensor(value) for key, value in found.items()}
+            return StateFile(tensors, notes=_notes(file), sha256=file.sha256())
     except CheckpointError:
         raise
     except Exception as error:  # damaged pickles raise anything
