@@ -14,6 +14,7 @@ from landscape.errors import ResultError, printable
 from landscape.replacing import atomic_path, settle
 from landscape.results import stored
 from landscape.results.budget import room
+from landscape.results.checks import rechecked
 from landscape.results.kinds import KINDS
 from landscape.results.schema import FORMAT, attribute, check_records, condition, require_format
 from landscape.results.surfaces import check_grid
@@ -129,7 +130,7 @@ def drop_fragment(dataset: xr.Dataset, path: str | Path) -> None:
 
 
 def checked(dataset: xr.Dataset, place: str, name: str) -> xr.Dataset:
-    """The dataset with its `condition`, if it is a whole result of ours.
+    """The dataset with its `condition` and with checks that its numbers bear out, if it is a result of ours.
 
     Args:
         dataset: What was read.
@@ -154,7 +155,7 @@ def checked(dataset: xr.Dataset, place: str, name: str) -> xr.Dataset:
         check_grid(dataset, place)
     dataset = dataset.assign_attrs(condition=condition(dataset, name), format_version=FORMAT)
     dataset.attrs.pop("landscape_schema", None)
-    return dataset
+    return rechecked(dataset)
 
 
 def _with_plain_words(dataset: xr.Dataset) -> xr.Dataset:
