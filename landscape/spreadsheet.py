@@ -26,7 +26,7 @@ def unguarded(text: str) -> str:
     Args:
         text: What a cell of a CSV file holds.
     """
-    return _GUARDED.sub("", text, count=1) if text.startswith("'") else text
+    return text[1:] if _GUARDED.match(text) else text
 
 
 def _is_number(text: str) -> bool:

@@ -56,7 +56,7 @@ def load(
     return Network(
         module=module.eval(),
         normalisation=_normalisation(state.record, path),
-        name=name or path.stem,
+        name=name or printable(path.stem),
         architecture=architecture,
         path=path,
         sha256=state.sha256,

@@ -20,7 +20,7 @@ from landscape.exchange.layout import blank_protocol, extent, imported, require_
 from landscape.files import atomic_path
 from landscape.results import plain
 from landscape.results.members import Archive, opened
-from landscape.results.schema import require_format
+from landscape.results.schema import FORMAT, require_format
 from landscape.results.store import checked
 from landscape.spreadsheet import guarded, unguarded
 
@@ -174,6 +174,7 @@ def write_npz(dataset: xr.Dataset, path: str | Path) -> Path:
         "variables": described,
         "coordinates": [str(name) for name in dataset.coords],
         "attributes": dataset.attrs,
+        "format_version": FORMAT,
     }
     arrays[METADATA] = np.array(json.dumps(content, default=plain))
     with atomic_path(path) as draft, open(draft, "wb") as stream:
@@ -196,7 +197,7 @@ def _assembled(archive: Archive, path: str | Path) -> xr.Dataset:
     if f"{METADATA}.npy" not in archive.names:
         raise ResultError(f"{path} holds no {METADATA}: it was not written by landscape")
     content = json.loads(str(archive.array(f"{METADATA}.npy")))
-    require_format(content["attributes"], path)
+    require_format(content, path)
     variables = {
         name: (tuple(each["dims"]), archive.array(f"{name}.npy"), each["attributes"])
         for name, each in content["variables"].items()

@@ -161,7 +161,6 @@ def _read(
     """Names of network and result, and the result; its files are taken off the list."""
     index = archive.json(f"{place}/{_INDEX}", digests)
     network, _, name = place.partition("/")
-    require_format(index["attrs"], place)
     variables: dict[bool, dict[str, Any]] = {True: {}, False: {}}
     for key, about in index["variables"].items():
         values = archive.array(f"{place}/{key}.npy", digests)

@@ -18,7 +18,7 @@ from landscape.errors import ResultError, printable
 from landscape.results.kinds import KINDS
 
 FORMAT = 2
-"""Format of results as they are written; 1, which version 0.1 called ``landscape_schema``, is read too."""
+"""Format of results in files, their ``format_version``; 1, of version 0.1, which names none, is read too."""
 
 ATTRIBUTES = {"network": dict, "protocol": dict, "provenance": dict, "checks": list}
 """JSON attributes of every result, and what they decode to."""
@@ -60,7 +60,7 @@ def stamp(
         "checks": [asdict(check) for check in checks],
     }
     encoded = {name: json.dumps(value, default=plain) for name, value in values.items()}
-    stamped = dataset.assign_attrs(format_version=FORMAT, kind=kind, **encoded)
+    stamped = dataset.assign_attrs(kind=kind, **encoded)
     return stamped.assign_attrs(condition=condition(stamped))
 
 

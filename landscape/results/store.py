@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import suppress
@@ -153,8 +154,13 @@ def checked(dataset: xr.Dataset, place: str, name: str) -> xr.Dataset:
     check_records(dataset, place)
     if kind.name == "surface":
         check_grid(dataset, place)
-    dataset = dataset.assign_attrs(condition=condition(dataset, name), format_version=FORMAT)
-    dataset.attrs.pop("landscape_schema", None)
+    dataset = dataset.assign_attrs(condition=condition(dataset, name))
+    for of_file in ("format_version", "landscape_schema"):
+        dataset.attrs.pop(of_file, None)
+    network = attribute(dataset, "network")
+    if not str(network.get("name") or "").isprintable():
+        named = {**network, "name": printable(network["name"])}
+        dataset = dataset.assign_attrs(network=json.dumps(named))
     return rechecked(dataset)
 
 

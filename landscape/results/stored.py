@@ -72,7 +72,7 @@ def read(folder: Path) -> dict[str, bytes]:
             files[key] = _read(folder, key, size)
             _judge_chunk(files[key], chunks.get(key.partition("/")[0], 0), folder, key)
     manifest = attributes.pop(MANIFEST, None)
-    if manifest is not None:
+    if manifest is not None or "format_version" in attributes:
         _compare(manifest, _digests(files, attributes), folder)
     bare = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     return {**files, ROOT: json.dumps(bare).encode()}
@@ -197,10 +197,12 @@ def _digests(files: Mapping[str, bytes], attributes: Mapping[str, Any]) -> dict[
 def _compare(manifest: Any, found: Mapping[str, str], folder: Path) -> None:
     try:
         stated = json.loads(manifest)
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):  # None, where there is none
         stated = None
     if not isinstance(stated, dict):
-        raise ResultError(f"{folder} is damaged: its manifest is no mapping; copy or measure it again")
+        raise ResultError(
+            f"{folder} is damaged: its manifest is missing or no mapping; copy or measure it again"
+        )
     parts = {
         "missing": sorted(set(stated) - set(found)),
         "added": sorted(set(found) - set(stated)),

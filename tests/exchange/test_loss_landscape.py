@@ -6,7 +6,7 @@ import pytest
 
 from landscape.errors import LandscapeError, ResultError
 from landscape.exchange import loss_landscape as theirs
-from landscape.results import budget, attribute
+from landscape.results import attribute, budget
 
 from .surfaces import X, Y, height, share, surface
 
