@@ -1,64 +1,15 @@
-"""Files: written whole or not at all, and what an unknown one is, told from its first bytes."""
+"""Files: texts written, digests taken, and what an unknown one is, told from its first bytes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from landscape.errors import LandscapeError
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an error.
-
-    A file or a whole directory may be written there; on an error it is removed and `path` stays as it was. A
-    file replaces a file, a directory a directory, never one the other.
-
-    Raises:
-        LandscapeError: If the folder cannot be created or written, or a file and a directory would replace
-            each other.
-    """
-    target = Path(path)
-    if target.name in ("", ".."):
-        raise LandscapeError(f"cannot write {path}: it names a folder that exists; choose another --out")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise LandscapeError(
-            f"cannot write {target}: {error.strerror or error}; choose another --out"
-        ) from error
-    try:
-        draft = scratch / target.name
-        yield draft
-        _exchange(draft, target, scratch / f"{target.name}.old")
-    except OSError as error:
-        raise LandscapeError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _exchange(draft: Path, target: Path, aside: Path) -> None:
-    """Put the draft in the target's place; a directory cannot be overwritten and steps aside first."""
-    if not (draft.is_dir() and target.is_dir()) or target.is_symlink():
-        os.replace(draft, target)
-        return
-    os.replace(target, aside)
-    try:
-        os.replace(draft, target)
-    except BaseException:
-        os.replace(aside, target)
-        raise
+from landscape.replacing import atomic_path, lock
 
 
 def locked(stream: IO[bytes]) -> bool:
@@ -66,21 +17,13 @@ def locked(stream: IO[bytes]) -> bool:
 
     Where the system or the file system knows no locks, it counts as locked.
     """
-    try:
-        import fcntl
-
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):
-        return True
-    return True
+    return lock(stream.fileno()) is not False
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file atomically, UTF-8."""
+    """Write a text file atomically, UTF-8; a lone surrogate, which that has no bytes for, as its escape."""
     with atomic_path(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def expanded(path: str | Path) -> Path:

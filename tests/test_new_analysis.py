@@ -61,7 +61,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from landscape.analyses import checks
+from landscape.results.checks import finite
 from landscape.analyses.stamping import stamped
 from landscape.objective import Objective
 from landscape.work import Item, Progress, Runner, in_memory, silent
@@ -109,7 +109,7 @@ def jitter(
         )
 
     return stamped(
-        "jitter", objective, options, measure, lambda found: [checks.finite("losses", found.rise.values)]
+        "jitter", objective, options, measure, lambda found: [finite("losses", found.rise.values)]
     )
 ''',
     "landscape/figures/surface/jitter.py": '''

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import xarray as xr
 from torch import Tensor
 
 from landscape.hessian import Operator
 from landscape.hessian.differences import ErrorBound
 from landscape.intervals import from_error
-from landscape.linalg.eigenpairs import RISK
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.results.checks import ROUNDING, ranks, residuals
 from landscape.soundness.determinism import Culprit
-
-ROUNDING = 3e-5
-"""Share of a loss that the fast and the plain way may differ by, in float32."""
-
-LOOKED = 0.5
-"""Risk above which the search for what was passed over counts as having told nothing."""
 
 _LARGE = 0.01
 """Error of finite differences, as a share of the largest product, that is worth a look."""
@@ -42,60 +35,10 @@ def dropout(objective: Objective) -> list[Check]:
     return [Check("dropout", parts.complete or not parts.off, parts.sentence(objective.dropout))]
 
 
-def residuals(dataset: xr.Dataset) -> Check:
-    """Whether every eigenvalue has converged."""
-    open_pairs = int((~dataset.converged.values).sum())
-    total = dataset.converged.size
-    largest = max(np.abs(dataset.eigenvalue.values).max(), np.finfo(float).tiny)
-    worst = float(dataset.residual.values.max() / largest)
-    if not open_pairs:
-        message = (
-            f"All {total} eigenvalues converged; largest residual {worst:.1e} of the largest eigenvalue."
-        )
-        return Check("residuals", True, message)
-    return Check(
-        "residuals",
-        False,
-        f"{open_pairs} of {total} eigenvalues did not converge (largest residual {worst:.1e} of the largest "
-        "eigenvalue); allow more --max-products or a larger --tolerance.",
-    )
-
-
-def ranks(dataset: xr.Dataset) -> Check:
-    """Whether it is known that no eigenvalue was passed over."""
-    certain, risks = dataset.rank_certain.values, dataset.rank_risk.values
-    if certain.all():
-        return Check(
-            "ranks",
-            True,
-            "Every rank is certain: no eigenvalue was passed over, further copies of repeated ones included "
-            f"(at a risk of {RISK:g}).",
-        )
-    text = (
-        f"{int(certain.sum())} of {certain.size} ranks are certain; for the others, that no eigenvalue was "
-        f"passed over is known at a risk of up to {risks[~certain].max():.2g}"
-    )
-    if risks[~certain].max() <= LOOKED:
-        return Check("ranks", True, f"{text}; more --confirm lowers it.")
-    return Check("ranks", False, f"{text}, which tells nothing; allow more --confirm.")
-
-
 def found(dataset: xr.Dataset, method: str = "lanczos") -> list[Check]:
     """Of eigenvalues; what PyHessian passes over, it alone knows."""
     converged = [residuals(dataset)]
     return converged if method == "pyhessian" else [*converged, ranks(dataset)]
-
-
-def finite(what: str, values: np.ndarray) -> Check:
-    """Whether every value is finite."""
-    bad = int((~np.isfinite(values)).sum())
-    if not bad:
-        return Check("finite", True, f"Every value of the {what} is finite.")
-    return Check(
-        "finite",
-        False,
-        f"{bad} of {values.size} values of the {what} are not finite; they are kept as measured.",
-    )
 
 
 def plainly(objective: Objective) -> Objective:
@@ -196,24 +139,6 @@ def _differences(bound: ErrorBound) -> Check:
     if bound.relative <= _LARGE:
         return Check("exact products", True, f"{text}.")
     return Check("exact products", False, f"{text}, which is large; take --dtype float64 or fewer samples.")
-
-
-def trace(dataset: xr.Dataset) -> Check:
-    """Whether the trace is known to a tenth of itself."""
-    value, error = float(dataset.trace), float(dataset.trace_standard_error)
-    ends = f"{float(dataset.trace_low):.5g} to {float(dataset.trace_high):.5g}"
-    text = f"The trace is {value:.5g} ± {error:.2g} (one standard error; 95 % interval {ends})."
-    if error <= 0.1 * abs(value):
-        return Check("trace", True, text)
-    return Check("trace", False, f"{text} That is more than a tenth of it; take more probes.")
-
-
-def mass(dataset: xr.Dataset) -> Check:
-    """Whether the density integrates to one."""
-    total = float(np.trapezoid(dataset.density.values, dataset.eigenvalue.values))
-    passed = abs(total - 1) < 1e-3
-    text = f"The density integrates to {total:.6f}."
-    return Check("mass", passed, text if passed else f"{text} It should be 1: the curve needs more points.")
 
 
 def moment(dataset: xr.Dataset, other: xr.Dataset) -> Check:

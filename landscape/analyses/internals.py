@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from landscape import features as feature_maps
-from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.results.checks import finite
 from landscape.work import Progress, silent
 
 
@@ -25,7 +25,7 @@ def features(
         objective,
         {"layers": list(layers), "draws": draws},
         lambda: feature_maps.measure(objective, layers or None, draws=draws, progress=progress),
-        lambda found: [checks.finite("spatial variance", found.spatial_variance.values), *_warnings(found)],
+        lambda found: [finite("spatial variance", found.spatial_variance.values), *_warnings(found)],
     )
 
 
@@ -36,7 +36,7 @@ def aliasing(objective: Objective, *, progress: Progress = silent) -> xr.Dataset
         objective,
         {},
         lambda: feature_maps.aliasing(objective, progress=progress),
-        lambda found: [checks.finite("shares of power", found.after.values), *_left_out(found)],
+        lambda found: [finite("shares of power", found.after.values), *_left_out(found)],
     )
 
 
@@ -128,7 +128,7 @@ def similarity(
         lambda: feature_maps.similarity(
             objective, other, layers=layers or None, batch_size=batch_size, progress=progress
         ),
-        lambda found: [checks.finite("similarities", found.cka.values), *_left_out(found)],
+        lambda found: [finite("similarities", found.cka.values), *_left_out(found)],
     )
 
 
@@ -139,7 +139,7 @@ def lesion(objective: Objective, *, blocks: Sequence[str] = (), progress: Progre
         objective,
         {"blocks": list(blocks)},
         lambda: feature_maps.lesion(objective, blocks=blocks or None, progress=progress),
-        lambda found: [checks.finite("losses", found.nll.values)],
+        lambda found: [finite("losses", found.nll.values)],
     )
 
 

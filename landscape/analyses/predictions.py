@@ -10,11 +10,11 @@ from typing import Any
 import xarray as xr
 
 from landscape import predictive
-from landscape.analyses import checks
 from landscape.analyses.stamping import stamped
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.results.checks import finite
 from landscape.work import Progress, Runner, in_memory, silent
 
 GENERATED = "generated"
@@ -28,7 +28,7 @@ def evaluation(objective: Objective, *, bins: int = 10, progress: Progress = sil
         objective,
         {"bins": bins},
         lambda: predictive.evaluate(objective, bins=bins, progress=progress),
-        lambda found: [checks.finite("predictions", found.nll.values)],
+        lambda found: [finite("predictions", found.nll.values)],
     )
 
 
@@ -62,7 +62,7 @@ def ensemble(
         lambda: predictive.ensemble(
             [objective, *others] if others else objective, run=run or in_memory(progress), **options
         ),
-        lambda found: [checks.finite("likelihoods", found.nll.values)],
+        lambda found: [finite("likelihoods", found.nll.values)],
     )
 
 
@@ -109,7 +109,7 @@ def robustness(
             bins=bins,
             run=run or in_memory(progress),
         ),
-        lambda found: [checks.finite("losses", found.nll.values), *_made(source)],
+        lambda found: [finite("losses", found.nll.values), *_made(source)],
     )
 
 
@@ -141,7 +141,7 @@ def attack(
         objective,
         options,
         lambda: predictive.attack(objective, run=run or in_memory(progress), **options),
-        lambda found: [checks.finite("losses", found.nll.values)],
+        lambda found: [finite("losses", found.nll.values)],
         strict=True,
     )
 

@@ -11,13 +11,14 @@ from landscape.analyses import checks
 from landscape.forward.contexts import batch_norms
 from landscape.objective import Objective
 from landscape.results import Check, centre, left_out
+from landscape.results.checks import agreement, complete, finite
 from landscape.surface import Directions, Mesh
 
 
 def trust(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> list[Check]:
     """Everything there is to say of a surface."""
     measured = dataset.nll.values[dataset.done.values]
-    found = [checks.finite("surface", measured), *_completeness(dataset)]
+    found = [finite("surface", measured), *complete(dataset)]
     if bool(_judged(mesh, dataset).done):
         found += [_centre(objective, mesh, dataset), _sampling(mesh, dataset)]
     if "repeat" not in dataset.dims or bool(dataset.done.all()):
@@ -61,25 +62,7 @@ def _centre(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> Check:
     point, place = _judged(mesh, dataset), _place(mesh, dataset)
     measured, error = float(point.nll), float(point.sampling_error)
     expected = checks.plainly(objective).value(mesh.weights(place), draw=mesh.draw(place)).nll
-    room = checks.ROUNDING * abs(expected) + 1e-7 + 4 * error
-    same = measured == expected or abs(measured - expected) <= room
-    text = f"The surface's {_named(mesh, dataset)} is {measured:.6f}, the evaluated loss {expected:.6f}."
-    if same:
-        return Check("centre", True, text)
-    return Check(
-        "centre",
-        False,
-        f"{text} They should agree: evaluation is not deterministic, or depends on the micro-batch (a "
-        "BatchNorm that does not follow eval mode, a branch that depends on the data).",
-    )
-
-
-def _completeness(dataset: xr.Dataset) -> list[Check]:
-    missing = int((~dataset.done.values).sum())
-    if not missing:
-        return []
-    text = f"{missing} of {dataset.done.size} points are not computed; run the same command again."
-    return [Check("complete", False, text)]
+    return agreement(_named(mesh, dataset), measured, expected, error)
 
 
 def _sampling(mesh: Mesh, dataset: xr.Dataset) -> Check:

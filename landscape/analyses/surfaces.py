@@ -10,11 +10,12 @@ import numpy as np
 import xarray as xr
 
 from landscape import surface as planes
-from landscape.analyses import checks, surface_checks, surface_extras
+from landscape.analyses import surface_checks, surface_extras
 from landscape.analyses.stamping import stamped
 from landscape.errors import LandscapeError
 from landscape.filters import assumptions, roles
 from landscape.objective import Objective
+from landscape.results.checks import finite
 from landscape.surface import Directions, Mesh, Norm
 from landscape.work import Item, Progress, Runner, in_memory, silent
 
@@ -200,7 +201,7 @@ def flatness(
         objective,
         options | assumed,
         lambda: planes.flatness(objective, run=run or in_memory(progress), **options),
-        lambda found: [checks.finite("losses", found.loss.values), surface_checks.directions_enough(found)],
+        lambda found: [finite("losses", found.loss.values), surface_checks.directions_enough(found)],
     )
 
 

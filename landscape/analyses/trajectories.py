@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 
 from landscape import surface
-from landscape.analyses import checks
 from landscape.analyses.compare import kept_result
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol, stamped
@@ -18,6 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results import Check, attribute, differences, save
+from landscape.results.checks import finite
 from landscape.work import Progress, silent
 
 _IN_PLANE = 0.5
@@ -87,7 +87,7 @@ def _record(objective: Objective) -> dict[str, Any]:
 
 
 def _checks(dataset: xr.Dataset) -> list[Check]:
-    return [checks.finite("trajectory", dataset.x.values), _plane(dataset)]
+    return [finite("trajectory", dataset.x.values), _plane(dataset)]
 
 
 def _plane(dataset: xr.Dataset) -> Check:

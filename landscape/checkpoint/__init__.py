@@ -62,7 +62,7 @@ def load(
     return Network(
         module=chosen.module.eval(),
         normalisation=_normalisation(state.record, path) or chosen.normalisation,
-        name=name or path.stem,
+        name=name or printable(path.stem),
         architecture=chosen.architecture,
         path=path,
         sha256=digest,

@@ -14,7 +14,7 @@ from torch import Tensor
 from landscape import budget
 from landscape.checkpoint.statefile import StateFile, read
 from landscape.errors import CheckpointError, printable
-from landscape.files import WEIGHTS, folder_kind, sha256
+from landscape.files import WEIGHTS, folder_kind
 
 _SHARD = re.compile(r"(.*?)(\d+)-of-(\d+)(\..+)?")
 _LARGEST_INDEX = 2**26
@@ -35,11 +35,13 @@ def read_all(path: str | Path) -> tuple[StateFile, str]:
     path = Path(path)
     files = _files(path)
     if files == [path]:
-        return read(path), sha256(path)
+        state = read(path)
+        return state, state.sha256
     budget.require(sum(file.stat().st_size for file in files), f"{path} consists of shards of", CheckpointError)
     tensors: dict[str, Tensor] = {}
     record: dict[str, Any] = {}
     notes: dict[str, None] = {}
+    digests = []
     for file in files:
         state = read(file)
         twice = tensors.keys() & state.tensors.keys()
@@ -47,13 +49,12 @@ def read_all(path: str | Path) -> tuple[StateFile, str]:
             raise CheckpointError(
                 f"{file} holds {printable(min(twice), 100)}, which another shard of it holds, too"
             )
+        digests.append(state.sha256)
         tensors |= state.tensors
         record |= state.record
         notes |= dict.fromkeys(state.notes)
     said = f"weights read from {f'{len(files)} files' if files[1:] else 'one file'}: {_listed(files)}"
-    digest = (
-        hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest() if files[1:] else sha256(files[0])
-    )
+    digest = hashlib.sha256("".join(digests).encode()).hexdigest() if files[1:] else digests[0]
     return StateFile(tensors, record, (said, *notes)), digest
 
 

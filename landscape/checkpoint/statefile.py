@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from landscape import budget
+from landscape.checkpoint import safefile
 from landscape.checkpoint.declared import SPREAD, Declared, Odd
 from landscape.checkpoint.torchfile import TorchFile, opened
 from landscape.errors import CheckpointError, printable
@@ -39,6 +40,7 @@ class StateFile:
             are nested, the names of the outer ones come first: ``state_dict.module.conv1.weight``.
         record: Our metadata (`config`, `normalisation`, `training`), empty for other tools' files.
         notes: What there is to know about the reading.
+        sha256: Digest of the bytes that they were read from.
         beside: Numbers and short texts that stand beside the tensors, such as ``epoch`` or ``arch``, by name.
     """
 
@@ -46,6 +48,7 @@ class StateFile:
     record: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     beside: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
 
 
 def read(path: str | Path) -> StateFile:
@@ -95,18 +98,15 @@ def _looks_like_safetensors(head: bytes) -> bool:
 
 
 def _read_safetensors(path: Path) -> StateFile:
-    from safetensors import SafetensorError, safe_open
-
     budget.require(path.stat().st_size, f"{path} has", CheckpointError)
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-            text = (file.metadata() or {}).get("landscape")
-    except (SafetensorError, OSError, ValueError) as error:
+        file = safefile.read(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as a safetensors file: {printable(error)}") from error
-    if not tensors:
+    if not file.tensors:
         raise CheckpointError(f"{path} holds no tensors")
-    return StateFile(tensors, _record(text, path) if text else {})
+    text = file.metadata.get("landscape")
+    return StateFile(file.tensors, _record(text, path) if text else {}, sha256=file.sha256)
 
 
 def _record(text: str, path: Path) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _read_torch(path: Path) -> StateFile:
             tensors = {key: file.tensor(value) for key, value in found.items()}
             beside: dict[str, Any] = {}
             _words(file.content, (), beside)
-            return StateFile(tensors, notes=_notes(file), beside=beside)
+            return StateFile(tensors, notes=_notes(file), beside=beside, sha256=file.sha256())
     except CheckpointError:
         raise
     except Exception as error:  # damaged pickles raise anything

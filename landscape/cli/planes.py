@@ -21,7 +21,9 @@ CURVATURE = option(
     "Also the largest and smallest Hessian eigenvalue of each point (many times the work).",
     False,
 )
-PARTIAL = option("--partial", "Write what a stopped run has, and compute nothing.", False)
+PARTIAL = option(
+    "--partial", "Write what a stopped run has to NAME.partial.zarr, and compute nothing.", False
+)
 
 
 def summary(dataset: xr.Dataset) -> Summary:

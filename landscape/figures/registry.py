@@ -20,10 +20,11 @@ from functools import cache, wraps
 from math import inf
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from landscape.errors import ResultError
+from landscape.errors import ResultError, printable
 from landscape.figures import style
 from landscape.figures.captions import joined, left_out, protocol_phrase, seeds_phrase
 from landscape.results import attribute
@@ -34,6 +35,7 @@ Looks = Mapping[str, style.Look]
 """The look of each network."""
 VERDICTS = "verdicts"
 """Kind of figures that draw what `landscape.comparison` found, instead of saved results."""
+_WORD = 2000  # characters
 _SHARED_ROOMS = ("style", "papers")
 """Rooms beside this file that register no figures."""
 
@@ -80,6 +82,7 @@ class Drawing:
         @wraps(function)
         def draw(datasets: Any, **options: Any) -> Figure:
             found = self.checked(datasets)
+            options = {name: legible(value) for name, value in options.items()}
             if self.per_network:
                 options["looks"] = style.looks_for(list(found), options.get("looks"))
             if options.get("width") is None:
@@ -95,8 +98,8 @@ class Drawing:
     def checked(self, datasets: Any) -> Any:
         """What is to be drawn, by network name."""
         if self.read is not None:
-            return self.read(datasets)
-        return datasets if self.kind == VERDICTS else named(datasets, self.kind)
+            return self.read(legible(datasets))
+        return datasets if self.kind == VERDICTS else named(legible(datasets), self.kind)
 
 
 figure = Drawing
@@ -130,6 +133,33 @@ def named(datasets: xr.Dataset | Datasets, kind: str) -> dict[str, xr.Dataset]:
         if found != kind:
             raise ResultError(f"expected a result of kind {kind!r} for {name!r}, received {found!r}")
     return dict(datasets)
+
+
+def legible(value: Any) -> Any:
+    """Results, or whatever else is kept by network name, without what no letter can be drawn of.
+
+    Control characters and halves of letters (lone surrogates) in names and in words of results are written as
+    escapes: fonts have no shape for them, and XML, which SVG is, forbids them.
+
+    Args:
+        value: A mapping, or a result; anything else stays as it is.
+    """
+    if isinstance(value, xr.Dataset):
+        return _legible(value)
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        return value
+    clear = all(key.isprintable() for key in value)
+    return {(key if clear else printable(key)): legible(each) for key, each in value.items()}
+
+
+def _legible(dataset: xr.Dataset) -> xr.Dataset:
+    words = {
+        name: held.copy(data=np.vectorize(lambda each: printable(each, _WORD), otypes=[object])(held.values))
+        for name, held in dataset.variables.items()
+        if held.dtype.kind in "OUT" and held.size and not "".join(map(str, held.values.flat)).isprintable()
+    }
+    labels = {name: words.pop(name) for name in list(words) if name in dataset.coords}
+    return dataset.assign_coords(labels).assign(words) if labels or words else dataset
 
 
 @cache

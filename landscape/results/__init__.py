@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         provenance,
         stamp,
     )
-    from landscape.results.store import check_place, load, save
+    from landscape.results.store import check_place, drop_fragment, fragment_place, load, save
     from landscape.results.surfaces import LeftOut, at_centre, centre, left_out
 
 _FILES = {
@@ -30,7 +30,7 @@ _FILES = {
     "schema": (
         *("Check", "attribute", "condition", "differences", "incidental", "plain", "provenance", "stamp"),
     ),
-    "store": ("check_place", "load", "save"),
+    "store": ("check_place", "drop_fragment", "fragment_place", "load", "save"),
     "surfaces": ("LeftOut", "at_centre", "centre", "left_out"),
 }
 
@@ -45,6 +45,8 @@ __all__ = [
     "check_place",
     "condition",
     "differences",
+    "drop_fragment",
+    "fragment_place",
     "incidental",
     "left_out",
     "load",
