@@ -7,14 +7,17 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from landscape.errors import LandscapeError
+
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
@@ -75,6 +78,28 @@ def locked(stream: IO[bytes]) -> bool:
     except (ImportError, OSError):
         return True
     return True
+
+
+def regular(path: Path) -> BinaryIO:
+    """A file open for reading, if it is a regular one: no link, and nothing that waits for a writer.
+
+    Raises:
+        OSError: If it is none, or cannot be read.
+    """
+    stream = os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS | getattr(os, "O_NONBLOCK", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(f"{path} is no regular file")
+    return stream
+
+
+def created(path: Path) -> int:
+    """The descriptor of a new file, made exclusively.
+
+    Raises:
+        OSError: If anything has that name already, or the file cannot be made.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o666)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -81,7 +81,7 @@ def resumable(
         "parameters": _digest(objective),
         "protocol": protocol(objective, {name: _told_apart(value) for name, value in options.items()}),
     }
-    journal = Journal(path, identity)
+    journal = Journal(path, identity)  # with the arithmetic and the version of PyTorch that numbers depend on
 
     def so_far() -> xr.Dataset | None:
         # From coarse to fine: what there is, is a picture. Of no point, it would only replace a better one.
@@ -97,14 +97,15 @@ def resumable(
                 f"nothing of this run is beside {path}: it is finished, has not begun, or had other options"
             )
         return found
-    try:
-        dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
-    except KeyboardInterrupt:
-        if analysis == "surface":
-            so_far()
-        raise
-    dataset = saved(dataset)
-    journal.close()
+    with journal:
+        try:
+            dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
+        except KeyboardInterrupt:
+            if analysis == "surface":
+                so_far()
+            raise
+        dataset = saved(dataset)
+        journal.close()
     return dataset
 
 

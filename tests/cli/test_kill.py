@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 from landscape.results import attribute, load
-from tests.build import checkpoint
+from tests.build import checkpoint, kept
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,11 +92,6 @@ def surface(checkpoint: Path, place: Path, *options: str) -> list[str]:
     return ["surface", str(checkpoint), *small, *options, "--out", str(place)]
 
 
-def items(folder: Path, result: str = "") -> dict[str, int]:
-    """Each finished item, and when it was written."""
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob(f".{result}*.part/*.npz")}
-
-
 def written(folder: Path) -> dict[str, int]:
     """Each result, and when it was written."""
     return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*.zarr/zarr.json")}
@@ -134,7 +129,7 @@ def test_killed_at_any_moment_it_ends_bit_identical(
     duration, expected = time.monotonic() - started, load(whole)
     assert bool(expected.done.all())
     assert bool((expected.samples < 250).any())
-    rng, killed, kept, round_ = np.random.default_rng(0), 0, 0, 0
+    rng, killed, most, round_ = np.random.default_rng(0), 0, 0, 0
     while killed < kills:
         folder, before = tmp_path / f"{round_}", {}
         while True:
@@ -146,16 +141,16 @@ def test_killed_at_any_moment_it_ends_bit_identical(
                 break
             assert status == -signal.SIGKILL
             killed += 1
-            there = items(folder)
+            there = kept(folder)
             if (folder / "s.zarr").exists():
                 break  # killed after the result was written, while the items were removed
             # What was finished is there still, and was not computed again.
             assert before.items() <= there.items()
-            kept, before = max(kept, len(there)), there
+            most, before = max(most, len(there)), there
         assert_identical(load(folder / "s.zarr"), expected)
         assert status or [path.name for path in folder.iterdir()] == ["s.zarr"]
         round_ += 1
-    assert kept > 0
+    assert most > 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
@@ -169,7 +164,7 @@ def test_killed_while_the_result_is_written_it_leaves_nothing(zygote: Zygote, dr
     assert zygote(command, kill_when=writing) == -signal.SIGKILL
     assert not place.exists()
     assert writing(0.0)
-    assert len(items(place.parent)) == 3
+    assert len(kept(place.parent)) == 3
     assert zygote(command) == 0
     assert [path.name for path in place.parent.iterdir()] == ["s.zarr"]
     assert zygote(surface(dropping, whole, "--line", "--steps", "3")) == 0
@@ -180,10 +175,10 @@ def test_killed_while_the_result_is_written_it_leaves_nothing(zygote: Zygote, dr
 def test_what_a_killed_run_has_can_be_looked_at(zygote: Zygote, dropping: Path, tmp_path: Path):
     place = tmp_path / "s.zarr"
     command = surface(dropping, place)
-    assert zygote(command, kill_when=lambda t: len(items(tmp_path)) >= 4) == -signal.SIGKILL
-    there = items(tmp_path)
+    assert zygote(command, kill_when=lambda t: len(kept(tmp_path)) >= 4) == -signal.SIGKILL
+    there = kept(tmp_path)
     assert zygote([*command, "--partial"]) == 0
-    assert items(tmp_path) == there
+    assert kept(tmp_path) == there
     part = load(place)
     assert int(part.done.sum()) == len(there) < part.done.size
     assert {check["name"]: check["passed"] for check in attribute(part, "checks")}["complete"] is False
@@ -206,16 +201,16 @@ def test_a_comparison_killed_inside_a_surface_goes_on_where_it_was(
     command = ["compare", str(dropping), *small, *sizes, "--out", str(tmp_path / "out")]
     folder, before = tmp_path / "out" / "datasets" / "dropping", {}
     for enough in (2, 6):
-        killed = zygote(command, kill_when=lambda t, n=enough: len(items(folder, "surface")) >= n)
+        killed = zygote(command, kill_when=lambda t, n=enough: len(kept(folder, "surface")) >= n)
         assert killed == -signal.SIGKILL
         assert not (folder / "surface.zarr").exists()
-        there = items(folder, "surface")
+        there = kept(folder, "surface")
         assert before.items() <= there.items()  # what was finished was not evaluated again
         assert len(there) >= enough
         before = there
     finished = written(folder)
     assert zygote(command) == 0
-    assert not items(folder)
+    assert not kept(folder)
     assert finished.items() <= written(folder).items()
     whole = tmp_path / "whole" / "s.zarr"
     same = ("--split", "train", "--dropout", "fixed")
@@ -233,13 +228,13 @@ def test_top_eigenvalues_killed_on_the_way_go_on_where_they_were(
 
     place, before = tmp_path / "h.zarr", {}
     for enough in (3, 8):
-        killed = zygote(command(place), kill_when=lambda t, n=enough: len(items(tmp_path)) >= n)
+        killed = zygote(command(place), kill_when=lambda t, n=enough: len(kept(tmp_path)) >= n)
         assert killed == -signal.SIGKILL
-        there = items(tmp_path)
+        there = kept(tmp_path)
         assert before.items() <= there.items()
         assert len(there) >= enough
         before = there
     assert zygote(command(place)) == 0
-    assert not items(tmp_path)
+    assert not kept(tmp_path)
     assert zygote(command(tmp_path / "whole" / "h.zarr")) == 0
     assert_identical(load(place), load(tmp_path / "whole" / "h.zarr"))
