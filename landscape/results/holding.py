@@ -206,7 +206,8 @@ def _read(path: Path) -> Holder:
     with regular(path) as stream:
         content = json.loads(stream.read(_LARGEST))
     kinds = {each.name: int if each.name == "process" else str for each in fields(Holder)}
-    if {name: type(value) for name, value in content.items()} != kinds or content["process"] <= 0:
+    found = {name: type(value) for name, value in content.items()} if isinstance(content, dict) else {}
+    if found != kinds or content["process"] <= 0:
         raise ValueError(f"{path} names nobody")
     return Holder(**content)
 

@@ -249,8 +249,10 @@ def large(index: int) -> Item:
 
 SCRIPT = f"""
 import sys
+import numpy as np
 from landscape.results.journal import Journal
-from tests.results.test_journal import COUNT, large
+def large(index):
+    return {{"values": np.random.default_rng(index).normal(size=500_000)}}
 Journal(sys.argv[1], {{}}).runner()({COUNT}, large, "spectrum")
 """
 
