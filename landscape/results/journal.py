@@ -136,16 +136,28 @@ class Journal:
 
         So go items of other runs that were to become the same result, which nobody continues now.
         """
-        beside, name = self._place.absolute().parent, glob.escape(f".{self._place.name}.")
-        for part in beside.glob(f"{name}{'[0-9a-f]' * 12}.part"):
-            # One written to meanwhile is in use, by a version that knows no holding.
-            with suppress(OSError):
-                if part.name == self.folder.name or part.stat().st_mtime < self._began:
-                    shutil.rmtree(part)
+        with suppress(OSError):
+            shutil.rmtree(self.folder)
         self._known = None
-        for draft in beside.glob(f"{name}????????"):
-            # A younger one is being written now, by a call that asks for a part of the result.
-            with suppress(OSError):
-                if draft.is_dir() and draft.stat().st_mtime < self._began:
-                    shutil.rmtree(draft)
+        _swept(self._place, self._began)
         self.release()
+
+
+def sweep(result: str | Path) -> None:
+    """Remove what killed runs left beside a finished result, unless a process writes there now."""
+    place, now = Path(result), time.time()
+    if any(place.absolute().parent.glob(glob.escape(f".{place.name}.") + "*")):
+        with suppress(ResultError, OSError):
+            hold = Hold(place, "sweep")
+            _swept(place, now)
+            hold.release()
+
+
+def _swept(place: Path, began: float) -> None:
+    beside, name = place.absolute().parent, glob.escape(f".{place.name}.")
+    # Of items and of results half written. What is younger is in use: by who asks for a part of the result,
+    # or by a version that knows no holding.
+    for left in (*beside.glob(f"{name}{'[0-9a-f]' * 12}.part"), *beside.glob(f"{name}????????")):
+        with suppress(OSError):
+            if left.is_dir() and left.stat().st_mtime < began:
+                shutil.rmtree(left)

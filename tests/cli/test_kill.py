@@ -1,12 +1,9 @@
 """Surfaces that are killed at any moment end bit-identical to surfaces that were never stopped."""
 
-import json
-import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,68 +13,14 @@ import xarray as xr
 from landscape.results import attribute, load
 from tests.build import checkpoint, kept
 
-ROOT = Path(__file__).resolve().parents[2]
-
-# Imports once and computes nothing, so that its children start at once, as new processes do.
-ZYGOTE = """
-import json, os, sys
-import gudhi, scipy.ndimage, torch._dynamo, torch._refs, torch.distributed.fsdp, zarr
-import landscape.analyses, landscape.checkpoint, landscape.cli.measuring, landscape.cli.surface
-import landscape.data
-from landscape.cli import main
-from landscape.zoo import build, parse
-build(parse("cifar-resnet20:width=4"))
-print("ready", flush=True)
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        sys.stdin.close()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        try:
-            main(json.loads(line))
-        except SystemExit as end:
-            os._exit(int(end.code or 0))
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-Zygote = Callable[..., int]
+from .kills import COMMANDS, Zygote, commands, killed, prepared
 
 
 @pytest.fixture(scope="module")
 def zygote() -> Iterator[Zygote]:
     """Calls the command line in a child process, which may be killed; gives its exit status."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", ZYGOTE],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-
-    def call(arguments: list[str], *, kill_when: Callable[[float], bool] | None = None) -> int:
-        print(json.dumps(arguments), file=process.stdin, flush=True)
-        child, started = int(process.stdout.readline()), time.monotonic()
-        if kill_when:
-            # Until it is waited for, a child that has ended keeps its number, so nobody else is hit; but its
-            # parent waits at once, so the moment is looked for in the process table as well.
-            while not kill_when(time.monotonic() - started) and _runs(child):
-                time.sleep(0.0005)
-            if _runs(child):
-                os.kill(child, signal.SIGKILL)
-        return int(process.stdout.readline())
-
-    assert process.stdout.readline() == "ready\n"
-    yield call
-    process.stdin.close()
-    assert process.wait(30) == 0
-
-
-def _runs(child: int) -> bool:
-    return Path(f"/proc/{child}").exists()
+    with commands() as call:
+        yield call
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +181,14 @@ def test_top_eigenvalues_killed_on_the_way_go_on_where_they_were(
     assert not kept(tmp_path)
     assert zygote(command(tmp_path / "whole" / "h.zarr")) == 0
     assert_identical(load(place), load(tmp_path / "whole" / "h.zarr"))
+
+
+SAMPLE = "trajectory"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("name", [SAMPLE, *(pytest.param(n, marks=pytest.mark.full) for n in COMMANDS)])
+def test_every_command_killed_again_and_again_ends_bit_identical(tmp_path: Path, name: str):
+    networks = prepared(tmp_path)
+    with commands(networks["A"]) as call:
+        assert not killed(call, name, networks, tmp_path, 3, np.random.default_rng(0))
