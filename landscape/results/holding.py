@@ -101,13 +101,18 @@ class Hold:
         beating = (self._path, self._descriptor, self._lost, self._released)
         threading.Thread(target=_beat, args=beating, daemon=True, name="landscape-hold").start()
 
+    @property
+    def lost(self) -> bool:
+        """Whether another process has taken over, as this one seemed to have ended."""
+        return self._lost.is_set()
+
     def check(self) -> None:
         """Go on.
 
         Raises:
-            ResultError: If another process has taken over, as this one seemed to have ended.
+            ResultError: If it is lost.
         """
-        if self._lost.is_set():
+        if self.lost:
             raise ResultError(
                 f"another process has taken {self._path} over while this one slept; what is finished is "
                 "kept: give the same command again once that process has ended"

@@ -65,19 +65,14 @@ class Journal:
             ResultError: If another process writes to the same result: which, and since when. The runner
                 raises it where an item cannot be written.
         """
-        if self._hold is None:
-            try:
-                self._hold = Hold(self._place, self._run.hex())
-            except OSError as error:
-                raise self._unwritten(self._place, error) from error
-        hold = self._hold
+        self._held()
 
         def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
             # Progress sees what is left, so that its time left is honest; a single item needs none.
             found = self._found(count, label)
             missing = [index for index, item in enumerate(found) if item is None]
             for index in progress(missing, label, len(missing)) if count > 1 else missing:
-                hold.check()
+                self._held().check()
                 found[index] = self._keep(label, index, compute(index))
             return found  # type: ignore[return-value]
 
@@ -90,6 +85,14 @@ class Journal:
             return self._found(count, label)  # type: ignore[return-value]
 
         return run
+
+    def _held(self) -> Hold:
+        if self._hold is None:
+            try:
+                self._hold = Hold(self._place, self._run.hex())
+            except OSError as error:
+                raise self._unwritten(self._place, error) from error
+        return self._hold
 
     def _found(self, count: int, label: str) -> list[Item | None]:
         if self._known is None:
@@ -104,16 +107,15 @@ class Journal:
         return found
 
     def _keep(self, label: str, index: int, item: Item) -> Item:
-        if self._writer is None and self._hold:
-            holder = self._hold.holder
+        if self._writer is None:
+            holder = self._held().holder
             self._writer = Writer(self.folder, self._run, f"{holder.host}-{holder.process}-{holder.since}")
-        assert self._writer is not None
-        assert self._known is not None
         try:
             entry, kept = self._writer.append(label, index, item)
         except OSError as error:
             raise self._unwritten(self.folder, error) from error
-        self._known[label, index] = [entry]
+        if self._known is not None:
+            self._known[label, index] = [entry]
         return kept
 
     def _unwritten(self, place: Path, error: OSError) -> ResultError:
@@ -136,10 +138,10 @@ class Journal:
 
         So go items of other runs that were to become the same result, which nobody continues now.
         """
-        with suppress(OSError):
-            shutil.rmtree(self.folder)
+        if self._hold is None or not self._hold.lost:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            _swept(self._place, self._began)
         self._known = None
-        _swept(self._place, self._began)
         self.release()
 
 

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from landscape.results import load
+from landscape.results.holding import Hold
 from landscape.results.records import Writer
 from tests.build import kept
 
@@ -147,6 +148,17 @@ def test_a_folder_that_is_a_file_is_said_before_anything_is_measured(run, comman
     assert outcome.status == 1
     assert "cannot write file/s.zarr" in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_second_run_is_told_of_the_first(run, command, tmp_path):
+    hold = Hold(tmp_path / "s.zarr", "other work")
+    outcome = run(*command, "--out", "s.zarr")
+    assert outcome.status == 1
+    assert outcome.err.startswith("landscape: cannot write s.zarr: another run writes there (process ")
+    assert f"since {hold.holder.since}); wait for its end, or choose another --out" in outcome.err
+    assert [path.name for path in tmp_path.glob("*.zarr")] == []
+    hold.release()
+    assert run(*command, "--out", "s.zarr").status == 0
 
 
 def test_an_interruption_keeps_the_picture_so_far(run, command, monkeypatch):

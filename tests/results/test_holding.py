@@ -106,7 +106,7 @@ def test_a_holder_touches_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     hold.check()
     lock(tmp_path).unlink()
     held(tmp_path, host="elsewhere")
-    while not hold._lost.is_set() and time.monotonic() < until:
+    while not hold.lost and time.monotonic() < until:
         time.sleep(0.01)
     with pytest.raises(ResultError, match="another process has taken"):
         hold.check()

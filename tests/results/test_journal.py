@@ -15,7 +15,7 @@ import pytest
 import landscape.results.holding
 import landscape.results.journal
 from landscape.errors import ResultError
-from landscape.results.journal import Journal
+from landscape.results.journal import Journal, sweep
 from landscape.work import Item, in_memory
 from tests.build import kept
 
@@ -209,6 +209,33 @@ def test_what_is_left_of_other_runs_goes_with_the_end(tmp_path: Path):
         assert len(list(tmp_path.glob(".s.zarr.????????????.part"))) == 4
         journal.close()
     assert sorted(tmp_path.iterdir()) == sorted([Journal(other, {"seed": 1}).folder, foreign])
+
+
+def test_what_is_left_beside_a_finished_result_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(landscape.results.holding, "_PATIENCE", (3, 0.01))
+    with Journal(tmp_path / "s.zarr", {}) as journal:
+        journal.runner()(2, item, "trace")
+        sweep(tmp_path / "s.zarr")
+        assert len(kept(tmp_path)) == 2  # somebody is at work
+    (tmp_path / ".s.zarr.lock").write_text("{")
+    before = time.time() - 5
+    os.utime(journal.folder, (before, before))
+    sweep(tmp_path / "s.zarr")
+    assert not list(tmp_path.iterdir())
+    sweep(tmp_path / "s.zarr")
+
+
+def test_a_runner_goes_on_after_a_release(tmp_path: Path):
+    journal = Journal(tmp_path / "s.zarr", {})
+    run = journal.runner()
+    run(2, item, "trace")
+    journal.release()
+    other = Journal(tmp_path / "s.zarr", {})
+    other.runner()
+    with pytest.raises(ResultError, match="under way already"):
+        run(3, item, "trace")
+    other.release()
+    assert_identical(run(3, stopping(1), "trace"), [item(index) for index in range(3)])
 
 
 def test_a_second_run_is_refused_and_the_first_goes_on(tmp_path: Path):
