@@ -92,6 +92,7 @@ class Hold:
         """
         self.holder = Holder.this(work)
         self._path = place.with_name(f".{place.name}.lock")
+        self._made = [folder for folder in (place.parent, *place.parent.parents) if not folder.exists()]
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._descriptor = _taken(self._path, self.holder)
@@ -119,13 +120,15 @@ class Hold:
             )
 
     def release(self) -> None:
-        """Let others write; more than once does nothing."""
+        """Let others write, and remove folders made for nothing; more than once does nothing."""
         if self._released.is_set() or os.getpid() != self.holder.process:  # a fork holds nothing
             return
         self._released.set()
         with suppress(OSError):
             if _same(self._path, self._descriptor):
                 self._path.unlink()
+            for folder in self._made:
+                folder.rmdir()  # unless anything is in it
         os.close(self._descriptor)
 
     def __del__(self) -> None:

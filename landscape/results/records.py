@@ -22,9 +22,10 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
@@ -53,7 +54,8 @@ Array = tuple[str, np.dtype, tuple[int, ...], int]
 """Name, dtype, shape and bytes."""
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """What the header of a record says, and where its payload is.
 
     Attributes:
@@ -94,7 +96,8 @@ def entries(folder: Path, run: bytes) -> Iterator[Entry]:
 
 def read(wanted: Iterable[Entry | None], run: bytes) -> Iterator[Item | None]:
     """The item of each record; None for one that is damaged or no longer there, and for None."""
-    path, stream = None, None
+    path: Path | None = None
+    stream: BinaryIO | None = None
     try:
         for entry in wanted:
             item = None
@@ -118,7 +121,8 @@ def _item(entry: Entry, stream: BinaryIO, run: bytes) -> Item | None:
     whole = stream.readinto(content.data) == entry.size  # type: ignore[attr-defined]
     if not whole or _hash(run, content.data).hexdigest() != entry.digest:
         return None
-    item, offset = {}, 0
+    item: Item = {}
+    offset = 0
     for name, dtype, shape, size in entry.arrays:
         array = content[offset : offset + size].view(dtype).reshape(shape)
         # Arrays of their own lie in memory as computed ones do.

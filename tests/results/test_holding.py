@@ -59,6 +59,15 @@ def test_the_second_is_told_of_the_first(tmp_path: Path):
     left_alone(tmp_path)
 
 
+def test_a_folder_made_for_nothing_goes(tmp_path: Path):
+    for file, left in (("", False), ("kept", True)):
+        hold = Hold(tmp_path / "a" / "b" / "s.zarr", "work")
+        if file:
+            (tmp_path / "a" / "b" / file).touch()
+        hold.release()
+        assert (tmp_path / "a").exists() == left
+
+
 def test_a_living_process_keeps_it_however_old_it_is(tmp_path: Path):
     held(tmp_path, process=os.getppid(), began=holding._began(os.getppid()))
     os.utime(lock(tmp_path), (0, 0))
