@@ -198,7 +198,7 @@ def _prelude(run: bytes) -> bytes:
     return PRELUDE + run.hex().encode() + b"\n"
 
 
-def _hash(run: bytes, content: bytes = b"") -> hashlib.blake2b:
+def _hash(run: bytes, content: bytes | memoryview = b"") -> hashlib.blake2b:
     return hashlib.blake2b(content, key=run, digest_size=_DIGEST)
 
 
