@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import stat
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from landscape.replacing import atomic_path, lock
+
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def locked(stream: IO[bytes]) -> bool:
@@ -18,6 +22,28 @@ def locked(stream: IO[bytes]) -> bool:
     Where the system or the file system knows no locks, it counts as locked.
     """
     return lock(stream.fileno()) is not False
+
+
+def regular(path: Path) -> BinaryIO:
+    """A file open for reading, if it is a regular one: no link, and nothing that waits for a writer.
+
+    Raises:
+        OSError: If it is none, or cannot be read.
+    """
+    stream = os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS | getattr(os, "O_NONBLOCK", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(f"{path} is no regular file")
+    return stream
+
+
+def created(path: Path) -> int:
+    """The descriptor of a new file, made exclusively.
+
+    Raises:
+        OSError: If anything has that name already, or the file cannot be made.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o666)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -15,7 +15,7 @@ from landscape.analyses.stamping import protocol
 from landscape.errors import LandscapeError, NothingToMeasure, ResultError
 from landscape.network import Network
 from landscape.objective import Objective
-from landscape.results import attribute, differences, load
+from landscape.results import attribute, differences, load, sweep
 from landscape.work import Progress, silent
 
 Results = dict[str, dict[str, xr.Dataset]]
@@ -98,6 +98,7 @@ def compare(
 def _measured(objective: Objective, measurement: Measurement, path: Path, progress: Progress) -> xr.Dataset:
     stored = kept_result(path)
     if stored is not None and _matches(stored, objective, measurement):
+        sweep(path)  # it may have been killed before that
         return stored
     return resumable(
         measurement.kind,

@@ -82,7 +82,7 @@ def resumable(
         "parameters": _digest(objective),
         "protocol": protocol(objective, {name: _told_apart(value) for name, value in options.items()}),
     }
-    journal = Journal(path, identity)
+    journal = Journal(path, identity)  # with the arithmetic and the version of PyTorch that numbers depend on
 
     def so_far() -> xr.Dataset | None:
         # From coarse to fine: what there is, is a picture.
@@ -98,15 +98,16 @@ def resumable(
                 f"nothing of this run is beside {path}: it is finished, has not begun, or had other options"
             )
         return found
-    try:
-        dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
-    except KeyboardInterrupt as stopped:
-        if analysis == "surface" and so_far() is not None:
-            stopped.add_note(f"the points so far are in {fragment_place(path)}, run again to go on")
-        raise
-    dataset = saved(dataset)
-    drop_fragment(dataset, path)
-    journal.close()
+    with journal:
+        try:
+            dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
+        except KeyboardInterrupt as stopped:
+            if analysis == "surface" and so_far() is not None:
+                stopped.add_note(f"the points so far are in {fragment_place(path)}, run again to go on")
+            raise
+        dataset = saved(dataset)
+        drop_fragment(dataset, path)
+        journal.close()
     return dataset
 
 

@@ -69,9 +69,11 @@ def measure(request: Request, command: str, path: Path, first: Part, further: Se
 def measured(request: Request, part: Part, path: Path) -> xr.Dataset:
     """One result, saved at the path; or what is there, if it serves as well."""
     from landscape import analyses
+    from landscape.results import sweep
 
     kept = part.kept(path)
     if kept is not None:
+        sweep(path)
         return kept
     return analyses.resumable(part.kind, part.objective, path, progress=request.progress, **part.options)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from landscape.results.bundle import load_bundle, save_bundle
-    from landscape.results.journal import Journal
+    from landscape.results.journal import Journal, sweep
     from landscape.results.kinds import KINDS
     from landscape.results.schema import (
         Check,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FILES = {
     "bundle": ("load_bundle", "save_bundle"),
-    "journal": ("Journal",),
+    "journal": ("Journal", "sweep"),
     "kinds": ("KINDS",),
     "schema": (
         *("Check", "attribute", "condition", "differences", "incidental", "plain", "provenance", "stamp"),
@@ -56,6 +56,7 @@ __all__ = [
     "save",
     "save_bundle",
     "stamp",
+    "sweep",
 ]
 
 

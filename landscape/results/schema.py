@@ -25,6 +25,9 @@ ATTRIBUTES = {"network": dict, "protocol": dict, "provenance": dict, "checks": l
 
 PACKAGES = ("landscape", "torch", "numpy", "scipy", "xarray")
 
+ARITHMETIC = 2
+"""Raised when the same run gives other numbers than before: finished items of before are then not its own."""
+
 
 @dataclass(frozen=True)
 class Check:
