@@ -39,16 +39,11 @@ def caption(found: Sequence[Conditioned]) -> str:
     )
 
 
-@figure(
-    kind=VERDICTS,
-    title="Changes by condition",
-    description="Changes of the landscape in per cent, conditions against factors",
-    caption=caption,
-    order=53,
-)
+@figure(kind=VERDICTS, title="Changes by condition", caption=caption, order=53)
 def conditions(found: Sequence[Conditioned], *, width: float) -> Figure:
-    """The change in per cent of two measures of the landscape, by condition and factor.
+    """Changes of the landscape in per cent, conditions against factors.
 
+    The change in per cent of two measures of the landscape, by condition and factor.
     One condition at a time: changes under two at once are left to text and tables. Blue: flatter, as the
     papers expect of all factors; hatched orange: sharper; grey: not distinguishable. Cells are exploratory.
 

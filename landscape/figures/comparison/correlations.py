@@ -33,15 +33,12 @@ def caption(dataset: xr.Dataset) -> str:
 
 
 @figure(
-    kind=VERDICTS,
-    title="Links of the chain",
-    description="Rank correlations between quantities, across networks",
-    caption=caption,
-    width=lambda found: style.ONE_COLUMN,
-    order=52,
+    kind=VERDICTS, title="Links of the chain", caption=caption, width=lambda found: style.ONE_COLUMN, order=52
 )
 def correlations(dataset: xr.Dataset, *, width: float) -> Figure:
-    """Spearman's ρ between quantities, lower triangle; bold where its p-value by permutation is under 0.05.
+    """Rank correlations between quantities, across networks.
+
+    Spearman's ρ between quantities, lower triangle; bold where its p-value by permutation is under 0.05.
 
     Args:
         dataset: Of `landscape.comparison.correlations`.

@@ -39,16 +39,11 @@ def _caption(results: Datasets, *, log: bool = True) -> str:
     )
 
 
-@figure(
-    kind="density",
-    title="Spectral density of the Hessian",
-    description="Density of all eigenvalues of the Hessian, with single outlying ones",
-    caption=_caption,
-    order=21,
-)
+@figure(kind="density", title="Spectral density of the Hessian", caption=_caption, order=21)
 def density(networks: Datasets, *, width: float, looks: Looks, log: bool = True) -> Figure:
-    """Density of all eigenvalues with bands of Student's interval, and each quadrature node as a tick below.
+    """Density of all eigenvalues of the Hessian, with single outlying ones.
 
+    Bands are Student's intervals, and each quadrature node is a tick below.
     A logarithmic axis begins just below the height of a single eigenvalue, so that outlying ones are seen and
     the tails of the broadening are not. A short line at the right edge has that height.
 

@@ -41,16 +41,11 @@ def _caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="eigenvalues",
-    title="Top Hessian eigenvalues",
-    description="Extreme eigenvalues of the Hessian by rank, one line per network",
-    caption=_caption,
-    width=style.by_count,
-    order=23,
-)
+@figure(kind="eigenvalues", title="Top Hessian eigenvalues", caption=_caption, width=style.by_count, order=23)
 def eigenvalues(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
-    """Extreme eigenvalues by rank, one line per network, bars of error bounds; uncertain ranks are open.
+    """Extreme eigenvalues of the Hessian by rank, one line per network.
+
+    Bars are error bounds; uncertain ranks have open markers.
 
     Args:
         networks: Results of kind `eigenvalues` by network name, or a single one.

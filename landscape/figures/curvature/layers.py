@@ -46,19 +46,13 @@ def _caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="layers",
-    title="Curvature by layer",
-    description="Top Hessian eigenvalue and trace of each layer against depth",
-    caption=_caption,
-    order=22,
-)
+@figure(kind="layers", title="Curvature by layer", caption=_caption, order=22)
 def layers(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Top eigenvalue and trace of each layer's block over normalised depth, one line per network.
+    """Top Hessian eigenvalue and trace of each layer against depth.
 
-    Bars on the traces are Student's 95 % intervals over probes; eigenvalues that did not converge have open
-    markers.
-    Values over more than a decade have a logarithmic axis, linear around zero if some are not positive.
+    One line per network over normalised depth. Bars on the traces are Student's 95 % intervals over probes;
+    eigenvalues that did not converge have open markers. Values over more than a decade have a logarithmic
+    axis, linear around zero if some are not positive.
     Normalisation layers, which lie between the others and are far flatter, are small markers off the line.
 
     Args:

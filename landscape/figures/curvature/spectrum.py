@@ -55,16 +55,11 @@ def _caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="spectrum",
-    title="Hessian max-eigenvalue spectrum",
-    description="Densities of the Hessian eigenvalues of mini-batches",
-    caption=_caption,
-    order=20,
-)
+@figure(kind="spectrum", title="Hessian max-eigenvalue spectrum", caption=_caption, order=20)
 def spectrum(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
-    """Densities of the mini-batch eigenvalues, negative | positive, with every value as a tick below.
+    """Densities of the Hessian eigenvalues of mini-batches.
 
+    Densities of the mini-batch eigenvalues, negative | positive, with every value as a tick below.
     The area under a curve is the share of the network's values on that side, so the area of a negative curve
     is its NEP. The negative panel is there only when a negative value is. A side with fewer than three
     different values shows its ticks alone.

@@ -26,16 +26,11 @@ def _caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="trace",
-    title="Trace of the Hessian",
-    description="Trace of the Hessian with its interval, a row per network",
-    caption=_caption,
-    width=style.by_count,
-    order=24,
-)
+@figure(kind="trace", title="Trace of the Hessian", caption=_caption, width=style.by_count, order=24)
 def trace(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Trace of each network in a row of its own, with its interval and in numbers at the right edge.
+    """Trace of the Hessian with its interval, a row per network.
+
+    Numbers stand at the right edge.
 
     Args:
         networks: Results of kind `trace` by network name, or a single one.

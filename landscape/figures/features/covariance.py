@@ -42,16 +42,12 @@ def _caption(results: Datasets) -> str:
 
 
 @figure(
-    kind="covariance",
-    title="Covariance of feature maps",
-    description="Correlation of the points of feature maps with their centre, for noise and for images",
-    caption=_caption,
-    width=style.by_count,
-    order=34,
+    kind="covariance", title="Covariance of feature maps", caption=_caption, width=style.by_count, order=34
 )
 def covariance(networks: Datasets, *, layers: Sequence[str] | None = None, width: float) -> Figure:
-    """Heat maps of the correlation with the centre, for noise and for images, on one scale around zero.
+    """Correlation of the points of feature maps with their centre, for noise and for images.
 
+    Heat maps on one scale around zero.
     A single network has a row for each input and a column for each layer; of several, each has a row. Cells
     clearly below zero have a minus.
 

@@ -71,15 +71,11 @@ def is_uncertain(dataset: xr.Dataset) -> bool:
     return "model_deviation" in dataset and bool(np.isfinite(dataset["model_deviation"].values).any())
 
 
-@figure(
-    kind="features",
-    title="High frequencies by depth",
-    description="High-frequency delta log amplitude of feature maps against depth",
-    caption=_high_frequency_caption,
-    order=31,
-)
+@figure(kind="features", title="High frequencies by depth", caption=_high_frequency_caption, order=31)
 def high_frequency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Δ log amplitude at the highest frequency of each layer, by depth, bars of ± two standard errors.
+    """High-frequency delta log amplitude of feature maps against depth.
+
+    That at the highest frequency of each layer, one line per network, bars of ± two standard errors.
 
     Args:
         networks: Results of kind `features` by network name, or a single one.
@@ -95,15 +91,11 @@ def high_frequency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     return figure
 
 
-@figure(
-    kind="features",
-    title="Feature-map variance by depth",
-    description="Spatial variance of feature maps against depth",
-    caption=_variance_caption,
-    order=32,
-)
+@figure(kind="features", title="Feature-map variance by depth", caption=_variance_caption, order=32)
 def variance(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
-    """Spatial variance against normalised depth, one line per network, bars of ± two standard errors.
+    """Spatial variance of feature maps against depth.
+
+    One line per network, bars of ± two standard errors.
 
     Args:
         networks: Results of kind `features` by network name, or a single one.
@@ -130,15 +122,15 @@ def variance(networks: Datasets, *, width: float, log: bool | None = None, looks
 @figure(
     kind="features",
     title="Uncertainty by depth",
-    description="Standard deviation of feature maps over dropout masks and over the map, against depth",
     caption=_uncertainty_caption,
     suits=is_uncertain,
     further=True,
     order=32,
 )
 def uncertainty(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Standard deviation over dropout masks, and over the points of a map, by depth; bands of ± two errors.
+    """Standard deviation of feature maps over dropout masks and over the map, against depth.
 
+    A panel for each, bands of ± two standard errors.
     A network without several masks has no curve in the panel of the model.
 
     Args:

@@ -33,17 +33,12 @@ def _caption(results: Datasets, *, quantity: str = "accuracy_drop") -> str:
     )
 
 
-@figure(
-    kind="lesion",
-    title="Lesion study",
-    description="Accuracy lost without one block, against the depth of the block",
-    caption=_caption,
-    order=38,
-)
+@figure(kind="lesion", title="Lesion study", caption=_caption, order=38)
 def lesion(networks: Datasets, *, quantity: str = "accuracy_drop", width: float, looks: Looks) -> Figure:
-    """What is lost without a block, by its depth, bars of ± two standard errors; stages are shaded.
+    """Accuracy lost without one block, against the depth of the block.
 
-    The blocks of a single network are named.
+    Or the rise of the NLL. Bars are ± two standard errors, stages are shaded. The blocks of a single network
+    are named.
 
     Args:
         networks: Results of kind `lesion` by network name, or a single one.

@@ -42,19 +42,13 @@ def _caption(results: Datasets, *, quantities: Sequence[str] = tuple(VARIABLES))
     )
 
 
-@figure(
-    kind="noise",
-    title="Noise by frequency",
-    description="Accuracy and its drop against the frequency of noise added to the images",
-    caption=_caption,
-    order=36,
-)
+@figure(kind="noise", title="Noise by frequency", caption=_caption, order=36)
 def noise(
     networks: Datasets, *, quantities: Sequence[str] = tuple(VARIABLES), width: float, looks: Looks
 ) -> Figure:
-    """Accuracy and its drop against the frequency of the noise, bands of ± two standard errors.
+    """Accuracy and its drop against the frequency of noise added to the images.
 
-    A short line at the left edge is the accuracy without noise.
+    Bands are ± two standard errors. A short line at the left edge is the accuracy without noise.
 
     Args:
         networks: Results of kind `noise` by network name, or a single one.

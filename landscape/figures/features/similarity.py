@@ -39,16 +39,11 @@ def _caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="similarity",
-    title="Similarity of layers",
-    description="Heat maps of mini-batch CKA between layers",
-    caption=_caption,
-    width=style.by_count,
-    order=37,
-)
+@figure(kind="similarity", title="Similarity of layers", caption=_caption, width=style.by_count, order=37)
 def similarity(pairs: Datasets, *, width: float, colour_map: str = "viridis") -> Figure:
-    """Heat maps of CKA between layers, in order from the lower left, on one scale from 0 to 1.
+    """Heat maps of mini-batch CKA between layers.
+
+    Layers are in order from the lower left, colours on one scale from 0 to 1.
 
     Args:
         pairs: Results of kind `similarity` by network name, or a single one.

@@ -58,15 +58,15 @@ def _aliasing_caption(results: Datasets) -> str:
 @figure(
     kind="features",
     title="Effect of smoothing layers",
-    description="Variances of feature maps after each smoothing layer over those before it",
     caption=_effect_caption,
     suits=is_smoothed,
     further=True,
     order=33,
 )
 def smoothing_effect(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Variance after each smoothing layer over that before it, a panel for each variance; below 1 it shrinks.
+    """Variances of feature maps after each smoothing layer over those before it.
 
+    A panel for each variance; below 1 it shrinks.
     Bars are ± two standard errors. Networks without smoothing layers are left out, and variances that no
     network has.
 
@@ -119,15 +119,9 @@ def _one_scale(axes: list[Axes], count: int) -> None:
         axis.set(xlim=(0.5, count + 0.5), xticks=range(1, count + 1))
 
 
-@figure(
-    kind="aliasing",
-    title="Aliasing",
-    description="Power of feature maps that folds back where they are subsampled, before and after smoothing",
-    caption=_aliasing_caption,
-    order=33,
-)
+@figure(kind="aliasing", title="Aliasing", caption=_aliasing_caption, order=33)
 def aliasing(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Share of power that folds back where maps are subsampled, by network, before and after smoothing.
+    """Power of feature maps that folds back where they are subsampled, before and after smoothing.
 
     The filled marker is the map that enters the subsampling layer, with ± two standard errors; the open one
     that before the smoothing layer in front of it, where there is one, joined by a line.

@@ -45,13 +45,7 @@ def _caption(results: Datasets, *, quantities: Sequence[str] = USUAL) -> str:
     )
 
 
-@figure(
-    kind="ensemble",
-    title="Size of the ensemble",
-    description="NLL, accuracy and calibration error against the number of predictions averaged",
-    caption=_caption,
-    order=40,
-)
+@figure(kind="ensemble", title="Size of the ensemble", caption=_caption, order=40)
 def ensemble(
     networks: Datasets,
     *,
@@ -60,9 +54,9 @@ def ensemble(
     log: bool | None = None,
     looks: Looks,
 ) -> Figure:
-    """NLL, accuracy and ECE against the number of predictions averaged, on a logarithmic axis.
+    """NLL, accuracy and calibration error against the number of predictions averaged.
 
-    Bands are ± two standard errors over samples.
+    Sizes have a logarithmic axis, bands are ± two standard errors over samples.
 
     Args:
         networks: Results of kind `ensemble` by network name, or a single one.

@@ -36,7 +36,6 @@ def _caption(results: Datasets) -> str:
 @figure(
     kind="evaluation",
     title="Reliability",
-    description="Accuracy against confidence, and a histogram of confidence",
     caption=_caption,
     width=lambda networks: style.ONE_COLUMN if len(networks) <= TOGETHER else style.TWO_COLUMN,
     suits=is_binned,
@@ -44,8 +43,9 @@ def _caption(results: Datasets) -> str:
     order=43,
 )
 def reliability(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Accuracy of the predictions in each bin of confidence, with a histogram of confidence and the ECE.
+    """Accuracy against confidence, and a histogram of confidence.
 
+    Accuracy of the predictions in each bin of confidence, with a histogram of confidence and the ECE.
     Points stand at the mean confidence of their bin, bars are ± two standard errors; on the dashed diagonal
     predictions are calibrated, below it overconfident. Up to four networks share a diagram.
 

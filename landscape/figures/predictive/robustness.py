@@ -63,18 +63,13 @@ def _consistency_caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="robustness",
-    title="Robustness by severity",
-    description="NLL, accuracy and calibration error on corrupted images against the severity",
-    caption=_severities_caption,
-    order=41,
-)
+@figure(kind="robustness", title="Robustness by severity", caption=_severities_caption, order=41)
 def robustness(
     networks: Datasets, *, quantities: Sequence[str] = USUAL, width: float, looks: Looks
 ) -> Figure:
-    """NLL, accuracy and ECE by severity: mean over corruptions, and a bar from lower to upper quartile.
+    """NLL, accuracy and calibration error on corrupted images against the severity.
 
+    Mean over corruptions, and a bar from lower to upper quartile.
     Severity 0 is the clean data, where they were evaluated.
 
     Args:
@@ -104,16 +99,12 @@ def robustness(
 
 
 @figure(
-    kind="robustness",
-    title="Robustness by corruption",
-    description="Error on corrupted images by corruption, mean over severities",
-    caption=_corruptions_caption,
-    further=True,
-    order=44,
+    kind="robustness", title="Robustness by corruption", caption=_corruptions_caption, further=True, order=44
 )
 def corruptions(networks: Datasets, *, quantity: str = "error", width: float, looks: Looks) -> Figure:
-    """One quantity by corruption, mean over severities; bars for up to three networks, markers for more.
+    """Error on corrupted images by corruption, mean over severities.
 
+    One quantity by corruption, mean over severities; bars for up to three networks, markers for more.
     Errors are ± two standard errors over samples.
 
     Args:
@@ -134,13 +125,14 @@ def corruptions(networks: Datasets, *, quantity: str = "error", width: float, lo
 @figure(
     kind="consistency",
     title="Consistency under perturbations",
-    description="Share of neighbouring frames of a perturbation with the same prediction",
     caption=_consistency_caption,
     further=True,
     order=45,
 )
 def consistency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Share of neighbouring frames with the same prediction, by perturbation, ± two standard errors.
+    """Share of neighbouring frames of a perturbation with the same prediction.
+
+    By perturbation, ± two standard errors.
 
     Args:
         networks: Results of kind `consistency` by network name, or a single one.
@@ -207,15 +199,11 @@ def _attack_caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="attack",
-    title="Adversarial attacks",
-    description="Accuracy against the strength of adversarial attacks, a panel an attack",
-    caption=_attack_caption,
-    order=42,
-)
+@figure(kind="attack", title="Adversarial attacks", caption=_attack_caption, order=42)
 def attack(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Accuracy against the strength of an attack, one panel an attack, bands of ± two standard errors.
+    """Accuracy against the strength of adversarial attacks, a panel an attack.
+
+    Bands are ± two standard errors.
 
     Args:
         networks: Results of kind `attack` by network name, or a single one.

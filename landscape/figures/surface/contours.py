@@ -44,13 +44,7 @@ def _caption(
 
 
 @figure(
-    kind="surface",
-    title="Loss surface",
-    description="Contour plots of the loss around the trained weights, on one colour scale",
-    caption=_caption,
-    width=style.by_count,
-    suits=is_plane,
-    order=10,
+    kind="surface", title="Loss surface", caption=_caption, width=style.by_count, suits=is_plane, order=10
 )
 def contours(
     networks: Datasets,
@@ -61,8 +55,9 @@ def contours(
     filled: bool = True,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Filled contours with labelled lines, one panel per network, one colour scale and one colour bar.
+    """Contour plots of the loss around the trained weights, on one colour scale.
 
+    Filled contours with labelled lines, one panel per network.
     A plus marks the trained weights at (0, 0), a circle the lowest loss of the grid, discs with names other
     checkpoints. Cells that were computed but are not finite are hatched, cells not computed yet are white
     within dots, and neither is ever filled. Of several direction pairs the first is drawn.

@@ -32,16 +32,11 @@ def _caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="flatness",
-    title="Rise of the loss",
-    description="Rise of the loss along random directions against the radius, one line per network",
-    caption=_caption,
-    width=style.by_count,
-    order=13,
-)
+@figure(kind="flatness", title="Rise of the loss", caption=_caption, width=style.by_count, order=13)
 def flatness(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
-    """Rise of the NLL by radius: a thin line per direction, their mean with its interval, side by side.
+    """Rise of the loss along random directions against the radius, one line per network.
+
+    Rise of the NLL by radius: a thin line per direction, their mean with its interval, side by side.
 
     Args:
         networks: Results of kind `flatness` by network name, or a single one.

@@ -40,15 +40,7 @@ def _caption(results: Datasets, *, quantity: str = "nll") -> str:
     )
 
 
-@figure(
-    kind="surface",
-    title="Loss along a line",
-    description="Loss and accuracy along a line through the trained weights, one curve per network",
-    caption=_caption,
-    suits=is_line,
-    further=True,
-    order=12,
-)
+@figure(kind="surface", title="Loss along a line", caption=_caption, suits=is_line, further=True, order=12)
 def lines(
     networks: Datasets,
     *,
@@ -57,8 +49,9 @@ def lines(
     log: bool | None = None,
     looks: Looks,
 ) -> Figure:
-    """One quantity along a line, with a panel for the accuracy where it was measured.
+    """Loss and accuracy along a line through the trained weights, one curve per network.
 
+    Or another quantity, with a panel for the accuracy where it was measured.
     Bands are ± two standard errors over samples. Of several directions, each is a thin line, the mean a thick
     one, and the band is ± one standard deviation over directions. Points that are not finite are gaps, with a
     cross at the upper edge; those not computed yet are left out.

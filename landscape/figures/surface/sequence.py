@@ -110,7 +110,6 @@ def _apart(one: xr.Dataset, other: xr.Dataset) -> str:
 @figure(
     kind="surface",
     title="Loss surface under fresh dropout masks",
-    description="Contour plots of the same plane under one dropout mask after another, on one colour scale",
     caption=_caption,
     read=frames,
     heads=_heads,
@@ -126,7 +125,9 @@ def sequence(
     log: bool | None = None,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Contours of every frame, numbered in the corner, on one colour scale; a row for each network.
+    """Contour plots of the same plane under one dropout mask after another, on one colour scale.
+
+    Frames are numbered in the corner; each network has a row.
 
     Args:
         rows: Results of kind `surface` of one network, in order, or such a sequence by network name.

@@ -47,7 +47,6 @@ def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = Non
 @figure(
     kind="surface",
     title="Loss surface in 3D",
-    description="Loss around the trained weights as surfaces in three dimensions, on one scale",
     caption=_caption,
     width=style.by_count,
     suits=is_plane,
@@ -63,8 +62,9 @@ def surface3d(
     azimuth: float = -58.0,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Surfaces in 3D, one panel per network; height, colour limits and view are the same in all panels.
+    """Loss around the trained weights as surfaces in three dimensions, on one scale.
 
+    One panel per network; height, colour limits and view are the same in all panels.
     Nothing is clipped: a wide range makes the height logarithmic. Quadrilaterals with a corner that is not
     finite are holes, and such corners are crossed on the floor; those not computed yet are holes with dots.
     Of several direction pairs the first is drawn.

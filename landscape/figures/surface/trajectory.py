@@ -57,14 +57,7 @@ def _shares(results: Datasets) -> str:
     return f" They explain {by_name(found)} of the sum of ‖w − origin‖²." if found else ""
 
 
-@figure(
-    kind="trajectory",
-    title="Path of training",
-    description="Checkpoints of training on a plane through the weights",
-    caption=_caption,
-    width=style.by_count,
-    order=12,
-)
+@figure(kind="trajectory", title="Path of training", caption=_caption, width=style.by_count, order=12)
 def trajectory(
     paths: Datasets,
     *,
@@ -74,8 +67,9 @@ def trajectory(
     log: bool | None = None,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Checkpoints on a plane in the order of training, over contours of the loss (Li et al. 2018, Fig. 9).
+    """Checkpoints of training on a plane through the weights.
 
+    In the order of training, over contours of the loss (Li et al. 2018, Fig. 9).
     The first checkpoint is a square, the last one a disc, and a few are numbered. Axes say which share of
     the motion they explain.
 
