@@ -113,7 +113,7 @@ def draw(found: Sequence[Verdict], results: Results, folder: Path) -> None:
     from landscape import figures
     from landscape.figures.comparison.chain import by_pair, caption
     from landscape.files import write_text
-    from landscape.report.verdicts import write_reasons
+    from landscape.report.trust import write_reasons
 
     write_reasons(found, results, folder)
     for (_, baseline, variant), own in by_pair(found).items():

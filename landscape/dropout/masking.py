@@ -14,14 +14,17 @@ from torch import Tensor, nn
 from landscape.dropout.calls import Calls
 from landscape.dropout.masks import (
     Rows,
+    Stochastic,
     dropout_layers,
     factors,
+    following,
     is_dropout,
     mask_shape,
+    positions_of,
     rounded_down,
+    switched,
     uniforms,
 )
-from landscape.dropout.parts import Stochastic, following, positions_of, switched
 from landscape.errors import LandscapeError
 
 _HIGH = 1 - 2**-8  # a number from [0, 1) that every precision tells from 1

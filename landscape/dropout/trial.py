@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from landscape.dropout.calls import Calls
-from landscape.dropout.masks import is_dropout
-from landscape.dropout.parts import Place, following, place_name, positions_of, switched
+from landscape.dropout.masks import Place, following, is_dropout, place_name, positions_of, switched
 from landscape.errors import LandscapeError
 
 _TOLERANCE = 1e-4  # of the largest number: float32 rounding through a deep network

@@ -22,8 +22,7 @@ from landscape.report.live import live, surface_rows
 from landscape.report.sections import FORMATS, chapters, write_figures
 from landscape.report.sentences import sentences
 from landscape.report.summary import Results, Row, sheets, summarise, table, write_summary
-from landscape.report.trust import protocols, trust, verdict
-from landscape.report.verdicts import groups, write_reasons
+from landscape.report.trust import groups, protocols, trust, verdict, write_reasons
 from landscape.results import attribute
 
 CITATIONS = (

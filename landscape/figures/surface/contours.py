@@ -12,11 +12,17 @@ from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import scale
-from landscape.figures.style.units import axis as axis_of
-from landscape.figures.style.units import panel_labels, proportion
 from landscape.figures.surface import planes
 from landscape.figures.surface.grids import QUANTITIES, cells, first, is_plane, marked
-from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.figures.surface.words import (
+    axis_of,
+    conditions,
+    not_drawn,
+    panel_labels,
+    proportion,
+    shared_scale,
+    where,
+)
 from landscape.numbers import plain_number
 
 

@@ -20,11 +20,10 @@ from landscape.figures import style
 from landscape.figures.captions import joined, protocol_differences
 from landscape.figures.registry import figure, named
 from landscape.figures.style.scales import Scale, inner_ticks, scale
-from landscape.figures.style.units import axis as axis_of
 from landscape.figures.surface import planes
 from landscape.figures.surface.contours import panels
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, masks
-from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.figures.surface.words import axis_of, conditions, not_drawn, shared_scale, where
 from landscape.files import atomic_path
 from landscape.results import attribute, differences
 

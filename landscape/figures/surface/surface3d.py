@@ -18,11 +18,9 @@ from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import Scale, inner_ticks, scale
-from landscape.figures.style.units import Axis
-from landscape.figures.style.units import axis as axis_of
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, is_plane
 from landscape.figures.surface.planes import NOT_DONE, NOT_FINITE
-from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.figures.surface.words import Axis, axis_of, conditions, not_drawn, shared_scale, where
 from landscape.numbers import plain_number
 
 

@@ -16,10 +16,9 @@ from landscape.figures import style
 from landscape.figures.captions import by_name, joined
 from landscape.figures.registry import Datasets, figure, named
 from landscape.figures.style.scales import scale
-from landscape.figures.style.units import axis as axis_of
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first
 from landscape.figures.surface.planes import colour_bar, colours_of, draw_plane, outline, plain_ticks
-from landscape.figures.surface.words import conditions, not_drawn
+from landscape.figures.surface.words import axis_of, conditions, not_drawn
 from landscape.numbers import plain_number
 
 _NUMBERED = 7
