@@ -23,6 +23,7 @@ from landscape.features.capture import (
 from landscape.features.fourier import SMALL, frequencies, radial_frequencies
 from landscape.features.statistics import QUANTITIES, SPECTRA, LayerStatistics
 from landscape.features.survey import Survey, survey
+from landscape.features.tables import of_layers, variables, words
 from landscape.objective import Objective
 from landscape.results.smoothing import smoothing_layers, smoothing_ratios
 from landscape.work import Progress, silent
@@ -155,37 +156,21 @@ def dataset(
         draws: Passes that ran.
     """
     shapes = np.array([s.shape for s in statistics])
-    columns: dict[str, Any] = {
-        "kind": np.array([layer.kind for layer in layers], dtype=object),
-        "stage": np.array([layer.stage for layer in layers]),
-        "depth": np.arange(len(layers)) / max(1, len(layers) - 1),
-    } | dict(zip(("channels", "height", "width"), shapes.T, strict=True))
+    sizes = dict(zip(("channels", "height", "width"), shapes.T, strict=True))
+    columns: dict[str, Any] = of_layers(layers) | sizes
     columns["subsampling"] = np.zeros(len(layers), dtype=bool)
     for name, first in zip(("height", "width"), size, strict=True):
         before = np.array([first, *columns[name][:-1]])
         columns["subsampling"] |= before >= SHRINKS * columns[name]
     columns["small"] = np.minimum(columns["height"], columns["width"]) < SMALL
-    names = np.array([layer.name for layer in layers], dtype=object)
+    names = words([layer.name for layer in layers])
+    values = columns | _per_sample(statistics) | _over_samples(statistics)
     return xr.Dataset(
-        {name: ("layer", values, described(name)) for name, values in columns.items()}
-        | {name: ("layer", np.array(v), described(name)) for name, v in _per_sample(statistics).items()}
-        | {name: ("layer", np.array(v), described(name)) for name, v in _over_samples(statistics).items()}
+        variables("layer", values, ATTRIBUTES)
         | _spectra(statistics, list(zip(columns["height"], columns["width"], strict=True))),
         coords={"layer": names},
         attrs={"draws": draws, "warnings": _warnings(names[columns["small"]], columns["height"])},
     )
-
-
-def described(name: str) -> dict[str, str]:
-    """Attributes of a variable, those of standard errors made from those of what they belong to."""
-    for end, words in (
-        ("_change_standard_error", "standard error of the change of the {} from the layer before"),
-        ("_standard_error", "standard error of the {}"),
-    ):
-        if name.endswith(end):
-            own = ATTRIBUTES[name.removesuffix(end)]
-            return own | {"long_name": words.format(own["long_name"])}
-    return ATTRIBUTES[name]
 
 
 def _per_sample(statistics: Sequence[LayerStatistics]) -> dict[str, list[float]]:
@@ -225,10 +210,10 @@ def _spectra(statistics: Sequence[LayerStatistics], sizes: Sequence[tuple[int, i
         dimension = "radius" if name.startswith("radial") else "frequency"
         found[name] = dimension, [s.mean(name) for s in statistics]
         found[f"{name}_standard_error"] = dimension, [s.standard_error(name) for s in statistics]
-    return {
-        name: (("layer", dimension), padded(rows), described(name))
-        for name, (dimension, rows) in found.items()
-    }
+    tables: dict[str, Any] = {}
+    for name, (dimension, rows) in found.items():
+        tables |= variables(("layer", dimension), {name: padded(rows)}, ATTRIBUTES)
+    return tables
 
 
 def padded(rows: Sequence[np.ndarray]) -> np.ndarray:
