@@ -11,10 +11,10 @@ import xarray as xr
 from matplotlib.colors import to_hex
 
 from landscape.errors import ResultError
-from landscape.figures.curvature.spectrum import density, grid, use_log
+from landscape.figures.captions import not_converged, scalar
+from landscape.figures.curvature.spectrum import density, eigenvalues, grid, use_log
 from landscape.figures.style import Look
 from landscape.figures.style.curves import column
-from landscape.figures.style.reductions import eigenvalues, not_converged, scalar
 from landscape.figures.style.scales import WIDE_SURFACE, is_wide, limits
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, is_plane
 from landscape.figures.surface.surface3d import both_units

@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import broken_ones, matrix_of, sizes
+from landscape.figures.captions import broken_ones, estimate, matrix_of, sizes
 from landscape.figures.curvature.spectrum import rug, rug_panels
 from landscape.figures.registry import Datasets, Looks, figure
-from landscape.figures.style.reductions import estimate
 from landscape.figures.style.scales import limits
 from landscape.intervals import quantile
 from landscape.numbers import plain_number

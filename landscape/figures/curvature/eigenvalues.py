@@ -10,10 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import broken_ones, joined, loose_ones, matrix_of, options, over
+from landscape.figures.captions import (
+    broken_ones,
+    estimate,
+    joined,
+    loose_ones,
+    matrix_of,
+    option,
+    options,
+    over,
+    scalar,
+)
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import estimate, option, scalar
 from landscape.intervals import quantile
 
 OPEN = {"markerfacecolor": "white", "markersize": 4.5}

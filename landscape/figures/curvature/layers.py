@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import broken_ones, loose_ones, matrix_of, options
+from landscape.figures.captions import broken_ones, loose_ones, matrix_of, option, options
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.depth import shade_stages
-from landscape.figures.style.reductions import option, stage_boundaries
+from landscape.figures.style.depth import shade_stages, stage_boundaries
 from landscape.figures.style.scales import is_wide, log_ticks
 from landscape.intervals import quantile
 from landscape.numbers import plain_number

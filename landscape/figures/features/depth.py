@@ -15,8 +15,15 @@ from landscape.figures.features.spectra import small_maps
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.curves import label_logarithm
-from landscape.figures.style.depth import depth_panels, lines, shade_stages, shades, stage_key
-from landscape.figures.style.reductions import smoothing, stage_boundaries
+from landscape.figures.style.depth import (
+    depth_panels,
+    lines,
+    shade_stages,
+    shades,
+    smoothing,
+    stage_boundaries,
+    stage_key,
+)
 from landscape.figures.style.scales import is_wide, limits
 
 PANELS = {

@@ -13,11 +13,10 @@ from matplotlib.patches import Rectangle
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import over, paired, values
+from landscape.figures.captions import over, paired, scalar, values
 from landscape.figures.features.spectra import frequency_axis, stage_curves
 from landscape.figures.registry import Datasets, Looks, figure, named
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import scalar
 
 LABEL = "frequency of the noise (units of π)"
 VARIABLES = {"accuracy": "accuracy (%)", "accuracy_drop": "accuracy drop (% points)"}

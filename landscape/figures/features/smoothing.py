@@ -15,7 +15,7 @@ from landscape.figures import style
 from landscape.figures.captions import all_over_seeds, joined, over
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import smoothing
+from landscape.figures.style.depth import smoothing
 from landscape.results.smoothing import smoothing_ratios
 
 PANELS = {

@@ -13,7 +13,7 @@ from landscape.figures import style
 from landscape.figures.captions import over
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import smoothing
+from landscape.figures.style.depth import smoothing
 from landscape.figures.style.scales import limits
 
 DIAGONAL = ("frequency", "frequency_pi")

@@ -11,10 +11,9 @@ from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import by_name, joined, over, sizes
+from landscape.figures.captions import by_name, estimate, joined, over, sizes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import estimate
 from landscape.numbers import plain_number
 
 QUANTITIES: dict[str, tuple[str, float]] = {

@@ -9,11 +9,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from landscape.figures.captions import by_name, joined, over, sizes, values
+from landscape.figures.captions import by_name, estimate, joined, over, scalar, sizes, values
 from landscape.figures.predictive.ensemble import CALIBRATION, QUANTITIES, USUAL, check_quantities, listed
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import Look, curves
-from landscape.figures.style.reductions import estimate, scalar
 
 LEVELS = 255
 """Strengths are drawn in steps of an 8-bit image."""

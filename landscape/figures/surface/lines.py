@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landscape.figures import style
-from landscape.figures.captions import by_name, joined, over, sizes
+from landscape.figures.captions import by_name, joined, option, over, sizes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import option
 from landscape.figures.style.scales import is_wide, limits
 from landscape.figures.surface.grids import QUANTITIES, Profile, is_line, profile, repeats
 from landscape.figures.surface.planes import NOT_FINITE, plain_ticks

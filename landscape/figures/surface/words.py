@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from landscape.figures.captions import Results, by_name, protocols
-from landscape.figures.style.reductions import option
+from landscape.figures.captions import Results, by_name, option, protocols
 from landscape.figures.style.scales import Scale, scale
 from landscape.figures.surface.grids import cells, is_plane, profile, repeats
 from landscape.numbers import plain_number
