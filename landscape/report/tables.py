@@ -12,7 +12,6 @@ from landscape.files import write_text
 from landscape.numbers import number, plus_minus
 from landscape.results.estimate import Estimate
 
-INTERVAL = "± two standard errors"
 NOTHING = "–"
 
 _LATEX = str.maketrans(

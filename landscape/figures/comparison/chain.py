@@ -86,7 +86,6 @@ def chain(found: Sequence[Verdict], *, width: float) -> Figure:
         axis.set_title(title(pair, 26 if across > 1 else 40))
         if index + across >= len(groups):
             axis.set_xlabel("change (%)")
-            axis.tick_params(labelbottom=True)
     style.legend_below(figure, *legend(), columns=3 if width > style.NARROW else 1)
     return figure
 

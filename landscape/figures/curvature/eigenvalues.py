@@ -70,7 +70,7 @@ def eigenvalues(networks: Datasets, *, width: float, log: bool | None = None, lo
     opened = any(uncertain(dataset).any() for dataset in networks.values())
     shape: dict[str, Any] = {"color": "0.3", "linestyle": "none", "marker": "o", **OPEN}
     extra = {"rank not certain (open)": Line2D([], [], **shape)} if opened else {}
-    figure, (axis,) = curves.panels(1, width=width, entries=len(networks) + len(extra), height=1.9)
+    figure, (axis,) = curves.panels(1, looks, width=width, x="rank", extra=extra)
     for row, (name, dataset) in enumerate(networks.items()):
         rank = 1.0 + np.arange(dataset.sizes["rank"]) + 0.3 * ((row + 0.5) / len(networks) - 0.5)
         values, bounds = (curves.column(dataset, key, "rank") for key in ("eigenvalue", "error_bound"))
@@ -85,8 +85,7 @@ def eigenvalues(networks: Datasets, *, width: float, log: bool | None = None, lo
     if not taken:
         axis.axhline(0, color="0.6", linewidth=0.6, zorder=0, label="_zero")
     most = max(values.size for values in found)
-    axis.set(xlabel="rank", xlim=(0.5, most + 0.5), xticks=range(1, most + 1, -(-most // 12)))
-    curves.legend(figure, looks, width, extra)
+    axis.set(xlim=(0.5, most + 0.5), xticks=range(1, most + 1, -(-most // 12)))
     return figure
 
 

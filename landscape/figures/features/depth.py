@@ -199,8 +199,10 @@ def lesion(networks: Datasets, *, quantity: str = "accuracy_drop", width: float,
         raise ResultError(f"a lesion study has no {quantity!r}; there are {', '.join(LOST)}")
     label, factor = LOST[quantity]
     boundaries = stage_boundaries(networks.values())
-    extra = stage_key(boundaries)
-    figure, (axis,) = curves.panels(1, width=width, entries=len(networks) + len(extra), height=2.1)
+    label_below = "normalised depth of the block taken out"
+    figure, (axis,) = curves.panels(
+        1, looks, width=width, x=label_below, height=2.1, extra=stage_key(boundaries)
+    )
     shade_stages(axis, boundaries)
     shape: dict[str, Any] = {"linewidth": 0.8, "elinewidth": 0.8}
     for name, dataset in networks.items():
@@ -208,10 +210,9 @@ def lesion(networks: Datasets, *, quantity: str = "accuracy_drop", width: float,
         values, error = curves.measured(dataset, quantity, "block", factor)
         curves.with_bars(axis, depth, values, 2 * error, looks[name], **shape, label=name)
     axis.axhline(0, color="0.6", linewidth=0.6, zorder=1, label="_zero")
-    axis.set(xlabel="normalised depth of the block taken out", ylabel=label, xlim=(-0.03, 1.03))
+    axis.set(ylabel=label, xlim=(-0.03, 1.03))
     if len(networks) == 1:
         _name_blocks(figure, next(iter(networks.values())), width)
-    curves.legend(figure, looks, width, extra)
     return figure
 
 

@@ -62,12 +62,10 @@ def noise(
         raise ResultError(
             f"cannot draw {', '.join(quantities) or 'nothing'}; there are {', '.join(VARIABLES)}"
         )
-    figure, axes = curves.panels(len(quantities), width=width, entries=len(networks))
+    figure, axes = curves.panels(len(quantities), looks, width=width, x=LABEL)
     drawn = zip(axes, quantities, strict=True)
     highest = max(noise_curves(axis, networks, quantity, looks=looks) for axis, quantity in drawn)
     frequency_axis(axes[0], highest)
-    curves.label_below(axes, LABEL, width)
-    curves.legend(figure, looks, width)
     return figure
 
 

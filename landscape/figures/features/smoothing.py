@@ -90,7 +90,8 @@ def smoothing_effect(networks: Datasets, *, width: float, looks: Looks) -> Figur
         for variable, of_networks in ratios.items()
         if any(np.isfinite(ratio).any() for _, ratio, _ in of_networks.values())
     }
-    figure, axes = curves.panels(len(shown), width=width, entries=len(smoothed), height=1.8, sharey=True)
+    options: dict[str, Any] = {"width": width, "x": "smoothing layer, in order", "sharey": True}
+    figure, axes = curves.panels(len(shown), {name: looks[name] for name in smoothed}, height=1.8, **options)
     shape: dict[str, Any] = {"linewidth": 0.7, "elinewidth": 0.8}
     for axis, (variable, of_networks) in zip(axes, shown.items(), strict=True):
         for row, (name, (_, ratio, error)) in enumerate(of_networks.items()):
@@ -98,9 +99,7 @@ def smoothing_effect(networks: Datasets, *, width: float, looks: Looks) -> Figur
             curves.with_bars(axis, place, ratio, 2 * error, looks[name], **shape, label=name)
         axis.set_title(f"variance {PANELS[variable]}")
     _one_scale(axes, max(int(smoothing(dataset).sum()) for dataset in smoothed.values()))
-    curves.label_below(axes, "smoothing layer, in order", width)
     curves.label_left(axes, "after / before (log)", width)
-    curves.legend(figure, {name: looks[name] for name in smoothed}, width)
     return figure
 
 

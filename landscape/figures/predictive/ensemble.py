@@ -72,7 +72,7 @@ def ensemble(
     """
     check_quantities(quantities)
     sizes = {name: dataset["size"].values.astype(float) for name, dataset in networks.items()}
-    figure, axes = curves.panels(len(quantities), width=width, entries=len(networks), height=1.75)
+    figure, axes = curves.panels(len(quantities), looks, width=width, x="ensemble size (log)", height=1.75)
     for axis, quantity in zip(axes, quantities, strict=True):
         label, factor = QUANTITIES[quantity]
         drawn = {
@@ -83,8 +83,6 @@ def ensemble(
         taken = quantity == "nll" and curves.logarithmic(axis, [each[1] for each in drawn.values()], log)
         axis.set_ylabel(label + (" (log)" if taken else ""))
         _size_axis(axis, max(size.max() for size in sizes.values()))
-    curves.label_below(axes, "ensemble size (log)", width)
-    curves.legend(figure, looks, width)
     return figure
 
 

@@ -81,7 +81,7 @@ def robustness(
         ResultError: If a result is of another kind, or a quantity is unknown.
     """
     check_quantities(quantities)
-    figure, axes = curves.panels(len(quantities), width=width, entries=len(networks), height=1.75)
+    figure, axes = curves.panels(len(quantities), looks, width=width, x="severity", height=1.75)
     for axis, quantity in zip(axes, quantities, strict=True):
         for row, (name, dataset) in enumerate(networks.items()):
             shift = 0.36 * ((row + 0.5) / len(networks) - 0.5)
@@ -92,8 +92,6 @@ def robustness(
         {float(s) for d in networks.values() for s in d["severity"].values} | _clean(networks)
     )
     axes[0].set_xticks(severities, labels=[f"{each:g}" if each else "clean" for each in severities])
-    curves.label_below(axes, "severity", width)
-    curves.legend(figure, looks, width)
     return figure
 
 
@@ -213,16 +211,15 @@ def attack(networks: Datasets, *, width: float, looks: Looks) -> Figure:
         ResultError: If a result is of another kind.
     """
     attacks = list(dict.fromkeys(str(name) for d in networks.values() for name in d["attack"].values))
-    figure, axes = curves.panels(len(attacks), width=width, entries=len(networks), sharey=True)
+    x = "strength ε (steps of 1/255)"
+    figure, axes = curves.panels(len(attacks), looks, width=width, x=x, sharey=True)
     for axis, each in zip(axes, attacks, strict=True):
         drawn = {name: strengths(dataset, each) for name, dataset in networks.items()}
         curves.of_networks(axis, drawn, looks, count=len(networks))
         axis.set_title(each.upper())
         axis.set_xlim(left=0)
         axis.set_ylim(bottom=0)
-    curves.label_below(axes, "strength ε (steps of 1/255)", width)
     curves.label_left(axes, "accuracy (%)", width)
-    curves.legend(figure, looks, width)
     return figure
 
 

@@ -148,13 +148,12 @@ def depth_panels(
     if any(smoothing(dataset).any() for dataset in networks.values()):
         extra["after smoothing (open)"] = Line2D([], [], color="0.3", marker="o", **_OPEN)
     extra |= stage_key(boundaries) | {shade.label: patch(shade.colour, shade.hatch) for shade in found}
-    figure, axes = curves.panels(count, width=width, entries=len(networks) + len(extra), height=2.0)
+    shown = {name: looks[name] for name in networks}
+    figure, axes = curves.panels(count, shown, width=width, x="normalised depth", height=2.0, extra=extra)
     for axis in axes:
         shade_stages(axis, boundaries)
         _shade_layers(axis, found)
         axis.set_xlim(-0.02, 1.02)
-    curves.label_below(axes, "normalised depth", width)
-    curves.legend(figure, {name: looks[name] for name in networks}, width, extra)
     return figure, axes
 
 

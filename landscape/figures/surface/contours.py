@@ -110,8 +110,6 @@ def panels(surfaces: Datasets, width: float) -> tuple[Figure, list[Axes]]:
     height = down * (side * max(shapes) + 0.26 + inner) + 0.5 + 0.12 * lines
     figure = Figure(figsize=(width, height), layout="compressed")
     axes = style.grid(figure, len(surfaces), across, sharex=alike, sharey=alike)
-    for axis in axes[-across:]:  # with nothing below them, they show their own tick labels
-        axis.xaxis.set_tick_params(labelbottom=True)
     for axis, name, (x, y), shape in zip(axes, surfaces, labels, shapes, strict=True):
         axis.set(title=style.short(name, min(26, max(int(17 * side), 9))), xlabel=x, ylabel=y)
         axis.set_box_aspect(shape)

@@ -183,7 +183,9 @@ def flatness(networks: Datasets, *, width: float, log: bool | None = None, looks
     Raises:
         ResultError: If a result is of another kind.
     """
-    figure, (axis,) = curves.panels(1, width=width, entries=len(networks), height=2.1)
+    units = dict.fromkeys(str(d["radius"].attrs.get("units", "filter norms")) for d in networks.values())
+    label = f"radius ({' / '.join(units)})"
+    figure, (axis,) = curves.panels(1, looks, width=width, x=label, height=2.1)
     radii = np.unique(np.concatenate([dataset["radius"].values for dataset in networks.values()]))
     thin: dict[str, Any] = {"linewidth": 0.35, "alpha": 0.5}
     for row, (name, dataset) in enumerate(networks.items()):
@@ -195,8 +197,6 @@ def flatness(networks: Datasets, *, width: float, log: bool | None = None, looks
         curves.with_bars(axis, place, mean, np.abs(ends - mean), looks[name], label=name, zorder=3)
     taken = curves.logarithmic(axis, [dataset["rise"].values for dataset in networks.values()], log)
     axis.set_ylabel("rise of the NLL (nats" + (", log)" if taken else ")"))
-    units = dict.fromkeys(str(d["radius"].attrs.get("units", "filter norms")) for d in networks.values())
-    axis.set(xlabel=f"radius ({' / '.join(units)})", xlim=(-0.5, len(radii) - 0.5))
+    axis.set_xlim(-0.5, len(radii) - 0.5)
     axis.set_xticks(range(len(radii)), labels=[plain_number(radius) for radius in radii])
-    curves.legend(figure, looks, width)
     return figure
