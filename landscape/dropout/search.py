@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.dropout.calls import ATTENTION, NUMBERS
-from landscape.dropout.masking import dropout_masks
+from landscape.dropout.masking import Means, NoMean, dropout_masks
 from landscape.dropout.masks import (
     Place,
     Rows,
@@ -25,7 +25,6 @@ from landscape.dropout.masks import (
     positions_of,
     switched,
 )
-from landscape.dropout.means import Means, NoMean
 from landscape.dropout.trial import Run, Trial, own, same, seen, together, tried, undisturbed
 from landscape.errors import LandscapeError
 
