@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -231,15 +231,11 @@ def following(
             pass  # its callee has raised
         note(layer, False)
 
-    handles = []
-    try:
+    with ExitStack() as stack:
         for layer in modules:
-            handles.append(layer.register_forward_pre_hook(enter, prepend=True))
-            handles.append(layer.register_forward_hook(leave, always_call=True))
+            stack.enter_context(layer.register_forward_pre_hook(enter, prepend=True))
+            stack.enter_context(layer.register_forward_hook(leave, always_call=True))
         yield inside
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +32,10 @@ def seen(layers: Iterable[nn.Module], run: Callable[[], Any]) -> list[Tensor]:
     def note(layer: nn.Module, args: Any, output: Any) -> None:
         found.extend(tensor.clone() for tensor in _tensors(output))  # which layers behind may change in place
 
-    handles = [layer.register_forward_hook(note) for layer in layers]
-    try:
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(layer.register_forward_hook(note))
         outputs = run()
-    finally:
-        for handle in handles:
-            handle.remove()
     return [*found, *_tensors(outputs)]
 
 

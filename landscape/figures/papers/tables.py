@@ -13,18 +13,7 @@ import xarray as xr
 from landscape.comparison.identity import Results
 from landscape.comparison.readings import BY_NAME, Kinds, train_nll
 from landscape.comparison.seeds import members
-from landscape.figures.papers.networks import (
-    Record,
-    Selection,
-    Smoothing,
-    Wanted,
-    four,
-    heads,
-    preactivations,
-    select,
-    trained_first,
-    trained_or_inserted,
-)
+from landscape.figures.papers import networks
 from landscape.results import attribute
 from landscape.results.estimate import Estimate
 
@@ -43,7 +32,7 @@ ABLATION: dict[str, tuple[str, int, str]] = {
 """Rows of Table B.1: Prob, size of the blur, and the NLL of ResNet-18 with MC dropout on CIFAR-100."""
 
 
-def published(number: str, record: Record) -> tuple[str, dict[str, str]]:
+def published(number: str, record: networks.Record) -> tuple[str, dict[str, str]]:
     """What a table of the paper says of its network nearest to a measured one.
 
     Args:
@@ -99,7 +88,7 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    selection: Selection
+    selection: networks.Selection
     note: str
 
 
@@ -113,12 +102,12 @@ class Layout:
         train: Whether there is a column of the likelihood on training images.
     """
 
-    wanted: list[Wanted]
+    wanted: list[networks.Wanted]
     numbers: str
     train: bool = False
 
 
-def _has(prob: str, kernel: int, found: Smoothing) -> bool:
+def _has(prob: str, kernel: int, found: networks.Smoothing) -> bool:
     """Whether a smoothing is this Prob and this blur in the paper's placement."""
     return found == (prob, kernel, None)
 
@@ -128,13 +117,13 @@ LAYOUTS = {
         [
             wanted
             for label, (prob, kernel, _) in ABLATION.items()
-            for wanted in trained_or_inserted(label, partial(_has, prob, kernel), NEEDS)
+            for wanted in networks.trained_or_inserted(label, partial(_has, prob, kernel), NEEDS)
         ],
         "NLL",
     ),
-    "Table C.1": Layout(heads(NEEDS), "train NLL → NLL / accuracy / ECE", train=True),
-    "Table C.2": Layout(preactivations(NEEDS), "NLL / accuracy"),
-    "Table E.1": Layout(four(NEEDS), "NLL / accuracy / ECE"),
+    "Table C.1": Layout(networks.heads(NEEDS), "train NLL → NLL / accuracy / ECE", train=True),
+    "Table C.2": Layout(networks.preactivations(NEEDS), "NLL / accuracy"),
+    "Table E.1": Layout(networks.four(NEEDS), "NLL / accuracy / ECE"),
 }
 
 
@@ -149,7 +138,7 @@ def table(number: str, results: Results) -> Table:
     """
     layout = LAYOUTS[number]
     alike = all(wanted.dropout == "on" for wanted in layout.wanted)
-    selection = trained_first(select(results, layout.wanted, deterministic=alike))
+    selection = networks.trained_first(networks.select(results, layout.wanted, deterministic=alike))
     records = list(selection.records.values())
     paper, facts = published(number, records[0]) if records else ("", {})
     scored = {
