@@ -57,7 +57,7 @@ def analysis(
                 measure.__name__,
                 objective,
                 stated,
-                lambda: measure(objective, **options),  # type: ignore[call-arg, arg-type]
+                lambda: measure(objective, **options),
                 judge,
                 strict=strict,
             )

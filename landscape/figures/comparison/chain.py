@@ -30,7 +30,7 @@ _WIDEST = 100.0  # per cent; wider intervals end in arrows, larger changes stand
 Pairing = tuple[str, str, str]
 
 
-def _caption(found: Sequence[Verdict]) -> str:
+def caption(found: Sequence[Verdict]) -> str:
     """Of either figure: what is compared, over what the intervals are, and what the words mean."""
     over = dict.fromkeys(f"{verdict.change.count} {verdict.change.over}" for verdict in found)
     factors = {pair[2]: pair[0] for pair in by_pair(found)}
@@ -58,7 +58,7 @@ def _corrections(found: Sequence[Verdict]) -> str:
 @figure(
     kind=VERDICTS,
     title="Factor by factor",
-    caption=_caption,
+    caption=caption,
     width=lambda found: style.ONE_COLUMN if len(by_pair(found)) == 1 else style.TWO_COLUMN,
     order=51,
 )
@@ -90,7 +90,7 @@ def chain(found: Sequence[Verdict], *, width: float) -> Figure:
     return figure
 
 
-@figure(kind=VERDICTS, title="All factors and quantities", caption=_caption, order=50)
+@figure(kind=VERDICTS, title="All factors and quantities", caption=caption, order=50)
 def overview(found: Sequence[Verdict], *, width: float) -> Figure:
     """Changes in per cent, pairs of networks against quantities.
 
