@@ -127,12 +127,7 @@ def _caption(results: Datasets) -> str:
     return f"Rise of the NLL when every weight is jittered, over {count} probes."
 
 
-@figure(
-    kind="jitter",
-    title="Loss under jitter",
-    description="Rise of the loss against the size of a perturbation",
-    caption=_caption,
-)
+@figure(kind="jitter", title="Loss under jitter", caption=_caption)
 def jitter(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     """Rise of the loss against the size of a perturbation."""
     drawn = Figure(figsize=(width, 0.6 * width))

@@ -20,6 +20,11 @@ _LARGE = 0.01
 _RARE = 6e-5  # as far out as four standard errors of a normal distribution
 
 
+def judged(name: str, passed: bool, text: str, remedy: str) -> Check:
+    """What was found, and where that fails, what to make of it."""
+    return Check(name, passed, text if passed else f"{text} {remedy}")
+
+
 def determinism(culprit: Culprit | None) -> Check:
     """Whether the objective is a function, as found before the measurement."""
     if culprit is None:
@@ -60,14 +65,11 @@ def loss(objective: Objective, measured: float | None = None) -> Check:
     fast = objective.value().nll if measured is None else measured
     plain = plainly(objective).value().nll
     text = f"The loss is {fast:.6f}, evaluated the plain way {plain:.6f}."
-    if fast == plain or abs(fast - plain) <= ROUNDING * abs(plain) + 1e-7:
-        return Check("loss", True, text)
-    return Check(
-        "loss",
-        False,
-        f"{text} They should agree: the network treats some samples in another way (a branch that depends on "
-        "the data), or sums in varying order.",
+    remedy = (
+        "They should agree: the network treats some samples in another way (a branch that depends on the "
+        "data), or sums in varying order."
     )
+    return judged("loss", fast == plain or abs(fast - plain) <= ROUNDING * abs(plain) + 1e-7, text, remedy)
 
 
 _BARE = ("npz:", "images:")
@@ -88,29 +90,23 @@ def _classes(objective: Objective) -> list[Check]:
         return []
     names = ", ".join(samples.class_names[:3]) + (", …" if named > 3 else "")
     remedy = "; demo is the default, name the network's own with --data" if samples.source == "demo" else ""
-    return [
-        Check(
-            "classes",
-            False,
-            f"{objective.network.name} has {outputs.shape[1]} outputs and {samples.source} {named} classes "
-            f"({names}): loss and accuracy mean something only if its first {named} outputs are these, in "
-            f"this order{remedy}.",
-        )
-    ]
+    text = (
+        f"{objective.network.name} has {outputs.shape[1]} outputs and {samples.source} {named} classes "
+        f"({names}): loss and accuracy mean something only if its first {named} outputs are these, in "
+        f"this order{remedy}."
+    )
+    return [Check("classes", False, text)]
 
 
 def _normalisation(objective: Objective) -> list[Check]:
     source = objective.samples.source
     if objective.network.normalisation is not None or not source.startswith(_BARE):
         return []
-    return [
-        Check(
-            "normalisation",
-            True,
-            f"Images of {source} enter the network as they are, in [0, 1], as neither states a "
-            "normalisation; if it was trained with one, give --mean and --std.",
-        )
-    ]
+    text = (
+        f"Images of {source} enter the network as they are, in [0, 1], as neither states a "
+        "normalisation; if it was trained with one, give --mean and --std."
+    )
+    return [Check("normalisation", True, text)]
 
 
 def exactness(operator: Operator) -> list[Check]:
@@ -118,13 +114,8 @@ def exactness(operator: Operator) -> list[Check]:
     if not operator.exact:
         return [_differences(operator.objective.product_error)]
     if operator.objective.forward.math_attention:
-        return [
-            Check(
-                "exact products",
-                True,
-                "Fused attention has no second derivative; attention ran on its plain kernel.",
-            )
-        ]
+        text = "Fused attention has no second derivative; attention ran on its plain kernel."
+        return [Check("exact products", True, text)]
     return []
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from landscape import surface
+from landscape.analyses import checks
 from landscape.analyses.compare import kept_result
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol, stamped
@@ -104,10 +105,8 @@ def _plane(dataset: xr.Dataset) -> Check:
     explained = float(dataset.explained_variance.sum())
     text = f"The plane holds {100 * explained:.3g} % of the squared distances from the last checkpoint, and "
     text += f"at worst, of {name}, {100 * share:.3g} % of the distance."
-    if share >= _IN_PLANE:
-        return Check("plane", True, text)
-    text += " It lies mostly off the plane: the loss beneath it is that of other weights."
-    return Check("plane", False, text)
+    remedy = "It lies mostly off the plane: the loss beneath it is that of other weights."
+    return checks.judged("plane", share >= _IN_PLANE, text, remedy)
 
 
 def kept_checkpoints(folder: str | Path, name: str) -> list[Path]:

@@ -37,7 +37,8 @@ def read_all(path: str | Path) -> tuple[StateFile, str]:
     if files == [path]:
         state = read(path)
         return state, state.sha256
-    budget.require(sum(file.stat().st_size for file in files), f"{path} consists of shards of", CheckpointError)
+    size = sum(file.stat().st_size for file in files)
+    budget.require(size, f"{path} consists of shards of", CheckpointError)
     tensors: dict[str, Tensor] = {}
     record: dict[str, Any] = {}
     notes: dict[str, None] = {}

@@ -1,7 +1,8 @@
 """The figures there are: each file of the rooms beside this one registers its own by the decorator `figure`.
 
-    @figure(kind="lesion", title="Lesion study", description="Accuracy lost without one block", caption=words)
-    def lesion(networks: Datasets, *, width: float, looks: Looks, quantity: str = "nll") -> Figure: ...
+    @figure(kind="lesion", title="Lesion study", caption=words)
+    def lesion(networks: Datasets, *, width: float, looks: Looks, quantity: str = "nll") -> Figure:
+        "Accuracy lost without one block, against the depth of the block."
 
 The function that is registered receives what is the same for all figures already prepared: results by name
 that are known to be of the kind, the width in inches, a look for each name if it takes `looks`, and the style
@@ -47,7 +48,6 @@ class Drawing:
     Attributes:
         kind: Kind of result it draws, or `VERDICTS`.
         title: Its heading on a page.
-        description: What is to be seen, as alternative text.
         caption: Says what is drawn, given results by name and those options of the figure that it takes.
         width: Usual width in inches of a figure of these results.
         read: Checks what is to be drawn, and returns it by network name. By default results have to be of the
@@ -63,7 +63,6 @@ class Drawing:
 
     kind: str
     title: str
-    description: str
     caption: Callable[..., str]
     width: Callable[[Any], float] = style.whole_page
     read: Callable[[Any], Any] | None = None
@@ -94,6 +93,11 @@ class Drawing:
         self.name, self.draw, self.per_network = function.__name__, draw, "looks" in signature.parameters
         _REGISTERED[self.name] = self
         return draw
+
+    @property
+    def description(self) -> str:
+        """What is to be seen, as alternative text: the first sentence of the function's documentation."""
+        return (self.draw.__doc__ or "").partition("\n")[0].removesuffix(".")
 
     def checked(self, datasets: Any) -> Any:
         """What is to be drawn, by network name."""

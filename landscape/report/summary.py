@@ -16,7 +16,7 @@ import xarray as xr
 
 from landscape.comparison.readings import READINGS, centre_nll
 from landscape.errors import ResultError
-from landscape.figures.style.reductions import not_converged
+from landscape.figures.captions import not_converged
 from landscape.figures.surface.grids import cells, first, is_plane
 from landscape.files import write_text
 from landscape.numbers import PERCENT, percent, plus_minus

@@ -13,7 +13,6 @@ from landscape.numbers import number, plus_minus
 from landscape.results.estimate import Estimate
 from landscape.spreadsheet import guarded
 
-INTERVAL = "± two standard errors"
 NOTHING = "–"
 
 _LATEX = str.maketrans(

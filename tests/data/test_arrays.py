@@ -57,7 +57,7 @@ def test_inputs_and_targets_stay_as_they_are(write, inputs, targets):
 
 
 def test_inputs_that_are_no_numbers_are_refused(write):
-    with pytest.raises(DataError, match="'inputs' in .* expected an array of numbers"):
+    with pytest.raises(DataError, match=r"'inputs' in .* expected an array of numbers"):
         npz(write(inputs=np.array(["a", "b"]), targets=np.arange(2)))
 
 

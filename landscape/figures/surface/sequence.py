@@ -20,11 +20,10 @@ from landscape.figures import style
 from landscape.figures.captions import joined, protocol_differences
 from landscape.figures.registry import figure, named
 from landscape.figures.style.scales import Scale, inner_ticks, scale
-from landscape.figures.style.units import axis as axis_of
 from landscape.figures.surface import planes
 from landscape.figures.surface.contours import panels
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, masks
-from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.figures.surface.words import axis_of, conditions, not_drawn, shared_scale, where
 from landscape.files import atomic_path
 from landscape.results import attribute, differences
 
@@ -110,7 +109,6 @@ def _apart(one: xr.Dataset, other: xr.Dataset) -> str:
 @figure(
     kind="surface",
     title="Loss surface under fresh dropout masks",
-    description="Contour plots of the same plane under one dropout mask after another, on one colour scale",
     caption=_caption,
     read=frames,
     heads=_heads,
@@ -126,7 +124,9 @@ def sequence(
     log: bool | None = None,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Contours of every frame, numbered in the corner, on one colour scale; a row for each network.
+    """Contour plots of the same plane under one dropout mask after another, on one colour scale.
+
+    Frames are numbered in the corner; each network has a row.
 
     Args:
         rows: Results of kind `surface` of one network, in order, or such a sequence by network name.

@@ -18,11 +18,9 @@ from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import Scale, inner_ticks, scale
-from landscape.figures.style.units import Axis
-from landscape.figures.style.units import axis as axis_of
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, is_plane
 from landscape.figures.surface.planes import NOT_DONE, NOT_FINITE
-from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.figures.surface.words import Axis, axis_of, conditions, not_drawn, shared_scale, where
 from landscape.numbers import plain_number
 
 
@@ -47,7 +45,6 @@ def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = Non
 @figure(
     kind="surface",
     title="Loss surface in 3D",
-    description="Loss around the trained weights as surfaces in three dimensions, on one scale",
     caption=_caption,
     width=style.by_count,
     suits=is_plane,
@@ -63,8 +60,9 @@ def surface3d(
     azimuth: float = -58.0,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Surfaces in 3D, one panel per network; height, colour limits and view are the same in all panels.
+    """Loss around the trained weights as surfaces in three dimensions, on one scale.
 
+    One panel per network; height, colour limits and view are the same in all panels.
     Nothing is clipped: a wide range makes the height logarithmic. Quadrilaterals with a corner that is not
     finite are holes, and such corners are crossed on the floor; those not computed yet are holes with dots.
     Of several direction pairs the first is drawn.

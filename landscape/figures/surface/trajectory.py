@@ -16,10 +16,9 @@ from landscape.figures import style
 from landscape.figures.captions import by_name, joined
 from landscape.figures.registry import Datasets, figure, named
 from landscape.figures.style.scales import scale
-from landscape.figures.style.units import axis as axis_of
 from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first
 from landscape.figures.surface.planes import colour_bar, colours_of, draw_plane, outline, plain_ticks
-from landscape.figures.surface.words import conditions, not_drawn
+from landscape.figures.surface.words import axis_of, conditions, not_drawn
 from landscape.numbers import plain_number
 
 _NUMBERED = 7
@@ -57,14 +56,7 @@ def _shares(results: Datasets) -> str:
     return f" They explain {by_name(found)} of the sum of ‖w − origin‖²." if found else ""
 
 
-@figure(
-    kind="trajectory",
-    title="Path of training",
-    description="Checkpoints of training on a plane through the weights",
-    caption=_caption,
-    width=style.by_count,
-    order=12,
-)
+@figure(kind="trajectory", title="Path of training", caption=_caption, width=style.by_count, order=12)
 def trajectory(
     paths: Datasets,
     *,
@@ -74,8 +66,9 @@ def trajectory(
     log: bool | None = None,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Checkpoints on a plane in the order of training, over contours of the loss (Li et al. 2018, Fig. 9).
+    """Checkpoints of training on a plane through the weights.
 
+    In the order of training, over contours of the loss (Li et al. 2018, Fig. 9).
     The first checkpoint is a square, the last one a disc, and a few are numbered. Axes say which share of
     the motion they explain.
 

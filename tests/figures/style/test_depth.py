@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landscape.errors import ResultError
-from landscape.figures.style.reductions import stage_boundaries
+from landscape.figures.style.depth import stage_boundaries
 from landscape.figures.surface.grids import cells
 from tests.figures import synthetic
 
