@@ -27,6 +27,8 @@ _WORD = re.compile(
     r"bn|batch_?norm|norm)s?(_?(layers?|bn|norm|out|in))?_?\d*(_\d+)?|\d+",
     re.IGNORECASE,
 )
+_STATISTICS = {"running_mean", "running_var"}
+_NORMS = (_STATISTICS, _STATISTICS | {"weight", "bias"})
 _SHOWN = 3
 _FAR = 4.5  # beyond which another reading of the shapes is not worth naming
 
@@ -172,7 +174,7 @@ def _chained(row: Sequence[Part]) -> bool:
     wide, flat = 0, False
     for part in row:
         if part.kind == "norm":
-            if "running_mean" not in part.tensors or part.shape[0] != wide:
+            if set(part.tensors) not in _NORMS or part.shape[0] != wide:
                 return False
             continue
         if part.kind == "conv" and not flat and part.shape[2] == part.shape[3]:
