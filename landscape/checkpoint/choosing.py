@@ -58,7 +58,7 @@ class Chosen:
 
 
 def choose(state: StateFile, model: Model | None, path: Path) -> Chosen:
-    """The network that a checkpoint fits: as the user says, else as it is stored, else told from the tensors.
+    """The network that a checkpoint fits: as the user says, else as stored, else inferred from the tensors.
 
     Raises:
         CheckpointError: If no network is found, or names and shapes do not fit the one that is named.

@@ -1,4 +1,4 @@
-"""Plain chains of layers told from shapes, and from the numbers that an `nn.Sequential` gives its parts.
+"""Plain chains of layers inferred from shapes, and from the numbers that an `nn.Sequential` gives its parts.
 
 Weights show neither strides nor paddings, poolings nor activations. But the numbers missing between two
 layers say how many modules without weights stand there, and the inputs of the first dense layer how large the
@@ -27,6 +27,8 @@ _WORD = re.compile(
     r"bn|batch_?norm|norm)s?(_?(layers?|bn|norm|out|in))?_?\d*(_\d+)?|\d+",
     re.IGNORECASE,
 )
+_STATISTICS = {"running_mean", "running_var"}
+_NORMS = (_STATISTICS, _STATISTICS | {"weight", "bias"})
 _SHOWN = 3
 _FAR = 4.5  # beyond which another reading of the shapes is not worth naming
 
@@ -38,10 +40,10 @@ def chain(parts: Sequence[Part], options: Mapping[str, Any] | None = None) -> tu
         parts: Of a state dict.
         options: What the user says of it: the ``size`` of images, and for each convolution, joined by dashes,
             ``stride``, ``padding`` (``1``, or ``1+2`` before and behind) and ``pools`` (1 where pooling by 2
-            follows); ``pooling`` and ``activation``. What is left out is told or assumed.
+            follows); ``pooling`` and ``activation``. What is left out is inferred or assumed.
 
     Returns:
-        The network, and what was told or assumed; None where the layers are no plain chain.
+        The network, and what was inferred or assumed; None where the layers are no plain chain.
 
     Raises:
         LandscapeError: If an option is unknown, or no chain of these layers has it.
@@ -69,7 +71,7 @@ def chain(parts: Sequence[Part], options: Mapping[str, Any] | None = None) -> tu
 
 
 def _assumed(made: Chain, asked: Mapping[str, Any], others: Sequence[Chain]) -> str:
-    """What a user has to know of a chain that was told from shapes."""
+    """What a user has to know of a chain that was inferred from shapes."""
     words = [f"a plain chain of layers, --model {made.spec}"]
     if made.strides:
         pools = [str(i + 1) for i, pool in enumerate(made.pools) if pool]
@@ -78,7 +80,7 @@ def _assumed(made: Chain, asked: Mapping[str, Any], others: Sequence[Chain]) -> 
             f"strides {', '.join(map(str, made.strides))}, "
             f"paddings {', '.join(padding_words(made.paddings))} and "
             + (f"pooling behind convolution {', '.join(pools)}" if pools else "no pooling")
-            + " are told from the size of the last map"
+            + " follow from the size of the last map"
         )
     assumed = ([] if "activation" in asked else [f"{made.activation} between the layers (activation=…)"]) + (
         [f"{made.pooling} pooling (pooling=…)"] if any(made.pools) and "pooling" not in asked else []
@@ -172,7 +174,7 @@ def _chained(row: Sequence[Part]) -> bool:
     wide, flat = 0, False
     for part in row:
         if part.kind == "norm":
-            if "running_mean" not in part.tensors or part.shape[0] != wide:
+            if set(part.tensors) not in _NORMS or part.shape[0] != wide:
                 return False
             continue
         if part.kind == "conv" and not flat and part.shape[2] == part.shape[3]:

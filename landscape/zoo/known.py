@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm that the zoo does not have, told from their names and shapes."""
+"""Networks of torchvision and timm that the zoo does not have, inferred from their names and shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zoo's networks under anyone's names: told from shapes and order, and which name is which."""
+"""The zoo's networks under anyone's names: inferred from shapes and order, and which name is which."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from landscape.zoo.sequential import Chain, Pad, acts_before, gap
 SIZES = {1: (28, 32, 64), 3: (32, 64, 224, 96, 28, 128, 256)}
 """Usual heights of images by channels, the most usual first."""
 _MOST = 200_000
+_KERNELS = 5  # different sizes in one network
 _RARER = 4.0  # what the next size costs
 Settings = tuple[tuple[int, ...], tuple[Pad, ...], float]
 
@@ -79,6 +80,8 @@ def _last(
 def _spatial(convs: Sequence[Part], asked: Mapping[str, Any], padded: bool) -> Iterator[Settings]:
     """Strides and paddings: the same for all convolutions of one kernel, or strides where maps widen."""
     kernels = sorted({conv.shape[2] for conv in convs})
+    if len(kernels) > _KERNELS:  # combinations without end
+        return
     widens = [i > 0 and conv.shape[0] > convs[i - 1].shape[0] for i, conv in enumerate(convs)]
     given = _each(asked.get("stride"), len(convs)), _each(asked.get("padding"), len(convs))
     for choice in itertools.product(*(_usual(kernel, padded) for kernel in kernels)):

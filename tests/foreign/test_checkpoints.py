@@ -1,4 +1,4 @@
-"""Checkpoints of torchvision's and timm's networks: by specification, told from shapes, and refused."""
+"""Checkpoints of torchvision's and timm's networks: by specification, inferred from shapes, and refused."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def opened(tmp_path: Any, module: Any, spec: str | None, images: torch.Tensor) -
         ),
     ],
 )
-def test_networks_are_told_from_names_and_shapes(tmp_path, build, architecture, origin):
+def test_networks_are_inferred_from_names_and_shapes(tmp_path, build, architecture, origin):
     module, images = seeded(build)
     network = opened(tmp_path, module, None, images)
     assert network.architecture == architecture

@@ -207,6 +207,13 @@ def test_what_is_no_chain(module):
     assert chain(parts_of(shapes(module))) is None
 
 
+def test_shapes_without_end_are_refused_at_once():
+    kernels = {f"{i}.weight": (3, 3, i + 1, i + 1) for i in range(0, 60, 2)}
+    assert chain(parts_of(kernels | {"99.weight": (5, 300)})) is None
+    odd = {"0.weight": (4, 9), "1.weight": (4,), "1.running_mean": (4,), "1.running_var": (4,)}
+    assert chain(parts_of(odd | {"3.weight": (5, 4)})) is None
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
