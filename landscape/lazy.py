@@ -23,8 +23,8 @@ class Source:
     """What several parts of the same samples are read from, and kept as far as memory allows."""
 
     def __init__(self, read: Read, kept_bytes: int = KEPT_BYTES) -> None:
-        """Of a function from positions to parts."""
-        self._read, self._left = read, kept_bytes
+        """Of a function from positions to parts, the `reader`."""
+        self.reader, self._left = read, kept_bytes
         self._kept: dict[int, list[Tensor]] = {}
         self._last: tuple[bytes, Sequence[Tensor]] = (b"", ())
 
@@ -39,11 +39,11 @@ class Source:
         places = positions.tolist()
         missing = [place for place in places if place not in self._kept]
         if len(missing) == len(places):
-            parts = self._read(positions)
+            parts = self.reader(positions)
             self._keep(places, parts)
             return parts
         if missing:
-            new = self._read(np.array(missing))
+            new = self.reader(np.array(missing))
             rows = {place: [part[i] for part in new] for i, place in enumerate(missing)}
             self._keep(missing, new)
         else:
@@ -86,6 +86,16 @@ class Lazy:
 
     def __len__(self) -> int:
         return len(self._positions)
+
+    @property
+    def reader(self) -> Read:
+        """What reads it."""
+        return self._source.reader
+
+    def through(self, read: Read) -> Lazy:
+        """The same samples, read in another way from which they come as one part."""
+        (like,) = read(self._positions[:1])
+        return Lazy(Source(read), 0, self._positions, like)
 
     def __getitem__(self, which: Any) -> Lazy:
         """The rows at a slice or at positions."""

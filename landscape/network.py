@@ -30,6 +30,7 @@ class Network:
         surgery: What was put into it after training, such as `blur@layer1`.
         notes: What a user should know about how it was loaded.
         input_size: Channels, height and width of its images, where they are known.
+        shaping: How images get that size in its usual evaluation, see `landscape.data.pictures.Shaping`.
         origins: Where its classes, input size and normalisation come from, where a library states them.
         beside: Numbers and short texts that stand beside the weights in its file.
     """
@@ -45,6 +46,7 @@ class Network:
     config: dict[str, Any] = field(default_factory=dict)
     surgery: str = ""
     input_size: tuple[int, ...] = ()
+    shaping: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     beside: dict[str, Any] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from landscape import data
+from landscape.data.pictures import shaped_for
 from landscape.errors import LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
@@ -43,7 +44,7 @@ class Settings(DataSpec, Protocol):
         Raises:
             LandscapeError: If the device is not to be had, or the network does not fit the samples.
         """
-        samples = samples if samples is not None else self.load_samples()
+        samples = shaped_for(samples if samples is not None else self.load_samples(), network.shaping)
         fields = {name: getattr(self, name) for name in FIELDS} | {"device": resolve_device(self.device)}
         objective = Objective(network.normalised_for(samples, self.normalisation), samples, **fields)
         objective.checked("value", report=True)

@@ -70,6 +70,7 @@ def load(
         notes=notes,
         config=chosen.config.to_dict() if chosen.config else {},
         input_size=chosen.input_size,
+        shaping=chosen.shaping,
         origins=chosen.origins,
         beside=state.beside,
     )

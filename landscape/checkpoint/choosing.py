@@ -44,6 +44,7 @@ class Chosen:
         config: The zoo's configuration, if it is one of the zoo.
         normalisation: As a library states it.
         input_size: Channels, height and width of its images, as far as they are known.
+        shaping: How images get that size, where it is known.
         origins: Where classes, input size and normalisation come from.
     """
 
@@ -54,6 +55,7 @@ class Chosen:
     config: ModelConfig | None = None
     normalisation: Normalisation | None = None
     input_size: tuple[int, ...] = ()
+    shaping: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
 
 
@@ -162,7 +164,7 @@ def _of_library(library: Library, state: StateFile, path: Path) -> Chosen:
             break
         module = library.build()
     chosen = _fitted(module, state.tensors, path, library.spec.text)
-    normalisation, size = library.facts(module)
+    normalisation, size, shaping = library.facts(module)
     said = ", ".join(f"{name} {value}" for name, value in library.origins.items())
     notes = (f"taken over: {said}; --mean and --std come first",) if said else ()
     return replace(
@@ -170,6 +172,7 @@ def _of_library(library: Library, state: StateFile, path: Path) -> Chosen:
         notes=(*chosen.notes, *notes),
         normalisation=normalisation,
         input_size=size,
+        shaping=shaping,
         origins=dict(library.origins),
     )
 

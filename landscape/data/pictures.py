@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from landscape.data.conventions import check_pixels
 from landscape.errors import DataError
 from landscape.lazy import Lazy, Source
+from landscape.samples import Samples
 
 FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Decoders that a file may meet, whatever its name: others run programs, or read what nobody asked for."""
@@ -79,11 +80,16 @@ class Shaping:
 
 
 class Pictures:
-    """Image files as one part of samples."""
+    """Image files as one part of samples.
+
+    Attributes:
+        paths: The files.
+        shaping: The shape that all get.
+    """
 
     def __init__(self, paths: Sequence[Path], shaping: Shaping) -> None:
         """Which files, and their shape."""
-        self._paths, self._shaping = list(paths), shaping
+        self.paths, self.shaping = list(paths), shaping
         self._first: tuple[int, ...] = ()
 
     def __call__(self, positions: np.ndarray) -> list[Tensor]:
@@ -92,13 +98,13 @@ class Pictures:
         Raises:
             DataError: If one cannot be read, or they differ in size.
         """
-        images = [self._read(self._paths[position]) for position in positions.tolist()]
+        images = [self._read(self.paths[position]) for position in positions.tolist()]
         self._first = self._first or images[0].shape
         for position, image in zip(positions.tolist(), images, strict=True):
             if image.shape != self._first:
                 ours, theirs = (f"{shape[2]}×{shape[1]}" for shape in (image.shape, self._first))
                 raise DataError(
-                    f"{self._paths[position]} is {ours} pixels (width × height), but {self._paths[0]} is "
+                    f"{self.paths[position]} is {ours} pixels (width × height), but {self.paths[0]} is "
                     f"{theirs}; bring all images to one size, as with images:DIR,resize=256,crop=224"
                 )
         return [torch.from_numpy(np.stack(images))]
@@ -111,7 +117,7 @@ class Pictures:
                 warnings.simplefilter("ignore")
                 with Image.open(path, formats=FORMATS) as image:
                     _check(path, image.size, image.mode)
-                    pixels = np.asarray(self._shaping.apply(image, str(path)))
+                    pixels = np.asarray(self.shaping.apply(image, str(path)))
         except DataError:
             raise
         except Exception as error:  # decoders raise whatever a damaged file makes them run into
@@ -129,6 +135,22 @@ def pictures(paths: Sequence[Path], shaping: Shaping) -> Lazy:
     read = Pictures(paths, shaping)
     (first,) = read(np.array([0]))
     return Lazy(Source(read), 0, np.arange(len(paths)), first)
+
+
+def shaped_for(samples: Samples, shaping: Mapping[str, Any]) -> Samples:
+    """Images of a folder in the shape that a network is evaluated on, unless they were given one.
+
+    Args:
+        samples: Any samples; others than images of a folder stay as they are.
+        shaping: Of `landscape.network.Network`; empty where it is not known.
+    """
+    inputs = samples.inputs
+    reader = inputs.reader if isinstance(inputs, Lazy) else None
+    if not shaping or not isinstance(reader, Pictures) or reader.shaping != Shaping():
+        return samples
+    words = ",".join(f"{name}={value}" for name, value in shaping.items())
+    shaped = inputs.through(Pictures(reader.paths, Shaping(**shaping)))
+    return replace(samples, inputs=shaped, source=f"{samples.source},{words}")
 
 
 def _check(path: Path, size: tuple[int, int], mode: str) -> None:

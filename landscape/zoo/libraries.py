@@ -94,8 +94,11 @@ class Library:
             self.options[key], self.origins[key] = value, f"{value}, from {origin}"
         return bool(new)
 
-    def facts(self, module: nn.Module) -> tuple[Normalisation | None, Shape]:
-        """The normalisation of its inputs and their shape, as the library or its folder states them."""
+    def facts(self, module: nn.Module) -> tuple[Normalisation | None, Shape, dict[str, Any]]:
+        """What the library or its folder states of inputs: normalisation, shape, and how images get it.
+
+        The last is what `landscape.data.pictures.Shaping` is made of; empty where it is not stated.
+        """
         read = {"timm": _facts_of_timm, "torchvision": _facts_of_torchvision, "hf": _facts_of_folder}
         values, size, where = read[self.spec.source](self.spec, module)
         mean, std = (tuple(map(float, values.get(key) or ())) for key in ("mean", "std"))
@@ -109,7 +112,22 @@ class Library:
             self.origins["normalisation"] = where
         if size:
             self.origins["input size"] = f"{'×'.join(map(str, size))}, from {where}"
-        return normalisation, size
+        return normalisation, size, _shaping(values, size)
+
+
+def _shaping(values: Mapping[str, Any], size: Shape) -> dict[str, Any]:
+    """How images get their size in the usual evaluation: the shorter side, then a square of the middle."""
+    if len(size) != 3 or size[1] != size[2]:
+        return {}
+    side, resize = size[1], values.get("resize_size") or values.get("shortest_edge")
+    resize = resize[0] if isinstance(resize, list | tuple) and resize else resize
+    if not isinstance(resize, int) or resize < side:
+        share = values.get("crop_pct")
+        resize = int(side / share) if isinstance(share, float) and 0 < share <= 1 else side
+    kind = values.get("interpolation", "bilinear")
+    name = str(getattr(kind, "value", kind)).lower()
+    known = name if name in ("nearest", "bilinear", "bicubic", "lanczos") else "bilinear"
+    return {"resize": resize, "crop": side, "channels": 1 if size[0] == 1 else 3, "interpolation": known}
 
 
 def installed(library: str) -> bool:
@@ -244,7 +262,7 @@ def _facts_of_folder(spec: Spec, module: nn.Module) -> tuple[dict[str, Any], Sha
         side = [side.get("height", side.get("shortest_edge")), side.get("width", side.get("shortest_edge"))]
     sides = [side, side] if isinstance(side, int) else side
     size = (3, *sides) if isinstance(sides, list) and list(map(type, sides)) == [int, int] else ()
-    values = {"mean": stated.get("image_mean"), "std": stated.get("image_std")}
+    values: dict[str, Any] = {"mean": stated.get("image_mean"), "std": stated.get("image_std")}
     numbers = all(isinstance(v, list) and all(isinstance(x, int | float) for x in v) for v in values.values())
     return values if numbers and stated.get("do_normalize", True) else {}, size, path.name
 

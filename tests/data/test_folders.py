@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from landscape.analyses import Settings
 from landscape.data import load
 from landscape.data.folders import images
+from landscape.data.pictures import shaped_for
 from landscape.errors import DataError
+from landscape.network import Network
 
 
 def _save(path, value: int = 0, size: tuple[int, int] = (5, 4), mode: str = "RGB"):
@@ -106,6 +110,19 @@ def test_shapes_that_cannot_be_made_are_refused(tmp_path, options, words):
     _save(tmp_path / "cat" / "a.png")
     with pytest.raises(DataError, match=words):
         load(f"images:{tmp_path},{options}")
+
+
+def test_images_take_the_shape_of_a_networks_usual_evaluation(tmp_path):
+    _save(tmp_path / "cat" / "a.png", 1, size=(20, 12))
+    _save(tmp_path / "cat" / "b.png", 2, size=(14, 30))
+    network = Network(nn.Flatten(), shaping={"resize": 10, "crop": 8})
+    settings = Settings(data=f"images:{tmp_path}", at_most=True)
+    samples = shaped_for(settings.load_samples(), network.shaping)
+    assert samples.images().shape == (2, 3, 8, 8)
+    assert samples.source == f"images:{tmp_path},resize=10,crop=8"
+    given = load(f"images:{tmp_path},resize=6,crop=6")
+    assert shaped_for(given, network.shaping) is given
+    assert shaped_for(settings.load_samples(), {}).source == f"images:{tmp_path}"
 
 
 def test_a_comma_may_belong_to_the_path(tmp_path):
