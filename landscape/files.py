@@ -123,7 +123,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".tar", ".pkl", ".model")
 _SHARD = re.compile(r"(\d+)-of-(\d+)(?=\.|$)")
-_LARGEST_INDEX = 2**26
+_LARGEST_INDEX = 2**22
 _SHOWN = 5
 
 
