@@ -93,7 +93,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 WEIGHTS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".tar", ".pkl", ".model")
 """How names of files of weights end."""
 _SHARD = re.compile(r"(\d+)-of-(\d+)(?=\.|$)")
-_LARGEST_INDEX = 2**26
+_LARGEST_INDEX = 2**22
 _SHOWN = 5
 
 

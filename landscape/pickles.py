@@ -135,18 +135,21 @@ class Bounded:
             size: Its bytes.
             most: Bytes from its start within which a pickle must end.
         """
-        self._stream, self._size, self._most = stream, size, most
+        self._stream = stream
+        self._left = min(size, most) - stream.tell()
 
     def read(self, count: int) -> bytes:
         """So many bytes."""
-        place = self._stream.tell()
-        if place + count > min(self._size, self._most):
+        if not 0 <= count <= self._left:
             raise EOFError("it is cut off, or its index is larger than any of weights")
+        self._left -= count
         return self._stream.read(count)
 
     def readline(self) -> bytes:
         """Bytes up to the end of the line."""
-        return self._stream.readline(_LONGEST_LINE)
+        line = self._stream.readline(_LONGEST_LINE)
+        self._left -= len(line)
+        return line
 
 
 def _reduce(reader: Reader) -> None:
@@ -226,6 +229,8 @@ Reader.instructions |= {
 
 def put(into: Any, items: list[Any]) -> None:
     """Keys and values in turn; keys whose hash may cost more than they are long are left out."""
+    if len(items) % 2:
+        raise ValueError("it holds a key without a value")
     target = into.items if isinstance(into, Stub) else into
     if not isinstance(target, dict):
         return

@@ -26,7 +26,7 @@ from landscape.checkpoint.statefile import read
 from landscape.data.unpickle import unpickle
 from landscape.errors import LandscapeError
 
-MANY = int(os.environ.get("LANDSCAPE_FUZZ", "0"))
+MANY = int(os.environ.get("LANDSCAPE_FUZZ") or 0)
 FUZZ = settings(
     max_examples=MANY or 25,
     derandomize=not MANY,

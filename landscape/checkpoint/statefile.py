@@ -20,6 +20,7 @@ from landscape.pickles import Stub
 
 _SHOWN = 8
 _LONGEST_NAME = 1000
+_LONGEST_RECORD = 2**23  # its values may take twenty times as many bytes
 _LARGEST_DECAY = 10
 _SCALARS = (str, int, float, type(None))
 _VIEWS = 8  # tensors that may share the values of one: tied weights, and sets of them
@@ -111,6 +112,11 @@ def _read_safetensors(path: Path) -> StateFile:
 
 def _record(text: str, path: Path) -> dict[str, Any]:
     """Our metadata, each entry a mapping or absent; a file may say anything."""
+    if len(text) > _LONGEST_RECORD:
+        raise CheckpointError(
+            f"the metadata of {path} is damaged: it has {len(text):,} characters, and {_LONGEST_RECORD:,} "
+            "hold a record of any training"
+        )
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -486,6 +486,7 @@ def test_low_precision_weights_are_widened(tmp_path, dtype):
         "{",
         "\x00",
         "[" * 100_000,
+        "[" + "[]," * 3_000_000 + "1]",
         [1, 2],
         3,
         {"config": [1]},

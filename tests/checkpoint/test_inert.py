@@ -197,3 +197,24 @@ def test_a_file_of_holes_is_not_read(tmp_path):
         stream.truncate(8 + len(header) + size)
     with pytest.raises(CheckpointError, match="the copy or download did not finish"):
         read(path)
+
+
+def test_many_tensors_over_a_few_values_are_refused(tmp_path):
+    wide = tensor(size=(2**20, 4, 2), stride=(0, 1, 0))
+    one, many = (
+        archive(tmp_path / f"{count}.pt", mapping(*((text(f"w{i}"), wide) for i in range(count))))
+        for count in (1, 3)
+    )
+    assert read(one).tensors["w0"].shape == (2**20, 4, 2)
+    with pytest.raises(CheckpointError, match="tensors of 100,663,296 bytes that repeat 16 bytes"):
+        read(many)
+
+
+def test_a_file_holds_no_more_than_its_size_lets_it(tmp_path):
+    # Compressed within the ratio of a record, but far beyond what trained weights are.
+    rng = np.random.default_rng(0)
+    raw = rng.integers(0, 256, 2**20, dtype=np.uint8).tobytes() + bytes(2**27)
+    body = mapping((text("w"), tensor(count=len(raw) // 4, size=(len(raw) // 4,))))
+    path = archive(tmp_path / "x.pt", body, {"0": raw}, compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(CheckpointError, match=r"declares .* bytes of values: it is damaged|would unpack to"):
+        read(path)

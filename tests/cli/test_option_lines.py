@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from landscape.cli import COMMANDS, group
 from tests.cli.conftest import call, undrawn
 
-MANY = int(os.environ.get("LANDSCAPE_FUZZ", "0"))
+MANY = int(os.environ.get("LANDSCAPE_FUZZ") or 0)
 ODD = ("", "x", "-", "-1", "0", "nan", "inf", "1e30", "9" * 30, "a,b", "[", "*", "\x1b[31m", "ü", "x" * 5000)
 ODD += (
     "../x",
@@ -36,7 +36,7 @@ ODD += (
     "$x$",
     "<b>",
     "%s",
-    "\ud800",
+    "\udcff",
 )
 WORDS: dict[str, tuple[str, ...]] = {
     "--data": ("DATA", "DATA", "demo:train", "cifar10:.", "cifar100:/", "images:.", "npz:", "npz:/dev/zero"),
