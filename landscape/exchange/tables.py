@@ -31,7 +31,7 @@ _AXES = ("repeat", "y", "x")
 _SCALARS = ("x_norm", "y_norm")
 _MOST = 2**26  # bytes of a CSV file
 _MOST_COLUMNS = 1000
-_MOST_CELLS = 4_000_000
+_MOST_CELLS = 2_000_000
 
 
 def write_csv(dataset: xr.Dataset, path: str | Path) -> Path:
@@ -135,11 +135,11 @@ def _columns(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _typed(name: str, texts: Sequence[str], path: str | Path) -> np.ndarray:
-    """Whole numbers, truth values or floats, as they were written; coordinates are floats."""
-    axis = name in ("x", "y")
-    if not axis and texts[0] in ("True", "False") and set(texts) <= {"True", "False"}:
+    """Whole numbers, truth values or floats, as they were written; coordinates and NLL are floats."""
+    real = name in ("x", "y", "nll")
+    if not real and texts[0] in ("True", "False") and set(texts) <= {"True", "False"}:
         return np.array(texts) == "True"
-    if not axis:
+    if not real:
         with suppress(ValueError, OverflowError):  # then they are floats
             return np.array(list(map(int, texts)), dtype=np.int64)
     try:

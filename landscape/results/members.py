@@ -161,4 +161,5 @@ def opened(path: str | Path, what: str) -> Iterator[Archive]:
             yield Archive(file, path)
     except DAMAGED as error:
         reason = printable(str(error) or type(error).__name__)
+        reason += " is missing" if isinstance(error, KeyError) else ""
         raise ResultError(f"{path} cannot be read as {what}: {reason}") from error

@@ -3,6 +3,8 @@
 import errno
 import os
 import resource
+import signal
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -165,10 +167,36 @@ def test_an_interruption_keeps_the_picture_so_far(run, command, monkeypatch):
     with monkeypatch.context() as patch:
         after(patch, 3, tired)
         outcome = run(*command, "--out", "s.zarr")
-    assert (outcome.status, outcome.err.strip()) == (130, "landscape: interrupted")
-    assert int(load("s.zarr").done.sum()) == 3
+    said = "landscape: interrupted; the points so far are in s.partial.zarr, run again to go on"
+    assert (outcome.status, outcome.err.strip()) == (130, said)
+    assert not os.path.exists("s.zarr")
+    assert int(load("s.partial.zarr").done.sum()) == 3
     assert run(*command, "--out", "s.zarr").status == 0
     assert bool(load("s.zarr").done.all())
+    assert not os.path.exists("s.partial.zarr")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_no_signal_replaces_a_finished_result(run, command, monkeypatch, name, status):
+    older = load(run(*command, "--json", "--out", "s.zarr").json["result"])
+    number = getattr(signal, name)
+
+    def stopping(items, label="", total=None):
+        for place, item in enumerate(items):
+            if total == 25 and place == 3:
+                signal.raise_signal(number)
+            yield item
+
+    with monkeypatch.context() as patch:
+        patch.setattr("landscape.cli.options.silent", stopping)
+        outcome = run(*command, "--steps", 5, "--out", "s.zarr")
+    assert outcome.status == status
+    assert "landscape: interrupted; the points so far are in s.partial.zarr" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    assert_identical(load("s.zarr"), older)
+    assert int(load("s.partial.zarr").done.sum()) == 3
 
 
 def test_an_interruption_before_the_first_point_keeps_the_older_result(run, command, tmp_path, monkeypatch):

@@ -122,7 +122,8 @@ def test_what_a_killed_run_has_can_be_looked_at(zygote: Zygote, dropping: Path, 
     there = kept(tmp_path)
     assert zygote([*command, "--partial"]) == 0
     assert kept(tmp_path) == there
-    part = load(place)
+    part = load(tmp_path / "s.partial.zarr")
+    assert not place.exists()
     assert int(part.done.sum()) == len(there) < part.done.size
     assert {check["name"]: check["passed"] for check in attribute(part, "checks")}["complete"] is False
     assert zygote(command) == 0

@@ -84,8 +84,9 @@ def test_the_surface_of_a_run_goes_on_where_it_was(run, series, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", until_tired)
         assert run("trajectory", *series, *options).status == 130
-    assert int(results.load("t-trajectory-surface.zarr").done.sum()) == 4
+    assert int(results.load("t-trajectory-surface.partial.zarr").done.sum()) == 4
     part = run("trajectory", *series, *options, "--partial", "--json").json["surface"]
+    assert part["result"] == "t-trajectory-surface.partial.zarr"
     assert part["not_computed"] == 5
     assert run("trajectory", *series, *options, "--json").json["surface"]["not_computed"] == 0
     np.testing.assert_array_equal(results.load("t-trajectory-surface.zarr").done, True)
