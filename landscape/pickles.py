@@ -63,7 +63,7 @@ class Reader(pickle._Unpickler):
     stack: list[Any]
     append: Callable[[Any], None]
     pop_mark: Callable[[], list[Any]]
-    dispatch: _Steps
+    dispatch: Any  # type: ignore[misc]
     instructions: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     builders: ClassVar[Mapping[tuple[str, str], Builder]] = {}
 
