@@ -63,7 +63,6 @@ class Reader(pickle._Unpickler):
     stack: list[Any]
     append: Callable[[Any], None]
     pop_mark: Callable[[], list[Any]]
-    dispatch: Any  # type: ignore[misc]
     instructions: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     builders: ClassVar[Mapping[tuple[str, str], Builder]] = {}
 
@@ -71,7 +70,8 @@ class Reader(pickle._Unpickler):
         """Say where it is; reading ends right behind it."""
         super().__init__(stream, encoding="latin1")
         self.stubs: dict[str, None] = {}
-        self.dispatch = _Steps(self.instructions)
+        self._steps = _Steps(self.instructions)
+        vars(self)["dispatch"] = self._steps  # where Python's reader looks instructions up
 
     def find_class(self, module: str, name: str) -> Named:
         """The name alone."""
@@ -91,7 +91,7 @@ class Reader(pickle._Unpickler):
 
     def spend(self, steps: int) -> None:
         """Count what a builder does, which may be given the same long list again and again."""
-        self.dispatch.left -= steps
+        self._steps.left -= steps
 
     def stub(self, what: Any) -> Stub:
         """An object that is not built, and noted."""
