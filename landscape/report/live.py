@@ -16,7 +16,7 @@ from landscape.figures.curvature.spectrum import density, eigenvalues, grid, use
 from landscape.figures.style import Look
 from landscape.figures.style.curves import column
 from landscape.figures.style.scales import WIDE_SURFACE, is_wide, limits
-from landscape.figures.surface.grids import QUANTITIES, Cells, cells, is_plane
+from landscape.figures.surface.grids import QUANTITIES, Cells, cells, is_plane, label_of
 from landscape.figures.surface.surface3d import both_units
 from landscape.figures.surface.words import axis_of
 from landscape.report.assets import number, numbers
@@ -91,7 +91,7 @@ def surfaces(planes: Placed) -> dict[str, Any] | None:
 def _quantity(key: str, planes: Placed) -> dict[str, Any]:
     """Its label, and whether a figure would draw it on a logarithmic scale."""
     found = limits([grid.drawn() for dataset in planes.values() for _, grid in _draws(dataset, key)])
-    label = QUANTITIES[key]
+    label = label_of(key, planes.values())
     wide = found is not None and is_wide(*found, WIDE_SURFACE)
     return {"key": key, "label": label[:1].upper() + label[1:], "log": wide}
 

@@ -13,7 +13,7 @@ from landscape.figures.captions import joined
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import scale
 from landscape.figures.surface import planes
-from landscape.figures.surface.grids import QUANTITIES, cells, first, is_plane, marked
+from landscape.figures.surface.grids import cells, first, is_plane, label_of, marked
 from landscape.figures.surface.words import (
     axis_of,
     conditions,
@@ -34,7 +34,7 @@ def _caption(
     levels = ", with logarithmic levels" if shared and shared.log else ""
     areas = "Contours" if filled else "Contour lines"
     return joined(
-        f"{areas} of {QUANTITIES[quantity]} {where(results)}; + marks w{lowest}.",
+        f"{areas} of {label_of(quantity, results.values())} {where(results)}; + marks w{lowest}.",
         f"One colour scale for all panels{levels}.",
         f"Values under {plain_number(shared.levels[0])} share the lowest colour."
         if shared and shared.below
@@ -90,7 +90,7 @@ def contours(
         planes.mark_points(axis, grid, lowest=quantity in planes.LOSSES)
         planes.name_points(axis, marked(surfaces[name]))
     if shared:
-        planes.colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
+        planes.colour_bar(figure, axes, colours, shared, label_of(quantity, networks.values()))
     style.trim(figure)
     return figure
 

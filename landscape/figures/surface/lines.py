@@ -14,7 +14,7 @@ from landscape.figures.captions import by_name, joined, option, over, sizes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.scales import is_wide, limits
-from landscape.figures.surface.grids import QUANTITIES, Profile, is_line, profile, repeats
+from landscape.figures.surface.grids import Profile, is_line, label_of, profile, repeats
 from landscape.figures.surface.planes import NOT_FINITE, plain_ticks
 from landscape.figures.surface.words import NORMS, Axis, axis_of, conditions, not_drawn, where
 from landscape.numbers import plain_number
@@ -26,7 +26,7 @@ def _caption(results: Datasets, *, quantity: str = "nll") -> str:
     several = {name: str(repeats(dataset)) for name, dataset in results.items() if repeats(dataset) > 1}
     single = len(several) < len(results)
     return joined(
-        f"{QUANTITIES[quantity]} {where(results)}.",
+        f"{label_of(quantity, results.values())} {where(results)}.",
         "Bands are ± two standard errors over samples, that of the accuracy from its binomial variance."
         if single
         else "",
@@ -80,7 +80,7 @@ def lines(
     for axis, (what, profiles) in zip(axes, shown.items(), strict=True):
         for row, (name, line) in enumerate(profiles.items()):
             _curve(axis, line, looks[name], name, row)
-        _scale(axis, what, profiles.values(), log)
+        _scale(axis, what, label_of(what, networks.values()), profiles.values(), log)
         axis.margins(x=0.02)
         plain_ticks(axis.xaxis, 6)
         axis.axvline(0, color="0.75", linewidth=0.5, zorder=0)
@@ -125,7 +125,7 @@ def _curve(axis: Axes, line: Profile, look: style.Look, name: str, row: int) -> 
         axis.plot(line.x[broken], height, "x", **cross)
 
 
-def _scale(axis: Axes, quantity: str, profiles: Iterable[Profile], log: bool | None) -> None:
+def _scale(axis: Axes, quantity: str, label: str, profiles: Iterable[Profile], log: bool | None) -> None:
     """Logarithmic or linear, over every value; a band may leave a logarithmic axis below."""
     span = limits(line.drawn() for line in profiles)
     take_log = (
@@ -134,7 +134,7 @@ def _scale(axis: Axes, quantity: str, profiles: Iterable[Profile], log: bool | N
         and span[0] > 0
         and (is_wide(*span) if log is None else log)
     )
-    axis.set_ylabel(QUANTITIES[quantity] + (" (log)" if take_log else ""))
+    axis.set_ylabel(label + (" (log)" if take_log else ""))
     if span and take_log:
         axis.set_yscale("log")
         axis.set_ylim(span[0] / (span[1] / span[0]) ** 0.05, span[1] * (span[1] / span[0]) ** 0.08)

@@ -16,7 +16,7 @@ from landscape.figures import style
 from landscape.figures.captions import by_name, joined
 from landscape.figures.registry import Datasets, figure, named
 from landscape.figures.style.scales import scale
-from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first
+from landscape.figures.surface.grids import Cells, cells, first, label_of
 from landscape.figures.surface.planes import colour_bar, colours_of, draw_plane, outline, plain_ticks
 from landscape.figures.surface.words import axis_of, conditions, not_drawn
 from landscape.numbers import plain_number
@@ -30,7 +30,7 @@ def _caption(
 ) -> str:
     planes = _planes(results, surfaces)
     named_axes = dict.fromkeys(" and ".join(axis_of(d, w).name for w in "xy") for d in results.values())
-    over = f" over contours of {QUANTITIES[quantity]}" if planes else ""
+    over = f" over contours of {label_of(quantity, planes.values())}" if planes else ""
     off = {}
     for name, dataset in results.items():
         away, distance = (np.nanmax(dataset[key].values) for key in ("off_plane", "distance"))
@@ -96,7 +96,7 @@ def trajectory(
         axis.set_xlabel(axis_label(dataset, "x", 0, lines=side < 2.1))
         axis.set_ylabel(axis_label(dataset, "y", 1, lines=side < 2.1))
     if shared:
-        colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
+        colour_bar(figure, axes, colours, shared, label_of(quantity, _planes(paths, surfaces).values()))
     return figure
 
 
