@@ -151,7 +151,7 @@ def test_only_the_images_that_are_wanted_are_opened(tmp_path):
     (tmp_path / "a" / "2.png").write_bytes(b"damaged")
     assert len(data.load(f"images:{tmp_path}", "test", 1)) == 1
     with pytest.raises(DataError, match=r"cannot read the image .*2\.png"):
-        data.load(f"images:{tmp_path}", "test", 2)
+        data.load(f"images:{tmp_path}", "test", 2).images()
 
 
 def test_a_listing_of_gigabytes_is_not_read(tmp_path):

@@ -23,8 +23,8 @@ def test_the_largest_tensor_is_told_without_computing_it():
     module = build.zoo("cifar-resnet20:width=4")
     before = {name: value.clone() for name, value in module.state_dict().items()}
     objective = Objective(module, samples(4096))
-    assert largest_output(objective, (3, 4096, 4096)) == 4 * 4 * 4096**2
-    assert largest_output(objective, (3, 32, 32)) == 4 * 4 * 32**2
+    assert largest_output(objective) == 4 * 4 * 4096**2
+    assert largest_output(Objective(module, samples(32))) == 4 * 4 * 32**2
     after = module.state_dict()
     assert all(after[name].device.type == "cpu" and torch.equal(after[name], before[name]) for name in before)
 
@@ -64,5 +64,5 @@ def test_networks_that_need_values_are_judged_by_what_was_seen():
             return self.layer(x.flatten(1)[:, :1]) if bool((x * 2).sum() > -1) else x
 
     objective = Objective(Looking(), samples(8))
-    assert largest_output(objective, (3, 8, 8)) == 4 * 3 * 64
+    assert largest_output(objective) == 4 * 3 * 64
     assert objective.value().nll > 0
