@@ -74,7 +74,7 @@ def _pickled(path: Path) -> dict[str, np.ndarray]:
 
 
 def _pictures(path: Path) -> dict[str, np.ndarray]:
-    return {"images": data.images(path.parents[1]).inputs.numpy()}
+    return {"images": data.images(path.parents[1]).images().numpy()}
 
 
 FILES: dict[str, tuple[str, bytes, Callable[[Path], dict[str, np.ndarray]], bool]] = {
