@@ -148,7 +148,11 @@ def _typed(name: str, texts: Sequence[str], path: str | Path) -> np.ndarray:
         raise ResultError(
             f"column {printable(name, 60)} of {path} holds no numbers: {printable(error, 100)}"
         ) from error
-    beyond = [texts[place] for place in np.flatnonzero(np.isinf(values)) if "inf" not in texts[place].lower()]
+    beyond = [
+        texts[place]
+        for place in np.flatnonzero(np.isinf(values)).tolist()
+        if "inf" not in texts[place].lower()
+    ]
     if beyond:
         raise ResultError(
             f"column {printable(name, 60)} of {path} holds a number beyond the range of floats: "
