@@ -71,7 +71,7 @@ def read(path: Path) -> SafeFile:
         places, metadata = _judged(header, size - 8 - length)
         raw = np.empty(size - 8 - length, np.uint8)  # which asks for large pages; torch does not
         digest = hashlib.sha256(start + header)
-        into = raw.data
+        into = memoryview(raw.data)
         for begin in range(0, len(raw), _PIECE):  # pieces are digested while they are in the cache
             piece = into[begin : begin + _PIECE]
             if stream.readinto(piece) != len(piece):
