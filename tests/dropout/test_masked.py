@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from landscape.dropout import dropout_masks, keep_mask
+from landscape.errors import LandscapeError
 from landscape.objective import Objective
 
 from .networks import MASKED, WAYS, Calling, DropPath, MultiHead, data, flat, functional, sequence
@@ -204,7 +205,8 @@ def test_the_rate_of_stochastic_depth_is_its_own():
 def has_recurrent_bfloat16() -> bool:
     """Whether this processor has PyTorch's LSTM in bfloat16; some have none."""
     try:
-        nn.LSTM(2, 2).bfloat16()(torch.zeros(1, 1, 2, dtype=torch.bfloat16))
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
     except RuntimeError:
         return False
     return True
