@@ -103,7 +103,7 @@ def _array(state: Any) -> np.ndarray:
 
 def _order(state: Any) -> str:
     """The byte order in the state of an element type."""
-    order, *structure = state[1:5] if isinstance(state, tuple) else "|"
+    order, *structure = state[1:5] if isinstance(state, tuple) else ("|",)
     if order not in ("|", "<", ">", "=") or any(part is not None for part in structure):
         raise DataError("it holds an array of structures, expected one of numbers")
     return "=" if order == "|" else order
