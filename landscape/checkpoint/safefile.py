@@ -78,7 +78,8 @@ def read(path: Path) -> SafeFile:
                 raise ValueError("it became shorter while it was read")
             digest.update(piece)
     values = torch.from_numpy(raw)
-    tensors = {place.name: _tensor(values, place) for place in places}
+    # In the order of names, as the library gives them: that of the places depends on the types.
+    tensors = {place.name: _tensor(values, place) for place in sorted(places, key=lambda place: place.name)}
     return SafeFile(tensors, metadata, digest.hexdigest())
 
 

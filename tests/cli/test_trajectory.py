@@ -80,7 +80,8 @@ def test_the_surface_of_a_run_goes_on_where_it_was(run, series, monkeypatch):
     def until_tired(writer, label, index, item):
         if len(written) == 4:
             raise KeyboardInterrupt
-        written.append(append(writer, label, index, item))
+        written.append(index)
+        return append(writer, label, index, item)
 
     with monkeypatch.context() as patch:
         patch.setattr(Writer, "append", until_tired)
