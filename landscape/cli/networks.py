@@ -109,10 +109,10 @@ def info(
 @option(
     "--learning-rate",
     "Peak of the schedule.  [default: 0.1, of AdamW 0.000125]",
-    type=click.FloatRange(0, min_open=True),
+    type=float,
 )
 @option("--momentum", "Momentum of SGD.", 0.9)
-@option("--weight-decay", "Weight decay.  [default: 0.0005, of AdamW 0.05]", type=click.FloatRange(0))
+@option("--weight-decay", "Weight decay.  [default: 0.0005, of AdamW 0.05]", type=float)
 @option("--schedule", "Schedule of the learning rate.", "one-cycle", choices=("one-cycle", "step", "cosine"))
 @option("--augment/--no-augment", "Random crop and flip.", True)
 @option("--randaugment", "Magnitude of RandAugment, 1 to 30; 0 leaves it out.", 0, least=0)

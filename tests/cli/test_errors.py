@@ -146,7 +146,7 @@ def test_requests_that_cannot_be_met(run, checkpoint, tmp_path, command, options
         ((), "Usage: landscape"),
         (("--nonsense",), "No such option"),
         (("nonsense",), "No such command 'nonsense'"),
-        (("evaluate",), "Missing argument 'CKPT'"),
+        (("evaluate",), "Missing argument 'CKPT[@SPEC]'"),
         (("evaluate", "a", "b"), "unexpected extra argument"),
         (("evaluate", "a", "--samples", "-1"), "Invalid value for '--samples'"),
         (("evaluate", "a", "--samples", "many"), "Invalid value for '--samples'"),
@@ -164,7 +164,7 @@ def test_requests_that_cannot_be_met(run, checkpoint, tmp_path, command, options
         (("hessian", "a", "--top-k", "0"), "Invalid value for '--top-k'"),
         (("hessian", "a", "--method", "guess"), "Invalid value for '--method'"),
         (("surface", "a", "--steps", "1"), "Invalid value for '--steps'"),
-        (("compare",), "Missing argument 'CKPT...'"),
+        (("compare",), "Missing argument 'CKPT[@SPEC]...'"),
         (("plot",), "Missing argument 'RESULT...'"),
         (("train", "--out", "x"), "Missing option '--model'"),
         (("train", "--model", "resnet18"), "Missing option '--out'"),
@@ -394,7 +394,7 @@ def test_debug_shows_where_it_failed(run):
 def test_what_nobody_foresaw_is_still_one_message(run, checkpoint, monkeypatch):
     import landscape.checkpoint
 
-    def broken(*args):
+    def broken(*args, **options):
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(landscape.checkpoint, "load", broken)
@@ -415,7 +415,7 @@ def test_what_nobody_foresaw_is_still_one_message(run, checkpoint, monkeypatch):
 def test_running_out_of_memory_says_what_to_do(run, checkpoint, monkeypatch, error):
     import landscape.checkpoint
 
-    def broken(*args):
+    def broken(*args, **options):
         raise error
 
     monkeypatch.setattr(landscape.checkpoint, "load", broken)
