@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.zoo.config import DEPTHS, HEADS, ModelConfig, Smoothing
-from landscape.zoo.networks import BLOCKS, VGG_CONVOLUTIONS, skeleton
+from landscape.zoo.config import ModelConfig
+from landscape.zoo.families import BLOCKS, DEPTHS, HEADS
+from landscape.zoo.naming import spec_of
+from landscape.zoo.networks import VGG_CONVOLUTIONS, skeleton
 from landscape.zoo.parts import Part, of_kind, parts_of
+from landscape.zoo.smoothing import Smoothing
 
 _BLOCK = re.compile(r"layer\d+\.\d+(?=\.)")
 _SHORTCUT = re.compile(r"short|down|skip|proj|ident|match", re.IGNORECASE)
@@ -46,30 +49,6 @@ def renamed(config: ModelConfig, parts: Sequence[Part]) -> dict[str, str] | None
     if pairs is None or len(ours) != len(parts) or not all(one.like(other) for one, other in pairs):
         return None
     return {name: key for one, other in pairs for name, key in one.keys(other).items()}
-
-
-def spec_of(config: ModelConfig) -> str:
-    """The specification that `parse` reads as this configuration, as short as it can be."""
-    base = ("cifar-" if config.architecture == "cifar-resnet" else "") + ("pre" if config.preactivation else "")
-    name = f"{base}{config.architecture.removeprefix('cifar-')}{config.depth}"
-    usual = ModelConfig(
-        architecture=config.architecture, depth=config.depth, preactivation=config.preactivation
-    )
-    named = {"architecture", "depth", "preactivation", "smoothing"}
-    options = {
-        field.name: getattr(config, field.name)
-        for field in fields(config)
-        if field.name not in named and getattr(config, field.name) != getattr(usual, field.name)
-    }
-    if config.smoothing:
-        plain = asdict(Smoothing(kernel=config.smoothing.kernel, prob=config.smoothing.prob))
-        given = asdict(config.smoothing)
-        options |= {key: value for key, value in given.items() if key in ("kernel", "prob") or value != plain[key]}
-    words = [
-        f"{key}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}"
-        for key, value in options.items()
-    ]
-    return f"{name}:{','.join(words)}" if words else name
 
 
 def invisible(config: ModelConfig) -> str:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.layout import MapLayout, Seen, watch
 from landscape.zoo.blocks import PreactivationBlock
-from landscape.zoo.config import KERNELS, PROBS, Smoothing
 from landscape.zoo.insertion import InsertedSmooth, check_open, is_smoothed, no_map, put
 from landscape.zoo.places import is_ours, known_layers
+from landscape.zoo.smoothing import KERNELS, PROBS, Smoothing
 from landscape.zoo.stages import behind_head, stage_ends
 
 if TYPE_CHECKING:  # a sibling of the zoo, which does without it
