@@ -107,7 +107,8 @@ class ModelConfig:
         choice(f"the depth of {self.architecture}", self.depth, DEPTHS[self.architecture])
         choice("the activation", self.activation, ("relu", "relu6"))
         choice("the stem", self.stem, ("cifar", "imagenet"))
-        choice("the gate", self.gate, ("", *GATES))
+        if self.gate != "":
+            choice("the gate", self.gate, GATES)
         self._only_what_it_has()
         heads = HEADS_OF.get(self.architecture, HEADS)
         self._fill("width", WIDTHS[self.architecture])
