@@ -216,10 +216,13 @@ def _inferred(state: StateFile, path: Path) -> Chosen:
     try:
         return _of_chain(state, path)
     except CheckpointError as error:
+        folder = path if path.is_dir() else path.parent
+        hugging = f"; {folder} looks like a Hugging Face folder: {path.name}@hf:{folder}"
         raise CheckpointError(
             f"cannot tell which architecture {path} is (layers: {_contents(state.tensors)}); name it, as "
             f"{path.name}@SPEC or with --model: a zoo specification such as resnet18, timm:NAME, "
             "torchvision:NAME, hf:FOLDER, or file.py:factory for your own network"
+            + (hugging if (folder / "config.json").is_file() else "")
         ) from error
 
 

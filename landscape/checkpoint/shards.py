@@ -48,7 +48,7 @@ def read_all(path: str | Path) -> tuple[StateFile, str]:
         notes |= dict.fromkeys(state.notes)
         if sum(value.nbytes for value in tensors.values()) > LARGEST:
             raise CheckpointError(f"{path} consists of more than {LARGEST:,} bytes of tensors, which are not read")
-    said = f"weights read from {len(files)} files: {_listed(files)}"
+    said = f"weights read from {f'{len(files)} files' if files[1:] else 'one file'}: {_listed(files)}"
     digest = hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest() if files[1:] else sha256(files[0])
     return StateFile(tensors, record, (said, *notes)), digest
 

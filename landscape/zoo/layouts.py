@@ -174,7 +174,9 @@ def _paired(ours: list[Part], theirs: list[Part]) -> list[tuple[Part, Part]] | N
 def _outer(part: Part, others: Sequence[Part], beside: set[str]) -> Part | None:
     """The counterpart of what stands in front of the first block, or behind the last."""
     fits = [other for other in others if other.like(part)]
-    near = [other for other in fits if other.parent in beside] or fits
+    convs = [other.name for other in others if other.kind == "conv"]
+    alone = {fit.parent for fit in fits if not any(name.startswith(f"{fit.parent}.") for name in convs)}
+    near = [other for other in fits if other.parent in beside | alone] or fits
     behind = part.name == "bn" or part.name.startswith("classifier")
     return (near[-1] if behind else near[0]) if near else None
 
