@@ -11,7 +11,7 @@ from landscape.analyses import checks
 from landscape.forward.contexts import batch_norms
 from landscape.objective import Objective
 from landscape.results import Check, centre, left_out
-from landscape.surface import Directions, Mesh
+from landscape.surface import Directions, Mesh, apart
 
 
 def trust(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> list[Check]:
@@ -60,7 +60,8 @@ def _centre(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> Check:
     """The centre against an evaluation of its own: the plain way, in other micro-batches."""
     point, place = _judged(mesh, dataset), _place(mesh, dataset)
     measured, error = float(point.nll), float(point.sampling_error)
-    expected = checks.plainly(objective).value(mesh.weights(place), draw=mesh.draw(place)).nll
+    plain, theta = apart(checks.plainly(objective), mesh.weights(place))
+    expected = plain.value(theta, draw=mesh.draw(place)).nll
     room = checks.ROUNDING * abs(expected) + 1e-7 + 4 * error
     same = measured == expected or abs(measured - expected) <= room
     text = f"The surface's {_named(mesh, dataset)} is {measured:.6f}, the evaluated loss {expected:.6f}."

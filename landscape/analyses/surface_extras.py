@@ -10,7 +10,7 @@ import xarray as xr
 from landscape import hessian
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.surface import Mesh
+from landscape.surface import Mesh, apart
 from landscape.work import Item, Runner
 
 CHECKED = 5
@@ -43,7 +43,8 @@ def curvature(objective: Objective, mesh: Mesh, run: Runner, *, tolerance: float
     def compute(index: int) -> Item:
         place = mesh.order[index]
         try:
-            return _ends(objective.replace(parameters=mesh.weights(place)), mesh.draw(place), tolerance)
+            here, theta = apart(objective, mesh.weights(place))
+            return _ends(here.replace(parameters=theta), mesh.draw(place), tolerance)
         except LandscapeError:
             if index == 0:  # what the network or the protocol cannot do
                 raise
@@ -88,10 +89,11 @@ def precision_error(objective: Objective, mesh: Mesh, run: Runner) -> xr.Dataset
     places = mesh.order[:CHECKED]
 
     def compute(index: int) -> Item:
-        theta, draw = mesh.weights(places[index]), mesh.draw(places[index])
+        here, theta = apart(objective, mesh.weights(places[index]))
+        draw = mesh.draw(places[index])
         return {
-            "reduced_nll": np.array(objective.value(theta, draw=draw).nll),
-            "full_nll": np.array(objective.replace(precision="full").value(theta, draw=draw).nll),
+            "reduced_nll": np.array(here.value(theta, draw=draw).nll),
+            "full_nll": np.array(here.replace(precision="full").value(theta, draw=draw).nll),
         }
 
     items = [item for item in run(len(places), compute, "precision") if item is not None]

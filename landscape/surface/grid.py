@@ -11,6 +11,7 @@ from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.parameters import Parameters, shifted
 from landscape.surface.directions import Directions
+from landscape.surface.moved import origin_of
 
 
 def axis(span: float, steps: int) -> np.ndarray:
@@ -111,7 +112,7 @@ class Mesh:
         self.directions = directions
         self.axes = [np.asarray(each, float) for each in axes]
         self.shape = tuple(len(each) for each in reversed(self.axes))
-        self.origin = {**objective.parameters, **(directions.origin or {})}
+        self.origin = origin_of(objective, directions.vectors, directions.origin)
 
     @cached_property
     def order(self) -> list[Place]:
@@ -128,7 +129,7 @@ class Mesh:
         return tuple(float(each[i]) for each, i in zip(self.axes, reversed(place), strict=True))
 
     def weights(self, place: Place) -> Parameters:
-        """Every parameter at origin + x·δ (+ y·η)."""
+        """Every parameter at origin + x·δ (+ y·η), and the buffers that directions move: see `apart`."""
         return shifted(self.origin, *zip(self.coordinates(place), self.directions.vectors, strict=True))
 
     def draw(self, place: Place) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 from landscape.calibration import calibration_error
 from landscape.losses import Scores
 from landscape.objective import Objective
+from landscape.surface.moved import apart
 from landscape.work import Item
 
 LEAST = 200
@@ -54,6 +55,7 @@ def point(
         interval is ± `WITHIN` of it), `l2`, `samples`; of classes `accuracy` and `ece`; and `losses`, those
         of the samples used.
     """
+    objective, theta = apart(objective, theta)
     total, parts = len(objective.samples), []
     losses = torch.empty(0, dtype=torch.float64)
     value = error = math.nan

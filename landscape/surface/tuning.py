@@ -8,8 +8,9 @@ import numpy as np
 
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
-from landscape.parameters import shifted
+from landscape.parameters import Parameters, shifted
 from landscape.surface.directions import Directions
+from landscape.surface.moved import apart, origin_of
 from landscape.work import Item, Runner, in_memory
 
 _CANDIDATES = {"cpu": (32, 64, 128, 256), "cuda": (500, 1000, 2000, 5000)}
@@ -79,14 +80,17 @@ def find_span(
     """
     if not 1 < rise < np.inf:
         raise LandscapeError(f"the loss must rise by a finite factor of more than 1, got {rise}")
-    origin = objective.parameters | (directions.origin or {})
-    centre = objective.value(origin).nll
+    origin = origin_of(objective, directions.vectors, directions.origin)
+
+    def value(weights: Parameters) -> float:
+        other, theta = apart(objective, weights)
+        return other.value(theta).nll
+
+    centre = value(origin)
 
     def risen(span: float) -> bool:
         ends = [
-            objective.value(shifted(origin, (sign * span, vector))).nll
-            for vector in directions.vectors
-            for sign in (1, -1)
+            value(shifted(origin, (sign * span, vector))) for vector in directions.vectors for sign in (1, -1)
         ]
         return not np.mean(ends) < rise * centre  # NaN and infinity have risen
 

@@ -67,7 +67,9 @@ class WindowAttention(nn.Module):
         if low or right:
             inside = F.pad(torch.ones(1, 1, height, width, device=z.device), (0, right, 0, low))
             hidden = _tiles(inside, side).flatten(1)[:, None, None, :] == 0
-            bias = bias.expand(len(hidden), 1, -1, -1).masked_fill(hidden, float("-inf")).repeat(len(z), 1, 1, 1)
+            bias = (
+                bias.expand(len(hidden), 1, -1, -1).masked_fill(hidden, float("-inf")).repeat(len(z), 1, 1, 1)
+            )
         filled = F.pad(z, (0, right, 0, low))
         out = self.attn(_tiles(filled, side), bias)
         rows, columns = filled.shape[2] // side, filled.shape[3] // side

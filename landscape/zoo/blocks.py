@@ -117,7 +117,9 @@ class PreactivationBlock(ResidualBlock):
         return (self.gate(out) if self.gated else out) + skip
 
 
-def residual_stage(kind: str, in_channels: int, channels: int, stage: int, config: ModelConfig) -> nn.Sequential:
+def residual_stage(
+    kind: str, in_channels: int, channels: int, stage: int, config: ModelConfig
+) -> nn.Sequential:
     """The blocks of a stage, from 1, some of which may attend; all but the first stage begin with stride 2."""
     block = PreactivationBlock if config.preactivation else ResidualBlock
     out = channels * EXPANSION[kind]
@@ -138,7 +140,14 @@ class ConvBlock(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, channels: int, config: ModelConfig, *, size: int = 3, stride: int = 1, pad: int = 1
+        self,
+        in_channels: int,
+        channels: int,
+        config: ModelConfig,
+        *,
+        size: int = 3,
+        stride: int = 1,
+        pad: int = 1,
     ) -> None:
         super().__init__()
         self.preactivation = config.preactivation

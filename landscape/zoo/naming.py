@@ -80,7 +80,9 @@ def spec_of(config: ModelConfig) -> str:
     if config.smoothing:
         plain = asdict(Smoothing(kernel=config.smoothing.kernel, prob=config.smoothing.prob))
         given = asdict(config.smoothing)
-        options |= {key: value for key, value in given.items() if key in ("kernel", "prob") or value != plain[key]}
+        options |= {
+            key: value for key, value in given.items() if key in ("kernel", "prob") or value != plain[key]
+        }
     words = [
         f"{key}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}"
         for key, value in options.items()

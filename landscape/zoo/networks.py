@@ -166,7 +166,12 @@ def build(config: ModelConfig, *, seed: int = 0) -> nn.Module:
     """
     module = skeleton(config).to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
-    ways = {layer: part.initial for part in module.modules() if hasattr(part, "initial") for layer in part.modules()}
+    ways = {
+        layer: part.initial
+        for part in module.modules()
+        if hasattr(part, "initial")
+        for layer in part.modules()
+    }
     for layer in module.modules():
         if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
             _draw(layer, str(ways.get(layer, "he")), generator)
@@ -174,7 +179,9 @@ def build(config: ModelConfig, *, seed: int = 0) -> nn.Module:
             layer.reset_parameters()
         else:
             for embedding in layer.parameters(recurse=False):
-                nn.init.trunc_normal_(embedding, std=_NARROW, a=-2 * _NARROW, b=2 * _NARROW, generator=generator)
+                nn.init.trunc_normal_(
+                    embedding, std=_NARROW, a=-2 * _NARROW, b=2 * _NARROW, generator=generator
+                )
     return module.eval()
 
 

@@ -17,7 +17,7 @@ stage, or of any part of a user's network. `attention`, `mlp`: the output of tha
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
-_WEIGHTS = (*_CONVOLUTIONS, nn.Linear)
+_WEIGHTS = (*_CONVOLUTIONS, nn.Conv1d, nn.Linear)
 _STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d)
 _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 _MLP = re.compile(r"mlp|ffn|feed_?forward|^ff$", re.IGNORECASE)
@@ -120,7 +120,7 @@ def _halves(part: nn.Module) -> dict[str, Kind]:
         mlp = ["linear2"]
     if not attention:
         norms = sum(isinstance(child, nn.LayerNorm) for child in part.children())
-        return {name: "mlp" for name in mlp} if len(mlp) == norms == 2 else {}
+        return dict.fromkeys(mlp, "mlp") if len(mlp) == norms == 2 else {}
     return {attention[0]: "attention"} | ({mlp[0]: "mlp"} if mlp else {})  # type: ignore[dict-item]
 
 

@@ -17,7 +17,9 @@ def choice(name: str, value: Any, allowed: tuple | range) -> None:
     """Refuse a value that is none of these."""
     odd = isinstance(value, bool) or (isinstance(allowed, range) and not isinstance(value, int))
     if odd or value not in allowed:
-        known = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+        known = (
+            f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+        )
         raise LandscapeError(f"{name} is {shown(value)}; choose one of {known}")
 
 
@@ -55,8 +57,7 @@ class Smoothing:
                 object.__setattr__(self, "stages", tuple(sorted(self.stages)))
         except TypeError as error:
             raise LandscapeError(
-                "kernel and stages are lists of integers, "
-                f"got {shown(self.kernel)} and {shown(self.stages)}"
+                f"kernel and stages are lists of integers, got {shown(self.kernel)} and {shown(self.stages)}"
             ) from error
         choice("the smoothing kernel", self.kernel, KERNELS)
         choice("prob", self.prob, PROBS)

@@ -7,7 +7,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
 from landscape.zoo.attention import attended
 from landscape.zoo.blocks import mc_dropout
 from landscape.zoo.config import ModelConfig
@@ -33,10 +32,10 @@ class PatchEmbedding(nn.Module):
         """(batch, 3, image, image) → (batch, token, channel).
 
         Raises:
-            LandscapeError: If the images have another size than the embedding of positions.
+            ValueError: If the images have another size than the embedding of positions.
         """
         if x.shape[2:] != (self.image, self.image):
-            raise LandscapeError(
+            raise ValueError(
                 f"the network takes images of {self.image}×{self.image} pixels, got {x.shape[2]}×{x.shape[3]}; give "
                 f"images of its size, or a network with the option image={x.shape[2]}"
             )
@@ -69,7 +68,9 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     """Two dense layers with GELU between them and MC dropout behind each."""
 
-    def __init__(self, channels: int, hidden: int, config: ModelConfig, layer: type | partial = nn.Linear) -> None:
+    def __init__(
+        self, channels: int, hidden: int, config: ModelConfig, layer: type | partial = nn.Linear
+    ) -> None:
         super().__init__()
         self.fc1, self.act, self.drop1 = layer(channels, hidden), nn.GELU(), mc_dropout(config)
         self.fc2, self.drop2 = layer(hidden, channels), mc_dropout(config)
@@ -84,7 +85,9 @@ class TokenMLP(MLP):
 
     def __init__(self, tokens: int, hidden: int, config: ModelConfig) -> None:
         self.turned = config.dialect != "p2"
-        super().__init__(tokens, hidden, config, nn.Linear if self.turned else partial(nn.Conv1d, kernel_size=1))
+        super().__init__(
+            tokens, hidden, config, nn.Linear if self.turned else partial(nn.Conv1d, kernel_size=1)
+        )
 
     def forward(self, z: Tensor) -> Tensor:
         """(batch, token, channel) → the same shape."""

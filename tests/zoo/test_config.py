@@ -46,7 +46,10 @@ from landscape.zoo.naming import spec_of
         ("seresnet18", {"architecture": "resnet", "gate": "se", "stage_blocks": (2, 2, 2, 2)}),
         ("cbamresnet34:blur", {"gate": "cbam", "smoothing": Smoothing()}),
         ("alexnet", {"architecture": "alexnet", "depth": 8, "head": "mlp", "width": 64}),
-        ("alternet18", {"preactivation": True, "attend": (0, 1, 1, 1), "heads": 3, "head_dim": 64, "window": 4}),
+        (
+            "alternet18",
+            {"preactivation": True, "attend": (0, 1, 1, 1), "heads": 3, "head_dim": 64, "window": 4},
+        ),
         ("alternet50:stem=imagenet", {"stage_blocks": (3, 4, 6, 4), "attend": (0, 1, 3, 2), "window": 7}),
         ("resnet18:attend=0-0-0-1,heads=2", {"preactivation": False, "attend": (0, 0, 0, 1), "heads": 2}),
         ("resnet18:attend=0-0-0-0", {"attend": (), "heads": 0}),
@@ -127,7 +130,10 @@ def test_smoothing_sits_where_the_paper_puts_it(spec: str, stages: tuple[int, ..
         ("vit_ti:heads=5", "192 channels (width) cannot be parted among 5 heads"),
         ("vit_ti:dialect=jax", "the dialect is 'jax'; choose one of timm, p2"),
         ("vit_ti:image=99999", "image must be an integer from 1 to 4,096"),
-        ("resnext18", "widening and cardinality are of bottlenecks, which begin at resnet50, not of resnet18"),
+        (
+            "resnext18",
+            "widening and cardinality are of bottlenecks, which begin at resnet50, not of resnet18",
+        ),
         ("resnext50:width=8", "16 inner channels cannot be parted into 32 groups"),
         ("resnet50:cardinality=0", "cardinality must be"),
         ("resnet18:gate=eca", "the gate is 'eca'; choose one of se, cbam"),
@@ -146,12 +152,17 @@ def test_wrong_specifications_are_explained(spec: str, text: str):
     assert text in str(caught.value)
 
 
-@pytest.mark.parametrize("spec", ["resnet18", "cifar-resnet20:blur", "vgg16:no-such-option", "prevgg11", "alexnet", "vit_ti", "vit3"])
+@pytest.mark.parametrize(
+    "spec",
+    ["resnet18", "cifar-resnet20:blur", "vgg16:no-such-option", "prevgg11", "alexnet", "vit_ti", "vit3"],
+)
 def test_zoo_names(spec: str):
     assert is_zoo_name(spec)
 
 
-@pytest.mark.parametrize("spec", ["models.py:resnet", "package.module:factory", "lenet", "vit", "", ":resnet18"])
+@pytest.mark.parametrize(
+    "spec", ["models.py:resnet", "package.module:factory", "lenet", "vit", "", ":resnet18"]
+)
 def test_other_names(spec: str):
     assert not is_zoo_name(spec)
 
@@ -262,6 +273,10 @@ def test_configurations_and_specifications_say_the_same(spec: str):
 
 
 def test_networks_of_version_0_1_are_described_as_it_did():
-    fields = "architecture depth width head hidden head_dropout smoothing activation preactivation dropout classes"
+    fields = (
+        "architecture depth width head hidden head_dropout smoothing activation preactivation dropout classes"
+    )
     assert list(parse("resnet18:blur").to_dict()) == [*fields.split(), "stem", "shortcut"]
-    assert ModelConfig.from_dict({"architecture": "resnet", "depth": 18, "width": 8}) == parse("resnet18:width=8")
+    assert ModelConfig.from_dict({"architecture": "resnet", "depth": 18, "width": 8}) == parse(
+        "resnet18:width=8"
+    )
