@@ -183,7 +183,8 @@ def folder_kind(path: Path) -> str:
     indices = [name for name in names if name.endswith(".index.json")]
     weights = [name for name in names if name.endswith(WEIGHTS)]
     if indices or sum(bool(_SHARD.search(name)) for name in weights) > 1:
-        return f"a folder of several sets of weights ({_listed(weights or indices)}); name the file or the index in it"
+        found = _listed(weights or indices)
+        return f"a folder of several sets of weights ({found}); name the file or the index in it"
     if any(name.endswith(".distcp") for name in names):
         return (
             "a folder of a distributed checkpoint; make one file of it with "

@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path, folder_kind, kind, sha256, write_text

@@ -33,21 +33,22 @@ def load(
 ) -> Network:
     """A network from a checkpoint, in eval mode on the CPU.
 
-    Names are matched whatever wrappers trainers put before or into them (`landscape.checkpoint.keys.find`), and
-    networks of the zoo whatever anyone calls their layers (`landscape.zoo.layouts`); where a file holds several
-    sets of weights that fit, raw ones come before averaged ones. Every choice stands in the network's `notes`.
+    Names are matched whatever wrappers trainers put before or into them (`landscape.checkpoint.keys.find`),
+    and networks of the zoo whatever anyone calls their layers (`landscape.zoo.layouts`); where a file holds
+    several sets of weights that fit, raw ones come before averaged ones. Every choice stands in the network's
+    `notes`.
 
     Args:
         path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read inert, see
-            `landscape.checkpoint.inert`; an index or one of several shards, or a folder that holds them. It may
-            carry its model, ``PATH@SPEC``, which comes before the next argument.
+            `landscape.checkpoint.inert`; an index or one of several shards, or a folder that holds them. It
+            may carry its model, ``PATH@SPEC``, which comes before the next argument.
         model: A specification: a zoo name (``resnet18:blur``), ``timm:NAME``, ``torchvision:NAME``,
             ``hf:FOLDER``, ``file.py:factory`` or ``package.module:factory``, with arguments as in
             ``timm:vit_tiny_patch16_224,img_size=64``; or ``sequential``, see `landscape.zoo.chains.chain`. In
             Python also a module, which is copied, or a callable that builds one. None takes the configuration
             stored in the file, or infers the network from names, shapes and order.
         name: Label for figures; the file's stem by default.
-        state_key: Name below which the weights stand, where a file holds several sets, as the notes call them.
+        state_key: Name below which the weights stand, where a file holds several sets; notes name them.
 
     Raises:
         CheckpointError: If the file cannot be read safely, no architecture fits, keys or shapes differ (they

@@ -58,7 +58,7 @@ class Chosen:
 
 
 def choose(state: StateFile, model: Model | None, path: Path) -> Chosen:
-    """The network that a checkpoint fits: as the user says, else as it is stored, else told from the tensors.
+    """The network that a checkpoint fits: as the user says, else as stored, else inferred from the tensors.
 
     Raises:
         CheckpointError: If no network is found, or names and shapes do not fit the one that is named.
@@ -191,9 +191,7 @@ def _of_chain(state: StateFile, path: Path, options: Mapping[str, Any] | None = 
         if options is None and total - used * copies > _ASIDE * used:
             continue  # the head of something larger
         size = (made_of.channels, made_of.size, made_of.size) if made_of.size else ()
-        return replace(
-            chosen, module=made_of.build(), notes=(*chosen.notes, words), input_size=size
-        )
+        return replace(chosen, module=made_of.build(), notes=(*chosen.notes, words), input_size=size)
     raise CheckpointError(f"{path} holds no plain chain of layers: {_contents(state.tensors)}")
 
 
@@ -228,9 +226,11 @@ def _inferred(state: StateFile, path: Path) -> Chosen:
 
 
 def _of_known(spec: str, state: StateFile, path: Path) -> Chosen:
-    """A network of torchvision or timm that its names tell; refused with its specification where neither is here."""
+    """A network of torchvision or timm that its names tell; where neither is here, it is named."""
     source, _, name = spec.partition(":")
-    usable = next((one for one in (source, "timm") if installed(one) and (one == source or "res" in name)), None)
+    usable = next(
+        (one for one in (source, "timm") if installed(one) and (one == source or "res" in name)), None
+    )
     if usable is None:
         raise CheckpointError(
             f"{path} holds what {spec} has, by its names and shapes: install {source} "
@@ -249,8 +249,9 @@ def _warned(state: StateFile, config: ModelConfig, path: Path) -> tuple[str, ...
         return ()
     spec = zoo_layouts.spec_of(config)
     return (
-        f"WARN: {printable(words, 100)!r} speaks of smoothing, which leaves no trace in names and shapes, and the "
-        f"network opens WITHOUT it; if it was trained with it, say --model {spec}{',' if ':' in spec else ':'}blur",
+        f"WARN: {printable(words, 100)!r} speaks of smoothing, which leaves no trace in names and shapes, "
+        "and the network opens WITHOUT it; if it was trained with it, say --model "
+        f"{spec}{',' if ':' in spec else ':'}blur",
     )
 
 

@@ -116,7 +116,7 @@ def tied(module: nn.Module) -> dict[str, str]:
 
 
 def readings(tensors: Tensors) -> Iterator[dict[str, str]]:
-    """Keys by name as they read below each prefix, wrappers left out, the largest groups with the longest first."""
+    """Keys by name as they read below each prefix, wrappers left out; the largest groups come first."""
     groups: dict[tuple[str, ...], dict[str, str]] = {}
     for key in tensors:
         parts = key.split(".")

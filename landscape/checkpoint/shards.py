@@ -42,14 +42,20 @@ def read_all(path: str | Path) -> tuple[StateFile, str]:
         state = read(file)
         twice = tensors.keys() & state.tensors.keys()
         if twice:
-            raise CheckpointError(f"{file} holds {printable(min(twice), 100)}, which another shard of it holds, too")
+            raise CheckpointError(
+                f"{file} holds {printable(min(twice), 100)}, which another shard of it holds, too"
+            )
         tensors |= state.tensors
         record |= state.record
         notes |= dict.fromkeys(state.notes)
         if sum(value.nbytes for value in tensors.values()) > LARGEST:
-            raise CheckpointError(f"{path} consists of more than {LARGEST:,} bytes of tensors, which are not read")
+            raise CheckpointError(
+                f"{path} consists of more than {LARGEST:,} bytes of tensors, which are not read"
+            )
     said = f"weights read from {f'{len(files)} files' if files[1:] else 'one file'}: {_listed(files)}"
-    digest = hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest() if files[1:] else sha256(files[0])
+    digest = (
+        hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest() if files[1:] else sha256(files[0])
+    )
     return StateFile(tensors, record, (said, *notes)), digest
 
 
@@ -94,7 +100,11 @@ def _indexed(index: Path) -> list[Path]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{index} is no JSON text: {printable(error, 200)}") from error
     places = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()) or not places:
+    if (
+        not isinstance(places, dict)
+        or not all(isinstance(name, str) for name in places.values())
+        or not places
+    ):
         raise CheckpointError(f"{index} is no index of shards: it has no 'weight_map' of tensors and files")
     names = sorted(set(places.values()))
     outside = [name for name in names if Path(name).name != name or name in ("", ".", "..")]

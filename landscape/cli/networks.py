@@ -70,7 +70,9 @@ def info(
         return
     record = network.training
     if layout == "latex":
-        for line in latex(rows, f"{network.name}, outputs for one input of {'×'.join(map(str, shape)) or '?'}"):
+        for line in latex(
+            rows, f"{network.name}, outputs for one input of {'×'.join(map(str, shape)) or '?'}"
+        ):
             say(line)
         for note in network.notes:
             say(note, err=True)

@@ -104,8 +104,8 @@ MODEL = click.option(
     "--model",
     metavar="SPEC",
     help="Network of checkpoints that carry none (CKPT@SPEC): zoo name (resnet18:blur), timm:NAME, "
-    "torchvision:NAME, hf:FOLDER, file.py:factory or package.module:factory, with ,key=value; inferred when left "
-    "out.",
+    "torchvision:NAME, hf:FOLDER, file.py:factory or package.module:factory, with ,key=value; inferred when "
+    "left out.",
 )
 STATE_KEY = click.option(
     "--state-key",

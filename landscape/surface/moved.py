@@ -1,7 +1,7 @@
 """Weights that move besides the parameters: the stored filters of blurs, under the paper's norm.
 
-In Park & Kim's code the filter of a blur longer than the box is an entry of the state dict, and the bases of a
-surface cover all of that. With us it is a buffer, `*.blur.filter`, that is in no gradient and no L2 term.
+In Park & Kim's code the filter of a blur longer than the box is an entry of the state dict, and the bases of
+a surface cover all of that. With us it is a buffer, `*.blur.filter`, that is in no gradient and no L2 term.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class WindowAttention(nn.Module):
         return out.reshape(len(z), -1, rows * side, columns * side)[:, :, :height, :width]
 
     def _bias(self) -> Tensor:
-        """Bias of the score between two points of a window, (point, point), by rows and columns between them."""
+        """Bias of the score of two points of a window, (point, point), by rows and columns between them."""
         side = self.window
         steps = self.pos_embedding.unfold(0, side, 1).unfold(1, side, 1)
         return steps.flip(0, 1).reshape(side * side, side * side)
@@ -91,7 +91,7 @@ def _tiles(maps: Tensor, side: int) -> Tensor:
 
 
 class AttentionBlock(nn.Module):
-    """What AlterNet has in the place of a residual block: a 1×1 convolution and window attention, plus the input.
+    """What AlterNet has for a residual block: a 1×1 convolution and window attention, plus the input.
 
     With pre-activation BatchNorm and GELU come first, and BatchNorm again in front of the attention; without,
     BatchNorm follows both, and nothing follows the sum. Keys are those of the authors' code.

@@ -120,7 +120,7 @@ class PreactivationBlock(ResidualBlock):
 def residual_stage(
     kind: str, in_channels: int, channels: int, stage: int, config: ModelConfig
 ) -> nn.Sequential:
-    """The blocks of a stage, from 1, some of which may attend; all but the first stage begin with stride 2."""
+    """The blocks of a stage, from 1; some may attend, and all stages but the first begin with stride 2."""
     block = PreactivationBlock if config.preactivation else ResidualBlock
     out = channels * EXPANSION[kind]
     blocks: list[nn.Module] = []
@@ -134,7 +134,7 @@ def residual_stage(
 
 
 class ConvBlock(nn.Module):
-    """Unit of VGG and AlexNet: convolution–BatchNorm–activation–dropout; pre-activated, with dropout at its end.
+    """Unit of VGG and AlexNet: convolution–BatchNorm–activation–dropout, or pre-activated with dropout last.
 
     AlexNet has no BatchNorm.
     """

@@ -1,8 +1,8 @@
-"""Plain chains of layers told from shapes, and from the numbers that an `nn.Sequential` gives its parts.
+"""Plain chains of layers inferred from shapes, and from the numbers that an `nn.Sequential` gives its parts.
 
-Weights show neither strides nor paddings, poolings nor activations. But the numbers missing between two layers
-say how many modules without weights stand there, and the inputs of the first dense layer how large the last map
-is. What is left open is chosen by what is usual, and every choice is said.
+Weights show neither strides nor paddings, poolings nor activations. But the numbers missing between two
+layers say how many modules without weights stand there, and the inputs of the first dense layer how large the
+last map is. What is left open is chosen by what is usual, and every choice is said.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def chain(parts: Sequence[Part], options: Mapping[str, Any] | None = None) -> tu
         parts: Of a state dict.
         options: What the user says of it: the ``size`` of images, and for each convolution, joined by dashes,
             ``stride``, ``padding`` (``1``, or ``1+2`` before and behind) and ``pools`` (1 where pooling by 2
-            follows); ``pooling`` and ``activation``. What is left out is told or assumed.
+            follows); ``pooling`` and ``activation``. What is left out is inferred or assumed.
 
     Returns:
-        The network, and what was told or assumed; None where the layers are no plain chain.
+        The network, and what was inferred or assumed; None where the layers are no plain chain.
 
     Raises:
         LandscapeError: If an option is unknown, or no chain of these layers has it.
@@ -58,8 +58,9 @@ def chain(parts: Sequence[Part], options: Mapping[str, Any] | None = None) -> tu
         found = [_dense(row, asked)]
     if not found:
         if options:
+            given = ", ".join(f"{key}={value}" for key, value in options.items())
             raise LandscapeError(
-                f"no chain of these layers has {', '.join(f'{key}={value}' for key, value in options.items())} "
+                f"no chain of these layers has {given} "
                 "and a last map of the size that the first dense layer reads"
             )
         return None
@@ -68,15 +69,16 @@ def chain(parts: Sequence[Part], options: Mapping[str, Any] | None = None) -> tu
 
 
 def _assumed(made: Chain, asked: Mapping[str, Any], others: Sequence[Chain]) -> str:
-    """What a user has to know of a chain that was told from shapes."""
+    """What a user has to know of a chain that was inferred from shapes."""
     words = [f"a plain chain of layers, --model {made.spec}"]
     if made.strides:
         pools = [str(i + 1) for i, pool in enumerate(made.pools) if pool]
         words.append(
-            f"images of {made.channels}×{made.size}×{made.size}, strides {', '.join(map(str, made.strides))}, "
+            f"images of {made.channels}×{made.size}×{made.size}, "
+            f"strides {', '.join(map(str, made.strides))}, "
             f"paddings {', '.join(padding_words(made.paddings))} and "
             + (f"pooling behind convolution {', '.join(pools)}" if pools else "no pooling")
-            + " are told from the size of the last map"
+            + " follow from the size of the last map"
         )
     assumed = ([] if "activation" in asked else [f"{made.activation} between the layers (activation=…)"]) + (
         [f"{made.pooling} pooling (pooling=…)"] if any(made.pools) and "pooling" not in asked else []
@@ -131,7 +133,9 @@ def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 raise ValueError(text)
         except ValueError as error:
-            known = f"choose one of {', '.join(choices[key])}" if key in choices else "write size=32, stride=2-1"
+            known = (
+                f"choose one of {', '.join(choices[key])}" if key in choices else "write size=32, stride=2-1"
+            )
             raise LandscapeError(
                 f"option {key}={text} of a sequential model: "
                 + (known if key in KEYS else f"known are {', '.join(KEYS)}")

@@ -42,8 +42,8 @@ class ModelConfig:
     """Everything that distinguishes one network of the zoo from another.
 
     Attributes:
-        architecture: `cifar-resnet` (He et al. 2016, three stages); `resnet` (four stages), `vgg` and `alexnet` as
-            in Park & Kim's code; `vit` (Dosovitskiy et al. 2021) or `mixer` (Tolstikhin et al. 2021).
+        architecture: `cifar-resnet` (He et al. 2016, three stages); `resnet` (four stages), `vgg` and `alexnet`
+            as in Park & Kim's code; `vit` (Dosovitskiy et al. 2021) or `mixer` (Tolstikhin et al. 2021).
         depth: Number of weight layers in the name, such as 20; of blocks for `vit` and `mixer`.
         width: Channels of the first stage, or of each token; 0 is the usual one.
         head: `gap`, `mlp`, `max` or `median` pooling before the classifier; `token` for `vit`.
@@ -72,8 +72,8 @@ class ModelConfig:
         patch: Side of a patch; 0 is 2, or 16 with the `imagenet` stem.
         image: Side of the images that position embeddings are for; 0 is 32 or 224.
         mlp_ratio: Hidden units of the MLPs of `vit` and `mixer` per channel; 0 is 4.
-        dialect: `timm`, or `p2` for what Park & Kim's code has instead: patches by a dense layer, no biases of
-            queries, keys and values, 1e-5 in LayerNorm, tokens mixed by a convolution.
+        dialect: `timm`, or `p2` for what Park & Kim's code has instead: patches by a dense layer, no biases
+            of queries, keys and values, 1e-5 in LayerNorm, tokens mixed by a convolution.
     """
 
     architecture: str = "cifar-resnet"
@@ -152,8 +152,8 @@ class ModelConfig:
             value = getattr(self, name)
             if value and not _counts(value, len(usual), least):
                 raise LandscapeError(
-                    f"{name} lists a whole number from {least} to 1,000 for each of the {len(usual)} stages, got "
-                    f"{shown(value)}"
+                    f"{name} lists a whole number from {least} to 1,000 for each of the {len(usual)} stages, "
+                    f"got {shown(value)}"
                 )
             object.__setattr__(self, name, tuple(value) if value and any(value) else ())
         object.__setattr__(self, "blocks", () if self.blocks == usual else self.blocks)
@@ -164,14 +164,14 @@ class ModelConfig:
             )
         if self.width * self.widening % self.cardinality:
             raise LandscapeError(
-                f"{self.width * self.widening} inner channels cannot be parted into {self.cardinality} groups "
-                "(cardinality); choose a width or a cardinality that divides"
+                f"{self.width * self.widening} inner channels cannot be parted into {self.cardinality} "
+                "groups (cardinality); choose a width or a cardinality that divides"
             )
         for held, attending in zip(self.stage_blocks, self.attend, strict=False):
             if 2 * attending > held:
                 raise LandscapeError(
-                    f"of {held} blocks of a stage at most {held // 2} can attend, every other one; attend asks for "
-                    f"{attending}"
+                    f"of {held} blocks of a stage at most {held // 2} can attend, every other one; attend asks "
+                    f"for {attending}"
                 )
         if self.attend:
             self._fill("heads", 3)
@@ -197,16 +197,16 @@ class ModelConfig:
         self._whole(_LARGEST_OF_TOKENS)
         if self.image % self.patch:
             raise LandscapeError(
-                f"images of {self.image} pixels cannot be cut into patches of {self.patch}; choose image and patch "
-                "so that one divides the other"
+                f"images of {self.image} pixels cannot be cut into patches of {self.patch}; choose image "
+                "and patch so that one divides the other"
             )
         if self.architecture == "vit":
             self._fill("heads", max(1, self.width // 64))
             self._whole({"heads": _LARGEST_OF_ATTENTION["heads"]})
             if self.width % self.heads:
                 raise LandscapeError(
-                    f"{self.width} channels (width) cannot be parted among {self.heads} heads; choose heads that "
-                    "divide them"
+                    f"{self.width} channels (width) cannot be parted among {self.heads} heads; choose heads "
+                    "that divide them"
                 )
 
     def _fill(self, name: str, value: Any) -> None:

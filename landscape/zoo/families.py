@@ -1,4 +1,4 @@
-"""What the zoo has: architectures, their usual sizes, and the names that stand for several options at once."""
+"""What the zoo has: architectures, their usual sizes, and names that stand for several options at once."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ _REDUCTION = 16
 class ChannelGate(nn.Module):
     """A factor from 0 to 1 for each channel, from its mean (Hu et al. 2018) and, if asked for, its maximum.
 
-    The dense layers see each of the two pooled values, and their outputs are averaged, as in Park & Kim's code.
+    The dense layers see each of the two pooled values, and what they give is averaged, as in the authors' code.
     """
 
     initial = "uniform"
@@ -32,7 +32,7 @@ class ChannelGate(nn.Module):
 
 
 class SpatialGate(nn.Module):
-    """A factor from 0 to 1 for each point, from mean and maximum over the channels (Woo et al. 2018, eq. 3)."""
+    """A factor from 0 to 1 for each point, from mean and maximum over channels (Woo et al. 2018, eq. 3)."""
 
     def __init__(self, size: int = 7) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class SpatialGate(nn.Module):
 
 
 def gate(kind: str, channels: int) -> nn.Module:
-    """`se`, the channels' gate from their means; or `cbam`, from both pooled values, and then the points' gate."""
+    """`se`, the channels' gate from means; or `cbam`, from both pooled values, and then the points' gate."""
     if kind == "se":
         return ChannelGate(channels, maximum=False)
     return nn.Sequential(ChannelGate(channels, maximum=True), SpatialGate())

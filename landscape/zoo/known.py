@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm that the zoo does not have, told from the names and shapes they always have."""
+"""Networks of torchvision and timm that the zoo does not have, inferred from their names and shapes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from landscape.zoo.parts import Shapes
 
-_BLOCKS = {
+_BLOCKS: dict[tuple[int, ...], dict[str, int]] = {
     (1, 1, 1, 1): {"basic": 10, "bottleneck": 14},
     (2, 2, 2, 2): {"basic": 18, "bottleneck": 26},
     (3, 4, 6, 3): {"basic": 34, "bottleneck": 50},
@@ -28,7 +28,7 @@ _VGG = {8: 11, 10: 13, 13: 16, 16: 19}
 
 
 def known(shapes: Shapes) -> str | None:
-    """The specification of the network of torchvision or timm that has these names and shapes; None if none has.
+    """The specification of torchvision's or timm's network with these names and shapes, or None.
 
     Args:
         shapes: Shape of each tensor by name.
@@ -84,7 +84,12 @@ def _vision_transformer(shapes: Shapes) -> str | None:
 
 def _classic(shapes: Shapes) -> str | None:
     """AlexNet and VGG, whose poolings and heads no shape shows."""
-    if shapes.get("classifier.1.weight", ())[1:] == (9216,) and shapes["features.0.weight"] == (64, 3, 11, 11):
+    if shapes.get("classifier.1.weight", ())[1:] == (9216,) and shapes["features.0.weight"] == (
+        64,
+        3,
+        11,
+        11,
+    ):
         return "torchvision:alexnet"
     if shapes.get("classifier.0.weight", ())[1:] == (25088,) and shapes["features.0.weight"] == (64, 3, 3, 3):
         convs = sum(len(shape) == 4 for shape in shapes.values())

@@ -1,4 +1,4 @@
-"""The zoo's networks under anyone's names: told from shapes and order, and which name is which."""
+"""The zoo's networks under anyone's names: inferred from shapes and order, and which name is which."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def infer(parts: Sequence[Part]) -> tuple[ModelConfig, dict[str, str]] | None:
 
 
 def renamed(config: ModelConfig, parts: Sequence[Part]) -> dict[str, str] | None:
-    """Which tensor of a state dict is which of a network's, told from shapes, order and the names of shortcuts.
+    """Which tensor of a state dict is which of a network's, by shapes, order and the names of shortcuts.
 
     Args:
         config: Of the network.
@@ -69,8 +69,8 @@ def invisible(config: ModelConfig) -> str:
     if config.head != "mlp":
         unseen.append(f"another pooling than {config.head} ({', '.join(f'head={head}' for head in heads)})")
     return (
-        f"shapes do not show {', '.join(unseen)}, nor strides and activations, which are taken as the zoo has "
-        "them; if the network had them, say so with --model"
+        f"shapes do not show {', '.join(unseen)}, nor strides and activations, which are taken as the zoo "
+        "has them; if the network had them, say so with --model"
     )
 
 
@@ -103,10 +103,7 @@ def _residual(stem: Part, inner: Sequence[Part], points: int) -> Iterator[dict[s
     """ResNets with this stem, these larger convolutions, and so many of 1×1."""
     width, counts = stem.shape[0], sorted(Counter(conv.shape[0] for conv in inner).items())
     kernel, first = stem.shape[2], counts[0][0] if counts else 0
-    if [channels for channels, _ in counts] != [first << i for i in range(len(counts))] or kernel not in (
-        3,
-        7,
-    ):
+    if kernel not in (3, 7) or [wide for wide, _ in counts] != [first << i for i in range(len(counts))]:
         return
     wider = (
         {"widening": first // width, "cardinality": inner[-1].shape[0] // inner[-1].shape[1]} if inner else {}
@@ -236,7 +233,7 @@ def _aligned(block: list[Part], some: list[Part]) -> tuple[list[Part], list[Part
 
 
 def _likeliest(fits: list[Part], cut: list[Part], some: list[Part]) -> Part:
-    """Of layers that could be the shortcut's: the one called so, else that beside the rest of it, else the last."""
+    """Of layers that could be the shortcut's: that called so, else that beside its rest, else the last."""
     called = [fit for fit in fits if _SHORTCUT.search(fit.name)]
     if called:
         return called[-1]

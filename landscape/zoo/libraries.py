@@ -61,7 +61,11 @@ class Library:
             return make(self.spec, self.options).eval()
 
     def adapt(
-        self, module: nn.Module, apart: Mapping[str, tuple[Shape, Shape]], extra: Sequence[str], lacking: Sequence[str]
+        self,
+        module: nn.Module,
+        apart: Mapping[str, tuple[Shape, Shape]],
+        extra: Sequence[str],
+        lacking: Sequence[str],
     ) -> bool:
         """Take over what a checkpoint shows: classes, channels, image size, auxiliary heads.
 
@@ -81,7 +85,7 @@ class Library:
             found |= _channels(apart) | _image_size(module, apart)
         if self.spec.source == "torchvision":
             word = "aux_logits" if hasattr(module, "aux_logits") else "aux_loss"
-            if any("aux" in key.lower().split(".")[0] for key in extra):
+            if any(part.lower().startswith("aux") for key in extra for part in key.split(".")):
                 found[word] = True, "the checkpoint's heads"
             elif word == "aux_logits" and any("aux" in name.lower() for name in lacking):
                 found[word] = False, "the checkpoint's heads"
@@ -116,7 +120,8 @@ def installed(library: str) -> bool:
 def _imported(library: str, extra: str, text: str) -> Any:
     if not installed(library):
         raise LandscapeError(
-            f"the model {text!r} needs {library}, which is not installed here: pip install 'landscape[{extra}]'"
+            f"the model {text!r} needs {library}, which is not installed here: "
+            f"pip install 'landscape[{extra}]'"
         )
     try:
         return importlib.import_module(library)
@@ -130,7 +135,9 @@ def _timm(spec: Spec, options: dict[str, Any]) -> nn.Module:
     timm = _imported("timm", "timm", spec.text)
     if not timm.is_model(spec.name.partition(".")[0]):
         raise _unknown(spec, timm.list_models())
-    made = called(timm.create_model, {"model_name": spec.name, "pretrained": False} | options, spec.text, "it")
+    made = called(
+        timm.create_model, {"model_name": spec.name, "pretrained": False} | options, spec.text, "it"
+    )
     return _module(made, spec)
 
 
@@ -154,14 +161,16 @@ def _hugging_face(spec: Spec, options: dict[str, Any]) -> nn.Module:
     kind = next((auto for end, auto in _TASKS if str(named[0]).endswith(end)), "")
     if not kind:
         raise LandscapeError(
-            f"{folder / 'config.json'} names the architecture {printable(named[0], 100)!r}, expected one that "
-            f"ends with {', '.join(end for end, _ in _TASKS)}; give file.py:factory for others"
+            f"{folder / 'config.json'} names the architecture {printable(named[0], 100)!r}, expected one "
+            f"that ends with {', '.join(end for end, _ in _TASKS)}; give file.py:factory for others"
         )
     local = {"local_files_only": True, "trust_remote_code": False}
     read = {"pretrained_model_name_or_path": str(folder)} | local | options
     config = called(transformers.AutoConfig.from_pretrained, read, spec.text, "AutoConfig.from_pretrained")
     auto = getattr(transformers, kind)
-    return _module(called(auto.from_config, {"config": config, "trust_remote_code": False}, spec.text, kind), spec)
+    return _module(
+        called(auto.from_config, {"config": config, "trust_remote_code": False}, spec.text, kind), spec
+    )
 
 
 def _module(made: Any, spec: Spec) -> nn.Module:
@@ -234,10 +243,10 @@ def _facts_of_folder(spec: Spec, module: nn.Module) -> tuple[dict[str, Any], Sha
     if isinstance(side, dict):
         side = [side.get("height", side.get("shortest_edge")), side.get("width", side.get("shortest_edge"))]
     sides = [side, side] if isinstance(side, int) else side
-    good = isinstance(sides, list) and len(sides) == 2 and all(isinstance(one, int) for one in sides)
+    size = (3, *sides) if isinstance(sides, list) and list(map(type, sides)) == [int, int] else ()
     values = {"mean": stated.get("image_mean"), "std": stated.get("image_std")}
     numbers = all(isinstance(v, list) and all(isinstance(x, int | float) for x in v) for v in values.values())
-    return values if numbers and stated.get("do_normalize", True) else {}, (3, *sides) if good else (), path.name  # type: ignore[misc]
+    return values if numbers and stated.get("do_normalize", True) else {}, size, path.name
 
 
 def _folder(spec: Spec) -> Path:

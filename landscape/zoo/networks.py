@@ -1,4 +1,4 @@
-"""Convolutional networks built from one configuration, keyed as in the public checkpoints, and how all begin."""
+"""Convolutional networks of one configuration, keyed as in the public checkpoints, and how all begin."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ResNet(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """Stages of convolutions and nothing beside them, keys ``layer0…, smooth0…, classifier`` as in Park & Kim's code.
+    """Stages of plain convolutions, keys ``layer0…, smooth0…, classifier`` as in Park & Kim's code.
 
     VGG with BatchNorm has five stages, AlexNet three without.
     """
@@ -156,9 +156,9 @@ def build(config: ModelConfig, *, seed: int = 0) -> nn.Module:
     Convolutions and the classifier of the pooling heads draw He-normal weights (fan in). The dense layers of
     the MLP head, gates and attention in maps draw uniform ones in ±1/√fan in, torch's default and so the
     authors': thousands of positive inputs with He's larger weights leave a layer of dead units, and scores of
-    such queries and keys saturate the softmax. Transformers and mixers draw normal ones of 0.02, cut off at ±2 of
-    these, as do embeddings, but for the patches', which keep the variance of the image. All draw from a generator
-    of their own, so that the global random state is neither read nor changed.
+    such queries and keys saturate the softmax. Transformers and mixers draw normal ones of 0.02, cut off at
+    ±0.04, as do embeddings, but for the patches', which keep the variance of the image. All draw from a
+    generator of their own, so that the global random state is neither read nor changed.
 
     Args:
         config: What to build.

@@ -1,4 +1,4 @@
-"""What a state dict says of layers: kinds and shapes under anyone's names, in an order that can be relied on."""
+"""What a state dict says of layers: kinds and shapes under anyone's names, in order."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Part:
 
     Attributes:
         name: What they share; may be empty.
-        kind: `conv` and `linear` have weights of four and two dimensions, `norm` of one, `blur` is a filter of
-            one channel that is not called a weight.
+        kind: `conv` and `linear` have weights of four and two dimensions, `norm` of one, `blur` is a filter
+            of one channel that is not called a weight.
         shape: Of the weight, or of the filter.
         tensors: Shapes by last word, counters left out.
         counter: Whether a counter of batches was among them.

@@ -28,8 +28,8 @@ def recognised(module: nn.Module) -> dict[str, Kind]:
     """Kinds of the layers of a network by name, in its order; empty if no block is recognised.
 
     A *transformer block* has children of which one is an attention (`nn.MultiheadAttention`, or named so) and
-    another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, or `linear2` behind `linear1`); that of a mixer
-    has two MLPs with a LayerNorm each. A *residual
+    another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, or `linear2` behind `linear1`); that of a
+    mixer has two MLPs with a LayerNorm each. A *residual
     block* holds a convolution and at least one more layer with weights, and its class stands at least twice
     among the children of one module, or in several containers, or it lies in a container beside others that
     hold such; one that holds such siblings itself is a stage. The *stem* is the last module in front of the
@@ -108,7 +108,7 @@ def _transformer_blocks(module: nn.Module) -> dict[str, Kind]:
 
 
 def _halves(part: nn.Module) -> dict[str, Kind]:
-    """Attention and MLP, or the two MLPs of a mixer, among a module's children; fewer where it has no such."""
+    """Attention and MLP, or the two MLPs of a mixer, among a module's children; fewer without such."""
     children = {name: child for name, child in part.named_children() if weights(child)}
     attention = [
         name

@@ -66,7 +66,7 @@ class Chain:
         return f"sequential:{','.join([*words, f'activation={self.activation}'])}"
 
     def skeleton(self) -> nn.Sequential:
-        """Names and shapes alone, on torch's meta device; layers are called as in the state dict where they can be."""
+        """Names and shapes alone, on torch's meta device; layers keep their names where they can."""
         places = [part.parent for part in self.parts]
         together = _grouped(places)
         root = nn.Sequential()
@@ -164,7 +164,7 @@ def _words(part: Part) -> list[str]:
 
 
 def _grouped(places: list[str]) -> bool:
-    """Whether the layers of each place follow one another, so that a container can hold them and run in order."""
+    """Whether the layers of each place follow one another, so that a container can hold and run them."""
     runs = [place for place, _ in itertools.groupby(places) if place]
     inside = any(a != b and b.startswith(f"{a}.") for a in places if a for b in places)
     taken = any(hasattr(nn.Sequential, word) for place in places for word in place.split(".") if word)

@@ -53,7 +53,7 @@ def possible(row: Sequence[Part], asked: Mapping[str, Any]) -> Iterator[tuple[fl
 
 
 def _behind(row: Sequence[Part]) -> list[int | None]:
-    """How many modules stand behind each convolution and its BatchNorm; where all are 0, as in a list, unknown."""
+    """How many modules stand behind each convolution and its BatchNorm; where all are 0, nobody knows."""
     found: list[int | None] = []
     for i, part in enumerate(row):
         if part.kind != "conv":
@@ -77,7 +77,7 @@ def _last(
 
 
 def _spatial(convs: Sequence[Part], asked: Mapping[str, Any], padded: bool) -> Iterator[Settings]:
-    """Strides and paddings of all convolutions: the same for all of one kernel, or strides where maps widen."""
+    """Strides and paddings: the same for all convolutions of one kernel, or strides where maps widen."""
     kernels = sorted({conv.shape[2] for conv in convs})
     widens = [i > 0 and conv.shape[0] > convs[i - 1].shape[0] for i, conv in enumerate(convs)]
     given = _each(asked.get("stride"), len(convs)), _each(asked.get("padding"), len(convs))

@@ -90,7 +90,9 @@ def split_path(text: str | Path) -> tuple[Path, str | None]:
 
 def _names_model(text: str) -> bool:
     head = text.partition(":")[0]
-    return is_zoo_name(text) or head in (*LIBRARIES, PLAIN) or (":" in text and "/" not in text.split(":")[-1])
+    return (
+        is_zoo_name(text) or head in (*LIBRARIES, PLAIN) or (":" in text and "/" not in text.split(":")[-1])
+    )
 
 
 def _exists(path: str) -> bool:

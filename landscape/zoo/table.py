@@ -18,7 +18,9 @@ from landscape.network import Network, evaluating
 _SHAPING = re.compile(r"pool|flatten|blur|smooth|pad|upsample|unfold|embed", re.IGNORECASE)
 _SIZES = (32, 64, 224, 28)
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError, KeyError)
-_LATEX = str.maketrans({char: f"\\{char}" for char in "&%$#_{}"} | {"×": r"$\times$", "\\": r"\textbackslash{}"})
+_LATEX = str.maketrans(
+    {char: f"\\{char}" for char in "&%$#_{}"} | {"×": r"$\times$", "\\": r"\textbackslash{}"}
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
 
 
 def layer_table(network: Network, size: Sequence[int] = ()) -> tuple[list[Row], tuple[int, ...], str]:
@@ -49,8 +53,8 @@ def layer_table(network: Network, size: Sequence[int] = ()) -> tuple[list[Row], 
 
     Args:
         network: It stays as it is; a copy sees one grey image.
-        size: Shape of an input without the sample's dimension, such as (3, 32, 32); by default the network's own,
-            else the first usual one that it takes.
+        size: Shape of an input without the sample's dimension, such as (3, 32, 32); by default the network's
+            own, else the first usual one that it takes.
 
     Returns:
         The rows, the shape of the input, and why there are no output sizes, empty where there are.
@@ -74,7 +78,9 @@ def layer_table(network: Network, size: Sequence[int] = ()) -> tuple[list[Row], 
 def text(rows: Sequence[Row]) -> list[str]:
     """Lines of a table in columns."""
     cells = [("layer", "kind", "weight", "parameters", "output")]
-    cells += [(row.name, row.kind, _size(row.weight), f"{row.parameters:,}", _size(row.output)) for row in rows]
+    cells += [
+        (row.name, row.kind, _size(row.weight), f"{row.parameters:,}", _size(row.output)) for row in rows
+    ]
     cells = [tuple(printable(cell, 80) for cell in line) for line in cells]  # type: ignore[misc]
     wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
@@ -101,7 +107,9 @@ def _size(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
-def _outputs(network: Network, size: tuple[int, ...]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...], str]:
+def _outputs(
+    network: Network, size: tuple[int, ...]
+) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...], str]:
     """Shapes of what submodules give for one input; the input's; and why there are none."""
     first = next((p for p in network.module.parameters() if p.dim() > 1), None)
     conv = next((part for part in network.module.modules() if isinstance(part, nn.Conv2d)), None)

@@ -36,7 +36,7 @@ class PatchEmbedding(nn.Module):
         """
         if x.shape[2:] != (self.image, self.image):
             raise ValueError(
-                f"the network takes images of {self.image}×{self.image} pixels, got {x.shape[2]}×{x.shape[3]}; give "
+                f"the network takes images of {self.image}×{self.image}, got {x.shape[2]}×{x.shape[3]}; give "
                 f"images of its size, or a network with the option image={x.shape[2]}"
             )
         if not self.dense:
@@ -81,7 +81,7 @@ class MLP(nn.Module):
 
 
 class TokenMLP(MLP):
-    """The same over the tokens of each channel: dense layers, or convolutions of size 1 with tokens as channels."""
+    """The same over the tokens of each channel, by dense layers or convolutions of size 1."""
 
     def __init__(self, tokens: int, hidden: int, config: ModelConfig) -> None:
         self.turned = config.dialect != "p2"

@@ -1,4 +1,4 @@
-"""Which network a checkpoint is: its own specification, anyone's names, what is inferred, and what is refused."""
+"""Which network a checkpoint is: by specification, under anyone's names, inferred, or refused."""
 
 import re
 import types
@@ -17,7 +17,11 @@ TINY = "cifar-resnet20:width=4,shortcut=B"
 
 def state(seed=1, renamed=True):
     tensors = build(parse(TINY), seed=seed).state_dict()
-    return {re.sub("shortcut", "downsample", re.sub("linear", "fc", k)): v for k, v in tensors.items()} if renamed else tensors
+    return (
+        {re.sub("shortcut", "downsample", re.sub("linear", "fc", k)): v for k, v in tensors.items()}
+        if renamed
+        else tensors
+    )
 
 
 def plain():
@@ -37,7 +41,8 @@ def assert_tiny(network, seed=1):
 FACTORY = """
 from torch import nn
 def net(width=4, classes=5):
-    return nn.Sequential(nn.Conv2d(3, width, 4, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(256 * width, classes))
+    first = nn.Conv2d(3, width, 4, 2, 1)
+    return nn.Sequential(first, nn.ReLU(), nn.Flatten(), nn.Linear(256 * width, classes))
 """
 
 
@@ -56,10 +61,15 @@ def test_a_checkpoint_carries_its_model(tmp_path, factory):
     assert network.path == path
     assert network.name == "net"
     assert network.architecture == f"{factory}:net"
-    assert load(f"{path}@{factory}:net,width=4,classes=5", "vgg11").parameter_count() == network.parameter_count()
+    assert (
+        load(f"{path}@{factory}:net,width=4,classes=5", "vgg11").parameter_count()
+        == network.parameter_count()
+    )
     with pytest.raises(LandscapeError, match=r"does not fit .*width=8"):
         load(f"{path}@{factory}:net,width=8")
-    with pytest.raises(LandscapeError, match=r"raised TypeError: .*'depth'; a factory is called with depth=3"):
+    with pytest.raises(
+        LandscapeError, match=r"raised TypeError: .*'depth'; a factory is called with depth=3"
+    ):
         load(f"{path}@{factory}:net,depth=3")
 
 
@@ -72,7 +82,9 @@ def test_zoo_names_take_anyones_names_of_layers(tmp_path):
 # Inferred
 
 
-@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: {"state_dict": {f"module.{k}": v for k, v in t.items()}}])
+@pytest.mark.parametrize(
+    "wrap", [lambda t: t, lambda t: {"state_dict": {f"module.{k}": v for k, v in t.items()}}]
+)
 def test_renamed_networks_of_the_zoo_are_inferred(tmp_path, wrap):
     network = load(file(tmp_path, wrap(state())))
     assert_tiny(network)
@@ -89,7 +101,9 @@ def test_sets_under_anyones_names_are_all_named_and_chosen_by_key(tmp_path):
         load(path, state_key="ema")
 
 
-@pytest.mark.parametrize("content", [{"state_dict": [plain()], "err": 0.5}, [plain(), plain()], {"net": plain()}])
+@pytest.mark.parametrize(
+    "content", [{"state_dict": [plain()], "err": 0.5}, [plain(), plain()], {"net": plain()}]
+)
 def test_plain_chains_are_inferred_in_lists_and_below_prefixes(tmp_path, content):
     network = load(file(tmp_path, content))
     assert network.architecture == "sequential:size=32,stride=2,padding=1,pools=0,activation=relu"
@@ -121,7 +135,11 @@ def test_options_of_a_chain_are_said_with_the_model(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "beside"),
-    [("resnet-blur.pt", {}), ("net.pt", {"arch": "resnet_smoothing_20"}), ("net.pt", {"args": {"model": "antialiased"}})],
+    [
+        ("resnet-blur.pt", {}),
+        ("net.pt", {"arch": "resnet_smoothing_20"}),
+        ("net.pt", {"args": {"model": "antialiased"}}),
+    ],
 )
 def test_what_calls_itself_smoothed_opens_with_a_loud_word(tmp_path, name, beside):
     path = file(tmp_path, {"state_dict": state(), **beside}, name)
@@ -204,8 +222,11 @@ def test_a_missing_library_is_said_in_one_sentence(tmp_path, monkeypatch, source
 
 def test_networks_of_libraries_are_refused_with_their_specification(tmp_path, monkeypatch):
     monkeypatch.setattr("landscape.checkpoint.choosing.installed", lambda name: False)
-    blocks = {f"layer{i + 1}.{j}.conv{n}.weight": torch.zeros(64, 64, 1, 1) for i, c in enumerate((3, 4, 23, 3))
-              for j in range(c) for n in (1, 2, 3)}  # fmt: skip
+    places = [f"layer{i}.{j}" for i, count in enumerate((3, 4, 23, 3), 1) for j in range(count)]
+    one = torch.zeros(64, 64, 1, 1)
+    blocks = {f"{place}.conv{n}.weight": one for place in places for n in (1, 2, 3)}
     content = blocks | {"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.weight": torch.zeros(5, 64)}
-    with pytest.raises(CheckpointError, match=r"holds what torchvision:resnet101 has, .*net\.pt@torchvision:resnet101"):
+    with pytest.raises(
+        CheckpointError, match=r"holds what torchvision:resnet101 has, .*net\.pt@torchvision:resnet101"
+    ):
         load(file(tmp_path, content))

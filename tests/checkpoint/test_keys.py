@@ -60,7 +60,14 @@ def test_any_prefix_is_found(prefix):
 
 @pytest.mark.parametrize(
     "wrapper",
-    ["module", "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_forward_module", "anyones"],
+    [
+        "module",
+        "_orig_mod",
+        "_checkpoint_wrapped_module",
+        "_fsdp_wrapped_module",
+        "_forward_module",
+        "anyones",
+    ],
 )
 def test_wrappers_inside_names_count_for_nothing(wrapper):
     tensors = {key.replace("features.", f"features.{wrapper}."): value for key, value in STATE.items()}
@@ -97,7 +104,9 @@ def test_plain_files_have_no_notes():
     assert assert_found(STATE) == ()
 
 
-@pytest.mark.parametrize("counter", ["n_averaged", "total_ops", "fc.total_params", "fc.num_batches_tracked", "num_updates"])
+@pytest.mark.parametrize(
+    "counter", ["n_averaged", "total_ops", "fc.total_params", "fc.num_batches_tracked", "num_updates"]
+)
 def test_counters_are_left_aside_and_named(counter):
     (note,) = assert_found({**STATE, counter: torch.zeros(1)})
     assert note == f"left aside, no part of the network: {counter}"

@@ -1,4 +1,4 @@
-"""Weights in several files: read together by index, by number or by folder, or refused with what is missing."""
+"""Weights in several files: read together by index, number or folder, or refused with what is missing."""
 
 import hashlib
 import json
@@ -98,5 +98,7 @@ def test_tensors_of_a_torchscript_archive_are_read_and_its_code_is_not_run(tmp_p
     module = network().eval()
     torch.jit.trace(module, torch.rand(2, 4)).save(str(tmp_path / "net.pt"))
     found = load(tmp_path / "net.pt", network)
-    assert all(torch.equal(found.module.state_dict()[key], value) for key, value in module.state_dict().items())
+    assert all(
+        torch.equal(found.module.state_dict()[key], value) for key, value in module.state_dict().items()
+    )
     assert "nothing of them was run: __torch__" in found.notes[0]

@@ -1,5 +1,7 @@
 """Plain chains: what shapes and missing numbers tell, what is only assumed and said, and what is no chain."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -18,7 +20,7 @@ def normed(a, b):
 
 
 def dense(*widths, flat=True):
-    layers = [part for pair in zip(widths, widths[1:], strict=False) for part in (nn.Linear(*pair), nn.ReLU())]
+    layers = [part for pair in pairwise(widths) for part in (nn.Linear(*pair), nn.ReLU())]
     return [*([nn.Flatten()] if flat else []), *layers[:-1]]
 
 
@@ -34,10 +36,7 @@ class Named(nn.Module):
     def forward(self, x):
         convs = 0
         for name, layer in self.named_children():
-            if isinstance(layer, nn.Linear):
-                x = layer(x.flatten(1))
-            else:
-                x = layer(x)
+            x = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
             if name != list(self._modules)[-1]:
                 x = torch.relu(x)
             if isinstance(layer, nn.Conv2d):
@@ -51,21 +50,74 @@ PAD = nn.ZeroPad2d((1, 2, 1, 2))
 NETWORKS = {
     "strided": ((3, 32), nn.Sequential(*conv(3, 4, 4, 2, 1), *conv(4, 6, 4, 2, 1), *dense(384, 8, 5))),
     "unpadded": ((3, 32), nn.Sequential(*conv(3, 4, 4, 2), *conv(4, 6, 4, 2), *dense(216, 8, 7, 5))),
-    "two kernels": ((3, 32), nn.Sequential(*conv(3, 4, 4, 2, 1), *conv(4, 4, 3, 1, 1), *conv(4, 4, 4, 2, 1), *dense(256, 5))),
-    "alternating": ((3, 32), nn.Sequential(*conv(3, 4, 3, 1, 1), *conv(4, 4, 4, 2, 1), *conv(4, 6, 3, 1, 1), *conv(6, 6, 4, 2, 1), *dense(384, 5))),
+    "two kernels": (
+        (3, 32),
+        nn.Sequential(*conv(3, 4, 4, 2, 1), *conv(4, 4, 3, 1, 1), *conv(4, 4, 4, 2, 1), *dense(256, 5)),
+    ),
+    "alternating": (
+        (3, 32),
+        nn.Sequential(
+            *conv(3, 4, 3, 1, 1),
+            *conv(4, 4, 4, 2, 1),
+            *conv(4, 6, 3, 1, 1),
+            *conv(6, 6, 4, 2, 1),
+            *dense(384, 5),
+        ),
+    ),
     "padded apart": ((3, 32), nn.Sequential(PAD, *conv(3, 4, 5, 2), PAD, *conv(4, 6, 4, 2), *dense(384, 5))),
     "grey": ((1, 28), nn.Sequential(*conv(1, 4, 4, 2, 1), *conv(4, 6, 4, 2, 1), *dense(294, 8, 5))),
-    "pooled": ((3, 32), nn.Sequential(*conv(3, 4, 3, 1, 1), POOL, *conv(4, 4, 3, 1, 1), *conv(4, 6, 3, 1, 1), POOL, *dense(384, 5))),
-    "normed": ((3, 32), nn.Sequential(*normed(3, 4), POOL, *normed(4, 6), POOL, nn.Flatten(), nn.Dropout(), *dense(384, 8, 5, flat=False))),
+    "pooled": (
+        (3, 32),
+        nn.Sequential(
+            *conv(3, 4, 3, 1, 1), POOL, *conv(4, 4, 3, 1, 1), *conv(4, 6, 3, 1, 1), POOL, *dense(384, 5)
+        ),
+    ),
+    "normed": (
+        (3, 32),
+        nn.Sequential(
+            *normed(3, 4),
+            POOL,
+            *normed(4, 6),
+            POOL,
+            nn.Flatten(),
+            nn.Dropout(),
+            *dense(384, 8, 5, flat=False),
+        ),
+    ),
     "activation first": ((3, 32), nn.Sequential(*conv(3, 4, 3), nn.BatchNorm2d(4), POOL, *dense(900, 5))),
     "dense": ((3, 32), nn.Sequential(*dense(3072, 8, 5))),
-    "dense, normed": ((1, 28), nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 5))),
-    "LeNet": ((3, 32), Named([1, 1], ("conv1", nn.Conv2d(3, 6, 5)), ("conv2", nn.Conv2d(6, 4, 5)), ("fc1", nn.Linear(100, 8)), ("fc2", nn.Linear(8, 5)))),
-    "pooled once": ((1, 28), Named([0, 1], ("conv1", nn.Conv2d(1, 4, 3)), ("conv2", nn.Conv2d(4, 6, 3)), ("fc1", nn.Linear(864, 8)), ("fc2", nn.Linear(8, 5)))),
+    "dense, normed": (
+        (1, 28),
+        nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 5)),
+    ),
+    "LeNet": (
+        (3, 32),
+        Named(
+            [1, 1],
+            ("conv1", nn.Conv2d(3, 6, 5)),
+            ("conv2", nn.Conv2d(6, 4, 5)),
+            ("fc1", nn.Linear(100, 8)),
+            ("fc2", nn.Linear(8, 5)),
+        ),
+    ),
+    "pooled once": (
+        (1, 28),
+        Named(
+            [0, 1],
+            ("conv1", nn.Conv2d(1, 4, 3)),
+            ("conv2", nn.Conv2d(4, 6, 3)),
+            ("fc1", nn.Linear(864, 8)),
+            ("fc2", nn.Linear(8, 5)),
+        ),
+    ),
     "in two parts": ((3, 32), nn.Sequential()),
-}  # fmt: skip
-NETWORKS["in two parts"][1].add_module("features", nn.Sequential(*normed(3, 4), POOL, *normed(4, 6), POOL, nn.Flatten()))
-NETWORKS["in two parts"][1].add_module("classifier", nn.Sequential(nn.Dropout(), *dense(384, 8, 5, flat=False)))
+}
+NETWORKS["in two parts"][1].add_module(
+    "features", nn.Sequential(*normed(3, 4), POOL, *normed(4, 6), POOL, nn.Flatten())
+)
+NETWORKS["in two parts"][1].add_module(
+    "classifier", nn.Sequential(nn.Dropout(), *dense(384, 8, 5, flat=False))
+)
 
 
 def shapes(module, order=list):
@@ -162,7 +214,10 @@ def test_what_is_no_chain(module):
         ({"activation": "mish"}, "choose one of relu, tanh"),
         ({"size": "large"}, "write size=32"),
         ({"stride": "2-2-2"}, "has 2 convolutions, but 3 values"),
-        ({"stride": 1, "padding": 0, "pools": 0}, "no chain of these layers has stride=1, padding=0, pools=0"),
+        (
+            {"stride": 1, "padding": 0, "pools": 0},
+            "no chain of these layers has stride=1, padding=0, pools=0",
+        ),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, words):

@@ -161,7 +161,7 @@ def test_the_second_papers_transformers_and_mixers_open_under_its_names(spec):
 
 
 def test_the_second_papers_alternet_opens_with_its_specification():
-    """Its pre-activation blocks hold `bn`, `conv1` and Sequentials of BatchNorm, activation and convolution."""
+    """Its blocks hold `bn`, `conv1` and Sequentials of BatchNorm, activation and convolution."""
     own = shapes("alternet18:width=4,heads=1,head_dim=2")
     named = {}
     for name in own:
