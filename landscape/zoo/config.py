@@ -42,8 +42,9 @@ class ModelConfig:
     """Everything that distinguishes one network of the zoo from another.
 
     Attributes:
-        architecture: `cifar-resnet` (He et al. 2016, three stages); `resnet` (four stages), `vgg` and `alexnet`
-            as in Park & Kim's code; `vit` (Dosovitskiy et al. 2021) or `mixer` (Tolstikhin et al. 2021).
+        architecture: `cifar-resnet` (He et al. 2016, three stages); `resnet` (four stages), `vgg` and
+            `alexnet` as in Park & Kim's code; `vit` (Dosovitskiy et al. 2021) or `mixer` (Tolstikhin et al.
+            2021).
         depth: Number of weight layers in the name, such as 20; of blocks for `vit` and `mixer`.
         width: Channels of the first stage, or of each token; 0 is the usual one.
         head: `gap`, `mlp`, `max` or `median` pooling before the classifier; `token` for `vit`.
@@ -170,8 +171,8 @@ class ModelConfig:
         for held, attending in zip(self.stage_blocks, self.attend, strict=False):
             if 2 * attending > held:
                 raise LandscapeError(
-                    f"of {held} blocks of a stage at most {held // 2} can attend, every other one; attend asks "
-                    f"for {attending}"
+                    f"of {held} blocks of a stage at most {held // 2} can attend, every other one; attend "
+                    f"asks for {attending}"
                 )
         if self.attend:
             self._fill("heads", 3)

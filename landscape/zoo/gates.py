@@ -11,7 +11,7 @@ _REDUCTION = 16
 class ChannelGate(nn.Module):
     """A factor from 0 to 1 for each channel, from its mean (Hu et al. 2018) and, if asked for, its maximum.
 
-    The dense layers see each of the two pooled values, and what they give is averaged, as in the authors' code.
+    The dense layers see each of the pooled values, and what they give is averaged, as in the authors' code.
     """
 
     initial = "uniform"

@@ -30,8 +30,8 @@ def parse(spec: str) -> ModelConfig:
     ``resnext50``, ``wideresnet50``, ``seresnet18``, ``cbamresnet18``, ``alternet18``, ``vit12``), or one that
     has its depth by itself (``alexnet``, ``vit_ti``, ``mixer_s``; the key ``depth`` changes it). The keys are
     the fields of `ModelConfig` and of `Smoothing`, lists written with dashes:
-    ``resnet18:head=gap,kernel=1-2-1,attend=0-1-1-1,dropout=0.3,classes=100``. The word ``blur`` alone asks for
-    the paper's default smoothing.
+    ``resnet18:head=gap,kernel=1-2-1,attend=0-1-1-1,dropout=0.3,classes=100``. The word ``blur`` alone asks
+    for the paper's default smoothing.
 
     Raises:
         LandscapeError: If a name, key or value is not known; the message lists those that are.
