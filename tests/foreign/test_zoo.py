@@ -22,9 +22,9 @@ SMALL = {"img_size": 32, "patch_size": 8, "num_classes": 7}
             "vit_ti:depth=2,patch=8,classes=7",
         ),
         (
-            lambda: timm.create_model("mixer_s16_224", num_blocks=2, **SMALL),
+            lambda: timm.models.mlp_mixer.MlpMixer(num_blocks=2, embed_dim=64, **SMALL),
             32,
-            "mixer_s:depth=2,patch=8,classes=7",
+            "mixer2:width=64,patch=8,classes=7",
         ),
         full(lambda: timm.create_model("vit_small_patch16_224"), 224, "vit_s:stem=imagenet,classes=1000"),
     ],

@@ -31,7 +31,7 @@ def parameter(spec: str) -> object:
     return pytest.param(spec, marks=[pytest.mark.full] if long else [])
 
 
-@pytest.mark.parametrize("spec", map(parameter, NETWORKS))
+@pytest.mark.parametrize("spec", [parameter(spec) for spec in NETWORKS])
 def test_what_runs_on_it(spec: str):
     module = build.zoo(spec, seed=0)
     objective = build.objective(module, count=2, size=16)
