@@ -103,7 +103,8 @@ def _transformer_blocks(module: nn.Module) -> dict[str, Kind]:
     for name, part in module.named_modules():
         halves = _halves(part) if name else {}
         if len(halves) == 2:
-            kinds |= {name: "block"} | {f"{name}.{half}": kind for half, kind in halves.items()}
+            kinds[name] = "block"
+            kinds |= {f"{name}.{half}": kind for half, kind in halves.items()}
     return kinds
 
 
@@ -121,7 +122,10 @@ def _halves(part: nn.Module) -> dict[str, Kind]:
     if not attention:
         norms = sum(isinstance(child, nn.LayerNorm) for child in part.children())
         return dict.fromkeys(mlp, "mlp") if len(mlp) == norms == 2 else {}
-    return {attention[0]: "attention"} | ({mlp[0]: "mlp"} if mlp else {})  # type: ignore[dict-item]
+    halves: dict[str, Kind] = {attention[0]: "attention"}
+    if mlp:
+        halves[mlp[0]] = "mlp"
+    return halves
 
 
 def _residual_blocks(module: nn.Module, taken: set[str]) -> dict[str, Kind]:
