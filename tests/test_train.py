@@ -337,10 +337,8 @@ def test_the_record_is_json(finished):
     json.dumps(load(finished[0]).training, allow_nan=False)
 
 
-@pytest.mark.parametrize(
-    "spec", ["vit1:width=8,heads=2,patch=4,image=8", "alternet18:width=2,heads=1,head_dim=2,blur,dropout=0.1"]
-)
-def test_networks_that_attend_train(spec: str, tmp_path):
+def test_a_transformer_trains(tmp_path):
+    spec = "vit1:width=8,heads=2,patch=4,image=8"
     recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.01)
     out, rows = tmp_path / "net.safetensors", []
     train(parse(spec), synthetic(16), recipe, out, report=rows.append)
