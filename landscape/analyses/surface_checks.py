@@ -14,7 +14,7 @@ from landscape.forward.contexts import batch_norms
 from landscape.objective import Objective
 from landscape.results import Check, centre, left_out
 from landscape.results.checks import agreement, complete, finite
-from landscape.surface import Directions, Mesh
+from landscape.surface import Directions, Mesh, apart
 from landscape.work import Item, Runner
 
 
@@ -63,7 +63,8 @@ def _centre(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> Check:
     """The centre against an evaluation of its own: the plain way, in other micro-batches."""
     point, place = _judged(mesh, dataset), _place(mesh, dataset)
     measured, error = float(point.nll), float(point.sampling_error)
-    expected = checks.plainly(objective).value(mesh.weights(place), draw=mesh.draw(place)).nll
+    plain, theta = apart(checks.plainly(objective), mesh.weights(place))
+    expected = plain.value(theta, draw=mesh.draw(place)).nll
     return agreement(_named(mesh, dataset), measured, expected, error)
 
 
@@ -186,7 +187,8 @@ def curvature(objective: Objective, mesh: Mesh, run: Runner, *, tolerance: float
     def compute(index: int) -> Item:
         place = mesh.order[index]
         try:
-            return _both_ends(objective.replace(parameters=mesh.weights(place)), mesh.draw(place), tolerance)
+            here, theta = apart(objective, mesh.weights(place))
+            return _both_ends(here.replace(parameters=theta), mesh.draw(place), tolerance)
         except LandscapeError:
             if index == 0:  # what the network or the protocol cannot do
                 raise
@@ -231,10 +233,11 @@ def precision_error(objective: Objective, mesh: Mesh, run: Runner) -> xr.Dataset
     places = mesh.order[:CHECKED]
 
     def compute(index: int) -> Item:
-        theta, draw = mesh.weights(places[index]), mesh.draw(places[index])
+        here, theta = apart(objective, mesh.weights(places[index]))
+        draw = mesh.draw(places[index])
         return {
-            "reduced_nll": np.array(objective.value(theta, draw=draw).nll),
-            "full_nll": np.array(objective.replace(precision="full").value(theta, draw=draw).nll),
+            "reduced_nll": np.array(here.value(theta, draw=draw).nll),
+            "full_nll": np.array(here.replace(precision="full").value(theta, draw=draw).nll),
         }
 
     items = [item for item in run(len(places), compute, "precision") if item is not None]

@@ -140,7 +140,8 @@ def _of_zoo(config: ModelConfig, state: StateFile, path: Path, notes: tuple[str,
         module = build(config)
     except RuntimeError as error:
         raise CheckpointError(f"{path} asks for a {config.name} that cannot be built: {error}") from error
-    return replace(chosen, module=module, notes=(*chosen.notes, *notes), config=config)
+    size = (3, config.image, config.image) if config.image else ()
+    return replace(chosen, module=module, notes=(*chosen.notes, *notes), config=config, input_size=size)
 
 
 def _said(names: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from landscape.surface.directions import (
 )
 from landscape.surface.flatness import flatness
 from landscape.surface.grid import Mesh, axis, coarse_to_fine, covering, find_span, tuned
+from landscape.surface.moved import apart
 from landscape.surface.norms import NORMS, Norm, normalised
 from landscape.surface.plane import plane, shuffled, surface
 from landscape.surface.quadratic import Quadratic, fit
@@ -22,6 +23,7 @@ __all__ = [
     "Mesh",
     "Norm",
     "Quadratic",
+    "apart",
     "as_arrays",
     "axis",
     "coarse_to_fine",

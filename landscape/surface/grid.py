@@ -12,6 +12,7 @@ from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.parameters import Parameters, shifted
 from landscape.surface.directions import Directions
+from landscape.surface.moved import apart, origin_of
 from landscape.work import Item, Runner, in_memory
 
 
@@ -113,7 +114,7 @@ class Mesh:
         self.directions = directions
         self.axes = [np.asarray(each, float) for each in axes]
         self.shape = tuple(len(each) for each in reversed(self.axes))
-        self.origin = {**objective.parameters, **(directions.origin or {})}
+        self.origin = origin_of(objective, directions.vectors, directions.origin)
 
     @cached_property
     def order(self) -> list[Place]:
@@ -130,7 +131,7 @@ class Mesh:
         return tuple(float(each[i]) for each, i in zip(self.axes, reversed(place), strict=True))
 
     def weights(self, place: Place) -> Parameters:
-        """Every parameter at origin + x·δ (+ y·η)."""
+        """Every parameter at origin + x·δ (+ y·η), and the buffers that directions move: see `apart`."""
         return shifted(self.origin, *zip(self.coordinates(place), self.directions.vectors, strict=True))
 
     def draw(self, place: Place) -> int:
@@ -205,14 +206,17 @@ def find_span(
     """
     if not 1 < rise < np.inf:
         raise LandscapeError(f"the loss must rise by a finite factor of more than 1, got {rise}")
-    origin = objective.parameters | (directions.origin or {})
-    centre = objective.value(origin).nll
+    origin = origin_of(objective, directions.vectors, directions.origin)
+
+    def value(weights: Parameters) -> float:
+        other, theta = apart(objective, weights)
+        return other.value(theta).nll
+
+    centre = value(origin)
 
     def risen(span: float) -> bool:
         ends = [
-            objective.value(shifted(origin, (sign * span, vector))).nll
-            for vector in directions.vectors
-            for sign in (1, -1)
+            value(shifted(origin, (sign * span, vector))) for vector in directions.vectors for sign in (1, -1)
         ]
         return not np.mean(ends) < rise * centre  # NaN and infinity have risen
 

@@ -18,6 +18,7 @@ from landscape.objective import Objective
 from landscape.parameters import Parameters
 from landscape.surface.directions import Directions
 from landscape.surface.grid import Mesh, Place, axis
+from landscape.surface.moved import apart
 from landscape.tasks import LONG_NAMES
 from landscape.work import Item, Progress, Runner, in_memory, silent
 
@@ -61,6 +62,7 @@ def point(
         interval is ± `WITHIN` of it), `l2`, `samples`; the task's scores, of classes `accuracy` and
         `ece`; and `losses`, those of the samples used.
     """
+    objective, theta = apart(objective, theta)
     total = len(objective.samples)
     found = Gathered(total)
     value = error = math.nan

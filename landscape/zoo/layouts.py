@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.zoo.config import DEPTHS, HEADS, ModelConfig, Smoothing
-from landscape.zoo.networks import BLOCKS, VGG_CONVOLUTIONS, skeleton
+from landscape.zoo import token_names
+from landscape.zoo.config import ModelConfig
+from landscape.zoo.families import BLOCKS, DEPTHS, HEADS
+from landscape.zoo.naming import spec_of
+from landscape.zoo.networks import VGG_CONVOLUTIONS, skeleton
 from landscape.zoo.parts import Part, of_kind, parts_of
+from landscape.zoo.smoothing import Smoothing
 
 _BLOCK = re.compile(r"layer\d+\.\d+(?=\.)")
 _SHORTCUT = re.compile(r"short|down|skip|proj|ident|match", re.IGNORECASE)
@@ -28,7 +32,7 @@ def infer(parts: Sequence[Part]) -> tuple[ModelConfig, dict[str, str]] | None:
         names = renamed(config, parts)
         if names is not None:
             return config, names
-    return None
+    return token_names.infer(parts)
 
 
 def renamed(config: ModelConfig, parts: Sequence[Part]) -> dict[str, str] | None:
@@ -41,6 +45,8 @@ def renamed(config: ModelConfig, parts: Sequence[Part]) -> dict[str, str] | None
     Returns:
         The name in the state dict for each name of the network; None where the layers are others.
     """
+    if config.architecture in ("vit", "mixer"):
+        return token_names.renamed(config, parts)
     ours = parts_of({name: tuple(value.shape) for name, value in skeleton(config).state_dict().items()})
     pairs = _paired(ours, list(parts))
     if pairs is None or len(ours) != len(parts) or not all(one.like(other) for one, other in pairs):
@@ -48,38 +54,13 @@ def renamed(config: ModelConfig, parts: Sequence[Part]) -> dict[str, str] | None
     return {name: key for one, other in pairs for name, key in one.keys(other).items()}
 
 
-def spec_of(config: ModelConfig) -> str:
-    """The specification that `parse` reads as this configuration, as short as it can be."""
-    base = ("cifar-" if config.architecture == "cifar-resnet" else "") + (
-        "pre" if config.preactivation else ""
-    )
-    name = f"{base}{config.architecture.removeprefix('cifar-')}{config.depth}"
-    usual = ModelConfig(
-        architecture=config.architecture, depth=config.depth, preactivation=config.preactivation
-    )
-    named = {"architecture", "depth", "preactivation", "smoothing"}
-    options = {
-        field.name: getattr(config, field.name)
-        for field in fields(config)
-        if field.name not in named and getattr(config, field.name) != getattr(usual, field.name)
-    }
-    if config.smoothing:
-        plain = asdict(Smoothing(kernel=config.smoothing.kernel, prob=config.smoothing.prob))
-        given = asdict(config.smoothing)
-        options |= {
-            key: value for key, value in given.items() if key in ("kernel", "prob") or value != plain[key]
-        }
-    words = [
-        f"{key}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}"
-        for key, value in options.items()
-    ]
-    return f"{name}:{','.join(words)}" if words else name
-
-
 def invisible(config: ModelConfig) -> str:
     """What shapes do not show of a network of the zoo, each with the option that says it."""
     spec = spec_of(config)
     more = f"{spec}{',' if ':' in spec else ':'}"
+    if config.architecture in ("vit", "mixer"):
+        count = f"how many heads there are ({more}heads=N), nor " if config.heads else ""
+        return f"shapes do not show {count}MC dropout ({more}dropout=P)"
     heads = [head for head in HEADS if head not in (config.head, "mlp")]
     unseen = [f"smoothing by the 2×2 box ({more}blur)", f"tanh, ReLU6 or scaling ({more}prob=tanh)"]
     if config.smoothing:
@@ -97,16 +78,19 @@ def invisible(config: ModelConfig) -> str:
 
 
 def _configurations(parts: Sequence[Part]) -> Iterator[ModelConfig]:
-    convs, dense = of_kind(parts, "conv"), of_kind(parts, "linear")
+    convs = [conv for conv in of_kind(parts, "conv") if not _is_gate(conv)]
+    dense, gates = (_dense(parts, bias) for bias in (True, False))
     stems = [conv for conv in convs if _is_stem(conv)]
     if len(stems) != 1 or len(dense) not in (1, 3):
         return
     stem = stems[0]
     values: dict[str, Any] = {"width": stem.shape[0], "classes": dense[-1].shape[0]}
     values |= {"head": "mlp", "hidden": dense[0].shape[0]} if len(dense) == 3 else {"head": "gap"}
-    wide = Counter(conv.shape[0] for conv in convs if conv is not stem and conv.shape[2] > 1)
+    if gates:
+        values["gate"] = "cbam" if any(_is_gate(conv) for conv in of_kind(parts, "conv")) else "se"
+    inner = [conv for conv in convs if conv is not stem and conv.shape[2] > 1]
     points = sum(conv.shape[2] == 1 for conv in convs)
-    for layout in (_residual(stem, wide, points), _vgg(convs)):
+    for layout in (_residual(stem, inner, points), _plain(convs)):
         for more in layout:
             try:
                 config = ModelConfig(**values | more)
@@ -115,15 +99,16 @@ def _configurations(parts: Sequence[Part]) -> Iterator[ModelConfig]:
                 continue  # a width or a number of classes that no network has
 
 
-def _residual(stem: Part, wide: Counter[int], points: int) -> Iterator[dict[str, Any]]:
-    """ResNets with this stem, these many larger convolutions by output channels, and so many of 1×1."""
-    width, counts = stem.shape[0], sorted(wide.items())
-    kernel = stem.shape[2]
-    if [channels for channels, _ in counts] != [width << i for i in range(len(counts))] or kernel not in (
-        3,
-        7,
-    ):
+def _residual(stem: Part, inner: Sequence[Part], points: int) -> Iterator[dict[str, Any]]:
+    """ResNets with this stem, these larger convolutions, and so many of 1×1."""
+    width, counts = stem.shape[0], sorted(Counter(conv.shape[0] for conv in inner).items())
+    kernel, first = stem.shape[2], counts[0][0] if counts else 0
+    if kernel not in (3, 7) or [wide for wide, _ in counts] != [first << i for i in range(len(counts))]:
         return
+    wider = (
+        {"widening": first // width, "cardinality": inner[-1].shape[0] // inner[-1].shape[1]} if inner else {}
+    )
+    wider = {name: factor for name, factor in wider.items() if factor != 1}
     numbers = tuple(count for _, count in counts)
     plans: list[dict[str, Any]] = []
     if len(numbers) == 3 and len(set(numbers)) == 1 and kernel == 3:
@@ -138,15 +123,19 @@ def _residual(stem: Part, wide: Counter[int], points: int) -> Iterator[dict[str,
         if plan["depth"] in DEPTHS[plan["architecture"]]:
             for preactivation in (False, True):
                 for shortcut in ("B", "conv") if points else ("A",):
-                    yield plan | {"preactivation": preactivation, "shortcut": shortcut}
+                    yield plan | wider | {"preactivation": preactivation, "shortcut": shortcut}
 
 
-def _vgg(convs: Sequence[Part]) -> Iterator[dict[str, Any]]:
+def _plain(convs: Sequence[Part]) -> Iterator[dict[str, Any]]:
+    """VGG, and AlexNet with the kernel of one of its stems."""
     width, outs = convs[0].shape[0], [conv.shape[0] for conv in convs]
     for depth, counts in VGG_CONVOLUTIONS.items():
         if outs == [width * min(2**i, 8) for i, count in enumerate(counts) for _ in range(count)]:
             for preactivation in (False, True):
                 yield {"architecture": "vgg", "depth": depth, "preactivation": preactivation}
+    if outs == [width * factor for factor in (1, 3, 6, 4, 4)] and convs[0].shape[2] in (3, 11):
+        stem = "imagenet" if convs[0].shape[2] == 11 else "cifar"
+        yield {"architecture": "alexnet", "depth": 8, "stem": stem}
 
 
 def _smoothing(parts: Sequence[Part], config: ModelConfig) -> Smoothing | None:
@@ -158,7 +147,7 @@ def _smoothing(parts: Sequence[Part], config: ModelConfig) -> Smoothing | None:
     if len(blurs) == len(replace(config, smoothing=whole).smoothed_stages):
         return whole
     numbers = [re.search(r"\d+", blur.name) for blur in blurs]
-    first = config.architecture != "vgg"  # whose stages count from 0
+    first = config.architecture not in ("vgg", "alexnet")  # whose stages count from 0
     stages = {int(found[0]) + 1 - first for found in numbers if found}
     return replace(whole, stages=tuple(sorted(stages)))
 
@@ -176,7 +165,8 @@ def _paired(ours: list[Part], theirs: list[Part]) -> list[tuple[Part, Part]] | N
         pairs.extend(zip(mine, others, strict=True))
         return True
 
-    if not all(take(of_kind(ours, kind), of_kind(theirs, kind)) for kind in ("linear", "blur")):
+    dense = [take(_dense(ours, bias), _dense(theirs, bias)) for bias in (True, False)]
+    if not all([*dense, *(take(of_kind(ours, kind), of_kind(theirs, kind)) for kind in ("blur", "other"))]):
         return None
     # Where names are sorted, what stands beside the stem or the head in the tree belongs to them.
     beside = {"", pairs[0][1].parent, *(part.parent for part in theirs if _is_stem(part))}
@@ -207,6 +197,15 @@ def _outer(part: Part, others: Sequence[Part], beside: set[str]) -> Part | None:
     near = [other for other in fits if other.parent in beside | alone] or fits
     behind = part.name == "bn" or part.name.startswith("classifier")
     return (near[-1] if behind else near[0]) if near else None
+
+
+def _dense(parts: Sequence[Part], bias: bool) -> list[Part]:
+    """Dense layers of the head, or those of gates, which have no biases."""
+    return [part for part in of_kind(parts, "linear") if part.bias == bias]
+
+
+def _is_gate(part: Part) -> bool:
+    return part.kind == "conv" and part.shape[:2] == (1, 2)
 
 
 def _is_stem(part: Part) -> bool:

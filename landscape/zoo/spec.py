@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError, printable
-from landscape.zoo.config import is_zoo_name
+from landscape.zoo.naming import is_zoo_name
 
 LIBRARIES = ("timm", "torchvision", "hf")
 """Sources that are called by a word of their own."""

@@ -20,6 +20,12 @@ SPECS = [
     "vgg11:width=4,head=gap",
     "prevgg11:width=4,hidden=8",
     "cifar-resnet20:width=4,kernel=1-2-1,prob=tanh,stages=1-3",
+    "seresnet18:width=4",
+    "cbamresnet18:width=4",
+    "resnext50:width=4,cardinality=4",
+    "wideresnet50:width=4",
+    "alexnet:width=4,hidden=8",
+    "alexnet:width=4,head=gap,stem=imagenet",
 ]
 STYLES = {
     "own": [],
@@ -49,7 +55,7 @@ def styled():
         (spec, style)
         for spec in SPECS
         for style in STYLES
-        if style != "wrapped" or spec.startswith(("cifar-resnet", "resnet"))
+        if style != "wrapped" or spec.startswith(("cifar-resnet", "resnet", "se", "cbam", "wide", "resnext"))
     ]
 
 
@@ -113,3 +119,55 @@ def test_a_renamed_network_computes_the_same():
     other.load_state_dict({new: theirs[old] for new, old in names.items()})
     image = torch.linspace(-1, 1, 3 * 32 * 32).reshape(1, 3, 32, 32)
     assert torch.equal(other(image), module(image))
+
+
+P2_TOKENS = {
+    "vit": [
+        (r"^patch_embed\.proj", "embedding.0.patch_embedding.1"),
+        (r"^cls_token", "embedding.1.cls_token"),
+        (r"^pos_embed$", "embedding.2.pos_embedding"),
+        (r"^norm\.", "classifier.1."),
+    ],
+    "mixer": [(r"^stem\.proj", "embedding.0.patch_embedding.1"), (r"^norm\.", "classifier.0.")],
+    "both": [
+        (r"^blocks", "transformers"),
+        (r"attn\.qkv", "attn.to_qkv"),
+        (r"attn\.proj", "attn.to_out.0"),
+        (r"mlp(_\w+)?\.fc1", r"ff\1.net.0"),
+        (r"mlp(_\w+)?\.fc2", r"ff\1.net.3"),
+        ("ff_tokens", "ff1"),
+        ("ff_channels", "ff2"),
+        (r"^head", "classifier.2"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "spec", ["vit2:width=64,patch=4,dialect=p2,classes=100", "mixer2:width=8,patch=2,image=8,dialect=p2"]
+)
+def test_the_second_papers_transformers_and_mixers_open_under_its_names(spec):
+    config = parse(spec)
+    named = {}
+    for name, value in build(config).state_dict().items():
+        new = name
+        for old, word in (*P2_TOKENS[config.architecture], *P2_TOKENS["both"]):
+            new = re.sub(old, word, new)
+        named[new] = (name, tuple(value.shape))
+    found, names = infer(parts_of({new: shape for new, (_, shape) in named.items()}))
+    assert found == config
+    assert names == {name: new for new, (name, _) in named.items()}
+    wrong = {new: shape for new, (_, shape) in named.items()} | {"classifier.2.bias": (3,)}
+    assert infer(parts_of(wrong)) is None
+
+
+def test_the_second_papers_alternet_opens_with_its_specification():
+    """Its blocks hold `bn`, `conv1` and Sequentials of BatchNorm, activation and convolution."""
+    own = shapes("alternet18:width=4,heads=1,head_dim=2")
+    named = {}
+    for name in own:
+        new = re.sub(r"bn1\.", "bn.", re.sub(r"bn2\.", "conv2.0.", name)) if "layer" in name else name
+        named[re.sub(r"conv2\.weight", "conv2.2.weight", new)] = own[name]
+    assert len(named) == len(own)
+    names = renamed(parse("alternet18:width=4,heads=1,head_dim=2"), parts_of(named))
+    assert names == dict(zip(own, named, strict=True))
+    assert renamed(parse("alternet18:width=4,heads=2,head_dim=2"), parts_of(named)) is None
