@@ -108,9 +108,10 @@ def test_npz_there_and_back(tmp_path):
     before["words"] = ("y", np.array(["a", "β", "c", ""], dtype=object))
     before["trajectory"] = ("epoch", np.arange(3.0))
     after = exchange.read(exchange.write(before, tmp_path / "s.npz"))
-    xr.testing.assert_identical(after, before)
+    (check,) = attribute(after, "checks")  # which the surface of this test lacks, of one point not computed
+    assert (check["name"], check["passed"]) == ("complete", False)
+    xr.testing.assert_identical(after.assign_attrs(checks=before.attrs["checks"]), before)
     np.testing.assert_array_equal(bits(after.ece), bits(before.ece))
-    assert after.attrs == before.attrs
     with np.load(tmp_path / "s.npz", allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["nll"], before.nll)
         np.testing.assert_array_equal(stored["x"], X)
