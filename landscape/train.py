@@ -32,6 +32,8 @@ from landscape.zoo import ModelConfig, build
 
 __all__ = ["Recipe", "train"]
 
+_SMALL = 16
+
 
 def train(
     config: ModelConfig,
@@ -72,7 +74,7 @@ def train(
         return out
     module = build(config, seed=recipe.seed)
     require_compatible(Objective(Network(module, samples.normalisation, name=config.name), samples))
-    module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = module.to(device).to(memory_format=_layout(samples))  # type: ignore[call-overload]
     optimiser = recipe.optimiser(module.parameters())
     identity = json.dumps(
         {"config": config.to_dict(), "recipe": recipe.to_dict(), "data": samples.describe()}
@@ -96,6 +98,15 @@ def train(
     keep(out)
     state_path.unlink(missing_ok=True)
     return out
+
+
+def _layout(samples: Samples) -> torch.memory_format:
+    """Channels last, but for images so small that maps of single pixels come up.
+
+    PyTorch 2.13 writes beyond the end of memory there, in the backward pass of convolutions of a few channels.
+    """
+    small = min(samples.image_size()) < _SMALL
+    return torch.contiguous_format if small else torch.channels_last
 
 
 def _check_same_run(out: Path, config: ModelConfig, recipe: Recipe, samples: Samples) -> None:
@@ -156,7 +167,7 @@ def _epoch(
         inputs = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         if samples.normalisation:
             inputs = samples.normalisation(inputs)
-        inputs = inputs.to(device, memory_format=torch.channels_last)
+        inputs = inputs.to(device, memory_format=_layout(samples))
         targets = targets.to(device)
         inputs, wanted = recipe.mixed(inputs, targets, classes, rng)
         for group in optimiser.param_groups:
