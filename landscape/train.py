@@ -103,7 +103,7 @@ def train(
 def _layout(samples: Samples) -> torch.memory_format:
     """Channels last, but for images so small that maps of single pixels come up.
 
-    PyTorch 2.13 writes beyond the end of memory there, in the backward pass of convolutions of a few channels.
+    PyTorch 2.13 writes beyond the end of memory there, in backward passes of convolutions of few channels.
     """
     small = min(samples.image_size()) < _SMALL
     return torch.contiguous_format if small else torch.channels_last
