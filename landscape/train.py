@@ -32,7 +32,7 @@ from landscape.zoo import ModelConfig, build
 
 __all__ = ["Recipe", "train"]
 
-_SMALL = 16
+_FEW = 8
 
 
 def train(
@@ -74,7 +74,7 @@ def train(
         return out
     module = build(config, seed=recipe.seed)
     require_compatible(Objective(Network(module, samples.normalisation, name=config.name), samples))
-    module = module.to(device).to(memory_format=_layout(samples))  # type: ignore[call-overload]
+    module = module.to(device).to(memory_format=_layout(module))  # type: ignore[call-overload]
     optimiser = recipe.optimiser(module.parameters())
     identity = json.dumps(
         {"config": config.to_dict(), "recipe": recipe.to_dict(), "data": samples.describe()}
@@ -100,13 +100,14 @@ def train(
     return out
 
 
-def _layout(samples: Samples) -> torch.memory_format:
-    """Channels last, but for images so small that maps of single pixels come up.
+def _layout(module: nn.Module) -> torch.memory_format:
+    """Channels last, but for convolutions of very few channels.
 
-    PyTorch 2.13 writes beyond the end of memory there, in backward passes of convolutions of few channels.
+    In the backward pass of some of these, PyTorch 2.13 writes beyond the end of memory.
     """
-    small = min(samples.image_size()) < _SMALL
-    return torch.contiguous_format if small else torch.channels_last
+    convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    few = any(layer.out_channels < _FEW for layer in convolutions)
+    return torch.contiguous_format if few else torch.channels_last
 
 
 def _check_same_run(out: Path, config: ModelConfig, recipe: Recipe, samples: Samples) -> None:
@@ -151,7 +152,7 @@ def _epoch(
     device = next(module.parameters()).device
     order = np.random.default_rng((recipe.seed, epoch, 1)).permutation(count)
     plan = CropFlip.draw(count, seed=(recipe.seed, epoch)) if recipe.augment else None
-    steps = math.ceil(count / recipe.batch_size)
+    steps, layout = math.ceil(count / recipe.batch_size), _layout(module)
     total_loss, total_correct = 0.0, 0
     module.train()
     for layer in dropout_layers(module, training=True).values():
@@ -167,7 +168,7 @@ def _epoch(
         inputs = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         if samples.normalisation:
             inputs = samples.normalisation(inputs)
-        inputs = inputs.to(device, memory_format=_layout(samples))
+        inputs = inputs.to(device, memory_format=layout)
         targets = targets.to(device)
         inputs, wanted = recipe.mixed(inputs, targets, classes, rng)
         for group in optimiser.param_groups:
