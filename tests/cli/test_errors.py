@@ -343,7 +343,7 @@ TRAIN = (
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--model", "alexnet"), "unknown model 'alexnet'"),
+        (("--model", "lenet"), "unknown model 'alexnet'"),
         (("--model", "own.py:Net"), "unknown model 'own.py:Net'"),
         (("--model", "cifar-resnet20:width=4,classes=3"), "is none of the 3 classes"),
         (("--model", "cifar-resnet20:width=0.5"), "option 'width' cannot be '0.5'"),
