@@ -28,7 +28,7 @@ from landscape.data import load
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.samples import Samples
-from landscape.surface.points import WITHIN
+from landscape.surface.plane import WITHIN
 
 SPAN = 0.5
 MACS = 40.8e6

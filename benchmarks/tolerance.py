@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.surface.grid import axis, coarse_to_fine
-from landscape.surface.plane import ANCHORS, SHARE
-from landscape.surface.points import LEAST
+from landscape.surface.plane import ANCHORS, LEAST, SHARE
 
 STEPS, SAMPLES, BATCH = 7, 2000, 100
 NOISES = (0.0, 0.02, 0.1, 0.3)
@@ -56,7 +55,7 @@ def sample_losses(seed: int) -> Tensor:
 
 
 def estimates(rows: Tensor, total: int, anchors: Tensor | None) -> tuple[Tensor, Tensor]:
-    """`landscape.surface.points.estimate` of many points at once, from their first samples.
+    """`landscape.surface.plane.estimate` of many points at once, from their first samples.
 
     Args:
         rows: Losses so far, shape (point, sample).

@@ -30,10 +30,7 @@ from landscape.analyses import Measurement, Settings
 from landscape.cli.reading import read
 from landscape.comparison import correlations, pooled, verdicts
 from landscape.comparison.conditional import alike, conditional, usual
-from landscape.figures.comparison.chain import caption as chain_caption
-from landscape.figures.comparison.conditions import caption as conditions_caption
-from landscape.figures.comparison.correlations import caption as correlations_caption
-from landscape.report.drawing import panels
+from landscape.report.sections import panels
 from landscape.train import Recipe, train
 from landscape.zoo import parse
 
@@ -120,20 +117,20 @@ def drawn(parts: Parts) -> Iterator[Picture]:
             own = {"looks": looks} if panel.drawing.per_network else {}
             yield panel.name, panel.drawing.draw(panel.datasets, **panel.options, **own), panel.caption()
     found = verdicts(parts[0][0])
-    yield "chain", figures.chain(found), chain_caption(found)
-    yield "overview", figures.overview(found), chain_caption(found)
+    yield "chain", figures.chain(found), figures.caption("chain", found)
+    yield "overview", figures.overview(found), figures.caption("overview", found)
 
 
 def correlated(results: Results) -> Picture:
     """Rank correlations across networks."""
     found = correlations(pooled(usual(alike(results))))
-    return "correlations", figures.correlations(found, width=4.5), correlations_caption(found)
+    return "correlations", figures.correlations(found, width=4.5), figures.caption("correlations", found)
 
 
 def conditioned(results: Results) -> Picture:
     """The map of conditions."""
     found = conditional(results)
-    return "conditions", figures.conditions(found), conditions_caption(found)
+    return "conditions", figures.conditions(found), figures.caption("conditions", found)
 
 
 def everything() -> Iterator[Picture]:

@@ -23,14 +23,13 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from landscape import family, figures
-from landscape.comparison import Verdict, correlations, effects, pooled, theory, verdicts
+from landscape.comparison import Verdict, correlations, effects, pooled, verdicts
 from landscape.comparison.changes import Change
-from landscape.comparison.claims import OPEN, OTHER, PAIRED, Finding, findings
+from landscape.comparison.claims import OPEN, OTHER, PAIRED, Finding, Slope, averaging, findings, sharpness
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
 from landscape.comparison.identity import groups, record_of
 from landscape.comparison.readings import BY_NAME
-from landscape.comparison.theory import Slope
 from landscape.comparison.verdicts import change_between
 from landscape.numbers import with_interval, written
 from landscape.report.tables import markdown
@@ -239,8 +238,8 @@ def page(results: Results, correlated: xr.Dataset) -> str:
         seeds=seeds(merged),
         tally=tally(found),
         taken_back=taken_back(found),
-        averaging=slope(theory.averaging(family_alone)),
-        sharpness=slope(theory.sharpness(family_alone)),
+        averaging=slope(averaging(family_alone)),
+        sharpness=slope(sharpness(family_alone)),
         rank=partial(rank, correlated),
         alone=spoken([], verdicts(first), first)["say"],
         averaged=lambda factor, name: signed(next(effects.of_averages(family_alone, factor, name))[1]),

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and what an unknown one is, told from its first bytes."""
+"""Files: texts written, digests taken, and what an unknown one is, told from its first bytes."""
 
 from __future__ import annotations
 
@@ -6,59 +6,14 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
+import stat
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
-from landscape.errors import LandscapeError
+from landscape.replacing import atomic_path, lock
 
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an error.
-
-    A file or a whole directory may be written there; on an error it is removed and `path` stays as it was. A
-    file replaces a file, a directory a directory, never one the other.
-
-    Raises:
-        LandscapeError: If the folder cannot be created or written, or a file and a directory would replace
-            each other.
-    """
-    target = Path(path)
-    if target.name in ("", ".."):
-        raise LandscapeError(f"cannot write {path}: it names a folder that exists; choose another --out")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise LandscapeError(
-            f"cannot write {target}: {error.strerror or error}; choose another --out"
-        ) from error
-    try:
-        draft = scratch / target.name
-        yield draft
-        _exchange(draft, target, scratch / f"{target.name}.old")
-    except OSError as error:
-        raise LandscapeError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _exchange(draft: Path, target: Path, aside: Path) -> None:
-    """Put the draft in the target's place; a directory cannot be overwritten and steps aside first."""
-    if not (draft.is_dir() and target.is_dir()) or target.is_symlink():
-        os.replace(draft, target)
-        return
-    os.replace(target, aside)
-    try:
-        os.replace(draft, target)
-    except BaseException:
-        os.replace(aside, target)
-        raise
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def locked(stream: IO[bytes]) -> bool:
@@ -66,21 +21,40 @@ def locked(stream: IO[bytes]) -> bool:
 
     Where the system or the file system knows no locks, it counts as locked.
     """
-    try:
-        import fcntl
+    return lock(stream.fileno()) is not False
 
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):
-        return True
-    return True
+
+def regular(path: Path) -> BinaryIO:
+    """A file open for reading, if it is a regular one: no link, and nothing that waits for a writer.
+
+    Raises:
+        OSError: If it is none, or cannot be read.
+    """
+    stream = os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS | getattr(os, "O_NONBLOCK", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(f"{path} is no regular file")
+    return stream
+
+
+def created(path: Path) -> int:
+    """The descriptor of a new file, made exclusively.
+
+    Raises:
+        OSError: If anything has that name already, or the file cannot be made.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o666)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file atomically, UTF-8."""
+    """Write a text file atomically, UTF-8; a lone surrogate, which that has no bytes for, as its escape."""
     with atomic_path(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with the home directory in place of ``~``, where there is one."""
+    return Path(os.path.expanduser(path))
 
 
 def sha256(path: str | Path) -> str:
@@ -116,9 +90,10 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
         "a pointer of Git LFS and not the file itself; fetch it with git lfs pull",
     ),
 )
-_WEIGHTS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".tar", ".pkl", ".model")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".tar", ".pkl", ".model")
+"""How names of files of weights end."""
 _SHARD = re.compile(r"(\d+)-of-(\d+)(?=\.|$)")
-_LARGEST_INDEX = 2**26
+_LARGEST_INDEX = 2**22
 _SHOWN = 5
 
 
@@ -143,12 +118,7 @@ def _zip_kind(path: Path) -> str:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return ""
     ends = {name.partition("/")[2] or name for name in names}
-    if "constants.pkl" in ends or any(end.startswith("code/") for end in ends):
-        return (
-            "a TorchScript archive, code and weights together; where you trust it, save its tensors: "
-            "torch.save(torch.jit.load(FILE).state_dict(), NEW)"
-        )
-    if "data.pkl" in ends:  # written by torch.save
+    if "data.pkl" in ends:  # written by torch.save, or TorchScript, whose code is left alone
         return ""
     if any("exported_program" in end or end == "archive_format" for end in ends):
         return (
@@ -178,18 +148,17 @@ def _text_kind(path: Path, head: bytes) -> str:
     if not isinstance(shards, dict):
         return "a JSON text without weights"
     files = sorted({str(file) for file in shards.values()})
-    return (
-        f"the index of weights in several shards ({_listed(files)}), which are not read together; {merging()}"
-    )
+    return f"the index of weights in several shards ({_listed(files)})"
 
 
 def folder_kind(path: Path) -> str:
     """What a folder holds, in words that say what to name instead."""
     names = sorted(file.name for file in path.iterdir())
     indices = [name for name in names if name.endswith(".index.json")]
-    weights = [name for name in names if name.endswith(_WEIGHTS)]
+    weights = [name for name in names if name.endswith(WEIGHTS)]
     if indices or sum(bool(_SHARD.search(name)) for name in weights) > 1:
-        return f"a folder of weights in several shards ({_listed(weights)}), not read together; {merging()}"
+        found = _listed(weights or indices)
+        return f"a folder of several sets of weights ({found}); name the file or the index in it"
     if any(name.endswith(".distcp") for name in names):
         return (
             "a folder of a distributed checkpoint; make one file of it with "
@@ -198,22 +167,6 @@ def folder_kind(path: Path) -> str:
     if "saved_model.pb" in names:
         return f"a folder with a TensorFlow SavedModel; {_COPY}"
     return "a folder; name the file in it" + (f" ({_listed(weights)})" if weights else "")
-
-
-def shard(path: Path) -> str:
-    """That a file is one of several, by its name (``model-00001-of-00003``); empty for a whole one."""
-    found = _SHARD.search(path.name)
-    if not found or int(found[2]) < 2:
-        return ""
-    return f"its name says that it is shard {int(found[1])} of {int(found[2])}; {merging()}"
-
-
-def merging() -> str:
-    """How several files of tensors become one."""
-    return (
-        "merge them into one file first: read each with safetensors.torch.load_file (or torch.load), put all "
-        "tensors into one dictionary and write it with torch.save(tensors, FILE)"
-    )
 
 
 def _listed(names: list[str]) -> str:

@@ -15,23 +15,52 @@ Read = Callable[[np.ndarray], Sequence[Tensor]]
 """Positions in the source → its parts there, the first dimension of each the sample."""
 
 
-class Source:
-    """What several parts of the same samples are read from, the last reading kept for the next part."""
+KEPT_BYTES = 2**29
+"""Memory that samples which have been read may take, so that a second pass need not read them again."""
 
-    def __init__(self, read: Read) -> None:
-        """Of a function from positions to parts."""
-        self._read = read
+
+class Source:
+    """What several parts of the same samples are read from, and kept as far as memory allows."""
+
+    def __init__(self, read: Read, kept_bytes: int = KEPT_BYTES) -> None:
+        """Of a function from positions to parts, the `reader`."""
+        self.reader, self._left = read, kept_bytes
+        self._kept: dict[int, list[Tensor]] = {}
         self._last: tuple[bytes, Sequence[Tensor]] = (b"", ())
 
     def read(self, positions: np.ndarray) -> Sequence[Tensor]:
         """Every part of the samples at these positions."""
         key = positions.tobytes()
         if key != self._last[0] or not self._last[1]:
-            self._last = (key, self._read(positions))
+            self._last = (key, self._found(positions))
         return self._last[1]
 
+    def _found(self, positions: np.ndarray) -> Sequence[Tensor]:
+        places = positions.tolist()
+        missing = [place for place in places if place not in self._kept]
+        if len(missing) == len(places):
+            parts = self.reader(positions)
+            self._keep(places, parts)
+            return parts
+        if missing:
+            new = self.reader(np.array(missing))
+            rows = {place: [part[i] for part in new] for i, place in enumerate(missing)}
+            self._keep(missing, new)
+        else:
+            rows = {}
+        each = [rows.get(place) or self._kept[place] for place in places]
+        return [torch.stack(part) for part in zip(*each, strict=True)]
+
+    def _keep(self, places: list[int], parts: Sequence[Tensor]) -> None:
+        size = sum(part.nbytes for part in parts) // max(1, len(places))
+        for i, place in enumerate(places):
+            if self._left < size:
+                return
+            self._kept[place] = [part[i].clone() for part in parts]
+            self._left -= size
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"_read": self._read, "_last": (b"", ())}
+        return vars(self) | {"_kept": {}, "_left": 0, "_last": (b"", ())}
 
 
 class Lazy:
@@ -57,6 +86,16 @@ class Lazy:
 
     def __len__(self) -> int:
         return len(self._positions)
+
+    @property
+    def reader(self) -> Read:
+        """What reads it."""
+        return self._source.reader
+
+    def through(self, read: Read) -> Lazy:
+        """The same samples, read in another way from which they come as one part."""
+        (like,) = read(self._positions[:1])
+        return Lazy(Source(read), 0, self._positions, like)
 
     def __getitem__(self, which: Any) -> Lazy:
         """The rows at a slice or at positions."""

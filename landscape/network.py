@@ -29,6 +29,10 @@ class Network:
         config: The zoo configuration it was built from, as plain values; empty for other networks.
         surgery: What was put into it after training, such as `blur@layer1`.
         notes: What a user should know about how it was loaded.
+        input_size: Channels, height and width of its images, where they are known.
+        shaping: How images get that size in its usual evaluation, see `landscape.data.pictures.Shaping`.
+        origins: Where its classes, input size and normalisation come from, where a library states them.
+        beside: Numbers and short texts that stand beside the weights in its file.
     """
 
     module: nn.Module
@@ -41,6 +45,10 @@ class Network:
     notes: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
     surgery: str = ""
+    input_size: tuple[int, ...] = ()
+    shaping: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, Any] = field(default_factory=dict)
 
     def parameter_count(self) -> int:
         """Number of trainable parameters."""
@@ -48,7 +56,13 @@ class Network:
 
     def normalised_for(self, samples: Samples, override: Normalisation | None = None) -> Network:
         """The network with the normalisation that applies: the override, its own, or the data set's."""
-        return replace(self, normalisation=override or self.normalisation or samples.normalisation)
+        origins = dict(self.origins)
+        if origins and override:
+            origins["normalisation"] = "given"
+        elif origins and not self.normalisation:
+            origins["normalisation"] = "usual for the data set"
+        normalisation = override or self.normalisation or samples.normalisation
+        return replace(self, normalisation=normalisation, origins=origins)
 
     def prepare(self, inputs: Tree) -> Tree:
         """Images in [0, 1] → inputs of the module; several inputs of a sample stay what they are."""

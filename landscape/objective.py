@@ -82,6 +82,7 @@ class Objective(MeanLoss):
             "attention": "math" if road.math_attention else "usual",
             "precision": modes.precision,
             "seed": modes.seed,
+            **({"origins": origins} if (origins := self.network.origins) else {}),
             "loss": loss_name(self.loss),
             "device": self.device.type,
         } | ({} if self.task.describe() == {"name": "classification"} else {"task": self.task.describe()})

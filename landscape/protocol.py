@@ -68,7 +68,15 @@ def stated(default: Any, help: str, **more: Any) -> Any:
 class DataSpec:
     """Which samples; see `fields_of` for what each field means."""
 
-    data: str = stated("demo", "demo, cifar10:DIR, cifar100:DIR, npz:FILE or images:DIR.", metavar="SPEC")
+    data: str = stated(
+        "demo",
+        "demo, cifar10:DIR, cifar100:DIR, npz:FILE, images:DIR[,resize=256,crop=224,channels=1], "
+        "torchvision:NAME:DIR, hf:FOLDER or file.py:NAME.",
+        metavar="SPEC",
+    )
+    workers: int = stated(
+        0, "Processes that read ahead what is read when asked for.", least=0, most=64, hidden=True
+    )
     split: str = stated("test", "Part of the data set.", choices=("train", "test"))
     samples: int = stated(0, "The first N samples; 0 takes all.", least=0, hidden=True)
     at_most: bool = stated(False, "Whether a data set with fewer samples is taken whole instead of refused.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,8 @@ from landscape.work import Progress, silent
 from landscape.zoo import ModelConfig, build
 
 __all__ = ["Recipe", "train"]
+
+_FEW = 8
 
 
 def train(
@@ -66,12 +69,12 @@ def train(
             fit the network, or the loss is no longer finite.
     """
     out = Path(out)
-    if out.exists():
+    if os.path.exists(out):
         _check_same_run(out, config, recipe, samples)
         return out
     module = build(config, seed=recipe.seed)
     require_compatible(Objective(Network(module, samples.normalisation, name=config.name), samples))
-    module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = module.to(device).to(memory_format=_layout(module))  # type: ignore[call-overload]
     optimiser = recipe.optimiser(module.parameters())
     identity = json.dumps(
         {"config": config.to_dict(), "recipe": recipe.to_dict(), "data": samples.describe()}
@@ -95,6 +98,16 @@ def train(
     keep(out)
     state_path.unlink(missing_ok=True)
     return out
+
+
+def _layout(module: nn.Module) -> torch.memory_format:
+    """Channels last, but for convolutions of very few channels.
+
+    In the backward pass of some of these, PyTorch 2.13 writes beyond the end of memory.
+    """
+    convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    few = any(layer.out_channels < _FEW for layer in convolutions)
+    return torch.contiguous_format if few else torch.channels_last
 
 
 def _check_same_run(out: Path, config: ModelConfig, recipe: Recipe, samples: Samples) -> None:
@@ -139,7 +152,7 @@ def _epoch(
     device = next(module.parameters()).device
     order = np.random.default_rng((recipe.seed, epoch, 1)).permutation(count)
     plan = CropFlip.draw(count, seed=(recipe.seed, epoch)) if recipe.augment else None
-    steps = math.ceil(count / recipe.batch_size)
+    steps, layout = math.ceil(count / recipe.batch_size), _layout(module)
     total_loss, total_correct = 0.0, 0
     module.train()
     for layer in dropout_layers(module, training=True).values():
@@ -155,7 +168,7 @@ def _epoch(
         inputs = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         if samples.normalisation:
             inputs = samples.normalisation(inputs)
-        inputs = inputs.to(device, memory_format=torch.channels_last)
+        inputs = inputs.to(device, memory_format=layout)
         targets = targets.to(device)
         inputs, wanted = recipe.mixed(inputs, targets, classes, rng)
         for group in optimiser.param_groups:
@@ -196,7 +209,7 @@ def _state(identity: str, module: nn.Module, optimiser: Optimizer, history: list
 
 
 def _resume(path: Path, identity: str, module: nn.Module, optimiser: Optimizer) -> list[dict[str, Any]]:
-    if not path.exists():
+    if not os.path.exists(path):
         return []
     device = next(module.parameters()).device
     try:

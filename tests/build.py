@@ -16,6 +16,7 @@ from landscape import checkpoint as checkpoints
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results import Check, attribute
+from landscape.results.records import PRELUDE, entries
 from landscape.samples import Normalisation, Samples
 from landscape.zoo import build, parse
 from tests.cases import randomised
@@ -76,6 +77,20 @@ def checkpoint(
         change(module)
     checkpoints.save(path, module, config=parse(spec), **fields)
     return path
+
+
+def kept(folder: Path, result: str = "") -> dict[tuple[str, str, int], tuple[str, int]]:
+    """Each finished item beside the results of a folder, and where its record is; none is there twice."""
+    found: dict[tuple[str, str, int], tuple[str, int]] = {}
+    for path in folder.glob(f".{result}*.part/*.records"):
+        with open(path, "rb") as stream:
+            head = stream.read(len(PRELUDE) + 64)
+        if len(head) < len(PRELUDE) + 64:
+            continue  # just made
+        for entry in entries(path.parent, bytes.fromhex(head[len(PRELUDE) :].decode())):
+            key, place = (path.parent.name, entry.label, entry.index), (entry.path.name, entry.offset)
+            assert found.setdefault(key, place) == place
+    return found
 
 
 def maps(one: Objective, names: Iterable[str], *, draw: int = 0) -> dict[str, np.ndarray]:

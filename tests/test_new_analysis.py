@@ -61,7 +61,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from landscape.analyses import checks
+from landscape.results.checks import finite
 from landscape.analyses.stamping import stamped
 from landscape.objective import Objective
 from landscape.work import Item, Progress, Runner, in_memory, silent
@@ -109,7 +109,7 @@ def jitter(
         )
 
     return stamped(
-        "jitter", objective, options, measure, lambda found: [checks.finite("losses", found.rise.values)]
+        "jitter", objective, options, measure, lambda found: [finite("losses", found.rise.values)]
     )
 ''',
     "landscape/figures/surface/jitter.py": '''
@@ -127,12 +127,7 @@ def _caption(results: Datasets) -> str:
     return f"Rise of the NLL when every weight is jittered, over {count} probes."
 
 
-@figure(
-    kind="jitter",
-    title="Loss under jitter",
-    description="Rise of the loss against the size of a perturbation",
-    caption=_caption,
-)
+@figure(kind="jitter", title="Loss under jitter", caption=_caption)
 def jitter(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     """Rise of the loss against the size of a perturbation."""
     drawn = Figure(figsize=(width, 0.6 * width))

@@ -388,3 +388,24 @@ def test_recipes_out_of_range_are_refused(changes, message):
 
 def test_the_record_is_json(finished):
     json.dumps(load(finished[0]).training, allow_nan=False)
+
+
+def test_a_transformer_trains(tmp_path):
+    spec = "vit1:width=8,heads=2,patch=4,image=8"
+    recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.01)
+    out, rows = tmp_path / "net.safetensors", []
+    train(parse(spec), synthetic(16), recipe, out, report=rows.append)
+    assert np.isfinite(rows[0]["loss"])
+    network = load(out)
+    assert network.config == parse(spec).to_dict()
+    assert not same(weights(out), build(parse(spec), seed=0).state_dict())
+    with pytest.raises(LandscapeError, match="is there already, from another run"):
+        train(parse(f"{spec},classes=5"), synthetic(16), recipe, out)
+    assert train(parse(spec), synthetic(16), recipe, out) == out
+
+
+def test_images_of_another_size_are_refused_before_training(tmp_path):
+    with pytest.raises(
+        LandscapeError, match=r"fails on inputs of shape \(3, 8, 8\).*takes images of 32×32, got 8×8"
+    ):
+        train(parse("vit1:width=8,heads=2"), synthetic(8), RECIPE, tmp_path / "net.safetensors")

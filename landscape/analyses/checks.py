@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import xarray as xr
 from torch import Tensor
 
 from landscape.hessian import Operator
 from landscape.hessian.differences import ErrorBound
 from landscape.intervals import from_error
-from landscape.linalg.eigenpairs import RISK
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.results.checks import ROUNDING, ranks, residuals
 from landscape.soundness.determinism import Culprit
-
-ROUNDING = 3e-5
-"""Share of a loss that the fast and the plain way may differ by, in float32."""
-
-LOOKED = 0.5
-"""Risk above which the search for what was passed over counts as having told nothing."""
 
 _LARGE = 0.01
 """Error of finite differences, as a share of the largest product, that is worth a look."""
 _RARE = 6e-5  # as far out as four standard errors of a normal distribution
+
+
+def judged(name: str, passed: bool, text: str, remedy: str) -> Check:
+    """What was found, and where that fails, what to make of it."""
+    return Check(name, passed, text if passed else f"{text} {remedy}")
 
 
 def determinism(culprit: Culprit | None) -> Check:
@@ -42,60 +40,10 @@ def dropout(objective: Objective) -> list[Check]:
     return [Check("dropout", parts.complete or not parts.off, parts.sentence(objective.dropout))]
 
 
-def residuals(dataset: xr.Dataset) -> Check:
-    """Whether every eigenvalue has converged."""
-    open_pairs = int((~dataset.converged.values).sum())
-    total = dataset.converged.size
-    largest = max(np.abs(dataset.eigenvalue.values).max(), np.finfo(float).tiny)
-    worst = float(dataset.residual.values.max() / largest)
-    if not open_pairs:
-        message = (
-            f"All {total} eigenvalues converged; largest residual {worst:.1e} of the largest eigenvalue."
-        )
-        return Check("residuals", True, message)
-    return Check(
-        "residuals",
-        False,
-        f"{open_pairs} of {total} eigenvalues did not converge (largest residual {worst:.1e} of the largest "
-        "eigenvalue); allow more --max-products or a larger --tolerance.",
-    )
-
-
-def ranks(dataset: xr.Dataset) -> Check:
-    """Whether it is known that no eigenvalue was passed over."""
-    certain, risks = dataset.rank_certain.values, dataset.rank_risk.values
-    if certain.all():
-        return Check(
-            "ranks",
-            True,
-            "Every rank is certain: no eigenvalue was passed over, further copies of repeated ones included "
-            f"(at a risk of {RISK:g}).",
-        )
-    text = (
-        f"{int(certain.sum())} of {certain.size} ranks are certain; for the others, that no eigenvalue was "
-        f"passed over is known at a risk of up to {risks[~certain].max():.2g}"
-    )
-    if risks[~certain].max() <= LOOKED:
-        return Check("ranks", True, f"{text}; more --confirm lowers it.")
-    return Check("ranks", False, f"{text}, which tells nothing; allow more --confirm.")
-
-
 def found(dataset: xr.Dataset, method: str = "lanczos") -> list[Check]:
     """Of eigenvalues; what PyHessian passes over, it alone knows."""
     converged = [residuals(dataset)]
     return converged if method == "pyhessian" else [*converged, ranks(dataset)]
-
-
-def finite(what: str, values: np.ndarray) -> Check:
-    """Whether every value is finite."""
-    bad = int((~np.isfinite(values)).sum())
-    if not bad:
-        return Check("finite", True, f"Every value of the {what} is finite.")
-    return Check(
-        "finite",
-        False,
-        f"{bad} of {values.size} values of the {what} are not finite; they are kept as measured.",
-    )
 
 
 def plainly(objective: Objective) -> Objective:
@@ -117,14 +65,11 @@ def loss(objective: Objective, measured: float | None = None) -> Check:
     fast = objective.value().nll if measured is None else measured
     plain = plainly(objective).value().nll
     text = f"The loss is {fast:.6f}, evaluated the plain way {plain:.6f}."
-    if fast == plain or abs(fast - plain) <= ROUNDING * abs(plain) + 1e-7:
-        return Check("loss", True, text)
-    return Check(
-        "loss",
-        False,
-        f"{text} They should agree: the network treats some samples in another way (a branch that depends on "
-        "the data), or sums in varying order.",
+    remedy = (
+        "They should agree: the network treats some samples in another way (a branch that depends on the "
+        "data), or sums in varying order."
     )
+    return judged("loss", fast == plain or abs(fast - plain) <= ROUNDING * abs(plain) + 1e-7, text, remedy)
 
 
 _BARE = ("npz:", "images:")
@@ -145,29 +90,23 @@ def _classes(objective: Objective) -> list[Check]:
         return []
     names = ", ".join(samples.class_names[:3]) + (", …" if named > 3 else "")
     remedy = "; demo is the default, name the network's own with --data" if samples.source == "demo" else ""
-    return [
-        Check(
-            "classes",
-            False,
-            f"{objective.network.name} has {outputs.shape[1]} outputs and {samples.source} {named} classes "
-            f"({names}): loss and accuracy mean something only if its first {named} outputs are these, in "
-            f"this order{remedy}.",
-        )
-    ]
+    text = (
+        f"{objective.network.name} has {outputs.shape[1]} outputs and {samples.source} {named} classes "
+        f"({names}): loss and accuracy mean something only if its first {named} outputs are these, in "
+        f"this order{remedy}."
+    )
+    return [Check("classes", False, text)]
 
 
 def _normalisation(objective: Objective) -> list[Check]:
     source = objective.samples.source
     if objective.network.normalisation is not None or not source.startswith(_BARE):
         return []
-    return [
-        Check(
-            "normalisation",
-            True,
-            f"Images of {source} enter the network as they are, in [0, 1], as neither states a "
-            "normalisation; if it was trained with one, give --mean and --std.",
-        )
-    ]
+    text = (
+        f"Images of {source} enter the network as they are, in [0, 1], as neither states a "
+        "normalisation; if it was trained with one, give --mean and --std."
+    )
+    return [Check("normalisation", True, text)]
 
 
 def exactness(operator: Operator) -> list[Check]:
@@ -175,13 +114,8 @@ def exactness(operator: Operator) -> list[Check]:
     if not operator.exact:
         return [_differences(operator.objective.product_error)]
     if operator.objective.forward.math_attention:
-        return [
-            Check(
-                "exact products",
-                True,
-                "Fused attention has no second derivative; attention ran on its plain kernel.",
-            )
-        ]
+        text = "Fused attention has no second derivative; attention ran on its plain kernel."
+        return [Check("exact products", True, text)]
     return []
 
 
@@ -196,24 +130,6 @@ def _differences(bound: ErrorBound) -> Check:
     if bound.relative <= _LARGE:
         return Check("exact products", True, f"{text}.")
     return Check("exact products", False, f"{text}, which is large; take --dtype float64 or fewer samples.")
-
-
-def trace(dataset: xr.Dataset) -> Check:
-    """Whether the trace is known to a tenth of itself."""
-    value, error = float(dataset.trace), float(dataset.trace_standard_error)
-    ends = f"{float(dataset.trace_low):.5g} to {float(dataset.trace_high):.5g}"
-    text = f"The trace is {value:.5g} ± {error:.2g} (one standard error; 95 % interval {ends})."
-    if error <= 0.1 * abs(value):
-        return Check("trace", True, text)
-    return Check("trace", False, f"{text} That is more than a tenth of it; take more probes.")
-
-
-def mass(dataset: xr.Dataset) -> Check:
-    """Whether the density integrates to one."""
-    total = float(np.trapezoid(dataset.density.values, dataset.eigenvalue.values))
-    passed = abs(total - 1) < 1e-3
-    text = f"The density integrates to {total:.6f}."
-    return Check("mass", passed, text if passed else f"{text} It should be 1: the curve needs more points.")
 
 
 def moment(dataset: xr.Dataset, other: xr.Dataset) -> Check:

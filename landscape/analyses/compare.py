@@ -12,10 +12,10 @@ import xarray as xr
 from landscape.analyses.running import resumable
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol
-from landscape.errors import LandscapeError, ResultError
+from landscape.errors import LandscapeError, NothingToMeasure, ResultError
 from landscape.network import Network
 from landscape.objective import Objective
-from landscape.results import attribute, differences, load
+from landscape.results import attribute, differences, load, sweep
 from landscape.work import Progress, silent
 
 Results = dict[str, dict[str, xr.Dataset]]
@@ -58,6 +58,8 @@ def compare(
 ) -> Results:
     """Measure each network in the same way and keep every dataset under ``FOLDER/datasets``.
 
+    A network that does not have what is measured, such as feature maps, is left out of that measurement.
+
     A result that is there already, of the same file under the same protocol, is read instead of computed, so
     that a comparison that was stopped goes on where it was.
 
@@ -85,13 +87,18 @@ def compare(
                 continue
             say(f"[{position}/{len(networks)}] {network.name}: {label}")
             path = Path(folder) / "datasets" / network.name / f"{label}.zarr"
-            results.setdefault(network.name, {})[label] = _measured(objective, measurement, path, progress)
+            own = results.setdefault(network.name, {})
+            try:
+                own[label] = _measured(objective, measurement, path, progress)
+            except NothingToMeasure as error:  # a chain of dense layers beside a convolutional network
+                say(f"{network.name} is left out of {label}: {error}")
     return results
 
 
 def _measured(objective: Objective, measurement: Measurement, path: Path, progress: Progress) -> xr.Dataset:
     stored = kept_result(path)
     if stored is not None and _matches(stored, objective, measurement):
+        sweep(path)  # it may have been killed before that
         return stored
     return resumable(
         measurement.kind,

@@ -18,6 +18,7 @@ from landscape.linalg import Which
 from landscape.linalg.eigenpairs import check_request
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.results import checks as of_numbers
 from landscape.work import Progress, Runner, in_memory, silent
 
 
@@ -192,7 +193,7 @@ def trace(
         operator,
         chosen,
         lambda: hessian.trace(operator, run=run, **chosen),
-        lambda dataset: [checks.loss(operator.objective), checks.trace(dataset)],
+        lambda dataset: [checks.loss(operator.objective), of_numbers.trace(dataset)],
     )
 
 
@@ -225,7 +226,7 @@ def density(
 
     def judge(dataset: xr.Dataset) -> list[Check]:
         other = hessian.trace(operator, probes=max(probes, 8), seed=objective.seed + 1, run=run)
-        return [checks.loss(operator.objective), checks.mass(dataset), checks.moment(dataset, other)]
+        return [checks.loss(operator.objective), of_numbers.mass(dataset), checks.moment(dataset, other)]
 
     return _stamped("density", operator, chosen, lambda: hessian.density(operator, run=run, **chosen), judge)
 

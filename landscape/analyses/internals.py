@@ -9,138 +9,11 @@ import numpy as np
 import xarray as xr
 
 from landscape import features as feature_maps
-from landscape.analyses import checks
-from landscape.analyses.stamping import stamped
+from landscape.analyses.stamping import analysis
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.results.checks import finite
 from landscape.work import Progress, silent
-
-
-def features(
-    objective: Objective, *, layers: Sequence[str] = (), draws: int = 1, progress: Progress = silent
-) -> xr.Dataset:
-    """Variance and Fourier content by depth, see `landscape.features.measure`."""
-    return stamped(
-        "features",
-        objective,
-        {"layers": list(layers), "draws": draws},
-        lambda: feature_maps.measure(objective, layers or None, draws=draws, progress=progress),
-        lambda found: [checks.finite("spatial variance", found.spatial_variance.values), *_warnings(found)],
-    )
-
-
-def aliasing(objective: Objective, *, progress: Progress = silent) -> xr.Dataset:
-    """Power above the new Nyquist frequency where maps are subsampled, see `landscape.features.aliasing`."""
-    return stamped(
-        "aliasing",
-        objective,
-        {},
-        lambda: feature_maps.aliasing(objective, progress=progress),
-        lambda found: [checks.finite("shares of power", found.after.values), *_left_out(found)],
-    )
-
-
-def covariance(
-    objective: Objective, *, layers: Sequence[str] = (), window: int = 4, progress: Progress = silent
-) -> xr.Dataset:
-    """Correlation of neighbouring points of feature maps, see `landscape.features.covariance`."""
-    options: dict[str, Any] = {"layers": list(layers), "window": window, "seed": objective.seed}
-    return stamped(
-        "covariance",
-        objective,
-        options,
-        lambda: feature_maps.covariance(
-            objective, layers or None, window=window, seed=objective.seed, progress=progress
-        ),
-        _left_out,
-    )
-
-
-def maps(
-    objective: Objective,
-    *,
-    images: Sequence[int] = (0,),
-    layers: Sequence[str] = (),
-    channels: Sequence[int] = (0,),
-    draws: int = 4,
-    progress: Progress = silent,
-) -> xr.Dataset:
-    """Feature maps of a few images over several dropout draws, see `landscape.features.pictures`."""
-    options: dict[str, Any] = {
-        "images": list(images),
-        "layers": list(layers),
-        "channels": list(channels),
-        "draws": draws,
-    }
-    return stamped(
-        "maps",
-        objective,
-        options,
-        lambda: feature_maps.pictures(
-            objective, images, layers=layers or None, channels=channels, draws=draws
-        ),
-        _left_out,
-    )
-
-
-def noise(
-    objective: Objective,
-    *,
-    noise: feature_maps.Noise = "gaussian",
-    strength: float = 0.175,
-    width: float = 0.1,
-    equal_power: bool = False,
-    progress: Progress = silent,
-) -> xr.Dataset:
-    """Accuracy against the frequency of noise in the images, see `landscape.features.frequency_noise`."""
-    options: dict[str, Any] = {
-        "noise": noise,
-        "strength": strength,
-        "width": width,
-        "equal_power": equal_power,
-        "seed": objective.seed,
-    }
-    return stamped(
-        "noise",
-        objective,
-        options,
-        lambda: feature_maps.frequency_noise(objective, progress=progress, **options),
-        lambda found: [_empty_rings(found)],
-    )
-
-
-def similarity(
-    objective: Objective,
-    *,
-    other: Objective | None = None,
-    layers: Sequence[str] = (),
-    batch_size: int = 64,
-    progress: Progress = silent,
-) -> xr.Dataset:
-    """CKA between the layers of one network or two, see `landscape.features.similarity`."""
-    options: dict[str, Any] = {"layers": list(layers), "batch_size": batch_size}
-    if other is not None:
-        options["other"] = {"name": other.network.name, "sha256": other.network.sha256}
-    return stamped(
-        "similarity",
-        objective,
-        options,
-        lambda: feature_maps.similarity(
-            objective, other, layers=layers or None, batch_size=batch_size, progress=progress
-        ),
-        lambda found: [checks.finite("similarities", found.cka.values), *_left_out(found)],
-    )
-
-
-def lesion(objective: Objective, *, blocks: Sequence[str] = (), progress: Progress = silent) -> xr.Dataset:
-    """Accuracy with one block removed at a time, see `landscape.features.lesion`."""
-    return stamped(
-        "lesion",
-        objective,
-        {"blocks": list(blocks)},
-        lambda: feature_maps.lesion(objective, blocks=blocks or None, progress=progress),
-        lambda found: [checks.finite("losses", found.nll.values)],
-    )
 
 
 def _left_out(dataset: xr.Dataset) -> list[Check]:
@@ -150,7 +23,7 @@ def _left_out(dataset: xr.Dataset) -> list[Check]:
 
 def _warnings(dataset: xr.Dataset) -> list[Check]:
     """What the measurement itself warns of, and whether smoothing lowered the model's uncertainty."""
-    found = _left_out(dataset)
+    found = [finite("spatial variance", dataset.spatial_variance.values), *_left_out(dataset)]
     if dataset.attrs.get("draws", 1) < 2 or not bool((dataset.kind == "smoothing").any()):
         return found
     effect = feature_maps.smoothing_effect(dataset)
@@ -163,9 +36,92 @@ def _warnings(dataset: xr.Dataset) -> list[Check]:
     return [*found, Check("smoothing", False, text)]
 
 
-def _empty_rings(dataset: xr.Dataset) -> Check:
+def _empty_rings(dataset: xr.Dataset) -> list[Check]:
     empty = int(np.isnan(dataset.accuracy.values).sum())
     if not empty:
-        return Check("rings", True, "Every ring of noise holds frequencies of the images.")
+        return [Check("rings", True, "Every ring of noise holds frequencies of the images.")]
     text = f"{empty} of {dataset.sizes['frequency']} rings hold no frequency of images this small"
-    return Check("rings", False, f"{text}: their values are NaN.")
+    return [Check("rings", False, f"{text}: their values are NaN.")]
+
+
+@analysis(_warnings)
+def features(
+    objective: Objective, *, layers: Sequence[str] = (), draws: int = 1, progress: Progress = silent
+) -> xr.Dataset:
+    """Variance and Fourier content by depth, see `landscape.features.measure`."""
+    return feature_maps.measure(objective, layers or None, draws=draws, progress=progress)
+
+
+@analysis(lambda found: [finite("shares of power", found.after.values), *_left_out(found)])
+def aliasing(objective: Objective, *, progress: Progress = silent) -> xr.Dataset:
+    """Power above the new Nyquist frequency where maps are subsampled, see `landscape.features.aliasing`."""
+    return feature_maps.aliasing(objective, progress=progress)
+
+
+@analysis(_left_out, seeded=True)
+def covariance(
+    objective: Objective, *, layers: Sequence[str] = (), window: int = 4, progress: Progress = silent
+) -> xr.Dataset:
+    """Correlation of neighbouring points of feature maps, see `landscape.features.covariance`."""
+    seed = objective.seed
+    return feature_maps.covariance(objective, layers or None, window=window, seed=seed, progress=progress)
+
+
+@analysis(_left_out)
+def maps(
+    objective: Objective,
+    *,
+    images: Sequence[int] = (0,),
+    layers: Sequence[str] = (),
+    channels: Sequence[int] = (0,),
+    draws: int = 4,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Feature maps of a few images over several dropout draws, see `landscape.features.pictures`."""
+    return feature_maps.pictures(objective, images, layers=layers or None, channels=channels, draws=draws)
+
+
+@analysis(_empty_rings, seeded=True)
+def noise(
+    objective: Objective,
+    *,
+    noise: feature_maps.Noise = "gaussian",
+    strength: float = 0.175,
+    width: float = 0.1,
+    equal_power: bool = False,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Accuracy against the frequency of noise in the images, see `landscape.features.frequency_noise`."""
+    return feature_maps.frequency_noise(
+        objective,
+        noise=noise,
+        strength=strength,
+        width=width,
+        equal_power=equal_power,
+        seed=objective.seed,
+        progress=progress,
+    )
+
+
+def _of_two(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "other" or value is not None}
+
+
+@analysis(lambda found: [finite("similarities", found.cka.values), *_left_out(found)], record=_of_two)
+def similarity(
+    objective: Objective,
+    *,
+    layers: Sequence[str] = (),
+    batch_size: int = 64,
+    other: Objective | None = None,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """CKA between the layers of one network or two, see `landscape.features.similarity`."""
+    options: dict[str, Any] = {"layers": layers or None, "batch_size": batch_size, "progress": progress}
+    return feature_maps.similarity(objective, other, **options)
+
+
+@analysis(lambda found: [finite("losses", found.nll.values)])
+def lesion(objective: Objective, *, blocks: Sequence[str] = (), progress: Progress = silent) -> xr.Dataset:
+    """Accuracy with one block removed at a time, see `landscape.features.lesion`."""
+    return feature_maps.lesion(objective, blocks=blocks or None, progress=progress)

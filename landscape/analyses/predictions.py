@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from landscape import predictive
-from landscape.analyses import checks
-from landscape.analyses.stamping import stamped
+from landscape.analyses.stamping import analysis, stamped
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.results import Check
+from landscape.results.checks import finite
 from landscape.work import Progress, Runner, in_memory, silent
 
 GENERATED = "generated"
 """In place of a folder: corruptions made here."""
 
 
+@analysis(lambda found: [finite("predictions", found.nll.values)])
 def evaluation(objective: Objective, *, bins: int = 10, progress: Progress = silent) -> xr.Dataset:
     """Predictions and their metrics, see `landscape.predictive.evaluate`."""
-    return stamped(
-        "evaluation",
-        objective,
-        {"bins": bins},
-        lambda: predictive.evaluate(objective, bins=bins, progress=progress),
-        lambda found: [checks.finite("predictions", found.nll.values)],
-    )
+    return predictive.evaluate(objective, bins=bins, progress=progress)
 
 
 def ensemble(
@@ -61,18 +58,28 @@ def ensemble(
         lambda: predictive.ensemble(
             [objective, *others] if others else objective, run=run or in_memory(progress), **options
         ),
-        lambda found: [checks.finite("likelihoods", found.nll.values)],
+        lambda found: [finite("likelihoods", found.nll.values)],
     )
 
 
+def _on_corrupted(dataset: xr.Dataset) -> list[Check]:
+    """Whether losses are finite, and that generated corruptions are not the published ones."""
+    every = finite("losses", dataset.nll.values)
+    if dataset.attrs["source"] != GENERATED:
+        return [every]
+    text = "The corruptions were made here: their numbers compare with each other, not with published ones."
+    return [every, Check("corruptions", True, text)]
+
+
+@analysis(_on_corrupted, record=lambda options: options | {"source": Path(options["source"]).name})
 def robustness(
     objective: Objective,
     *,
     source: str = GENERATED,
     corruptions: Sequence[str] = (),
     severities: Sequence[int] = (1, 2, 3, 4, 5),
-    reference: xr.Dataset | None = None,
     bins: int = 10,
+    reference: xr.Dataset | None = None,
     progress: Progress = silent,
     run: Runner | None = None,
 ) -> xr.Dataset:
@@ -83,48 +90,31 @@ def robustness(
         source: Folder of CIFAR-10-C or -100-C, or `generated`.
         corruptions: Their names; by default the fifteen of the benchmark.
         severities: From 1 to 5.
-        reference: Result for a baseline, which gives mCE, mCNLL and mCECE.
         bins: Of the calibration error.
+        reference: Result for a baseline, which gives mCE, mCNLL and mCECE.
         progress: Shows the corruptions.
         run: Runs them; in memory by default.
     """
-    options: dict[str, Any] = {
-        "source": GENERATED if source == GENERATED else Path(source).name,
-        "corruptions": list(corruptions),
-        "severities": list(severities),
-        "bins": bins,
-        "reference": None if reference is None else reference.attrs.get("network"),
-    }
-    return stamped(
-        "robustness",
+    return predictive.robustness(
         objective,
-        options,
-        lambda: predictive.robustness(
-            objective,
-            _generator(objective.seed) if source == GENERATED else source,
-            corruptions=corruptions or None,
-            severities=severities,
-            reference=reference,
-            bins=bins,
-            run=run or in_memory(progress),
-        ),
-        lambda found: [checks.finite("losses", found.nll.values), *_made(source)],
+        _generator(objective.seed) if source == GENERATED else source,
+        corruptions=corruptions or None,
+        severities=severities,
+        reference=reference,
+        bins=bins,
+        run=run or in_memory(progress),
     )
 
 
+@analysis(record=lambda options: {"source": Path(options["folder"]).name})
 def consistency(
     objective: Objective, *, folder: str, progress: Progress = silent, run: Runner | None = None
 ) -> xr.Dataset:
     """Consistency over the sequences of CIFAR-10-P, see `landscape.predictive.consistency`."""
-    return stamped(
-        "consistency",
-        objective,
-        {"source": Path(folder).name},
-        lambda: predictive.consistency(objective, folder, run=run or in_memory(progress)),
-        lambda found: [],
-    )
+    return predictive.consistency(objective, folder, run=run or in_memory(progress))
 
 
+@analysis(lambda found: [finite("losses", found.nll.values)], seeded=True, strict=True)
 def attack(
     objective: Objective,
     *,
@@ -134,31 +124,14 @@ def attack(
     run: Runner | None = None,
 ) -> xr.Dataset:
     """Accuracy under FGSM and PGD, see `landscape.predictive.attack`."""
-    options: dict[str, Any] = {"epsilons": list(epsilons), "steps": steps, "seed": objective.seed}
-    return stamped(
-        "attack",
-        objective,
-        options,
-        lambda: predictive.attack(objective, run=run or in_memory(progress), **options),
-        lambda found: [checks.finite("losses", found.nll.values)],
-        strict=True,
-    )
+    run = run or in_memory(progress)
+    return predictive.attack(objective, epsilons=list(epsilons), steps=steps, seed=objective.seed, run=run)
 
 
 def _generator(seed: int) -> Any:
-    from functools import partial
-
     from landscape.data import corruptions
 
     return partial(corruptions.corrupt, seed=seed)
-
-
-def _made(source: str) -> list[Check]:
-    """Generated corruptions are not the published ones."""
-    if source != GENERATED:
-        return []
-    text = "The corruptions were made here: their numbers compare with each other, not with published ones."
-    return [Check("corruptions", True, text)]
 
 
 def require_folder(folder: str) -> None:
@@ -167,7 +140,7 @@ def require_folder(folder: str) -> None:
     Raises:
         LandscapeError: If it is not a folder.
     """
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise LandscapeError(
             f"there is no folder {folder}; give that of CIFAR-10-C as published, or --corrupt to make them"
         )

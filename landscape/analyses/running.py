@@ -18,7 +18,7 @@ from landscape.derivatives.graphs import Curvature
 from landscape.errors import LandscapeError
 from landscape.hessian import Operator
 from landscape.objective import Objective
-from landscape.results import KINDS, Journal, save
+from landscape.results import KINDS, Journal, drop_fragment, fragment_place, save
 from landscape.results.kinds import imported
 from landscape.surface import Directions
 from landscape.work import Item, Progress, Runner, silent
@@ -52,14 +52,15 @@ def resumable(
 
     Where the work is a list of items, as the record of the kind says, each finished one is kept beside the
     path: run again after a kill, it goes on where it was, and ends bit-identical to an uninterrupted run. A
-    surface that is interrupted from the keyboard is saved as far as it is.
+    surface that is interrupted (Ctrl-C, and in commands SIGTERM and SIGHUP) is saved as far as it is at
+    `landscape.results.fragment_place`, beside a finished one at the path, which stays.
 
     Args:
         analysis: Kind of result.
         objective: What to measure.
         path: Where the result goes.
         progress: Shows the items that are left.
-        partial: Whether to save what there is of a surface, and compute nothing.
+        partial: Whether to save what there is of a surface beside the path, and compute nothing.
         condition: Stored as the result's condition; left out, the result says itself, see
             `landscape.results.condition`.
         **options: Of the recipe.
@@ -69,9 +70,9 @@ def resumable(
     """
     measure = recipe(analysis)
 
-    def saved(dataset: xr.Dataset) -> xr.Dataset:
+    def saved(dataset: xr.Dataset, place: str | Path = path) -> xr.Dataset:
         dataset = dataset.assign_attrs(condition=condition) if condition else dataset
-        save(dataset, path)
+        save(dataset, place)
         return dataset
 
     if not KINDS[analysis].resumes:
@@ -81,14 +82,14 @@ def resumable(
         "parameters": _digest(objective),
         "protocol": protocol(objective, {name: _told_apart(value) for name, value in options.items()}),
     }
-    journal = Journal(path, identity)
+    journal = Journal(path, identity)  # with the arithmetic and the version of PyTorch that numbers depend on
 
     def so_far() -> xr.Dataset | None:
-        # From coarse to fine: what there is, is a picture. Of no point, it would only replace a better one.
+        # From coarse to fine: what there is, is a picture.
         if not journal.folder.is_dir():
             return None
         found = measure(objective, run=journal.present(), **options)
-        return saved(found) if bool(found.done.any()) else None
+        return saved(found, fragment_place(path)) if bool(found.done.any()) else None
 
     if partial:
         found = so_far()
@@ -97,14 +98,16 @@ def resumable(
                 f"nothing of this run is beside {path}: it is finished, has not begun, or had other options"
             )
         return found
-    try:
-        dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
-    except KeyboardInterrupt:
-        if analysis == "surface":
-            so_far()
-        raise
-    dataset = saved(dataset)
-    journal.close()
+    with journal:
+        try:
+            dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
+        except KeyboardInterrupt as stopped:
+            if analysis == "surface" and so_far() is not None:
+                stopped.add_note(f"the points so far are in {fragment_place(path)}, run again to go on")
+            raise
+        dataset = saved(dataset)
+        drop_fragment(dataset, path)
+        journal.close()
     return dataset
 
 

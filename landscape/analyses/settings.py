@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from landscape import data
+from landscape.data.pictures import shaped_for
 from landscape.errors import LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
@@ -26,10 +27,11 @@ class Settings(DataSpec, Protocol):
         Raises:
             DataError: If the data set cannot be read or does not hold that many.
         """
-        samples = data.load(self.data, split=self.split)
+        samples = data.load(self.data, self.split, self.samples if self.sample_seed is None else 0)
         count = min(self.samples, len(samples)) if self.at_most else self.samples
         if count:
             samples = samples.take(count, seed=self.sample_seed)
+        samples = replace(samples, workers=self.workers)
         return samples if self.augment is None else samples.augmented(self.augment)
 
     def objective(self, network: Network, samples: Samples | None = None) -> Objective:
@@ -42,7 +44,7 @@ class Settings(DataSpec, Protocol):
         Raises:
             LandscapeError: If the device is not to be had, or the network does not fit the samples.
         """
-        samples = samples if samples is not None else self.load_samples()
+        samples = shaped_for(samples if samples is not None else self.load_samples(), network.shaping)
         fields = {name: getattr(self, name) for name in FIELDS} | {"device": resolve_device(self.device)}
         objective = Objective(network.normalised_for(samples, self.normalisation), samples, **fields)
         objective.checked("value", report=True)

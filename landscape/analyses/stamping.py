@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
 
 import xarray as xr
 
@@ -15,13 +17,71 @@ from landscape.protocol import Level
 from landscape.results import Check, provenance, stamp
 from landscape.soundness.determinism import unless_excused
 
+P = ParamSpec("P")
+Judge = Callable[[xr.Dataset], Sequence[Check]]
+"""The checks of a result, besides determinism."""
+
+
+def analysis(
+    judge: Judge = lambda found: [],
+    *,
+    record: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    seeded: bool = False,
+    strict: bool = False,
+) -> Callable[[Callable[P, xr.Dataset]], Callable[P, xr.Dataset]]:
+    """Make a recipe of a function that measures, its name being the kind of the result.
+
+    The function takes an objective and options by keyword; these go into the protocol as they are, but for
+    `progress` and `run`.
+
+    Args:
+        judge: The checks of its result.
+        record: From the options to what the protocol says of them.
+        seeded: Whether the objective's seed belongs to them.
+        strict: As in `stamped`.
+    """
+
+    def decorate(measure: Callable[P, xr.Dataset]) -> Callable[P, xr.Dataset]:
+        signature = inspect.signature(measure)
+
+        @wraps(measure)
+        def recipe(*args: P.args, **kwargs: P.kwargs) -> xr.Dataset:
+            call = signature.bind(*args, **kwargs)
+            call.apply_defaults()
+            objective, options = call.arguments.pop("objective"), call.arguments
+            stated = {
+                name: _stated(each) for name, each in options.items() if name not in ("progress", "run")
+            }
+            stated = record(stated) | ({"seed": objective.seed} if seeded else {})
+            return stamped(
+                measure.__name__,
+                objective,
+                stated,
+                lambda: measure(objective, **options),
+                judge,
+                strict=strict,
+            )
+
+        return recipe
+
+    return decorate
+
+
+def _stated(value: Any) -> Any:
+    """An option as the protocol holds it: networks and results by what identifies them."""
+    if isinstance(value, Objective):
+        return {"name": value.network.name, "sha256": value.network.sha256}
+    if isinstance(value, xr.Dataset):
+        return value.attrs.get("network")
+    return list(map(_stated, value)) if isinstance(value, list | tuple) else value
+
 
 def stamped(
     kind: str,
     objective: Objective,
     options: dict[str, Any],
     measure: Callable[[], xr.Dataset],
-    judge: Callable[[xr.Dataset], Sequence[Check]],
+    judge: Judge,
     *,
     strict: bool = False,
 ) -> xr.Dataset:
@@ -38,7 +98,7 @@ def stamped(
     Raises:
         LandscapeError: If it is refused; the message names the layer to blame.
     """
-    started = time.monotonic()
+    started = time.perf_counter()
     once = objective.exact_products is False  # then products are differences of gradients
     found = sound(objective, ("gradient" if once else "product") if strict else "value")
     dataset = measure()
@@ -48,7 +108,7 @@ def stamped(
         kind=kind,
         network=network_record(objective.network),
         protocol=protocol(objective, options),
-        provenance=provenance(time.monotonic() - started),
+        provenance=provenance(time.perf_counter() - started),
         checks=found,
     )
 

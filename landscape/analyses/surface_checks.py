@@ -7,17 +7,21 @@ import math
 import numpy as np
 import xarray as xr
 
+from landscape import hessian
 from landscape.analyses import checks
+from landscape.errors import LandscapeError
 from landscape.forward.contexts import batch_norms
 from landscape.objective import Objective
 from landscape.results import Check, centre, left_out
-from landscape.surface import Directions, Mesh
+from landscape.results.checks import agreement, complete, finite
+from landscape.surface import Directions, Mesh, apart
+from landscape.work import Item, Runner
 
 
 def trust(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> list[Check]:
     """Everything there is to say of a surface."""
     measured = dataset.nll.values[dataset.done.values]
-    found = [checks.finite("surface", measured), *_completeness(dataset)]
+    found = [finite("surface", measured), *complete(dataset)]
     if bool(_judged(mesh, dataset).done):
         found += [_centre(objective, mesh, dataset), _sampling(mesh, dataset)]
     if "repeat" not in dataset.dims or bool(dataset.done.all()):
@@ -32,9 +36,8 @@ def directions_enough(dataset: xr.Dataset) -> Check:
     low, high = (float(end) for end in dataset.curvature_interval.values)
     mean, repeats = float(dataset.curvature_mean), dataset.sizes["repeat"]
     text = f"Over {repeats} directions the curvature is {mean:.4g}, 95 % interval {low:.4g} to {high:.4g}."
-    if math.isfinite(high - low) and high - low <= abs(mean):
-        return Check("directions", True, text)
-    return Check("directions", False, f"{text} That is wider than the value; take more directions.")
+    passed = math.isfinite(high - low) and high - low <= abs(mean)
+    return checks.judged("directions", passed, text, "That is wider than the value; take more directions.")
 
 
 def _place(mesh: Mesh, dataset: xr.Dataset) -> tuple[int, ...]:
@@ -60,35 +63,17 @@ def _centre(objective: Objective, mesh: Mesh, dataset: xr.Dataset) -> Check:
     """The centre against an evaluation of its own: the plain way, in other micro-batches."""
     point, place = _judged(mesh, dataset), _place(mesh, dataset)
     measured, error = float(point.nll), float(point.sampling_error)
-    expected = checks.plainly(objective).value(mesh.weights(place), draw=mesh.draw(place)).nll
-    room = checks.ROUNDING * abs(expected) + 1e-7 + 4 * error
-    same = measured == expected or abs(measured - expected) <= room
-    text = f"The surface's {_named(mesh, dataset)} is {measured:.6f}, the evaluated loss {expected:.6f}."
-    if same:
-        return Check("centre", True, text)
-    return Check(
-        "centre",
-        False,
-        f"{text} They should agree: evaluation is not deterministic, or depends on the micro-batch (a "
-        "BatchNorm that does not follow eval mode, a branch that depends on the data).",
-    )
-
-
-def _completeness(dataset: xr.Dataset) -> list[Check]:
-    missing = int((~dataset.done.values).sum())
-    if not missing:
-        return []
-    text = f"{missing} of {dataset.done.size} points are not computed; run the same command again."
-    return [Check("complete", False, text)]
+    plain, theta = apart(checks.plainly(objective), mesh.weights(place))
+    expected = plain.value(theta, draw=mesh.draw(place)).nll
+    return agreement(_named(mesh, dataset), measured, expected, error)
 
 
 def _sampling(mesh: Mesh, dataset: xr.Dataset) -> Check:
     point, name = _judged(mesh, dataset), _named(mesh, dataset)
     value, error, samples = float(point.nll), float(point.standard_error), int(point.samples)
     text = f"{samples} samples give the {name}'s NLL as {value:.4f} ± {error:.4f} (one standard error)."
-    if math.isfinite(error) and error <= 0.5 * abs(value):
-        return Check("sampling", True, text)
-    return Check("sampling", False, f"{text} That is more than half of it; take more --samples.")
+    passed = math.isfinite(error) and error <= 0.5 * abs(value)
+    return checks.judged("sampling", passed, text, "That is more than half of it; take more --samples.")
 
 
 def _left_out(dataset: xr.Dataset) -> list[Check]:
@@ -114,9 +99,9 @@ def _spread(dataset: xr.Dataset) -> Check:
         mean, spread = float(rises.mean()), float(rises.std(ddof=1))
     text = f"Over {len(rises)} sets of directions the NLL rises by {mean:.4g} ± {spread:.2g} to the border "
     text += "(mean, standard deviation)."
-    if math.isfinite(spread) and spread <= 0.5 * abs(mean):
-        return Check("directions", True, text)
-    return Check("directions", False, f"{text} No single picture stands for them; take more --repeats.")
+    passed = math.isfinite(spread) and spread <= 0.5 * abs(mean)
+    remedy = "No single picture stands for them; take more --repeats."
+    return checks.judged("directions", passed, text, remedy)
 
 
 def border_rises(dataset: xr.Dataset) -> np.ndarray:
@@ -157,9 +142,7 @@ def _precision(dataset: xr.Dataset) -> list[Check]:
         return []
     error, count = float(dataset.precision_error), dataset.sizes["checked"]
     text = f"Reduced precision is off by {100 * error:.2g} % of the NLL at worst, over {count} points."
-    if error <= 0.05:
-        return [Check("precision", True, text)]
-    return [Check("precision", False, f"{text} Use --precision full.")]
+    return [checks.judged("precision", error <= 0.05, text, "Use --precision full.")]
 
 
 def _curvature(dataset: xr.Dataset) -> list[Check]:
@@ -172,3 +155,99 @@ def _curvature(dataset: xr.Dataset) -> list[Check]:
         return [Check("curvature", True, text)]
     text = f"At {missing} of {int(wanted.sum())} points a Hessian eigenvalue is missing or did not converge."
     return [Check("curvature", False, text + " Their residuals are stored.")]
+
+
+CHECKED = 5
+"""Points at which a reduced precision is compared with the full one."""
+
+_CURVATURE = {
+    "hessian_largest": "largest Hessian eigenvalue",
+    "hessian_smallest": "smallest Hessian eigenvalue",
+    "hessian_residual": "larger residual of the two",
+}
+_NOTHING = {**dict.fromkeys(_CURVATURE, np.array(math.nan)), "hessian_converged": np.array(False)}
+
+
+def curvature(objective: Objective, mesh: Mesh, run: Runner, *, tolerance: float = 1e-3) -> xr.Dataset:
+    """The largest and the smallest Hessian eigenvalue at every point (Li et al. 2018, section 6).
+
+    Their ratio |λmin/λmax| tells how far from convex the loss is there, which a picture cannot.
+
+    Args:
+        objective: The loss.
+        mesh: Where.
+        run: Runs the points.
+        tolerance: Of each eigenvalue, relative; a coarse one may take the second largest for the largest.
+
+    Returns:
+        Shaped like the surface: `hessian_largest`, `hessian_smallest`, `hessian_residual` and
+        `hessian_converged`; NaN where loss or products are not finite, or nothing has been computed.
+    """
+
+    def compute(index: int) -> Item:
+        place = mesh.order[index]
+        try:
+            here, theta = apart(objective, mesh.weights(place))
+            return _both_ends(here.replace(parameters=theta), mesh.draw(place), tolerance)
+        except LandscapeError:
+            if index == 0:  # what the network or the protocol cannot do
+                raise
+            return _NOTHING  # the loss is finite there, but its derivatives overflow
+
+    table = {name: np.full(mesh.shape, np.nan) for name in _CURVATURE}
+    converged = np.zeros(mesh.shape, bool)
+    for place, item in zip(mesh.order, run(len(mesh.order), compute, "curvature"), strict=True):
+        if item is not None:
+            for name, values in table.items():
+                values[place] = item[name]
+            converged[place] = item["hessian_converged"]
+    return xr.Dataset(
+        {name: (mesh.dims, values, {"long_name": _CURVATURE[name]}) for name, values in table.items()}
+        | {"hessian_converged": (mesh.dims, converged, {"long_name": "whether both eigenvalues converged"})}
+    )
+
+
+def _both_ends(objective: Objective, draw: int, tolerance: float) -> Item:
+    """Both ends of the spectrum at the objective's own parameters."""
+    if not math.isfinite(objective.value(draw=draw).nll):
+        return _NOTHING
+    options = {"tolerance": tolerance, "seed": objective.seed, "draw": draw, "confirm": 0, "rounding": 0}
+    largest, smallest = (
+        hessian.eigenpairs(objective, 1, which=which, **options) for which in ("largest", "smallest")
+    )
+    return {
+        "hessian_largest": largest.eigenvalues[0],
+        "hessian_smallest": smallest.eigenvalues[0],
+        "hessian_residual": max(largest.residuals[0], smallest.residuals[0]),
+        "hessian_converged": largest.converged[0] & smallest.converged[0],
+    }
+
+
+def precision_error(objective: Objective, mesh: Mesh, run: Runner) -> xr.Dataset:
+    """The loss in full and in reduced precision at a few points, the centre and those around it.
+
+    Returns:
+        Dimension `checked`: coordinates `checked_x` (and `checked_y`), `reduced_nll` and `full_nll`, over
+        every sample. One number: `precision_error`, the largest |reduced/full − 1| among them.
+    """
+    places = mesh.order[:CHECKED]
+
+    def compute(index: int) -> Item:
+        here, theta = apart(objective, mesh.weights(places[index]))
+        draw = mesh.draw(places[index])
+        return {
+            "reduced_nll": np.array(here.value(theta, draw=draw).nll),
+            "full_nll": np.array(here.replace(precision="full").value(theta, draw=draw).nll),
+        }
+
+    items = [item for item in run(len(places), compute, "precision") if item is not None]
+    found = {name: np.array([float(item[name]) for item in items]) for name in ("reduced_nll", "full_nll")}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.abs(found["reduced_nll"] / found["full_nll"] - 1)
+    at = np.array([mesh.coordinates(place) for place in places[: len(items)]])
+    about = {"long_name": "largest relative error of reduced precision at the points compared"}
+    return xr.Dataset(
+        {name: ("checked", values, {"units": "nats"}) for name, values in found.items()}
+        | {f"checked_{axis}": ("checked", column) for axis, column in zip("xy", at.T, strict=False)}
+        | {"precision_error": ((), errors.max() if len(errors) else math.nan, about)}
+    )

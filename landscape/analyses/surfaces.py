@@ -10,11 +10,12 @@ import numpy as np
 import xarray as xr
 
 from landscape import surface as planes
-from landscape.analyses import checks, surface_checks, surface_extras
+from landscape.analyses import surface_checks
 from landscape.analyses.stamping import stamped
 from landscape.errors import LandscapeError
 from landscape.filters import assumptions, roles
 from landscape.objective import Objective
+from landscape.results.checks import finite
 from landscape.surface import Directions, Mesh, Norm
 from landscape.work import Item, Progress, Runner, in_memory, silent
 
@@ -170,9 +171,9 @@ def _measured(objective: Objective, layout: Layout, mesh: Mesh, run: Runner) -> 
     if bool(whole.done.all()) and layout.masks == 1:
         whole = whole.merge(planes.roughness(whole))
     if layout.curvature:
-        whole = whole.merge(surface_extras.curvature(objective, mesh, run))
+        whole = whole.merge(surface_checks.curvature(objective, mesh, run))
     if objective.modes.precision != "full":
-        whole = whole.merge(surface_extras.precision_error(objective, mesh, run))
+        whole = whole.merge(surface_checks.precision_error(objective, mesh, run))
     return whole.assign(planes.as_arrays(mesh.directions) | _marked(layout.marks))
 
 
@@ -200,7 +201,7 @@ def flatness(
         objective,
         options | assumed,
         lambda: planes.flatness(objective, run=run or in_memory(progress), **options),
-        lambda found: [checks.finite("losses", found.loss.values), surface_checks.directions_enough(found)],
+        lambda found: [finite("losses", found.loss.values), surface_checks.directions_enough(found)],
     )
 
 

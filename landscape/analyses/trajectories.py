@@ -18,6 +18,7 @@ from landscape.errors import LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results import Check, attribute, differences, save
+from landscape.results.checks import finite
 from landscape.work import Progress, silent
 
 _IN_PLANE = 0.5
@@ -87,7 +88,7 @@ def _record(objective: Objective) -> dict[str, Any]:
 
 
 def _checks(dataset: xr.Dataset) -> list[Check]:
-    return [checks.finite("trajectory", dataset.x.values), _plane(dataset)]
+    return [finite("trajectory", dataset.x.values), _plane(dataset)]
 
 
 def _plane(dataset: xr.Dataset) -> Check:
@@ -104,10 +105,8 @@ def _plane(dataset: xr.Dataset) -> Check:
     explained = float(dataset.explained_variance.sum())
     text = f"The plane holds {100 * explained:.3g} % of the squared distances from the last checkpoint, and "
     text += f"at worst, of {name}, {100 * share:.3g} % of the distance."
-    if share >= _IN_PLANE:
-        return Check("plane", True, text)
-    text += " It lies mostly off the plane: the loss beneath it is that of other weights."
-    return Check("plane", False, text)
+    remedy = "It lies mostly off the plane: the loss beneath it is that of other weights."
+    return checks.judged("plane", share >= _IN_PLANE, text, remedy)
 
 
 def kept_checkpoints(folder: str | Path, name: str) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,18 +9,19 @@ from typing import Any
 
 from torch import nn
 
-from landscape.checkpoint.keys import Fit, find, readings, tied
-from landscape.checkpoint.statefile import StateFile, read
+from landscape.checkpoint.choosing import below, choose
+from landscape.checkpoint.keys import tied
+from landscape.checkpoint.shards import read_all
+from landscape.checkpoint.statefile import read
 from landscape.checkpoint.weights import fill
 from landscape.errors import CheckpointError, printable
-from landscape.files import atomic_path, sha256, shard
+from landscape.files import atomic_path
 from landscape.network import Network
 from landscape.samples import Normalisation
-from landscape.zoo import ModelConfig, build, is_zoo_name, parse, skeleton
-from landscape.zoo.layouts import infer
-from landscape.zoo.user import copied, made, user_network
+from landscape.zoo import ModelConfig
+from landscape.zoo.spec import split_path
 
-_SHOWN = 8
+__all__ = ["load", "read", "save"]
 
 
 def load(
@@ -29,40 +29,50 @@ def load(
     model: str | nn.Module | Callable[[], nn.Module] | None = None,
     *,
     name: str | None = None,
+    state_key: str | None = None,
 ) -> Network:
-    """A network from a checkpoint file, in eval mode on the CPU.
+    """A network from a checkpoint, in eval mode on the CPU.
 
-    Names are matched whatever wrappers trainers put before or into them (`landscape.checkpoint.keys.find`);
-    where a file holds several sets of weights that fit, raw ones come before averaged ones. Every choice
-    stands in the network's `notes`.
+    Names are matched whatever wrappers trainers put before or into them (`landscape.checkpoint.keys.find`),
+    and networks of the zoo whatever anyone calls their layers (`landscape.zoo.layouts`); where a file holds
+    several sets of weights that fit, raw ones come before averaged ones. Every choice stands in the network's
+    `notes`.
 
     Args:
         path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read inert, see
-            `landscape.checkpoint.inert`.
-        model: A zoo specification (``resnet18:blur``), ``file.py:factory`` or ``package.module:factory``; in
+            `landscape.checkpoint.inert`; an index or one of several shards, or a folder that holds them. It
+            may carry its model, ``PATH@SPEC``, which comes before the next argument.
+        model: A specification: a zoo name (``resnet18:blur``), ``timm:NAME``, ``torchvision:NAME``,
+            ``hf:FOLDER``, ``file.py:factory`` or ``package.module:factory``, with arguments as in
+            ``timm:vit_tiny_patch16_224,img_size=64``; or ``sequential``, see `landscape.zoo.chains.chain`. In
             Python also a module, which is copied, or a callable that builds one. None takes the configuration
-            stored in the file, or infers it from names and shapes.
+            stored in the file, or infers the network from names, shapes and order.
         name: Label for figures; the file's stem by default.
+        state_key: Name below which the weights stand, where a file holds several sets; notes name them.
 
     Raises:
         CheckpointError: If the file cannot be read safely, no architecture fits, keys or shapes differ (they
             are listed), values are of another kind (int8, complex), or weights are not finite.
+        LandscapeError: If the specification cannot be read, or its library is not installed.
     """
-    path = Path(path)
-    state = read(path)
-    module, architecture, fit, notes, config = _network_for(state, model, path)
-    stored = {name: state.tensors[key] for name, key in fit.keys.items()}
-    notes = (*state.notes, *notes, *fill(module, stored, tied(module), path))
+    path, own = split_path(path)
+    state, digest = read_all(path)
+    chosen = choose(below(state, state_key, path), own or model, path)
+    notes = (*state.notes, *chosen.notes, *fill(chosen.module, chosen.tensors, tied(chosen.module), path))
     return Network(
-        module=module.eval(),
-        normalisation=_normalisation(state.record, path),
-        name=name or path.stem,
-        architecture=architecture,
+        module=chosen.module.eval(),
+        normalisation=_normalisation(state.record, path) or chosen.normalisation,
+        name=name or printable(path.stem),
+        architecture=chosen.architecture,
         path=path,
-        sha256=sha256(path),
+        sha256=digest,
         training=state.record.get("training") or {},
         notes=notes,
-        config=config.to_dict() if config else {},
+        config=chosen.config.to_dict() if chosen.config else {},
+        input_size=chosen.input_size,
+        shaping=chosen.shaping,
+        origins=chosen.origins,
+        beside=state.beside,
     )
 
 
@@ -113,72 +123,3 @@ def save(
     tensors = {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
     with atomic_path(path) as draft:
         draft.write_bytes(serialised(tensors, metadata={"landscape": json.dumps(record)}))
-
-
-def _network_for(
-    state: StateFile, model: str | nn.Module | Callable[[], nn.Module] | None, path: Path
-) -> tuple[nn.Module, str, Fit, tuple[str, ...], ModelConfig | None]:
-    """A network that this state fits, not yet filled with it; its name, fit, notes, and configuration."""
-    if model is not None and not (isinstance(model, str) and (":" not in model or is_zoo_name(model))):
-        module, architecture = _own(model)
-        return module, architecture, *_fitted(module, state, path, architecture), None
-    notes: tuple[str, ...] = ()
-    if isinstance(model, str):
-        config = parse(model)
-    elif stored := state.record.get("config"):
-        config = ModelConfig.from_dict(stored)
-    else:
-        config, notes = _inferred(state, path)
-    try:
-        # Names and shapes first: a hostile file must not make us ask for memory.
-        fit, choices = _fitted(skeleton(config), state, path, config.name)
-        return build(config), config.name, fit, choices + notes, config
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} asks for a {config.name} that cannot be built: {error}") from error
-
-
-def _own(model: str | nn.Module | Callable[[], nn.Module]) -> tuple[nn.Module, str]:
-    """The user's network and what to call it."""
-    if isinstance(model, str):
-        return user_network(model), model
-    if isinstance(model, nn.Module):
-        return copied(model), type(model).__name__
-    name = getattr(model, "__qualname__", type(model).__name__)
-    return made(model, name), name
-
-
-def _inferred(state: StateFile, path: Path) -> tuple[ModelConfig, tuple[str, ...]]:
-    for shapes in readings(state.tensors):
-        inferred = infer(shapes)
-        if inferred is not None:
-            return inferred
-    first = list(state.tensors.items())[:_SHOWN]
-    some = ", ".join(f"{key} {tuple(value.shape)}" for key, value in first)
-    named = "a zoo specification such as resnet18, or file.py:factory for your own network"
-    remedy = shard(path) or f"name it with --model, {named}"
-    raise CheckpointError(f"cannot tell which architecture {path} is (keys and shapes: {some}, …); {remedy}")
-
-
-def _fitted(
-    module: nn.Module, state: StateFile, path: Path, architecture: str
-) -> tuple[Fit, tuple[str, ...]]:
-    """The set of weights that fits; else every disagreement of names and shapes is listed at once."""
-    fit, notes = find(state.tensors, module)
-    if fit.whole:
-        return fit, notes
-    if part := shard(path):
-        raise CheckpointError(f"{path} does not hold all weights of {architecture}: {part}")
-    lines = [f"{path} does not fit {architecture}:"]
-    for label, found in (
-        ("missing", fit.missing),
-        ("unexpected", fit.unexpected),
-        ("wrong shape", fit.wrong),
-    ):
-        if found:
-            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            lines.append(f"  {label}: {', '.join(found[:_SHOWN])}{more}")
-    if fit.missing and fit.unexpected:
-        close = difflib.get_close_matches(fit.missing[0], fit.unexpected, n=1)
-        lines += [f"  (perhaps {close[0]} is what {fit.missing[0]} should be)"] if close else []
-    lines.append("  name the right network with --model")
-    raise CheckpointError("\n".join(lines))

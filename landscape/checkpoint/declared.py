@@ -1,41 +1,18 @@
-"""What a pickle says of tensors and other objects, without any of them: names, stubs, storages, shapes."""
+"""What a pickle says of tensors, without any of them: storages, shapes, strides."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from landscape.pickles import Named, called
+
 _MOST_DIMENSIONS = 64
-_SPREAD = 2**26  # bytes that a tensor may repeat of a smaller storage
-
-
-@dataclass(frozen=True)
-class Named:
-    """A class or function that the file names, never looked up."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-@dataclass
-class Stub:
-    """An object that is not built.
-
-    Attributes:
-        kind: Its class, or the function that would have made it.
-        items: What it would hold as a mapping.
-        state: What its attributes would be made from.
-    """
-
-    kind: str
-    items: dict[Any, Any] = field(default_factory=dict)
-    state: Any = None
+SPREAD = 2**26
+"""Bytes that tensors may repeat of a smaller storage."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +43,11 @@ class Declared:
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Its size, each value counted as often as it is repeated."""
+        return math.prod(self.size) * self.storage.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -104,14 +86,13 @@ def tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Dec
         return storage
     if not isinstance(storage, Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple):
         raise ValueError("it declares a tensor over no storage")
-    shape = (offset, *size, *stride)
-    if len(size) != len(stride) or len(size) > _MOST_DIMENSIONS or not all(map(whole, shape)):
-        raise ValueError(f"it declares a tensor of the shape {size}, strides {stride} and offset {offset}")
+    if not len(size) == len(stride) <= _MOST_DIMENSIONS or not all(map(whole, (offset, *size, *stride))):
+        raise ValueError("it declares a tensor of a shape, strides or offset that no tensor has")
     count = math.prod(size)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if count and last >= storage.count:
         raise ValueError(f"a tensor of the shape {size} lies beyond its {storage.count:,} values")
-    if count * storage.dtype.itemsize > max(storage.bytes, _SPREAD):
+    if count * storage.dtype.itemsize > max(storage.bytes, SPREAD):
         raise ValueError(
             f"a tensor declares the shape {size}, {count:,} values, over a storage of {storage.count:,}"
         )
@@ -123,7 +104,7 @@ def typed(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Decl
     kind = rest[2] if len(rest) > 2 else None
     dtype = getattr(torch, kind.name, None) if isinstance(kind, Named) and kind.module == "torch" else None
     if not isinstance(dtype, torch.dtype) or not isinstance(storage, Storage):
-        return Odd(str(kind))
+        return Odd(called(kind))
     if storage.bytes % dtype.itemsize:
         raise ValueError("a storage holds no whole number of values")
     cast = Storage(storage.key, dtype, storage.bytes // dtype.itemsize)

@@ -15,8 +15,13 @@ Tensors = Mapping[str, Tensor]
 
 _WRAPPER = re.compile(r"module|_\w*mod(ule)?")
 """DataParallel (`module`), torch.compile (`_orig_mod`), FSDP and activation checkpoints (`_…_module`)."""
-_COUNTERS = ("num_batches_tracked", "n_averaged", "total_ops", "total_params")
-"""What no evaluation needs: counters of BatchNorm, of averaged models, of operations (thop)."""
+_COUNTERS = (
+    *("num_batches_tracked", "n_averaged", "total_ops", "total_params"),
+    *("num_updates", "decay", "initted", "step", "global_step", "epoch"),
+)
+"""What no evaluation needs: counters of BatchNorm, of averaged models, of operations (thop), of trainers."""
+_CRITERION = re.compile(r"criterion|loss(_?(fn|func|function))?|.*metrics?|(train|val|valid|test)_.*")
+"""What trainers keep beside a network."""
 _AVERAGED = ("ema", "swa", "avg", "average", "averaged", "shadow", "polyak", "teacher")
 _SHOWN = 8
 _DEEPEST = 6
@@ -72,8 +77,14 @@ def find(tensors: Tensors, module: nn.Module) -> tuple[Fit, tuple[str, ...]]:
     """
     expected = held_by(module)
     twins = tied(module)
-    likely = sorted(_candidates(tensors, expected).items(), key=lambda found: -len(found[1]))[:_TRIED]
-    fits = [_judged(tensors, expected, twins, *found) for found in likely]
+    fits = [_judged(tensors, expected, twins, *found) for found in _likely(tensors, expected)]
+    if not any(fit.whole for fit in fits):  # the network itself may stand in a wrapper of its user's
+        inner = _unwrapped(expected)
+        found = [] if inner is None else _likely(tensors, inner)
+        names = dict(zip(inner or (), expected, strict=False))
+        wrapped = [(prefix, {names[name]: key for name, key in keys.items()}) for prefix, keys in found]
+        again = [_judged(tensors, expected, twins, *each) for each in wrapped]
+        fits = again if any(fit.whole for fit in again) else fits
     used = {key for fit in fits if fit.whole for key in fit.keys.values()}
     whole = [fit for fit in fits if fit.whole and not _strange(fit, tensors, used)]
     if not whole:
@@ -81,7 +92,8 @@ def find(tensors: Tensors, module: nn.Module) -> tuple[Fit, tuple[str, ...]]:
         strange = _strange(best, tensors, set(best.keys.values()))
         return Fit(best.prefix, best.keys, best.missing, best.wrong, tuple(strange)), ()
     chosen = min(whole, key=lambda fit: (fit.averaged, fit.prefix.count(".") + bool(fit.prefix)))
-    return chosen, tuple(_notes(chosen, whole, twins, tensors))
+    notes = "; ".join(_notes(chosen, whole, twins, tensors))
+    return chosen, (notes,) if notes else ()
 
 
 def held_by(module: nn.Module) -> dict[str, Tensor]:
@@ -103,21 +115,65 @@ def tied(module: nn.Module) -> dict[str, str]:
     return {name: first.setdefault(id(value), name) for name, value in named}
 
 
-def readings(tensors: Tensors) -> Iterator[dict[str, tuple[int, ...]]]:
-    """Shapes by name as they read below each prefix, wrappers left out, the largest groups first."""
-    groups: dict[tuple[str, ...], dict[str, tuple[int, ...]]] = {}
-    for key, value in tensors.items():
+def readings(tensors: Tensors) -> Iterator[dict[str, str]]:
+    """Keys by name as they read below each prefix, wrappers left out; the largest groups come first."""
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for key in tensors:
         parts = key.split(".")
         names = [parts[i] for i in _bare(parts)]
         for depth in range(min(len(names), _DEEPEST)):
-            groups.setdefault(tuple(names[:depth]), {})[".".join(names[depth:])] = tuple(value.shape)
-    yield from sorted(groups.values(), key=len, reverse=True)[:_TRIED]
+            groups.setdefault(tuple(names[:depth]), {})[".".join(names[depth:])] = key
+    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), -len(group[0])))
+    yield from (names for _, names in ordered[:_TRIED])
+
+
+def renamed(tensors: Tensors, names: Mapping[str, str]) -> dict[str, Tensor]:
+    """The tensors with new names for those of every reading that has them all.
+
+    Args:
+        tensors: All tensors of a file.
+        names: Name as it reads below a prefix, by new name.
+    """
+    view = dict(tensors)
+    for reading in readings(tensors):
+        if all(old in reading for old in names.values()):
+            for old in names.values():
+                view.pop(reading[old], None)
+            # Nothing that is left may hide what takes its name.
+            for new, old in names.items():
+                key = reading[old]
+                place = key.removesuffix(old).rstrip(".") if key.endswith(old) else _outside(key, old)
+                view[f"{place}.{new}" if place else new] = tensors[key]
+    return view
+
+
+def _outside(key: str, name: str) -> str:
+    """What stands before a name that wrappers were left out of."""
+    parts = key.split(".")
+    bare = _bare(parts)
+    return ".".join(parts[: bare[-len(name.split("."))]])
 
 
 def _bare(parts: Sequence[str]) -> list[int]:
     """Where the parts of a name that are no wrappers stand; the last one never is."""
     last = len(parts) - 1
     return [i for i, part in enumerate(parts) if i == last or not _WRAPPER.fullmatch(part)]
+
+
+def _likely(tensors: Tensors, expected: Tensors) -> list[tuple[str, dict[str, str]]]:
+    """Prefixes with the keys below them, those that have most of the expected names first."""
+    return sorted(_candidates(tensors, expected).items(), key=lambda found: -len(found[1]))[:_TRIED]
+
+
+def _unwrapped(expected: Tensors) -> dict[str, Tensor] | None:
+    """The expected names without the words that all of them begin with; None where there are none."""
+    split = [name.split(".") for name in expected]
+    lead = 0
+    while split and all(len(parts) > lead + 1 and parts[lead] == split[0][lead] for parts in split):
+        lead += 1
+    if not lead:
+        return None
+    return {".".join(parts[lead:]): value for parts, value in zip(split, expected.values(), strict=True)}
 
 
 def _candidates(tensors: Tensors, expected: Tensors) -> dict[str, dict[str, str]]:
@@ -129,12 +185,17 @@ def _candidates(tensors: Tensors, expected: Tensors) -> dict[str, dict[str, str]
         wanted = {tuple(parts): name for name, parts in split.items()}
     found: dict[str, dict[str, str]] = {"": {}}
     depths = {len(parts) for parts in wanted}
-    for key in tensors:
-        parts = key.split(".")
-        bare = _bare(parts) if wrapped else range(len(parts))
-        for depth in depths:
-            if depth <= len(bare) and (name := wanted.get(tuple(parts[i] for i in bare[-depth:]))):
-                found.setdefault(".".join(parts[: bare[-depth]]), {}).setdefault(name, key)
+    words = {part for parts in split.values() for part in parts}
+    # First as they stand, then without words that no name of the network has.
+    for plain in (True, False):
+        for key in tensors:
+            parts = key.split(".")
+            bare = list(_bare(parts) if wrapped else range(len(parts)))
+            if not plain:
+                bare = [i for i in bare if parts[i] in words]
+            for depth in depths:
+                if depth <= len(bare) and (name := wanted.get(tuple(parts[i] for i in bare[-depth:]))):
+                    found.setdefault(".".join(parts[: bare[-depth]]), {}).setdefault(name, key)
     return found
 
 
@@ -161,8 +222,11 @@ def _strange(fit: Fit, tensors: Tensors, used: set[str]) -> list[str]:
     start = f"{fit.prefix}." if fit.prefix else ""
     return [
         key
-        for key in tensors
-        if key.startswith(start) and key not in used and key.rpartition(".")[2] not in _COUNTERS
+        for key, value in tensors.items()
+        if key.startswith(start)
+        and key not in used
+        and not (key.rpartition(".")[2] in _COUNTERS and value.numel() <= 1)
+        and not _CRITERION.fullmatch(key.removeprefix(start).partition(".")[0])
     ]
 
 
@@ -182,7 +246,8 @@ def _notes(chosen: Fit, whole: Sequence[Fit], twins: Mapping[str, str], tensors:
         names = ", ".join(repr(fit.prefix) + (" (an average)" if fit.averaged else "") for fit in others)
         yield (
             f"the file holds {len(whole)} sets of weights that fit: {chosen.prefix or 'the outermost'!r} is "
-            f"taken (raw weights before averages, then the least nested, then the first), not {names}"
+            f"taken (raw weights before averages, then the least nested, then the first), not {names}; "
+            "--state-key takes another"
         )
     used = {key for fit in whole for key in fit.keys.values()}
     aside = [key for key in tensors if key not in used]

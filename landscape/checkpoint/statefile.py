@@ -10,19 +10,25 @@ from typing import Any
 
 from torch import Tensor
 
-from landscape.checkpoint.declared import Declared, Odd, Storage, Stub
+from landscape import budget
+from landscape.checkpoint import safefile
+from landscape.checkpoint.declared import SPREAD, Declared, Odd
 from landscape.checkpoint.torchfile import TorchFile, opened
 from landscape.errors import CheckpointError, printable
 from landscape.files import folder_kind, kind
-
-LARGEST = 2**34
-"""Bytes of tensors that are read."""
+from landscape.pickles import Stub
 
 _SHOWN = 8
 _LONGEST_NAME = 1000
+_LONGEST_RECORD = 2**23  # its values may take twenty times as many bytes
 _LARGEST_DECAY = 10
+_SCALARS = (str, int, float, type(None))
+_VIEWS = 8  # tensors that may share the values of one: tied weights, and sets of them
+_UNPACKED = 16  # times the size of a file that its tensors may have; trained weights reach two
 _HOLES = 2**30  # bytes from which a file that takes a quarter of its size on disk is not whole
 _DEEPEST = 4
+_LONGEST_WORD = 100
+_MOST_WORDS = 64
 _EXPECTED = "expected tensors: a file that torch.save(model.state_dict(), FILE) wrote, or a .safetensors file"
 
 
@@ -35,11 +41,15 @@ class StateFile:
             are nested, the names of the outer ones come first: ``state_dict.module.conv1.weight``.
         record: Our metadata (`config`, `normalisation`, `training`), empty for other tools' files.
         notes: What there is to know about the reading.
+        sha256: Digest of the bytes that they were read from.
+        beside: Numbers and short texts that stand beside the tensors, such as ``epoch`` or ``arch``, by name.
     """
 
     tensors: dict[str, Tensor]
     record: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    beside: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
 
 
 def read(path: str | Path) -> StateFile:
@@ -62,12 +72,8 @@ def read(path: str | Path) -> StateFile:
         raise CheckpointError(f"{path} is {other}" + ("" if ";" in other else f"; {_EXPECTED}"))
     _check_whole(path)
     state = _read_safetensors(path) if safetensors or path.suffix == ".safetensors" else _read_torch(path)
-    longest = max(state.tensors, key=len)
-    if len(longest) > _LONGEST_NAME:
-        raise CheckpointError(
-            f"{path} holds a tensor whose name has {len(longest):,} characters, {printable(longest, 60)}; "
-            f"names have up to {_LONGEST_NAME}"
-        )
+    for name in state.tensors:
+        _check_name(name)
     return state
 
 
@@ -84,16 +90,7 @@ def _check_whole(path: Path) -> None:
 
 def _instead(path: Path) -> str:
     """What stands where a file was expected."""
-    if path.is_dir():
-        return f"it is {folder_kind(path)}"
-    file, _, model = str(path).rpartition("@")
-    if file and Path(file).is_file():
-        return (
-            f"a model for each checkpoint (@{model}) is not supported yet, --model serves all that a command "
-            "is given; measure each alone, with its own --model and --out, and draw the results together "
-            "with `landscape plot RESULT…`"
-        )
-    return "it is nowhere to be found"
+    return f"it is {folder_kind(path)}" if path.is_dir() else "it is nowhere to be found"
 
 
 def _looks_like_safetensors(head: bytes) -> bool:
@@ -102,21 +99,24 @@ def _looks_like_safetensors(head: bytes) -> bool:
 
 
 def _read_safetensors(path: Path) -> StateFile:
-    from safetensors import SafetensorError, safe_open
-
+    budget.require(path.stat().st_size, f"{path} has", CheckpointError)
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-            text = (file.metadata() or {}).get("landscape")
-    except (SafetensorError, OSError, ValueError) as error:
+        file = safefile.read(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as a safetensors file: {printable(error)}") from error
-    if not tensors:
+    if not file.tensors:
         raise CheckpointError(f"{path} holds no tensors")
-    return StateFile(tensors, _record(text, path) if text else {})
+    text = file.metadata.get("landscape")
+    return StateFile(file.tensors, _record(text, path) if text else {}, sha256=file.sha256)
 
 
 def _record(text: str, path: Path) -> dict[str, Any]:
     """Our metadata, each entry a mapping or absent; a file may say anything."""
+    if len(text) > _LONGEST_RECORD:
+        raise CheckpointError(
+            f"the metadata of {path} is damaged: it has {len(text):,} characters, and {_LONGEST_RECORD:,} "
+            "hold a record of any training"
+        )
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -128,12 +128,14 @@ def _record(text: str, path: Path) -> dict[str, Any]:
     for key in ("config", "normalisation", "training"):
         if not isinstance(record.get(key) or {}, dict):
             raise CheckpointError(f"the metadata of {path} is damaged: {key!r} is no mapping")
-    recipe = (record.get("training") or {}).get("recipe") or {}
-    decay = recipe.get("weight_decay", 0) if isinstance(recipe, dict) else -1
+    recipe = (record.get("training") or {}).get("recipe", {})
+    plain = isinstance(recipe, dict) and all(isinstance(value, _SCALARS) for value in recipe.values())
+    decay = recipe.get("weight_decay", 0) if plain else -1
     if type(decay) not in (int, float) or not 0 <= decay <= _LARGEST_DECAY:
         raise CheckpointError(
-            f"the metadata of {path} is damaged: the recipe of the training should be a mapping whose weight "
-            f"decay is a number from 0 to {_LARGEST_DECAY}, got {printable(recipe, 100)}"
+            f"the metadata of {path} is damaged: the recipe of the training should be a mapping of names to "
+            f"single values, its weight decay a number from 0 to {_LARGEST_DECAY}, got "
+            f"{printable(recipe, 100)}"
         )
     return record
 
@@ -154,8 +156,11 @@ def _read_torch(path: Path) -> StateFile:
                     f"{path} holds tensors without plain values (sparse, quantised, meta, nested or of "
                     f"another class), {listed}; save them dense and dequantised"
                 )
-            _check_budget(path, {value.storage for value in found.values()})
-            return StateFile({key: file.tensor(value) for key, value in found.items()}, notes=_notes(file))
+            _check_budget(path, found.values())
+            tensors = {key: file.tensor(value) for key, value in found.items()}
+            beside: dict[str, Any] = {}
+            _words(file.content, (), beside)
+            return StateFile(tensors, notes=_notes(file), beside=beside, sha256=file.sha256())
     except CheckpointError:
         raise
     except Exception as error:  # damaged pickles raise anything
@@ -164,10 +169,18 @@ def _read_torch(path: Path) -> StateFile:
         raise CheckpointError(f"{path} cannot be read as a torch file: {reason}; {_EXPECTED}") from error
 
 
-def _check_budget(path: Path, storages: Iterable[Storage]) -> None:
-    total = sum(storage.bytes for storage in storages)
-    if total > LARGEST:
-        raise CheckpointError(f"{path} declares {total:,} bytes of tensors; up to {LARGEST:,} are read")
+def _check_budget(path: Path, found: Iterable[Declared]) -> None:
+    """Refuse what would take too much memory: values of the file, or those that a network would be given."""
+    stored, size = sum(storage.bytes for storage in {each.storage for each in found}), path.stat().st_size
+    declared = sum(each.bytes for each in found)
+    budget.require(max(stored, declared), f"{path} declares tensors of", CheckpointError)
+    if stored > _UNPACKED * size + SPREAD:
+        raise CheckpointError(f"{path} of {size:,} bytes declares {stored:,} bytes of values: it is damaged")
+    if declared > _VIEWS * stored + SPREAD:
+        raise CheckpointError(
+            f"{path} declares tensors of {declared:,} bytes that repeat {stored:,} bytes of values; "
+            "give each tensor values of its own (tensor.clone())"
+        )
 
 
 def _notes(file: TorchFile) -> tuple[str, ...]:
@@ -202,8 +215,33 @@ def _gather(value: Any, place: tuple[str, ...], found: dict[str, Any], seen: set
             key = str(key)
         if not isinstance(key, str):
             continue
+        _check_name(key)
         if isinstance(item, Declared | Odd) or not any(word in key.lower() for word in ("optim", "sched")):
             _gather(item, (*place, key), found, seen)
+
+
+def _words(value: Any, place: tuple[str, ...], found: dict[str, Any]) -> None:
+    """Numbers and short texts of nested mappings and objects by dotted name, optimisers left out."""
+    if isinstance(value, Stub):
+        value = {**(value.state if isinstance(value.state, dict) else {}), **value.items}
+    if not isinstance(value, dict) or len(place) > 1:
+        return
+    for key, item in value.items():
+        if not isinstance(key, str) or any(word in key.lower() for word in ("optim", "sched")):
+            continue
+        plain = isinstance(item, int | float) or (isinstance(item, str) and len(item) <= _LONGEST_WORD)
+        if plain and len(found) < _MOST_WORDS and len(key) <= _LONGEST_WORD:
+            found[".".join((*place, key))] = item
+        else:
+            _words(item, (*place, key), found)
+
+
+def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise CheckpointError(
+            f"the file holds a tensor whose name has {len(name):,} characters, {printable(name, 60)}; "
+            f"names have up to {_LONGEST_NAME}"
+        )
 
 
 def _module(stub: Stub) -> dict[Any, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from landscape.checkpoint.declared import Declared, Storage
 from landscape.checkpoint.inert import Reader
+from landscape.pickles import Bounded
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -38,6 +40,7 @@ class TorchFile:
     ) -> None:
         self.content, self.stubs = content, stubs
         self._fill, self._filled = fill, {}  # type: ignore[var-annotated]
+        self.sha256: Callable[[], str] = str
 
     def tensor(self, declared: Declared) -> Tensor:
         """The tensor, in memory of its own that tensors of one storage share.
@@ -60,17 +63,34 @@ class TorchFile:
 def opened(path: Path) -> Iterator[TorchFile]:
     """A file of torch.save, whose tensors can be read while it is open.
 
+    Its `sha256` is to be called when all are read: it gives the digest of the file, read through the same
+    descriptor, if the file is as it was when it was opened.
+
     Raises:
         ValueError: If it is damaged, or no such file; pickles raise other errors as well.
     """
     with open(path, "rb") as stream:
-        if zipfile.is_zipfile(stream):
-            stream.seek(0)
-            with zipfile.ZipFile(stream) as archive:
-                yield _zipped(archive)
-        else:
-            stream.seek(0)
-            yield _sequential(stream, os.fstat(stream.fileno()).st_size)
+        before = _state(stream)
+        zipped = zipfile.is_zipfile(stream)
+        stream.seek(0)
+        with zipfile.ZipFile(stream) if zipped else nullcontext() as archive:
+            file = _zipped(archive) if archive else _sequential(stream, os.fstat(stream.fileno()).st_size)
+            file.sha256 = lambda: _digest(stream, before)
+            yield file
+
+
+def _state(stream: IO[bytes]) -> tuple[int, ...]:
+    """What changes of a file when anybody writes to it."""
+    found = os.fstat(stream.fileno())
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _digest(stream: IO[bytes], before: tuple[int, ...]) -> str:
+    stream.seek(0)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+    if _state(stream) != before:
+        raise ValueError("it was written to while it was read; load it again when it is whole")
+    return digest
 
 
 def _zipped(archive: zipfile.ZipFile) -> TorchFile:
@@ -113,7 +133,7 @@ def _check_ratio(info: zipfile.ZipInfo) -> None:
 
 def _sequential(stream: IO[bytes], size: int) -> TorchFile:
     """The format before the zip: pickles, one after the other, then each storage behind its length."""
-    whole = _Bounded(stream, size)
+    whole = Bounded(stream, size, _LARGEST_PICKLE)
     first = Reader(whole)  # type: ignore[arg-type]
     content = first.load()
     if content != _MAGIC:
@@ -167,22 +187,6 @@ class _Noting(Reader):
         if isinstance(found, Storage) and self.storages.setdefault(found.key, found) != found:
             raise ValueError(f"the storage {found.key!r} is declared with two sizes")
         return found
-
-
-class _Bounded:
-    """A stream that is never asked for more than it holds, and pickles no longer than weights need."""
-
-    def __init__(self, stream: IO[bytes], size: int) -> None:
-        self._stream, self._size = stream, size
-
-    def read(self, count: int) -> bytes:
-        place = self._stream.tell()
-        if count > self._size - place or place > _LARGEST_PICKLE:
-            raise EOFError("it is cut off, or its index is larger than any of weights")
-        return self._stream.read(count)
-
-    def readline(self) -> bytes:
-        return self._stream.readline(_PIECE)
 
 
 def _copied(stream: IO[bytes], into: memoryview) -> None:

@@ -7,9 +7,11 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
+from landscape.cli.interruption import ending, interruptible
 from landscape.errors import LONGEST_LINE, LandscapeError, printable
 from landscape.results.kinds import KINDS, imported
 
@@ -88,21 +90,24 @@ def group(debug: bool) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line; exit status 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line; exit status 0 done, 1 failed, 2 wrong usage, 128 + its number for a signal."""
     arguments = sys.argv[1:] if args is None else args
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without λ and ± still gets the numbers
     try:
-        status = group.main(arguments, prog_name="landscape", standalone_mode=False, obj=tuple(arguments))
+        with interruptible():
+            status = group.main(arguments, prog_name="landscape", standalone_mode=False, obj=tuple(arguments))
     except click.ClickException as error:
         lines = error.message.split("\n")
         vars(error)["message"] = "\n".join(printable(line, LONGEST_LINE) for line in lines)
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("landscape: interrupted", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        status, words = ending(error)
+        with suppress(OSError):  # the terminal may be gone
+            click.echo(printable(f"landscape: {words}", LONGEST_LINE), err=True)
+        sys.exit(status)
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()

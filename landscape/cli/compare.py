@@ -12,7 +12,7 @@ from landscape.results.kinds import KINDS
 
 
 @click.command("compare")
-@click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
+@click.argument("checkpoints", metavar="CKPT[@SPEC]...", nargs=-1, required=True, type=click.Path())
 @option("--predictions", "Test images for the predictions; 0 takes all.", 0, least=0)
 @option("--maps", "Test images for the feature maps.", 256, least=1)
 @option("--spectrum-batch", "Samples per mini-batch of the Hessian spectrum.", 128, least=1)

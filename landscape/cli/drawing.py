@@ -65,7 +65,7 @@ def plot(
     from landscape.cli.reading import read
     from landscape.comparison import pooled
     from landscape.errors import ResultError
-    from landscape.report.drawing import panels
+    from landscape.report.sections import panels
 
     results = read(places, apart=True)
     if not each_seed:

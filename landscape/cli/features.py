@@ -47,6 +47,11 @@ _OPTIONS = (
     option("--similarity", "Also CKA between the layers.", False),
     option("--with other", "CKA with the layers of this network.", metavar="CKPT", type=click.Path()),
     option("--lesion", "Also accuracy with one block removed at a time.", False),
+    option(
+        "--lesion-of pieces",
+        "Blocks or halves that the lesions remove, as in 'blocks.*.attn,blocks.*.mlp'; blocks when left out.",
+        metavar="PATTERN",
+    ),
 )
 
 
@@ -90,8 +95,9 @@ def _parts(
             request.network(options["other"]), objective.samples
         )
         found.append(Part("similarity", objective, _similarity, {"other": other, "layers": layers}))
-    if options["lesion"]:
-        found.append(Part("lesion", objective, _lesion))
+    if options["lesion"] or options["pieces"]:
+        pieces = [part.strip() for part in (options["pieces"] or "").split(",") if part.strip()]
+        found.append(Part("lesion", objective, _lesion, {"blocks": pieces}))
     return found
 
 

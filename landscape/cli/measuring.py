@@ -42,6 +42,12 @@ class Part:
     name: str = ""
     kept: Callable[[Path], xr.Dataset | None] = lambda path: None
 
+    def saved(self, path: Path) -> Path:
+        """Where it is once it was measured: at the path, or for a part of it (``--partial``) beside it."""
+        from landscape.results import fragment_place
+
+        return fragment_place(path) if self.options.get("partial") else path
+
 
 def measure(request: Request, command: str, path: Path, first: Part, further: Sequence[Part] = ()) -> None:
     """Measure and save the result of a command and those beside it, and print the answer.
@@ -57,15 +63,17 @@ def measure(request: Request, command: str, path: Path, first: Part, further: Se
     """
     dataset = measured(request, first, path)
     others = beside(request, path, first.kind, further)
-    answer(request, command, path, dataset, first.summary(dataset), others)
+    answer(request, command, first.saved(path), dataset, first.summary(dataset), others)
 
 
 def measured(request: Request, part: Part, path: Path) -> xr.Dataset:
     """One result, saved at the path; or what is there, if it serves as well."""
     from landscape import analyses
+    from landscape.results import sweep
 
     kept = part.kept(path)
     if kept is not None:
+        sweep(path)
         return kept
     return analyses.resumable(part.kind, part.objective, path, progress=request.progress, **part.options)
 
@@ -81,8 +89,8 @@ def beside(request: Request, path: Path, kind: str, parts: Sequence[Part]) -> Su
         dataset = measured(request, part, place)
         more, said = part.summary(dataset)
         checks = attribute(dataset, "checks")
-        values[part.kind] = {**more, "result": str(place), "checks": checks}
-        lines += [*said, f"saved {place}"]
+        values[part.kind] = {**more, "result": str(part.saved(place)), "checks": checks}
+        lines += [*said, f"saved {part.saved(place)}"]
         for check in checks:
             if not check["passed"]:
                 request.say(f"WARN {part.kind}: {check['message']}")

@@ -7,23 +7,53 @@ from pathlib import Path
 import click
 
 from landscape.cli.measuring import option
-from landscape.cli.options import CHECKPOINT, DATA, DEVICE, JSON, MODEL, QUIET, SAMPLE_SEED, SEED, say
+from landscape.cli.options import (
+    CHECKPOINT,
+    DATA,
+    DEVICE,
+    JSON,
+    MAX_INPUT,
+    MODEL,
+    QUIET,
+    SAMPLE_SEED,
+    SEED,
+    STATE_KEY,
+    Whole,
+    say,
+)
 from landscape.work import bar, silent
 
 
 @click.command("info")
 @CHECKPOINT
 @MODEL
+@MAX_INPUT
+@STATE_KEY
+@option(
+    "--input size",
+    "Shape of an input for which the layers' outputs are given, as in 3,64,64.",
+    type=Whole(),
+    metavar="C,H,W",
+)
+@option("--format layout", "How the table of layers is written.", "text", choices=("text", "latex"))
 @JSON
-def info(checkpoint: str, model: str | None, as_json: bool) -> None:
-    """What a checkpoint file holds: architecture, parameters, normalisation, training record."""
+def info(
+    checkpoint: str,
+    model: str | None,
+    state_key: str | None,
+    size: tuple[int, ...] | None,
+    layout: str,
+    as_json: bool,
+) -> None:
+    """What a checkpoint holds: architecture, layers, normalisation, training record, and what was guessed."""
     from landscape import checkpoint as checkpoints
     from landscape.analyses import network_record
     from landscape.cli.measuring import emit
+    from landscape.zoo.table import latex, layer_table, text
 
-    network = checkpoints.load(checkpoint, model)
+    network = checkpoints.load(checkpoint, model, state_key=state_key)
+    rows, shape, reason = layer_table(network, size or ())
     normalisation = network.normalisation
-    record = network.training
     if as_json:
         stored = {"mean": normalisation.mean, "std": normalisation.std} if normalisation else None
         emit(
@@ -31,25 +61,46 @@ def info(checkpoint: str, model: str | None, as_json: bool) -> None:
                 "command": "info",
                 "checkpoint": network_record(network),
                 "normalisation": stored,
-                "training": record,
+                "training": network.training,
+                "beside": network.beside,
+                "origins": network.origins,
+                "input": list(shape) or None,
+                "layers": [row.as_dict() for row in rows],
                 "notes": network.notes,
             }
         )
         return
+    record = network.training
+    if layout == "latex":
+        for line in latex(
+            rows, f"{network.name}, outputs for one input of {'×'.join(map(str, shape)) or '?'}"
+        ):
+            say(line)
+        for note in network.notes:
+            say(note, err=True)
+        return
     say(f"{network.architecture}, {network.parameter_count():,} parameters")
     say(f"SHA-256 {network.sha256}")
     if normalisation:
-        say(f"normalisation: mean {normalisation.mean}, std {normalisation.std}")
+        where = network.origins.get("normalisation")
+        said = f"normalisation: mean {normalisation.mean}, std {normalisation.std}"
+        say(f"{said}, from {where}" if where else said)
     history = record.get("history")
     if isinstance(history, list) and history:  # the record of another tool may hold anything
         say(f"trained for {len(history)} epochs; the last one: {json.dumps(history[-1])}")
+    if network.beside:
+        say(f"beside the weights: {', '.join(f'{key} {value}' for key, value in network.beside.items())}")
     for note in network.notes:
         say(note)
+    say(f"no output sizes: {reason}; give --input" if reason else f"layers, for one input of {shape}:")
+    for line in text(rows):
+        say(line)
 
 
 @click.command("train")
 @option("--model", "Zoo name, such as cifar-resnet20:blur,dropout=0.2.", required=True, metavar="SPEC")
 @DATA
+@MAX_INPUT
 @option("--samples", "Train on the first N images only; 0 takes all.", 0, least=0)
 @SAMPLE_SEED
 @option("--epochs", "Passes over the data.", 15, least=1)
@@ -58,10 +109,10 @@ def info(checkpoint: str, model: str | None, as_json: bool) -> None:
 @option(
     "--learning-rate",
     "Peak of the schedule.  [default: 0.1, of AdamW 0.000125]",
-    type=click.FloatRange(0, min_open=True),
+    type=float,
 )
 @option("--momentum", "Momentum of SGD.", 0.9)
-@option("--weight-decay", "Weight decay.  [default: 0.0005, of AdamW 0.05]", type=click.FloatRange(0))
+@option("--weight-decay", "Weight decay.  [default: 0.0005, of AdamW 0.05]", type=float)
 @option("--schedule", "Schedule of the learning rate.", "one-cycle", choices=("one-cycle", "step", "cosine"))
 @option("--augment/--no-augment", "Random crop and flip.", True)
 @option("--randaugment", "Magnitude of RandAugment, 1 to 30; 0 leaves it out.", 0, least=0)
@@ -106,7 +157,7 @@ def train(
     from landscape.zoo import parse
 
     started = time.monotonic()
-    images = datasets.load(data, split="train")
+    images = datasets.load(data, "train", samples if sample_seed is None else 0)
     if samples:
         images = images.take(samples, seed=sample_seed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.budget import max_input
 from landscape.errors import LONGEST_LINE, LandscapeError, printable
 from landscape.protocol import DataSpec, Dropout, Protocol, fields_of
 from landscape.work import Progress, bar, silent
@@ -66,10 +68,19 @@ def _span(text: str) -> tuple[float, float]:
     return (0.0, float(factor or 10)) if name == "auto" else (float(text), 0.0)
 
 
+_UNITS = {"b": 1} | {
+    f"{letter}{end}": base**power
+    for power, letter in enumerate("kmgt", 1)
+    for end, base in (("b", 1000), ("ib", 1024))
+}
+
+
 def _bytes(text: str) -> int:
-    amount = text.strip().upper()
-    size = float(amount[:-2]) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[amount[-2:]]
-    if not 0 < size < float("inf"):
+    found = re.fullmatch(r"([0-9.e+-]+) ?([a-z]+)", text.strip().lower())
+    if found is None:
+        raise ValueError(text)
+    size = float(found[1]) * _UNITS[found[2]]
+    if not 1 <= size < float("inf"):
         raise ValueError(text)
     return int(size)
 
@@ -81,7 +92,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 Numbers = partial(Written, "x,y,z", _numbers, "is not a list of numbers such as 0.49,0.48,0.45")
 Whole = partial(Written, "i,j", _whole, "is not a list of whole numbers such as 0,5")
 Span = partial(Written, "SPAN", _span, "is neither a number nor auto:FACTOR")
-Bytes = partial(Written, "SIZE", _bytes, "is not an amount of memory such as 4GB or 500MB")
+Bytes = partial(Written, "SIZE", _bytes, "is not an amount of memory such as 4GB, 16GiB or 500MB")
 DROPOUT = Written("off|fixed|fresh|ensemble:N", Dropout, "is none of off, fixed, fresh and ensemble:N")
 
 
@@ -103,7 +114,14 @@ class Precision(click.Choice):
 MODEL = click.option(
     "--model",
     metavar="SPEC",
-    help="Zoo name (resnet18:blur), file.py:factory or package.module:factory; inferred when left out.",
+    help="Network of checkpoints that carry none (CKPT@SPEC): zoo name (resnet18:blur), timm:NAME, "
+    "torchvision:NAME, hf:FOLDER, file.py:factory or package.module:factory, with ,key=value; inferred when "
+    "left out.",
+)
+STATE_KEY = click.option(
+    "--state-key",
+    metavar="KEY",
+    help="Which of several sets of weights in a file, such as state_dict_ema; raw ones when left out.",
 )
 SMOOTH = click.option(
     "--smooth",
@@ -150,6 +168,19 @@ def stated(name: str, *, usual: str = "", **changes: Any) -> Callable:
     return click.option(f"--{flag}", name, metavar=said.get("metavar"), **(given | changes))
 
 
+def _allow(ctx: click.Context, param: click.Parameter, value: int) -> None:
+    """Every reader of checkpoints and data keeps to it for as long as the command runs."""
+    ctx.with_resource(max_input(value))
+
+
+MAX_INPUT = click.option(
+    "--max-input",
+    type=Bytes(),
+    default="16GiB",
+    expose_value=False,
+    callback=_allow,
+    help="What a checkpoint or a data set may declare to take in memory.",
+)
 DATA, SAMPLE_SEED, SEED, DEVICE = map(stated, ("data", "sample_seed", "seed", "device"))
 BATCH_NORM, PRECISION = stated("batch_norm"), stated("precision")
 JSON = click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
@@ -157,12 +188,14 @@ QUIET = click.option("--quiet", is_flag=True, help="No progress and no log lines
 
 _SHARED = (
     MODEL,
+    STATE_KEY,
     SMOOTH,
+    MAX_INPUT,
     DATA,
     SAMPLE_SEED,
     click.option("--mean", type=Numbers(), help="Per-channel mean of images in [0, 1]; needs --std."),
     click.option("--std", type=Numbers(), help="Per-channel standard deviation; needs --mean."),
-    *map(stated, ("task", "augment", "weight_decay", "micro_batch")),
+    *map(stated, ("workers", "task", "augment", "weight_decay", "micro_batch")),
     DEVICE,
     stated("dtype"),
     SEED,
@@ -222,6 +255,7 @@ class Request(DataSpec, Protocol):
     """The shared options as the user gave them: samples and protocol, and how to answer."""
 
     model: str | None = None
+    state_key: str | None = None
     smooth: str | None = None
     as_json: bool = False
     quiet: bool = False
@@ -236,7 +270,7 @@ class Request(DataSpec, Protocol):
         """The network of a checkpoint file; what there is to know about its loading goes to stderr."""
         from landscape import checkpoint
 
-        network = checkpoint.load(path, self.model)
+        network = checkpoint.load(path, self.model, state_key=self.state_key)
         if self.smooth:
             from landscape.zoo import operated
 
@@ -268,4 +302,4 @@ def result_path(out: str | None, network: Network, kind: str) -> Path:
 
 
 OUT = click.option("--out", metavar="PATH", help="Where the dataset goes [landscape-out/NAME-KIND.zarr].")
-CHECKPOINT = click.argument("checkpoint", metavar="CKPT", type=click.Path())
+CHECKPOINT = click.argument("checkpoint", metavar="CKPT[@SPEC]", type=click.Path())

@@ -21,7 +21,9 @@ CURVATURE = option(
     "Also the largest and smallest Hessian eigenvalue of each point (many times the work).",
     False,
 )
-PARTIAL = option("--partial", "Write what a stopped run has, and compute nothing.", False)
+PARTIAL = option(
+    "--partial", "Write what a stopped run has to NAME.partial.zarr, and compute nothing.", False
+)
 
 
 def summary(dataset: xr.Dataset) -> Summary:
@@ -29,6 +31,7 @@ def summary(dataset: xr.Dataset) -> Summary:
     import numpy as np
 
     from landscape.results import at_centre
+    from landscape.results.surfaces import SCORES, loss_label
 
     one = dataset.isel({name: 0 for name in ("repeat", "mask") if name in dataset.dims})
     dims = [name for name in ("y", "x") if name in one.dims]
@@ -44,22 +47,21 @@ def summary(dataset: xr.Dataset) -> Summary:
     values: dict[str, Any] = {
         "center": None
         if middle is None
-        else {name: float(middle[name]) for name in ("nll", "l2", "accuracy") if name in middle},
+        else {name: float(middle[name]) for name in ("nll", "l2", *SCORES) if name in middle},
         "minimum": place(finite.argmin(dims)) if extremes else None,
         "maximum": place(finite.argmax(dims)) if extremes else None,
         "not_finite": int((~np.isfinite(dataset.nll) & dataset.done).sum()),
         "not_computed": int((~dataset.done).sum()),
         "span": float(one.x.values[-1]),
     }
-    lines = []
+    lines, loss = [], loss_label(one)
     if values["center"]:
-        right = values["center"].get("accuracy")
-        shown = "" if right is None else f", accuracy {right:.4f}"
-        lines.append(f"centre   NLL {values['center']['nll']:.6f}{shown}")
+        shown = "".join(f", {name} {value:.4f}" for name, value in values["center"].items() if name in SCORES)
+        lines.append(f"centre   {loss} {values['center']['nll']:.6f}{shown}")
     for name in ("minimum", "maximum"):
         if values[name]:
             where = ", ".join(f"{values[name][axis]:+.3g}" for axis in dims[::-1])
-            lines.append(f"{name}  NLL {values[name]['nll']:.6g} at ({where})")
+            lines.append(f"{name}  {loss} {values[name]['nll']:.6g} at ({where})")
     size = "×".join(str(one.sizes[name]) for name in dims)
     left = f", {values['not_computed']} not computed" if values["not_computed"] else ""
     lines.append(f"{size} points, {values['not_finite']} not finite{left}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from landscape.errors import ResultError
+from landscape.errors import ResultError, printable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,9 +19,9 @@ def read(places: Iterable[str | Path], *, apart: bool = False) -> dict[str, dict
     """Everything that lies at these places, by network and result, in their order.
 
     A place is a result (`.zarr`), a folder that `landscape compare` wrote (`datasets/NETWORK/KIND.zarr`), a
-    folder of results (`NETWORK-KIND.zarr`), a bundle (`.zip`), or a surface file of another tool (`.h5`,
-    `.csv`, `.npz`). A single result goes by its kind, others by the name they have there, which is the kind
-    unless there are several of one kind.
+    folder of finished results (`NETWORK-KIND.zarr`), a bundle (`.zip`), or a surface file of another tool
+    (`.h5`, `.csv`, `.npz`). A single result goes by its kind, others by the name they have there, which is
+    the kind unless there are several of one kind.
 
     Args:
         places: Where results lie; several are taken together.
@@ -75,16 +75,21 @@ def _label(dataset: xr.Dataset, place: str) -> str:
 
 def _folder(folder: Path) -> Iterator[Found]:
     from landscape.results import load
+    from landscape.results.store import FRAGMENT
 
     compared = sorted(folder.glob("datasets/*/*.zarr"))
     single = sorted(each for each in folder.glob("*.zarr") if not each.name.startswith("."))
+    # What is not finished is drawn if it is named.
+    compared, single = (
+        [each for each in found if not each.name.endswith(FRAGMENT)] for found in (compared, single)
+    )
     if not compared and not single:
         raise ResultError(
             f"{folder} holds no datasets; give results (.zarr), a folder of them, one that "
             "`landscape compare` wrote, or a bundle (.zip)"
         )
     for each in compared:
-        yield each.parent.name, each.stem, str(each), load(each)
+        yield printable(each.parent.name), each.stem, str(each), load(each)
     for each in single:
         dataset = load(each)
         label = _label(dataset, str(each))
@@ -97,4 +102,4 @@ def _bundle(path: Path) -> Iterator[Found]:
 
     for label, found in load_bundle(path).items():
         for name, dataset in found.items():
-            yield label, name, f"{path}: {label}/{name}", dataset
+            yield printable(label), printable(name), f"{path}: {label}/{name}", dataset

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from landscape.cli.measuring import option
-from landscape.cli.options import DEVICE, JSON, QUIET, Request, say
+from landscape.cli.options import DEVICE, JSON, MAX_INPUT, QUIET, Request, say
 from landscape.work import bar, silent
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ SAMPLES = 500
 @option(
     "--data", "All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).", required=True, metavar="SPEC"
 )
+@MAX_INPUT
 @option("--seeds", "Seeds of each network.", 3, least=1)
 @option("--only", "Train this network alone; may be repeated.", multiple=True, metavar="NAME")
 @option("--forecast", "Say how long the training will take, and stop.", False)

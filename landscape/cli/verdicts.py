@@ -78,15 +78,12 @@ def _verdicts(results: Results, mix: bool, out: str | None) -> Answer:
 
 
 def _conditions(results: Results, mix: bool, out: str | None) -> Answer:
-    from landscape import figures
     from landscape.comparison.conditional import conditional
-    from landscape.figures.comparison.conditions import caption
-    from landscape.files import write_text
+    from landscape.report.sections import Panel
 
     found = conditional(results, mix=mix)
     if out and found:
-        figures.save(figures.conditions(found), Path(out) / "conditions")
-        write_text(Path(out) / "conditions.txt", caption(found) + "\n")
+        Panel("conditions", found).save(Path(out), {})
     rows = [{"condition": each.condition, **record(each.verdict)} for each in found]
     return rows, [f"{each.condition} (exploratory): {each.verdict.sentence}" for each in found]
 
@@ -113,7 +110,7 @@ def draw(found: Sequence[Verdict], results: Results, folder: Path) -> None:
     from landscape import figures
     from landscape.figures.comparison.chain import by_pair, caption
     from landscape.files import write_text
-    from landscape.report.verdicts import write_reasons
+    from landscape.report.trust import write_reasons
 
     write_reasons(found, results, folder)
     for (_, baseline, variant), own in by_pair(found).items():

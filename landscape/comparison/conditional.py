@@ -11,7 +11,7 @@ import xarray as xr
 
 from landscape.comparison.identity import Results, stable, trained
 from landscape.comparison.verdicts import Verdict, verdicts
-from landscape.results import attribute
+from landscape.results import attribute, condition
 
 REFERENCE = "reference"
 
@@ -23,7 +23,7 @@ MEASURED: dict[str, str] = {
     "filter": "in filter norms",
     "off": "dropout off",
 }
-"""What differs from the reference in a result called KIND-NAME, such as `spectrum-test`."""
+"""What differs from the reference in a result of a condition, in words."""
 
 _CURVED = {"spectrum": ("eigenvalue",), "flatness": ("curvature", "rise")}
 """Variables that scale with the loss, by kind of result."""
@@ -81,9 +81,9 @@ def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[C
 
 
 def usual(results: Results) -> dict[str, dict[str, xr.Dataset]]:
-    """The results without those under other conditions, which are named KIND-CONDITION."""
+    """The results without those under conditions of the map."""
     return {
-        network: {name: each for name, each in kinds.items() if name.partition("-")[2] not in MEASURED}
+        network: {name: each for name, each in kinds.items() if condition(each) not in MEASURED}
         for network, kinds in results.items()
     }
 
@@ -100,18 +100,23 @@ def alike(results: Results) -> dict[str, Mapping[str, xr.Dataset]]:
 
 def _views(results: Results) -> Iterator[tuple[str, Results]]:
     """What differs, and the results under the names of usual ones."""
-    yield "", _picked(results, "")
+    yield "", _picked(results)
     for name, words in MEASURED.items():
-        yield words, _picked(results, f"-{name}")
+        yield words, _picked(results, name)
     yield "divided by the training NLL", _scaled(results, lambda flat: 1 / float(flat["center"][0]))
     # Flatness is in filter norms as it is.
     norms = _scaled(results, lambda flat: float(flat["direction_norm"].mean()) ** 2)
     yield "times ‖w‖²", {name: {"spectrum": kinds["spectrum"]} for name, kinds in norms.items()}
 
 
-def _picked(results: Results, suffix: str) -> dict[str, dict[str, xr.Dataset]]:
+def _picked(results: Results, wanted: str = "") -> dict[str, dict[str, xr.Dataset]]:
+    """What was measured of curvature under one condition, by kind."""
     picked = {
-        network: {kind: kinds[kind + suffix] for kind in _CURVED if kind + suffix in kinds}
+        network: {
+            kind: each
+            for each in kinds.values()
+            if (kind := each.attrs.get("kind")) in _CURVED and condition(each) == wanted
+        }
         for network, kinds in results.items()
     }
     return {network: kinds for network, kinds in picked.items() if kinds}
@@ -120,7 +125,7 @@ def _picked(results: Results, suffix: str) -> dict[str, dict[str, xr.Dataset]]:
 def _scaled(results: Results, factor: Callable[[xr.Dataset], float]) -> dict[str, dict[str, xr.Dataset]]:
     """Everything that scales with the loss, multiplied by one number a network."""
     scaled: dict[str, dict[str, xr.Dataset]] = {}
-    for network, kinds in _picked(results, "").items():
+    for network, kinds in _picked(results).items():
         if not _CURVED.keys() <= kinds.keys():
             continue
         by = factor(kinds["flatness"])

@@ -9,16 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from landscape.comparison.changes import (
-    EXPLORATORY,
-    Change,
-    corrected,
-    correction_in_words,
-    family_of,
-    over_seeds,
-    paired,
-    unpaired,
-)
+from landscape.comparison import changes
 from landscape.comparison.identity import Results, record_of
 from landscape.comparison.pairs import Pair, comparable, pairs, require_alike
 from landscape.comparison.readings import QUANTITIES
@@ -48,7 +39,7 @@ class Verdict:
 
     pair: Pair
     quantity: Reading
-    change: Change
+    change: changes.Change
     verdict: str
     sentence: str
     family: str = ""
@@ -80,7 +71,7 @@ def verdicts(
     merged = [name for name, kinds in results.items() if kinds and record_of(kinds).get("seeds")]
     if merged:
         raise ResultError(f"verdicts need each seed by itself, but {', '.join(merged)} were pooled")
-    found: list[tuple[Pair, Reading, Change]] = []
+    found: list[tuple[Pair, Reading, changes.Change]] = []
     for pair in pairs(results):
         for quantity in QUANTITIES:
             chosen = comparable(pair, results, quantity.kind)
@@ -93,22 +84,24 @@ def verdicts(
             change = change_between(quantity, baseline, variant, seed)
             if change is not None:
                 found.append((chosen, quantity, change))
-    families = [EXPLORATORY if exploratory else family_of(quantity) for _, quantity, _ in found]
-    adjusted = corrected(families, [change.p_value for _, _, change in found])
+    families = [
+        changes.EXPLORATORY if exploratory else changes.family_of(quantity) for _, quantity, _ in found
+    ]
+    adjusted = changes.corrected(families, [change.p_value for _, _, change in found])
     return [
         _verdict(*each, family, value, families.count(family))
         for each, family, value in zip(found, families, adjusted, strict=True)
     ]
 
 
-def is_distinguishable(change: Change, adjusted: float) -> bool:
+def is_distinguishable(change: changes.Change, adjusted: float) -> bool:
     """Whether a change differs from none, by its corrected p-value; without one, by its interval."""
     return distinguishable(adjusted) if math.isfinite(adjusted) else change.distinguishable
 
 
 def change_between(
     quantity: Reading, baseline: Sequence[xr.Dataset], variant: Sequence[xr.Dataset], seed: int = 0
-) -> Change | None:
+) -> changes.Change | None:
     """Of one quantity between two networks, each with its seeds, by the rule that all comparisons share.
 
     None where numbers are missing, not finite or all zero, or the items are not the same.
@@ -123,15 +116,15 @@ def change_between(
         return None  # as the model variance of networks without dropout
     if several:
         first, second = ([each.mean for each in side] for side in estimates)
-        return over_seeds(first, second)
+        return changes.over_seeds(first, second)
     a, b = estimates[0][0], estimates[1][0]
     if a.items is None or b.items is None:
         record = attribute(baseline[0], "protocol")
         count = int((record["data"] if quantity.items == "samples" else record["options"])[quantity.items])
-        return unpaired(a.value, b.value, (a.error, b.error), over=quantity.items, count=count)
+        return changes.unpaired(a.value, b.value, (a.error, b.error), over=quantity.items, count=count)
     if not a.items.index.equals(b.items.index):
         return None
-    return paired(a.items.to_numpy(), b.items.to_numpy(), over=quantity.items, seed=seed)
+    return changes.paired(a.items.to_numpy(), b.items.to_numpy(), over=quantity.items, seed=seed)
 
 
 def _numbers(estimate: Estimate, alone: bool) -> np.ndarray:
@@ -142,7 +135,7 @@ def _numbers(estimate: Estimate, alone: bool) -> np.ndarray:
 
 
 def _verdict(
-    pair: Pair, quantity: Reading, change: Change, family: str, adjusted: float, count: int
+    pair: Pair, quantity: Reading, change: changes.Change, family: str, adjusted: float, count: int
 ) -> Verdict:
     known = is_distinguishable(change, adjusted)
     verdict = (quantity.lower if change.value < 0 else quantity.higher) if known else SAME
@@ -151,7 +144,7 @@ def _verdict(
     who = f"{pair.factor} ({' → '.join(pair.labels)})"
     text = f"{who}: {quantity.name} {means}{unit}, change {change.in_words}: {verdict}."
     if change.distinguishable and not known:
-        why = correction_in_words(family, count)
+        why = changes.correction_in_words(family, count)
         text += f" By itself the interval excludes no change; {why}, p = {adjusted:.2g}."
     if change.effort:
         text += f" {change.effort}"

@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-import lzma
-import math
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
 
-from landscape.data.conventions import SPLITS, check_split
+from landscape.data.conventions import SPLITS, check_pixels, check_split
+from landscape.data.members import opened
 from landscape.errors import DataError
-from landscape.files import kind
+from landscape.files import expanded
 from landscape.samples import Samples
 
 _CHANNELS = (1, 2, 3, 4)
-_PAIRS = (("images", "labels"), ("x", "y"), ("data", "targets"))
+_ARRAYS = ("inputs", "targets")
+"""Any arrays of numbers, taken as they are."""
+_PAIRS = (("images", "labels"), ("x", "y"), ("data", "targets"), _ARRAYS)
+_MOST_CLASSES = 2**31
 _SPLIT_PAIRS = {
     split: (
         (f"{split}_images", f"{split}_labels"),
         (f"x_{split}", f"y_{split}"),
         (f"{split}_data", f"{split}_targets"),
+        (f"{split}_inputs", f"{split}_targets"),
     )
     for split in SPLITS
 }
 
 
-def npz(file: str | Path, split: str = "test") -> Samples:
+def npz(file: str | Path, split: str = "test", first: int = 0) -> Samples:
     """Images and labels from an ``.npz`` file.
 
     Args:
         file: The file. It holds the pair ``images`` and ``labels`` (or ``x`` and ``y``, or ``data`` and
             ``targets``), or one pair per split: ``train_images`` and ``train_labels`` (or ``x_train`` and
             ``y_train``, or ``train_data`` and ``train_targets``), and likewise for ``test``. Images have
-            shape (image, channel, height, width) or (image, height, width, channel) with 1 to 4 channels, and
-            are uint8, or floating point in [0, 1]; labels are integers from 0. The names of the classes may
-            stand in ``class_names``.
+            shape (image, channel, height, width) or (image, height, width, channel) with 1 to 4 channels, or
+            (image, height, width), and are uint8, or floating point in [0, 1]; labels are integers from 0.
+            The names of the classes may stand in ``class_names``. The pair ``inputs`` and ``targets`` may
+            hold any numbers in any shape, such as tables, tokens or pixels' classes, and stays as it is.
         split: ``train`` or ``test``; of no effect on a file that does not tell them apart, whose samples then
             have the split ``""``.
+        first: How many of the first images are wanted; the others do not come into memory. 0 takes all.
 
     Returns:
         Images with channels first, without a usual normalisation.
@@ -50,96 +51,48 @@ def npz(file: str | Path, split: str = "test") -> Samples:
         DataError: If the file cannot be read, or its keys, shapes or values are not as above.
     """
     check_split(split)
-    path = Path(file).expanduser()
+    path = expanded(file)
 
-    def wanted(keys: list[str]) -> list[str]:
-        return [*_choose_pair(keys, file, split)[0], "class_names"]
-
-    contents = read_npz(path, keys=wanted)
-    (image_key, label_key), found_split = _choose_pair(list(contents), file, split)
-    images = _images(contents[image_key], f"'{image_key}' in {file}")
-    labels = _labels(contents[label_key], f"'{label_key}' in {file}")
-    if len(images) != len(labels):
+    with opened(path) as stored:
+        (image_key, label_key), found_split = _choose_pair(stored.keys, file, split)
+        if image_key.endswith(_ARRAYS[0]):
+            inputs, targets = (_numbers(stored.read(key, first), key, file) for key in (image_key, label_key))
+            return Samples(inputs, targets, source=f"npz:{file}", split=found_split)
+        shape = stored.shape(image_key)
+        grey = len(shape) == 3
+        shape = (shape[0], 1, *shape[1:]) if grey else shape
+        channels_last = not grey and _is_channels_last(shape, f"'{image_key}' in {file}")
+        height, width = shape[1:3] if channels_last else shape[2:]
+        check_pixels(width, height, f"'{image_key}' in {file}")
+        labels = stored.read(label_key)
+        images = stored.read(image_key, first)
+        class_names = stored.read("class_names") if "class_names" in stored.keys else np.array([])
+    images = images[:, None] if grey else images
+    images = _images(images, channels_last, f"'{image_key}' in {file}")
+    labels = _labels(labels, f"'{label_key}' in {file}")
+    if shape[0] != len(labels):
         raise DataError(
-            f"{file} holds {len(images)} images in '{image_key}' but {len(labels)} labels in '{label_key}'; "
+            f"{file} holds {shape[0]} images in '{image_key}' but {len(labels)} labels in '{label_key}'; "
             "each image needs one label"
         )
-    names = tuple(str(name) for name in contents.get("class_names", np.array([])).ravel())
+    names = tuple(str(name) for name in class_names.ravel())
     _check_origin(labels, len(names), f"'{label_key}' in {file}")
     return Samples(
         inputs=torch.from_numpy(images),
-        targets=torch.from_numpy(labels),
+        targets=torch.from_numpy(labels[: len(images)]),
         source=f"npz:{file}",
         split=found_split,
         class_names=names,
     )
 
 
-def read_npz(
-    file: Path | IO[bytes], name: str | Path | None = None, keys: Callable[[list[str]], Iterable[str]] = list
-) -> dict[str, np.ndarray]:
-    """Arrays of an ``.npz`` file, read without unpickling anything.
-
-    Before memory is taken, what an array's header declares must be what the archive holds of it, and neither
-    may be far more than the file could hold.
-
-    Args:
-        file: A path or an open stream.
-        name: What errors call it, when it is not a path.
-        keys: All keys → those to read; all by default.
-
-    Raises:
-        DataError: If it cannot be read, is damaged, unpacks to far more than its size, or holds Python
-            objects.
-    """
-    name = name or str(file)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = {
-                info.filename.removesuffix(".npy"): info
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
-            return {key: _member(archive, members[key]) for key in keys(list(members)) if key in members}
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {name}; check the path") from error
-    except _DAMAGED as error:
-        other = kind(Path(name)) if isinstance(error, zipfile.BadZipFile) and Path(name).is_file() else ""
-        reason = f"it is {other}" if other else str(error) or type(error).__name__
+def _numbers(array: np.ndarray, key: str, file: str | Path) -> np.ndarray:
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8 or array.ndim == 0:
         raise DataError(
-            f"cannot read {name} as .npz: {reason}; write plain arrays with "
-            "numpy.savez_compressed(file, images=…, labels=…)"
-        ) from error
-
-
-_DAMAGED = (
-    *(OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError),
-    *(NotImplementedError, SyntaxError, TypeError, MemoryError, OverflowError, RecursionError),
-)
-_UNPACKED = 100  # times its compressed size; images reach 2 to 5, masks 50
-_SMALL = 2**26  # bytes that any array may take
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    """One array, whose header is judged before anything else is read."""
-    if info.file_size > max(_SMALL, _UNPACKED * info.compress_size):
-        times = info.file_size // max(info.compress_size, 1)
-        raise ValueError(
-            f"{info.filename} would unpack to {info.file_size:,} bytes, {times:,} times its size"
+            f"'{key}' in {file} is {array.dtype} of shape {array.shape}, expected an array of numbers, one "
+            "row per sample"
         )
-    with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version not in _HEADERS:
-            raise ValueError(f"{info.filename} has format {version[0]}.{version[1]}, of structured arrays")
-        shape, _, dtype = _HEADERS[version](stream)
-        if dtype.hasobject:
-            raise ValueError(f"{info.filename} holds Python objects, which are not read")
-        declared, held = math.prod(shape) * dtype.itemsize, info.file_size - stream.tell()
-    if declared != held:
-        raise ValueError(f"{info.filename} declares {declared:,} bytes of shape {shape} and holds {held:,}")
-    with archive.open(info) as stream:
-        return np.lib.format.read_array(stream, allow_pickle=False)
+    return array
 
 
 def _choose_pair(found: list[str], file: str | Path, split: str) -> tuple[tuple[str, str], str]:
@@ -160,20 +113,18 @@ def _choose_pair(found: list[str], file: str | Path, split: str) -> tuple[tuple[
     )
 
 
-def _images(array: np.ndarray, name: str) -> np.ndarray:
+def _images(array: np.ndarray, channels_last: bool, name: str) -> np.ndarray:
     """Checked images, channels first, in a byte order and layout that torch takes."""
     _check_values(array, name)
-    channels_last = _is_channels_last(array.shape, name)
     images = array.transpose(0, 3, 1, 2) if channels_last else array
     return np.ascontiguousarray(images, dtype=images.dtype.newbyteorder("="))
 
 
 def _is_channels_last(shape: tuple[int, ...], name: str) -> bool:
     if len(shape) != 4:
-        hint = "; store grey images as images[:, None]" if len(shape) == 3 else ""
         raise DataError(
-            f"{name} has shape {shape}, expected (image, channel, height, width) or "
-            f"(image, height, width, channel){hint}"
+            f"{name} has shape {shape}, expected (image, channel, height, width), (image, height, width, "
+            "channel) or (image, height, width); other arrays may be called 'inputs' and 'targets'"
         )
     first, last = shape[1] in _CHANNELS, shape[3] in _CHANNELS
     if first == last:
@@ -208,8 +159,9 @@ def _labels(array: np.ndarray, name: str) -> np.ndarray:
         raise DataError(
             f"{name} is {array.dtype} of shape {array.shape}, expected integers of shape (image,){hint}"
         )
-    if len(array) and array.min() < 0:
-        raise DataError(f"{name} holds the label {array.min()}, expected classes counted from 0")
+    if len(array) and not 0 <= array.min() <= array.max() < _MOST_CLASSES:
+        odd = array.min() if array.min() < 0 else array.max()
+        raise DataError(f"{name} holds the label {odd}, expected classes counted from 0")
     return array.astype(np.int64)
 
 

@@ -15,11 +15,12 @@ import torch
 from landscape.data.conventions import NORMALISATIONS, check_split
 from landscape.data.unpickle import unpickle
 from landscape.errors import DataError
-from landscape.files import kind
+from landscape.files import expanded, kind
 from landscape.samples import Samples
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
+_LARGEST_LISTING = 2**16
 Content = tuple[np.ndarray, np.ndarray]
 """Pixels, uint8, shape (image, 3072), and labels, shape (image,)."""
 
@@ -68,12 +69,13 @@ _CIFAR100 = _Family(
 )
 
 
-def cifar10(folder: str | Path, split: str = "test") -> Samples:
+def cifar10(folder: str | Path, split: str = "test", first: int = 0) -> Samples:
     """CIFAR-10 in its official binary or Python layout.
 
     Args:
         folder: The folder with the batches, or the one that holds ``cifar-10-batches-bin`` or ``-py``.
         split: ``train`` (as many of the five batches as are there, in order) or ``test``.
+        first: How many of the first images are wanted; batches beyond are not read. 0 takes all.
 
     Returns:
         Images, uint8, shape (image, 3, 32, 32). Indices count through the whole official split, also where
@@ -82,15 +84,16 @@ def cifar10(folder: str | Path, split: str = "test") -> Samples:
     Raises:
         DataError: If no file of the split is there, or one is damaged.
     """
-    return _read(folder, split, _CIFAR10)
+    return _read(folder, split, _CIFAR10, first)
 
 
-def cifar100(folder: str | Path, split: str = "test") -> Samples:
+def cifar100(folder: str | Path, split: str = "test", first: int = 0) -> Samples:
     """CIFAR-100 with its 100 fine labels, in its official binary or Python layout.
 
     Args:
         folder: The folder with the files, or the one that holds ``cifar-100-binary`` or ``-python``.
         split: ``train`` or ``test``.
+        first: How many of the first images are wanted; they lie in one file, which is read.
 
     Returns:
         Images, uint8, shape (image, 3, 32, 32).
@@ -98,18 +101,20 @@ def cifar100(folder: str | Path, split: str = "test") -> Samples:
     Raises:
         DataError: If the file of the split is not there, or is damaged.
     """
-    return _read(folder, split, _CIFAR100)
+    return _read(folder, split, _CIFAR100, first)
 
 
-def _read(folder: str | Path, split: str, family: _Family) -> Samples:
+def _read(folder: str | Path, split: str, family: _Family, first: int) -> Samples:
     check_split(split)
     paths = _locate(folder, split, family)
     count, stems = family.records[split], family.files[split]
-    contents = [_read_file(path, count, family) for path in paths]
     present = [stems.index(path.stem) for path in paths]
     source = f"{family.name}:{folder}"
     if len(present) < len(stems):
         source += f" (batches {', '.join(str(i + 1) for i in present)} of {len(stems)})"
+    needed = -(-first // count) if first else len(paths)
+    paths, present = paths[:needed], present[:needed]
+    contents = [_read_file(path, count, family) for path in paths]
     images = np.concatenate([pixels for pixels, _ in contents]).reshape(-1, *_SHAPE)
     labels = np.concatenate([labels for _, labels in contents])
     return Samples(
@@ -125,7 +130,7 @@ def _read(folder: str | Path, split: str, family: _Family) -> Samples:
 
 def _locate(folder: str | Path, split: str, family: _Family) -> list[Path]:
     """Files of the split, in order, in the layout of which most are there (the binary one first)."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     try:
         found = sorted(path.name for path in root.iterdir())
         candidates = [
@@ -210,18 +215,25 @@ def _class_names(path: Path, family: _Family) -> tuple[str, ...]:
     """Names from the file beside the batches; none where it is missing."""
     if path.suffix == ".bin":
         listing = path.parent / family.binary_names
-        names = listing.read_text(encoding="utf-8", errors="replace").split() if listing.is_file() else []
+        names = _words(listing) if listing.is_file() else []
     else:
         file, key = family.python_names
         listing = path.parent / file
         names = unpickle(listing).get(key, []) if listing.is_file() else []
-    names = [name.decode("latin1") if isinstance(name, bytes) else str(name) for name in names]
-    if len(names) not in (0, family.classes):
+    words = isinstance(names, list) and all(isinstance(name, bytes | str) for name in names)
+    if not words or len(names) not in (0, family.classes):
+        found = f"{len(names)} class names" if words else "what are no names"
         raise DataError(
-            f"{listing} lists {len(names)} class names, expected {family.classes}; {_remedy(family)}, or "
+            f"{listing} lists {found}, expected {family.classes}; {_remedy(family)}, or "
             "delete it to go without names"
         )
-    return tuple(names)
+    return tuple(name.decode("latin1") if isinstance(name, bytes) else name for name in names)
+
+
+def _words(listing: Path) -> list[str]:
+    """The words of a text, of which a list of classes needs but a page."""
+    with open(listing, "rb") as stream:
+        return stream.read(_LARGEST_LISTING).decode("utf-8", errors="replace").split()
 
 
 def _remedy(family: _Family) -> str:

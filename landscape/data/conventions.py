@@ -6,6 +6,7 @@ from landscape.errors import DataError
 from landscape.samples import Normalisation
 
 SPLITS = ("train", "test")
+_MOST_PIXELS = 2**24
 
 NORMALISATIONS = {
     "cifar10": Normalisation(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)),
@@ -22,3 +23,16 @@ def check_split(split: str) -> None:
     """
     if split not in SPLITS:
         raise DataError(f"unknown split {split!r}; choose 'train' or 'test'")
+
+
+def check_pixels(width: int, height: int, name: str) -> None:
+    """Refuse an image before its pixels are decoded.
+
+    Raises:
+        DataError: If it has more than 16,777,216 of them, as no network's input has.
+    """
+    if width * height > _MOST_PIXELS:
+        raise DataError(
+            f"{name} declares {width:,}×{height:,} pixels; images of up to {_MOST_PIXELS:,} are read, "
+            "resize it first"
+        )

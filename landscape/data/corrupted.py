@@ -20,6 +20,7 @@ import torch
 
 from landscape.data.conventions import NORMALISATIONS
 from landscape.errors import DataError
+from landscape.files import expanded
 from landscape.samples import Samples
 
 CORRUPTIONS = (
@@ -59,6 +60,7 @@ PERTURBATIONS = (
 """The ten over which the mean flip rate of CIFAR-10-P is defined."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
+_MOST_LABELS = 10**7
 
 
 def corrupted(
@@ -146,7 +148,7 @@ def check_severities(severities: Sequence[int]) -> tuple[int, ...]:
 
 
 def _path(folder: str | Path, name: str) -> Path:
-    return Path(folder).expanduser() / f"{name}.npy"
+    return expanded(folder) / f"{name}.npy"
 
 
 def _array(folder: str | Path, name: str) -> np.ndarray:
@@ -162,13 +164,14 @@ def _array(folder: str | Path, name: str) -> np.ndarray:
 
 def _labels(folder: str | Path) -> np.ndarray:
     """Classes of the test images; the file repeats them for each severity."""
-    labels = np.asarray(_mapped(folder, "labels"))
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels) or len(labels) % 5:
+    labels = _mapped(folder, "labels")
+    fits = labels.ndim == 1 and labels.dtype.kind in "iu" and 0 < len(labels) <= _MOST_LABELS
+    if not fits or len(labels) % 5:
         raise DataError(
             f"{_path(folder, 'labels')} holds {labels.dtype} of shape {labels.shape}, expected the integer "
             "classes of the test images, five times over, shape (50000,)"
         )
-    blocks = labels.astype(np.int64).reshape(5, -1)
+    blocks = np.asarray(labels).astype(np.int64).reshape(5, -1)
     if (blocks != blocks[0]).any() or blocks.min() < 0:
         raise DataError(
             f"the labels of the five severities in {_path(folder, 'labels')} differ, or are negative; "
@@ -187,10 +190,10 @@ def _mapped(folder: str | Path, name: str) -> np.ndarray:
         )
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # NumPy's parser raises anything, and advises to trust the file
         raise DataError(
-            f"{path} is not a readable .npy file of numbers ({error}); it may be damaged or only partly "
-            "downloaded; download the published archive again"
+            f"{path} is not a readable .npy file of numbers; it may be damaged or only partly downloaded; "
+            "download the published archive again"
         ) from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} holds an archive of several arrays, expected a single one in .npy format")

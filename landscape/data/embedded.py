@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from landscape.data.arrays import read_npz
 from landscape.data.cifar import cifar10
 from landscape.data.conventions import NORMALISATIONS, SPLITS, check_split
+from landscape.data.members import opened
 from landscape.errors import DataError
 from landscape.files import atomic_path
 from landscape.samples import Samples
@@ -36,8 +36,8 @@ def demo(split: str = "test") -> Samples:
     check_split(split)
     resource = files("landscape.data") / "embedded" / _file_name(split)
     try:
-        with resource.open("rb") as stream:
-            contents = read_npz(stream, name=str(resource))
+        with resource.open("rb") as stream, opened(stream, str(resource)) as stored:
+            contents = {key: stored.read(key) for key in stored.keys}
     except OSError as error:
         raise DataError(
             "the embedded demo set is missing from this installation; reinstall landscape"

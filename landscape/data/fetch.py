@@ -19,7 +19,7 @@ from typing import IO
 
 from landscape.data.download import download
 from landscape.errors import DataError
-from landscape.files import locked, sha256
+from landscape.files import expanded, locked, sha256
 from landscape.work import Progress, silent
 
 _TIMEOUT = 30.0
@@ -98,7 +98,7 @@ def fetch(
     """
     if name not in ARCHIVES:
         raise DataError(f"unknown data set '{name}'; these can be downloaded: {', '.join(ARCHIVES)}")
-    archive, root = ARCHIVES[name], Path(folder).expanduser()
+    archive, root = ARCHIVES[name], expanded(folder)
     target = root / archive.folder
     if not _wrong_files(target, archive):
         return target

@@ -5,8 +5,7 @@ micro-batch size, and any single draw can be computed again on its own (a resume
 """
 
 from landscape.dropout.masking import dropout_masks
-from landscape.dropout.masks import OrdinaryDropout, dropout_layers, keep_mask
-from landscape.dropout.parts import Stochastic
+from landscape.dropout.masks import OrdinaryDropout, Stochastic, dropout_layers, keep_mask
 from landscape.dropout.search import stochastic_parts
 
 __all__ = [

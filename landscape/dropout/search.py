@@ -15,10 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from landscape.dropout.calls import ATTENTION, NUMBERS
-from landscape.dropout.masking import dropout_masks
-from landscape.dropout.masks import Rows, dropout_layers, is_dropout
-from landscape.dropout.means import Means, NoMean
-from landscape.dropout.parts import Place, Stochastic, positions_of, switched
+from landscape.dropout.masking import Means, NoMean, dropout_masks
+from landscape.dropout.masks import (
+    Place,
+    Rows,
+    Stochastic,
+    dropout_layers,
+    is_dropout,
+    positions_of,
+    switched,
+)
 from landscape.dropout.trial import Run, Trial, own, same, seen, together, tried, undisturbed
 from landscape.errors import LandscapeError
 

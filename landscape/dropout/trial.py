@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from landscape.dropout.calls import Calls
-from landscape.dropout.masks import is_dropout
-from landscape.dropout.parts import Place, following, place_name, positions_of, switched
+from landscape.dropout.masks import Place, following, is_dropout, place_name, positions_of, switched
 from landscape.errors import LandscapeError
 
 _TOLERANCE = 1e-4  # of the largest number: float32 rounding through a deep network
@@ -33,12 +32,10 @@ def seen(layers: Iterable[nn.Module], run: Callable[[], Any]) -> list[Tensor]:
     def note(layer: nn.Module, args: Any, output: Any) -> None:
         found.extend(tensor.clone() for tensor in _tensors(output))  # which layers behind may change in place
 
-    handles = [layer.register_forward_hook(note) for layer in layers]
-    try:
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(layer.register_forward_hook(note))
         outputs = run()
-    finally:
-        for handle in handles:
-            handle.remove()
     return [*found, *_tensors(outputs)]
 
 

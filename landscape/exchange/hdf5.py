@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from landscape.errors import LandscapeError, ResultError
+from landscape.errors import LandscapeError, ResultError, printable
 from landscape.exchange.layout import room
 from landscape.files import atomic_path
 
 _LONGEST = 4096  # characters of a text
+_LARGEST = 2**26  # bytes of a file whose texts are read
+_MOST_CHUNKS = 50_000
 
 
 @contextmanager
@@ -28,8 +31,8 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise ResultError(f"{path} is damaged or no HDF5 file: {error}") from error
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError) as error:
+        raise ResultError(f"{path} is damaged or no HDF5 file: {printable(error)}") from error
 
 
 @contextmanager
@@ -81,19 +84,36 @@ def numbers(group: h5py.Group, name: str) -> np.ndarray:
         raise ResultError(f"{where} keeps its numbers in other files, which are not read")
     if found.nbytes > room(group.file.filename):
         raise ResultError(f"{where} claims {found.nbytes} bytes, more than the file can hold")
+    chunks = prod(
+        -(-n // step) for n, step in zip(found.shape, found.chunks or found.shape, strict=True) if n
+    )
+    unpacked = prod(found.chunks or ()) * found.dtype.itemsize  # one chunk, also beyond the shape
+    if chunks > _MOST_CHUNKS or unpacked > room(group.file.filename):
+        raise ResultError(f"{where} lies in {chunks:,} chunks of {unpacked:,} bytes, as no numbers do")
     values = np.asarray(found[()])
     return values.astype(values.dtype.newbyteorder("="))
 
 
 def text(group: h5py.Group, name: str) -> str:
-    """A short text; empty if there is none."""
-    if not has(group, name):
+    """A short text; empty if there is none, or if the file is so large that a long one could hide in it."""
+    if not has(group, name) or Path(group.file.filename).stat().st_size > _LARGEST:
         return ""
     found = entry(group, name)
     if (
         not isinstance(found, h5py.Dataset)
         or found.shape != ()
         or h5py.check_string_dtype(found.dtype) is None
+        or found.dtype.itemsize > _LONGEST
+        or found.is_virtual
+        or found.external
     ):
         return ""
     return found.asstr(errors="replace")[()][:_LONGEST]
+
+
+def text_attribute(found: h5py.Group | h5py.Dataset, name: str) -> str:
+    """An attribute that is a text; empty if there is none, or it is something else."""
+    if name not in found.attrs or found.attrs.get_id(name).get_storage_size() > _LONGEST:
+        return ""
+    value = found.attrs[name]
+    return value if isinstance(value, str) else ""

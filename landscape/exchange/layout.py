@@ -11,13 +11,11 @@ import xarray as xr
 
 from landscape.errors import ResultError
 from landscape.files import sha256
-from landscape.results import KINDS, Check, provenance, stamp
+from landscape.results import KINDS, Check, budget, provenance, stamp
+from landscape.results.surfaces import check_grid
 
 UNKNOWN = "unknown"
 """Stands in the protocol for what a file does not tell."""
-
-_EXPANSION = 20  # no table of measurements is compressed by more; a decompression bomb is
-_SPARE = 64 * 2**20  # bytes
 
 _ATTRIBUTES = {
     "nll": {"long_name": "negative log-likelihood", "units": "nats"},
@@ -51,6 +49,9 @@ def imported(
         source: The format, in words.
         protocol: What is known of how the numbers were made.
         told: What else the file says of its origin, kept under `imported` in the provenance.
+
+    Raises:
+        ResultError: If the axes are not finite or do not ascend.
     """
     shape = variables["nll"].shape
     absent = {key: np.full(shape, np.nan) for key in ("l2", "accuracy", "standard_error", "samples")}
@@ -63,6 +64,7 @@ def imported(
         },
         coords={axis: (axis, place, {"long_name": axis}) for axis, place in axes.items()},
     )
+    check_grid(dataset, path)
     origin = {"file": Path(path).name, "sha256": sha256(path), "format": source}
     return stamp(
         dataset,
@@ -169,4 +171,4 @@ def quantity_values(dataset: xr.Dataset, quantity: str) -> np.ndarray:
 
 def room(path: str | Path) -> int:
     """Bytes that the numbers in a file may take once they are unpacked."""
-    return _EXPANSION * Path(path).stat().st_size + _SPARE
+    return budget.room(Path(path).stat().st_size)

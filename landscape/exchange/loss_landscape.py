@@ -23,9 +23,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from landscape.errors import ResultError
-from landscape.exchange.hdf5 import created, entry, has, numbers, opened, text
+from landscape.exchange.hdf5 import created, entry, has, numbers, opened, text, text_attribute
 from landscape.exchange.layout import UNKNOWN, blank_protocol, computed, extent, imported, one_grid, room
 from landscape.results import attribute
+from landscape.results.surfaces import check_axis
 
 NOT_COMPUTED = -1.0
 """What their files hold where nothing was computed; ours have `done` for it."""
@@ -57,13 +58,13 @@ def read_surface(path: str | Path, split: str | None = None) -> xr.Dataset:
         wanted = split or next(iter(found), "train")
         if wanted not in found:
             raise ResultError(f"{path} has no {wanted}_loss; nothing was computed for it yet")
-        named = file[f"{wanted}_loss"].attrs.get("split")
+        named = text_attribute(entry(file, f"{wanted}_loss"), "split")
         made_with = text(file, "dir_file")
     variables = found.pop(wanted)
     for other, arrays in found.items():
         variables |= {f"{other}_{name}": array for name, array in arrays.items()}
     protocol = _protocol(f"{made_with} {Path(path).name}", axes)
-    protocol["data"]["split"] = named if isinstance(named, str) and named in SPLITS else wanted
+    protocol["data"]["split"] = named if named in SPLITS else wanted
     told = {"dir_file": made_with}
     name = re.split(r"_(?:weights|states)(?=_|\.|$)", Path(path).stem)[0]
     source = "HDF5 of loss-landscape"
@@ -179,8 +180,9 @@ def write_directions(path: str | Path, axes: Sequence[Iterable[ArrayLike] | Mapp
 
 def _axis(file: h5py.File, name: str) -> np.ndarray:
     places = numbers(file, f"{name}coordinates").astype(float)
-    if places.ndim != 1 or not places.size or not np.isfinite(places).all():
-        raise ResultError(f"{name}coordinates in {file.filename} are not a list of finite numbers")
+    if not places.size:
+        raise ResultError(f"the {name} axis of {file.filename} is empty")
+    check_axis(places, name, file.filename)
     return places
 
 

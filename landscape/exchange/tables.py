@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
-import zipfile
+import math
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +15,23 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from landscape.errors import ResultError
-from landscape.exchange.layout import blank_protocol, extent, imported, require_surface, room
+from landscape.errors import ResultError, printable
+from landscape.exchange.layout import blank_protocol, extent, imported, require_surface
 from landscape.files import atomic_path
-from landscape.results import attribute, plain
+from landscape.results import plain
+from landscape.results.members import Archive, opened
+from landscape.results.schema import FORMAT, require_format
+from landscape.results.store import checked
+from landscape.spreadsheet import guarded, unguarded
 
 METADATA = "_landscape"
 """The member of an NPZ file that holds dimensions and attributes, as JSON."""
 
 _AXES = ("repeat", "y", "x")
 _SCALARS = ("x_norm", "y_norm")
-_ATTRIBUTES = ("network", "protocol", "provenance", "checks")
-_MOST = 2**30  # bytes of a CSV file
+_MOST = 2**26  # bytes of a CSV file
+_MOST_COLUMNS = 1000
+_MOST_CELLS = 2_000_000
 
 
 def write_csv(dataset: xr.Dataset, path: str | Path) -> Path:
@@ -43,7 +51,7 @@ def write_csv(dataset: xr.Dataset, path: str | Path) -> Path:
         for name, variable in dataset.data_vars.items()
         if set(variable.dims) <= set(grid.dims) and variable.dtype.kind in "fiub"
     ]
-    frame = pd.DataFrame({name: _column(dataset[name], grid) for name in (*axes, *names)})
+    frame = pd.DataFrame({guarded(name): _column(dataset[name], grid) for name in (*axes, *names)})
     with atomic_path(path) as draft:
         frame.to_csv(draft, index=False, na_rep="nan", lineterminator="\n")
     return Path(path)
@@ -73,11 +81,13 @@ def read_csv(path: str | Path) -> xr.Dataset:
     """A surface that `write_csv` wrote; its protocol is unknown.
 
     Raises:
-        ResultError: If it is no such table.
+        ResultError: If it is no such table, or its axes are not finite or do not ascend.
     """
     columns = _columns(path)
     dims = [name for name in _AXES if name in columns]
     axes = {name: np.array(list(dict.fromkeys(columns[name].tolist()))) for name in dims}
+    if math.prod(map(len, axes.values())) != len(columns["x"]):
+        raise ResultError(f"the rows of {path} are not a grid with x fastest: rows are missing or moved")
     grid = np.meshgrid(*axes.values(), indexing="ij")
     for name, expected in zip(dims, grid, strict=True):
         if not np.array_equal(columns.pop(name), expected.ravel()):
@@ -98,35 +108,57 @@ def _columns(path: str | Path) -> dict[str, np.ndarray]:
     if Path(path).stat().st_size > _MOST:
         raise ResultError(f"{path} is larger than {_MOST // 2**20} MiB: write it as .npz")
     try:
-        frame = pd.read_csv(path, header=None, dtype=object, keep_default_na=False, encoding="utf-8-sig")
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            lines = csv.reader(stream, strict=True)
+            header = [unguarded(name) for name in next(lines, [])]
+            rows = list(islice(lines, _MOST_CELLS // max(len(header), 1) + 1))
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ResultError(f"{path} is not a table: {error}") from error
-    header = list(map(str, frame.iloc[0]))
+    except (ValueError, csv.Error) as error:
+        raise ResultError(f"{path} is not a table: {printable(error)}") from error
     missing = [name for name in ("x", "nll") if name not in header]
     if missing:
-        raise ResultError(f"{path} has no column {', '.join(missing)}; it has {', '.join(header)}")
-    if (frame == "").any(axis=None):
-        raise ResultError(f"{path} is not a table: rows are shorter than the first, or fields empty")
-    if len(frame) < 2 or len(set(header)) < len(header):
+        found = printable(", ".join(header), 200)
+        raise ResultError(f"{path} has no column {', '.join(missing)}; it has {found}")
+    if len(header) > _MOST_COLUMNS or len(rows) * len(header) > _MOST_CELLS:
+        raise ResultError(
+            f"{path} has {len(header):,} columns and {len(rows):,} rows or more, and tables of up to "
+            f"{_MOST_COLUMNS:,} columns and {_MOST_CELLS:,} numbers are read: write it as .npz"
+        )
+    if not rows or len(set(header)) < len(header):
         raise ResultError(f"{path} has {len(header)} names, one of them twice or not one for each column")
-    return {name: _typed(name, frame[place][1:].tolist(), path) for place, name in enumerate(header)}
+    if set(map(len, rows)) != {len(header)}:
+        raise ResultError(f"{path} is not a table: rows are shorter or longer than the first")
+    return {
+        name: _typed(name, texts, path) for name, texts in zip(header, zip(*rows, strict=True), strict=True)
+    }
 
 
 def _typed(name: str, texts: Sequence[str], path: str | Path) -> np.ndarray:
-    """Whole numbers, truth values or floats, as they were written; coordinates are floats."""
-    if set(texts) <= {"True", "False"}:
+    """Whole numbers, truth values or floats, as they were written; coordinates and NLL are floats."""
+    real = name in ("x", "y", "nll")
+    if not real and texts[0] in ("True", "False") and set(texts) <= {"True", "False"}:
         return np.array(texts) == "True"
-    if name not in ("x", "y"):
-        try:
-            return np.array([int(text) for text in texts], dtype=np.int64)
-        except (ValueError, OverflowError):
-            pass  # then they are floats
+    if not real:
+        with suppress(ValueError, OverflowError):  # then they are floats
+            return np.array(list(map(int, texts)), dtype=np.int64)
     try:
-        return np.array([float(text) for text in texts])
+        values = np.array(list(map(float, texts)))
     except ValueError as error:
-        raise ResultError(f"column {name} of {path} holds no numbers: {error}") from error
+        raise ResultError(
+            f"column {printable(name, 60)} of {path} holds no numbers: {printable(error, 100)}"
+        ) from error
+    beyond = [
+        texts[place]
+        for place in np.flatnonzero(np.isinf(values)).tolist()
+        if "inf" not in texts[place].lower()
+    ]
+    if beyond:
+        raise ResultError(
+            f"column {printable(name, 60)} of {path} holds a number beyond the range of floats: "
+            f"{printable(beyond[0], 40)}"
+        )
+    return values
 
 
 def write_npz(dataset: xr.Dataset, path: str | Path) -> Path:
@@ -146,6 +178,7 @@ def write_npz(dataset: xr.Dataset, path: str | Path) -> Path:
         "variables": described,
         "coordinates": [str(name) for name in dataset.coords],
         "attributes": dataset.attrs,
+        "format_version": FORMAT,
     }
     arrays[METADATA] = np.array(json.dumps(content, default=plain))
     with atomic_path(path) as draft, open(draft, "wb") as stream:
@@ -159,32 +192,18 @@ def read_npz(path: str | Path) -> xr.Dataset:
     Raises:
         ResultError: If it is no such file, or damaged.
     """
-    place = Path(path)
-    if not place.is_file():
-        raise ResultError(f"no file at {path}")
-    try:
-        with zipfile.ZipFile(place) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > room(place):
-            raise ResultError(f"{path} claims to unpack to {size} bytes, far more than a surface: not read")
-        with np.load(place, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        dataset = _assembled(arrays, path)
-    except ResultError:
-        raise
-    except Exception as error:  # zip, zlib, NumPy, JSON and xarray raise many kinds for a damaged file
-        raise ResultError(f"{path} cannot be read as an NPZ result: {error}") from error
-    for name in _ATTRIBUTES:
-        attribute(dataset, name)
-    return require_surface(dataset)
+    with opened(path, "an NPZ result") as archive:
+        dataset = _assembled(archive, path)
+    return require_surface(checked(dataset, str(path), Path(path).stem))
 
 
-def _assembled(arrays: dict[str, np.ndarray], path: str | Path) -> xr.Dataset:
-    if METADATA not in arrays:
+def _assembled(archive: Archive, path: str | Path) -> xr.Dataset:
+    if f"{METADATA}.npy" not in archive.names:
         raise ResultError(f"{path} holds no {METADATA}: it was not written by landscape")
-    content = json.loads(str(arrays.pop(METADATA)))
+    content = json.loads(str(archive.array(f"{METADATA}.npy")))
+    require_format(content, path)
     variables = {
-        name: (tuple(each["dims"]), arrays[name], each["attributes"])
+        name: (tuple(each["dims"]), archive.array(f"{name}.npy"), each["attributes"])
         for name, each in content["variables"].items()
     }
     coordinates = {name: variables.pop(name) for name in content["coordinates"]}

@@ -3,9 +3,8 @@
 from landscape.features.aliasing import aliasing
 from landscape.features.capture import capture
 from landscape.features.covariance import covariance
-from landscape.features.effect import smoothing_effect
 from landscape.features.lesion import lesion
-from landscape.features.measurement import measure
+from landscape.features.measurement import measure, smoothing_effect
 from landscape.features.noise import Noise, frequency_noise
 from landscape.features.pictures import pictures
 from landscape.features.similarity import similarity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from landscape.features.capture import (
 from landscape.features.fourier import half_frequencies, half_power
 from landscape.features.statistics import Running
 from landscape.features.subsampling import Place, Strides, watched
+from landscape.features.tables import variables, words
 from landscape.features.variance import centred
 from landscape.layout import MapLayout, follow_inputs
 from landscape.objective import Objective
@@ -137,7 +138,6 @@ def _own(module: nn.Module, names: list[str], receive: Callable[[str, Tensor], N
         yield
         return
     strides = Strides()
-    handles = follow_inputs(module, strides)
 
     def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def after(_part: nn.Module, args: Any, output: Any) -> None:
@@ -147,14 +147,13 @@ def _own(module: nn.Module, names: list[str], receive: Callable[[str, Tensor], N
 
         return after
 
-    try:
+    with ExitStack() as stack:
+        for handle in follow_inputs(module, strides):
+            stack.enter_context(handle)
         for name in names:
-            handles.append(module.get_submodule(name).register_forward_hook(hook(name)))
-        with strides:
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+            stack.enter_context(module.get_submodule(name).register_forward_hook(hook(name)))
+        stack.enter_context(strides)
+        yield
 
 
 def aliased_share(maps: Tensor, factor: int) -> Tensor:
@@ -178,24 +177,15 @@ def aliased_share(maps: Tensor, factor: int) -> Tensor:
 def _dataset(
     places: list[Place], shares: dict[str, dict[str, Running]], sizes: dict[str, tuple[int, int]]
 ) -> xr.Dataset:
-    columns = {
-        "factor": np.array([place.factor for place in places]),
-        "smoothing": np.array([place.smoothing for place in places], dtype=object),
-        "height": np.array([sizes[place.layer][0] for place in places]),
-        "width": np.array([sizes[place.layer][1] for place in places]),
+    columns: dict[str, Any] = {
+        "factor": [place.factor for place in places],
+        "smoothing": words([place.smoothing for place in places]),
+        "height": [sizes[place.layer][0] for place in places],
+        "width": [sizes[place.layer][1] for place in places],
     }
     for name in ("before", "after"):
         running = [shares[place.layer][name] for place in places]
-        columns[name] = np.array([float(each.mean) for each in running])
-        columns[f"{name}_standard_error"] = np.array([float(each.standard_error) for each in running])
-    return xr.Dataset(
-        {name: ("layer", values, _described(name)) for name, values in columns.items()},
-        coords={"layer": np.array([place.layer for place in places], dtype=object)},
-    )
-
-
-def _described(name: str) -> dict[str, str]:
-    if not name.endswith("_standard_error"):
-        return _ATTRIBUTES[name]
-    own = _ATTRIBUTES[name.removesuffix("_standard_error")]
-    return own | {"long_name": f"standard error of the {own['long_name']}"}
+        columns[name] = [float(each.mean) for each in running]
+        columns[f"{name}_standard_error"] = [float(each.standard_error) for each in running]
+    coords = {"layer": words([place.layer for place in places])}
+    return xr.Dataset(variables("layer", columns, _ATTRIBUTES), coords=coords)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -52,28 +52,26 @@ def capture(
     """
     submodules = dict(module.named_modules())
     follow = Follow() if layouts is None else None
-    handles = follow_inputs(module, follow) if follow else []
     known = layouts or {}
 
     def where(name: str, tensor: Tensor) -> MapLayout | None:
         return follow.map_layout(tensor) if follow else known.get(name)
 
-    try:
+    with ExitStack() as stack:
+        for handle in follow_inputs(module, follow) if follow else ():
+            stack.enter_context(handle)
         for name in names:
             if name not in submodules:
                 raise unknown(name, list(submodules))
             before, after = _hooks(name, receive, where)
             layer = submodules[name]
-            handles.append(
+            stack.enter_context(
                 layer.register_forward_pre_hook(before, with_kwargs=True)
                 if inputs
                 else layer.register_forward_hook(after)
             )
-        with follow or nullcontext():
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+        stack.enter_context(follow or nullcontext())
+        yield
 
 
 def _hooks(

@@ -14,6 +14,7 @@ from torch import Tensor
 from landscape.errors import LandscapeError
 from landscape.features.capture import capture, check_count, count_micro_batches, micro_batches, runs
 from landscape.features.survey import Survey, survey
+from landscape.features.tables import of_layers, variables, words
 from landscape.features.variance import Groups
 from landscape.objective import Objective
 from landscape.work import Progress, silent
@@ -186,30 +187,15 @@ def _one_source(
 def _dataset(layers: list[Layer], tables: list[dict[str, _Window]], window: int, seed: int) -> xr.Dataset:
     results = [[table[layer.name].result() for layer in layers] for table in tables]
     offsets = np.arange(-window, window + 1)
-    variables = {
-        name: (("source", "layer", "dy", "dx"), np.array([[r[name] for r in row] for row in results]))
-        for name in results[0][0]
-    }
-    columns = {
-        "kind": np.array([layer.kind for layer in layers], dtype=object),
-        "stage": np.array([layer.stage for layer in layers]),
-        "depth": np.arange(len(layers)) / max(1, len(layers) - 1),
-    }
+    measured = {name: [[each[name] for each in row] for row in results] for name in results[0][0]}
     return xr.Dataset(
-        {name: (dims, values, _described(name)) for name, (dims, values) in variables.items()}
-        | {name: ("layer", values, _described(name)) for name, values in columns.items()},
+        variables(("source", "layer", "dy", "dx"), measured, _ATTRIBUTES)
+        | variables("layer", of_layers(layers), _ATTRIBUTES),
         coords={
-            "source": np.array(SOURCES, dtype=object),
-            "layer": np.array([layer.name for layer in layers], dtype=object),
+            "source": words(SOURCES),
+            "layer": words([layer.name for layer in layers]),
             "dy": ("dy", offsets, _ATTRIBUTES["dy"]),
             "dx": ("dx", offsets, _ATTRIBUTES["dx"]),
         },
         attrs={"seed": seed},
     )
-
-
-def _described(name: str) -> dict[str, str]:
-    if not name.endswith("_standard_error"):
-        return _ATTRIBUTES[name]
-    own = _ATTRIBUTES[name.removesuffix("_standard_error")]
-    return own | {"long_name": f"standard error of the {own['long_name']}"}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.features.predictions import Predicted, joined, mean, predicted, summary
+from landscape.features.predictions import Predicted, joined, mean, predicted, scored, summary
 from landscape.features.survey import watched
+from landscape.features.tables import words
 from landscape.layout import Seen
 from landscape.objective import Objective
 from landscape.work import Progress, silent
@@ -66,16 +66,10 @@ def lesion(
     layers = _removable(objective, blocks)
     jobs = progress([None, *layers], "lesion", len(layers) + 1)
     intact, *found = [_scores(objective, layer) for layer in jobs]
-    rows = [_row(without, intact) for without in found]
+    rows, names = [_row(without, intact) for without in found], [layer.name for layer in layers]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["stage"] = [layer.stage for layer in layers]
-    columns["depth"] = _depths(module, [layer.name for layer in layers])
-    scalars = {f"clean_{name}": value for name, value in summary(intact).items()}
-    return xr.Dataset(
-        {name: ("block", np.array(values), _attributes(name)) for name, values in columns.items()}
-        | {name: ((), value, _attributes(name)) for name, value in scalars.items()},
-        coords={"block": np.array([layer.name for layer in layers], dtype=object)},
-    )
+    columns |= {"stage": [layer.stage for layer in layers], "depth": _depths(module, names)}
+    return scored("block", columns, intact, _ATTRIBUTES).assign_coords(block=words(names))
 
 
 @contextmanager
@@ -94,20 +88,16 @@ def removed(module: nn.Module, layer: Layer | None) -> Iterator[None]:
     def bypass(block: nn.Module, _args: Any, _output: Any) -> Tensor:
         return _shortcut(block, inputs.pop())
 
-    handles = []
-    try:
+    with ExitStack() as stack:
         if layer is None:
-            handles.append(part.register_forward_hook(lambda *_: None))
+            stack.enter_context(part.register_forward_hook(lambda *_: None))
         elif layer.kind in _HALVES:
-            handles.append(part.register_forward_hook(_nothing, prepend=True))
+            stack.enter_context(part.register_forward_hook(_nothing, prepend=True))
         else:
-            handles.append(part.register_forward_pre_hook(remember))
+            stack.enter_context(part.register_forward_pre_hook(remember))
             # First in line, so that smoothing put behind the block and hooks that look at it go on.
-            handles.append(part.register_forward_hook(bypass, prepend=True))
+            stack.enter_context(part.register_forward_hook(bypass, prepend=True))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _nothing(_part: nn.Module, _args: Any, output: Any) -> Any:
@@ -184,15 +174,12 @@ def _shapes(objective: Objective, names: list[str]) -> dict[str, tuple[Any, Any]
 
         return hook
 
-    handles = []
-    try:
+    with ExitStack() as stack:
         for name in names:
-            handles.append(objective.network.module.get_submodule(name).register_forward_hook(look(name)))
+            part = objective.network.module.get_submodule(name)
+            stack.enter_context(part.register_forward_hook(look(name)))
         for _ in objective.subset(0, 2).outputs() if names else ():
             pass
-    finally:
-        for handle in handles:
-            handle.remove()
     return shapes
 
 
@@ -215,9 +202,3 @@ def _depths(module: nn.Module, names: list[str]) -> list[float]:
 def _row(without: Predicted, intact: Predicted) -> dict[str, float]:
     drop = mean("accuracy_drop", intact.correct - without.correct)
     return summary(without) | drop | mean("nll_rise", without.nll - intact.nll)
-
-
-def _attributes(name: str) -> dict[str, str]:
-    of = name.removesuffix("_standard_error")
-    long_name = _ATTRIBUTES[of]["long_name"]
-    return _ATTRIBUTES[of] | {"long_name": long_name if of == name else "standard error over samples"}

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
+from landscape.errors import ResultError
 from landscape.features.capture import (
     Run,
     capture,
@@ -22,7 +23,9 @@ from landscape.features.capture import (
 from landscape.features.fourier import SMALL, frequencies, radial_frequencies
 from landscape.features.statistics import QUANTITIES, SPECTRA, LayerStatistics
 from landscape.features.survey import Survey, survey
+from landscape.features.tables import of_layers, variables, words
 from landscape.objective import Objective
+from landscape.results.smoothing import smoothing_layers, smoothing_ratios
 from landscape.work import Progress, silent
 from landscape.zoo.places import Layer
 from landscape.zoo.stages import SHRINKS
@@ -153,37 +156,21 @@ def dataset(
         draws: Passes that ran.
     """
     shapes = np.array([s.shape for s in statistics])
-    columns: dict[str, Any] = {
-        "kind": np.array([layer.kind for layer in layers], dtype=object),
-        "stage": np.array([layer.stage for layer in layers]),
-        "depth": np.arange(len(layers)) / max(1, len(layers) - 1),
-    } | dict(zip(("channels", "height", "width"), shapes.T, strict=True))
+    sizes = dict(zip(("channels", "height", "width"), shapes.T, strict=True))
+    columns: dict[str, Any] = of_layers(layers) | sizes
     columns["subsampling"] = np.zeros(len(layers), dtype=bool)
     for name, first in zip(("height", "width"), size, strict=True):
         before = np.array([first, *columns[name][:-1]])
         columns["subsampling"] |= before >= SHRINKS * columns[name]
     columns["small"] = np.minimum(columns["height"], columns["width"]) < SMALL
-    names = np.array([layer.name for layer in layers], dtype=object)
+    names = words([layer.name for layer in layers])
+    values = columns | _per_sample(statistics) | _over_samples(statistics)
     return xr.Dataset(
-        {name: ("layer", values, described(name)) for name, values in columns.items()}
-        | {name: ("layer", np.array(v), described(name)) for name, v in _per_sample(statistics).items()}
-        | {name: ("layer", np.array(v), described(name)) for name, v in _over_samples(statistics).items()}
+        variables("layer", values, ATTRIBUTES)
         | _spectra(statistics, list(zip(columns["height"], columns["width"], strict=True))),
         coords={"layer": names},
         attrs={"draws": draws, "warnings": _warnings(names[columns["small"]], columns["height"])},
     )
-
-
-def described(name: str) -> dict[str, str]:
-    """Attributes of a variable, those of standard errors made from those of what they belong to."""
-    for end, words in (
-        ("_change_standard_error", "standard error of the change of the {} from the layer before"),
-        ("_standard_error", "standard error of the {}"),
-    ):
-        if name.endswith(end):
-            own = ATTRIBUTES[name.removesuffix(end)]
-            return own | {"long_name": words.format(own["long_name"])}
-    return ATTRIBUTES[name]
 
 
 def _per_sample(statistics: Sequence[LayerStatistics]) -> dict[str, list[float]]:
@@ -223,10 +210,10 @@ def _spectra(statistics: Sequence[LayerStatistics], sizes: Sequence[tuple[int, i
         dimension = "radius" if name.startswith("radial") else "frequency"
         found[name] = dimension, [s.mean(name) for s in statistics]
         found[f"{name}_standard_error"] = dimension, [s.standard_error(name) for s in statistics]
-    return {
-        name: (("layer", dimension), padded(rows), described(name))
-        for name, (dimension, rows) in found.items()
-    }
+    tables: dict[str, Any] = {}
+    for name, (dimension, rows) in found.items():
+        tables |= variables(("layer", dimension), {name: padded(rows)}, ATTRIBUTES)
+    return tables
 
 
 def padded(rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -245,3 +232,55 @@ def _warnings(small: np.ndarray, heights: np.ndarray) -> list[str]:
         f"{len(small)} of {len(heights)} layers have feature maps under {SMALL}×{SMALL} ({few}): with so few "
         "frequencies, their spectra say little about what the layer does"
     ]
+
+
+VARIANCES = tuple(
+    f"{over}_{kind}" for over in ("spatial", "sample", "model") for kind in ("variance", "deviation")
+)
+
+_NEEDED = ("kind", *VARIANCES, "high_frequency")
+
+
+def smoothing_effect(dataset: xr.Dataset) -> xr.Dataset:
+    """Variances after each smoothing layer over those of the layer before it (Park & Kim 2022, Fig. 5).
+
+    Standard errors are those of `landscape.results.smoothing.smoothing_ratios`.
+
+    Args:
+        dataset: From `landscape.features.measure`.
+
+    Returns:
+        Dimension `layer` (coordinate: the smoothing layers' names): `before` (name of the layer before),
+        `…_ratio` of each of `VARIANCES`, and `high_frequency_change`, after minus before in nats, each with
+        its standard error. NaN where the dataset has none, such as model variances without draws.
+
+    Raises:
+        ResultError: If the dataset does not hold these variables.
+    """
+    missing = [name for name in _NEEDED if name not in dataset]
+    if missing:
+        raise ResultError(f"this dataset has no {', '.join(missing)}; measure the features again")
+    after = smoothing_layers(dataset)
+    names = dataset["layer"].values[after]
+    columns: dict[str, np.ndarray] = {"before": dataset["layer"].values[after - 1]}
+    for name in VARIANCES:
+        _, columns[f"{name}_ratio"], columns[f"{name}_ratio_standard_error"] = smoothing_ratios(dataset, name)
+    high = dataset["high_frequency"].values
+    columns["high_frequency_change"] = high[after] - high[after - 1]
+    columns["high_frequency_change_standard_error"] = dataset["high_frequency_change_standard_error"].values[
+        after
+    ]
+    return xr.Dataset(
+        {name: ("layer", values, _described(dataset, name)) for name, values in columns.items()},
+        coords={"layer": names},
+    )
+
+
+def _described(dataset: xr.Dataset, name: str) -> dict[str, str]:
+    if name == "before":
+        return {"long_name": "layer before the smoothing layer"}
+    own = name.removesuffix("_standard_error")
+    quantity = own.removesuffix("_ratio").removesuffix("_change")
+    how, units = ("over", "1") if own.endswith("_ratio") else ("minus", "nat")
+    words = f"{dataset[quantity].attrs['long_name']}, after {how} before"
+    return {"long_name": words if own == name else f"standard error of the {words}", "units": units}

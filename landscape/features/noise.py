@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.errors import LandscapeError
-from landscape.features.predictions import Predicted, joined, mean, predicted, settled, summary
+from landscape.features.predictions import Predicted, joined, mean, predicted, scored, settled, summary
 from landscape.objective import Objective
 from landscape.work import Progress, silent
 
@@ -96,7 +96,9 @@ def frequency_noise(
     rows = [_row(noisy.get(i), clean) for i in range(len(rings))]
     attrs = {"noise": noise, "strength": float(strength), "width_pi": float(width)}
     attrs |= {"equal_power": equal_power, "seed": seed}
-    return _dataset({"frequency_pi": centres, "components": components.tolist()}, rows, clean, attrs)
+    columns = {"frequency_pi": centres, "components": components.tolist()}
+    columns |= {name: [row[name] for row in rows] for name in rows[0]}
+    return scored("frequency", columns, clean, _ATTRIBUTES).assign_attrs(attrs)
 
 
 def ring(height: int, width: int, centre: float, thickness: float) -> Tensor:
@@ -195,21 +197,3 @@ def _row(found: Predicted | None, clean: Predicted) -> dict[str, float]:
     """One frequency's values; NaN where there is no such noise."""
     values = summary(found or clean) | mean("accuracy_drop", clean.correct - (found or clean).correct)
     return values if found else dict.fromkeys(values, math.nan)
-
-
-def _dataset(
-    columns: dict[str, list[float]], rows: list[dict[str, float]], clean: Predicted, attrs: dict[str, Any]
-) -> xr.Dataset:
-    columns |= {name: [row[name] for row in rows] for name in rows[0]}
-    scalars = {f"clean_{name}": value for name, value in summary(clean).items()}
-    return xr.Dataset(
-        {name: ("frequency", np.array(values), _attributes(name)) for name, values in columns.items()}
-        | {name: ((), value, _attributes(name)) for name, value in scalars.items()},
-        attrs=attrs,
-    )
-
-
-def _attributes(name: str) -> dict[str, str]:
-    of = name.removesuffix("_standard_error")
-    long_name = _ATTRIBUTES[of]["long_name"]
-    return _ATTRIBUTES[of] | {"long_name": long_name if of == name else "standard error over samples"}

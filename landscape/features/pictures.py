@@ -13,6 +13,7 @@ from torch import Tensor
 from landscape.errors import LandscapeError
 from landscape.features.capture import Run, capture, check_count, micro_batches, runs
 from landscape.features.survey import Survey, survey
+from landscape.features.tables import of_layers, variables, words
 from landscape.objective import Objective
 from landscape.zoo.places import Layer
 
@@ -116,18 +117,15 @@ def _padded(maps: dict[str, Tensor], name: str, channels: Sequence[int]) -> np.n
 def _dataset(
     maps: np.ndarray, inputs: np.ndarray, layers: list[Layer], sizes: dict[str, Tensor]
 ) -> xr.Dataset:
-    columns = {
-        "kind": np.array([layer.kind for layer in layers], dtype=object),
-        "stage": np.array([layer.stage for layer in layers]),
-        "height": np.array([sizes[layer.name].shape[1] for layer in layers]),
-        "width": np.array([sizes[layer.name].shape[2] for layer in layers]),
-    }
+    shapes = np.array([sizes[layer.name].shape for layer in layers])
+    columns = of_layers(layers) | {"height": shapes[:, 1], "width": shapes[:, 2]}
+    del columns["depth"]
     return xr.Dataset(
-        {name: ("layer", values, _ATTRIBUTES[name]) for name, values in columns.items()}
+        variables("layer", columns, _ATTRIBUTES)
         | {
             "input": (("image", "colour", "y", "x"), inputs, _ATTRIBUTES["input"]),
             "map": (("image", "layer", "draw", "channel", "row", "column"), maps, _ATTRIBUTES["map"]),
         },
-        coords={"layer": np.array([layer.name for layer in layers], dtype=object)},
+        coords={"layer": words([layer.name for layer in layers])},
         attrs={"draws": maps.shape[2]},
     )

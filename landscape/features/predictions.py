@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import xarray as xr
 from torch import Tensor
 
 from landscape.errors import LandscapeError
+from landscape.features.tables import About, variables
 from landscape.forward import Forward
 from landscape.objective import Objective
 
@@ -73,3 +76,17 @@ def mean(name: str, values: Tensor) -> dict[str, float]:
     """
     spread = float(values.std()) if len(values) > 1 else math.nan
     return {name: float(values.mean()), f"{name}_standard_error": spread / math.sqrt(len(values))}
+
+
+def scored(dimension: str, columns: Mapping[str, Any], clean: Predicted, about: About) -> xr.Dataset:
+    """Scores under one condition after the other as a result, beside those of the network as it is.
+
+    Args:
+        dimension: Of the conditions.
+        columns: Scores of each, and what else is known of it, by name.
+        clean: Predictions of the network as it is, whose scores are called `clean_…`.
+        about: Attributes of the variables.
+    """
+    errors = {"_standard_error": "standard error over samples"}
+    scalars = {f"clean_{name}": value for name, value in summary(clean).items()}
+    return xr.Dataset(variables(dimension, columns, about, errors) | variables((), scalars, about, errors))

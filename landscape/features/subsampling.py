@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +78,6 @@ def watched(objective: Objective) -> Watch:
     strides, module = Strides(), objective.network.module
     watch = Watch(strides)
     (run,) = runs(objective)
-    handles = follow_inputs(module, strides)
 
     def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def after(part: nn.Module, args: Any, output: Any) -> None:
@@ -86,16 +86,15 @@ def watched(objective: Objective) -> Watch:
         return after
 
     singles = dict(single_layers(module))
-    try:
+    with ExitStack() as stack:
+        for handle in follow_inputs(module, strides):
+            stack.enter_context(handle)
         for name, part in module.named_modules():
             if name in singles or (name and not any(True for _ in part.parameters())):
-                handles.append(part.register_forward_hook(hook(name)))
+                stack.enter_context(part.register_forward_hook(hook(name)))
         start, inputs = next(micro_batches(objective))
         with strides:
             run(start, inputs[:2])
-    finally:
-        for handle in handles:
-            handle.remove()
     return watch
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, NothingToMeasure
 from landscape.features.capture import OddLayer, micro_batches, refuse_ensemble
 from landscape.layout import MapLayout, Seen, watch
 from landscape.objective import Objective
@@ -119,7 +119,7 @@ def _cannot(name: str, seen: Seen) -> LandscapeError:
     """The error for a layer without feature maps."""
     if seen.runs != 1:
         return OddLayer(name, seen.reason)
-    return LandscapeError(
+    return NothingToMeasure(
         f"layer {name!r} outputs no feature map of shape (batch, channel, height, width), nor tokens of one: "
         f"it {seen.reason}; choose layers before the head, such as the residual blocks"
     )

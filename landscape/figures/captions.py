@@ -1,4 +1,7 @@
-"""Words that captions share: protocol and seeds, values that differ between networks, counts by network."""
+"""Numbers and words read off results: for captions, annotations and tables.
+
+Protocol and seeds, values that differ between networks, counts by network.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,51 @@ import numpy as np
 import xarray as xr
 
 from landscape.comparison import members
-from landscape.figures.style.reductions import not_converged, option
+from landscape.numbers import plain_number
 from landscape.results import attribute, differences, incidental
+from landscape.results.reading import stored
 
 Results = Mapping[str, xr.Dataset]
 _OPERATORS = {None: "Hessian", "hessian": "Hessian", "ggn": "Gauss–Newton"}
 _COORDINATES = {None: "raw", "filter": "filter-normalised", "layer": "layer-normalised"}
+
+
+def scalar(dataset: xr.Dataset, name: str) -> float | None:
+    """A number stored in a result; None if it is absent or not finite."""
+    if name not in dataset:
+        return None
+    value = float(dataset[name])
+    return value if np.isfinite(value) else None
+
+
+def estimate(dataset: xr.Dataset, name: str, *, percent: bool = False) -> str | None:
+    """A stored number in words, with what is known of its error; None if there is no finite number.
+
+    The error is the interval `[name_low, name_high]` where the result has one, else ± two `_standard_error`.
+
+    Args:
+        dataset: Any result.
+        name: Name of the scalar.
+        percent: Whether it is a share, to be written in per cent.
+    """
+    found = stored(name)(dataset)
+    if found is None:
+        return None
+    factor, unit = (100, " %") if percent else (1, "")
+    text = plain_number(factor * found.value) + unit
+    if found.interval:
+        return f"{text} [{plain_number(factor * found.low)}, {plain_number(factor * found.high)}]"
+    return f"{text} ± {plain_number(float(f'{2 * factor * found.error:.2g}'))}" if found.known else text
+
+
+def not_converged(dataset: xr.Dataset) -> int:
+    """Number of eigenvalues that did not converge."""
+    return int(np.sum(~dataset["converged"].values.astype(bool))) if "converged" in dataset else 0
+
+
+def option(dataset: xr.Dataset, name: str) -> Any:
+    """An option of the analysis that made a result; None if it is not recorded."""
+    return attribute(dataset, "protocol").get("options", {}).get(name)
 
 
 def values(entries: Sequence[Mapping[str, Any]], key: str) -> str:

@@ -1,7 +1,8 @@
 """The figures there are: each file of the rooms beside this one registers its own by the decorator `figure`.
 
-    @figure(kind="lesion", title="Lesion study", description="Accuracy lost without one block", caption=words)
-    def lesion(networks: Datasets, *, width: float, looks: Looks, quantity: str = "nll") -> Figure: ...
+    @figure(kind="lesion", title="Lesion study", caption=words)
+    def lesion(networks: Datasets, *, width: float, looks: Looks, quantity: str = "nll") -> Figure:
+        "Accuracy lost without one block, against the depth of the block."
 
 The function that is registered receives what is the same for all figures already prepared: results by name
 that are known to be of the kind, the width in inches, a look for each name if it takes `looks`, and the style
@@ -20,10 +21,11 @@ from functools import cache, wraps
 from math import inf
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from landscape.errors import ResultError
+from landscape.errors import ResultError, printable
 from landscape.figures import style
 from landscape.figures.captions import joined, left_out, protocol_phrase, seeds_phrase
 from landscape.results import attribute
@@ -34,6 +36,7 @@ Looks = Mapping[str, style.Look]
 """The look of each network."""
 VERDICTS = "verdicts"
 """Kind of figures that draw what `landscape.comparison` found, instead of saved results."""
+_WORD = 2000  # characters
 _SHARED_ROOMS = ("style", "papers")
 """Rooms beside this file that register no figures."""
 
@@ -45,7 +48,6 @@ class Drawing:
     Attributes:
         kind: Kind of result it draws, or `VERDICTS`.
         title: Its heading on a page.
-        description: What is to be seen, as alternative text.
         caption: Says what is drawn, given results by name and those options of the figure that it takes.
         width: Usual width in inches of a figure of these results.
         read: Checks what is to be drawn, and returns it by network name. By default results have to be of the
@@ -61,7 +63,6 @@ class Drawing:
 
     kind: str
     title: str
-    description: str
     caption: Callable[..., str]
     width: Callable[[Any], float] = style.whole_page
     read: Callable[[Any], Any] | None = None
@@ -80,6 +81,7 @@ class Drawing:
         @wraps(function)
         def draw(datasets: Any, **options: Any) -> Figure:
             found = self.checked(datasets)
+            options = {name: legible(value) for name, value in options.items()}
             if self.per_network:
                 options["looks"] = style.looks_for(list(found), options.get("looks"))
             if options.get("width") is None:
@@ -92,11 +94,16 @@ class Drawing:
         _REGISTERED[self.name] = self
         return draw
 
+    @property
+    def description(self) -> str:
+        """What is to be seen, as alternative text: the first sentence of the function's documentation."""
+        return (self.draw.__doc__ or "").partition("\n")[0].removesuffix(".")
+
     def checked(self, datasets: Any) -> Any:
         """What is to be drawn, by network name."""
         if self.read is not None:
-            return self.read(datasets)
-        return datasets if self.kind == VERDICTS else named(datasets, self.kind)
+            return self.read(legible(datasets))
+        return datasets if self.kind == VERDICTS else named(legible(datasets), self.kind)
 
 
 figure = Drawing
@@ -130,6 +137,33 @@ def named(datasets: xr.Dataset | Datasets, kind: str) -> dict[str, xr.Dataset]:
         if found != kind:
             raise ResultError(f"expected a result of kind {kind!r} for {name!r}, received {found!r}")
     return dict(datasets)
+
+
+def legible(value: Any) -> Any:
+    """Results, or whatever else is kept by network name, without what no letter can be drawn of.
+
+    Control characters and halves of letters (lone surrogates) in names and in words of results are written as
+    escapes: fonts have no shape for them, and XML, which SVG is, forbids them.
+
+    Args:
+        value: A mapping, or a result; anything else stays as it is.
+    """
+    if isinstance(value, xr.Dataset):
+        return _legible(value)
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        return value
+    clear = all(key.isprintable() for key in value)
+    return {(key if clear else printable(key)): legible(each) for key, each in value.items()}
+
+
+def _legible(dataset: xr.Dataset) -> xr.Dataset:
+    words = {
+        name: held.copy(data=np.vectorize(lambda each: printable(each, _WORD), otypes=[object])(held.values))
+        for name, held in dataset.variables.items()
+        if held.dtype.kind in "OUT" and held.size and not "".join(map(str, held.values.flat)).isprintable()
+    }
+    labels = {name: words.pop(name) for name in list(words) if name in dataset.coords}
+    return dataset.assign_coords(labels).assign(words) if labels or words else dataset
 
 
 @cache

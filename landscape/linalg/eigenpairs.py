@@ -12,14 +12,12 @@ from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.linalg.vectors import closing, inner, normalised
+from landscape.results.checks import RISK
 
 Matvec = Callable[[Tensor], Tensor]
 """A symmetric operator: vectors of shape (n,) to vectors of shape (n,)."""
 
 _SMALL = 0.01
-
-RISK = 1e-3
-"""Chance of having passed over an eigenvalue at which a rank still counts as certain."""
 
 Which = Literal["largest", "smallest", "magnitude"]
 """Algebraically largest, algebraically smallest, or largest in absolute value."""

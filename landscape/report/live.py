@@ -11,14 +11,14 @@ import xarray as xr
 from matplotlib.colors import to_hex
 
 from landscape.errors import ResultError
-from landscape.figures.curvature.spectrum import density, grid, use_log
+from landscape.figures.captions import not_converged, scalar
+from landscape.figures.curvature.spectrum import density, eigenvalues, grid, use_log
 from landscape.figures.style import Look
 from landscape.figures.style.curves import column
-from landscape.figures.style.reductions import eigenvalues, not_converged, scalar
 from landscape.figures.style.scales import WIDE_SURFACE, is_wide, limits
-from landscape.figures.style.units import axis
-from landscape.figures.surface.grids import QUANTITIES, Cells, cells, is_plane
+from landscape.figures.surface.grids import QUANTITIES, Cells, cells, is_plane, label_of
 from landscape.figures.surface.surface3d import both_units
+from landscape.figures.surface.words import axis_of
 from landscape.report.assets import number, numbers
 from landscape.report.summary import Results
 
@@ -91,7 +91,7 @@ def surfaces(planes: Placed) -> dict[str, Any] | None:
 def _quantity(key: str, planes: Placed) -> dict[str, Any]:
     """Its label, and whether a figure would draw it on a logarithmic scale."""
     found = limits([grid.drawn() for dataset in planes.values() for _, grid in _draws(dataset, key)])
-    label = QUANTITIES[key]
+    label = label_of(key, planes.values())
     wide = found is not None and is_wide(*found, WIDE_SURFACE)
     return {"key": key, "label": label[:1].upper() + label[1:], "log": wide}
 
@@ -104,7 +104,7 @@ def _panel(place: int, dataset: xr.Dataset) -> dict[str, Any]:
         "network": place,
         "x": numbers(grid.x),
         "y": numbers(grid.y),
-        "units": both_units(*(axis(dataset, which) for which in ("x", "y"))).replace("\n", ", "),
+        "units": both_units(*(axis_of(dataset, which) for which in ("x", "y"))).replace("\n", ", "),
         "draws": [label for label, _ in some],
         "values": {
             key: [numbers(each.values, done=each.done) for _, each in found] for key, found in drawn.items()

@@ -22,9 +22,8 @@ from landscape.report.live import live, surface_rows
 from landscape.report.sections import FORMATS, chapters, write_figures
 from landscape.report.sentences import sentences
 from landscape.report.summary import Results, Row, sheets, summarise, table, write_summary
-from landscape.report.trust import protocols, trust, verdict
-from landscape.report.verdicts import groups, write_reasons
-from landscape.results import attribute
+from landscape.report.trust import groups, protocols, trust, verdict, write_reasons
+from landscape.results import attribute, condition
 
 CITATIONS = (
     "N. Park, S. Kim. Blurs Behave Like Ensembles: Spatial Smoothings to Improve Accuracy, Uncertainty, and "
@@ -132,11 +131,11 @@ def _summaries(files: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def _usual(kinds: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
-    """Without further results of a kind, such as `spectrum-test`, which the page does not show."""
+    """Without further results of a kind, under other conditions, which the page does not show."""
     return {
         name: dataset
         for name, dataset in kinds.items()
-        if not name.startswith(f"{dataset.attrs.get('kind')}-")
+        if name == dataset.attrs.get("kind") or not condition(dataset)
     }
 
 

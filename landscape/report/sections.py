@@ -3,14 +3,123 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import xarray as xr
+
+from landscape import figures
+from landscape.errors import ResultError
+from landscape.figures.registry import VERDICTS, Drawing, catalogue, find
 from landscape.figures.style import Look
+from landscape.figures.surface.grids import QUANTITIES, masks
+from landscape.files import write_text
 from landscape.report.assets import data_address
-from landscape.report.drawing import Panel, Results, panels
+from landscape.report.summary import Results
 from landscape.results import KINDS
+
+_SURFACES = ("contours", "surface3d", "lines", "sequence", "trajectory")
+"""Figures that show one quantity of a surface."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure to draw.
+
+    Attributes:
+        name: Of the catalogue.
+        datasets: By network name, or what `landscape.comparison` found.
+        options: Of its function and of its caption.
+        width: In inches; None takes the figure's usual one.
+    """
+
+    name: str
+    datasets: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+    width: float | None = None
+
+    @property
+    def drawing(self) -> Drawing:
+        """The figure's entry in the catalogue."""
+        return find(self.name)
+
+    def caption(self) -> str:
+        """Its caption."""
+        return figures.caption(self.name, self.datasets, **self.options)
+
+    def save(
+        self, folder: Path, looks: Mapping[str, Look], formats: Iterable[str] = ("pdf", "svg", "png")
+    ) -> str:
+        """Write it, with its caption beside it, and an animation of what is a sequence.
+
+        Returns:
+            The caption.
+        """
+        figure = figures.draw(self.name, self.datasets, looks=looks, width=self.width, **self.options)
+        figures.save(figure, folder / self.name, formats=tuple(formats))
+        if self.name == "sequence":
+            figures.animate(self.datasets, folder / "sequence.gif", width=self.width, **self.options)
+        text = self.caption()
+        write_text(folder / f"{self.name}.txt", text + "\n")
+        return text
+
+
+def panels(
+    results: Results, *, quantity: str = "nll", only: Collection[str] = (), width: float | None = None
+) -> list[Panel]:
+    """Every figure that suits some of the results, in the order of the catalogue.
+
+    Args:
+        results: What there is.
+        quantity: What is drawn of surfaces.
+        only: Names of figures; all by default.
+        width: In inches; None takes each figure's usual one.
+
+    Raises:
+        ResultError: If a figure or the quantity is unknown.
+    """
+    for name in only:
+        find(name)
+    if quantity not in QUANTITIES:
+        raise ResultError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
+    return [
+        Panel(name, datasets, _options(name, results, quantity), width)
+        for name in catalogue()
+        if (datasets := _datasets(name, results)) and (not only or name in only)
+    ]
+
+
+def _datasets(name: str, results: Results) -> dict[str, xr.Dataset]:
+    """The results that a figure draws."""
+    kind = find(name).kind
+    own = {network: kinds[kind] for network, kinds in results.items() if kind in kinds}
+    if name == "sequence":
+        several = {network: each for network, each in own.items() if len(masks(each)) > 1}
+        return several if len({len(masks(each)) for each in several.values()}) == 1 else {}
+    return figures.suited(own).get(name, {})
+
+
+def _options(name: str, results: Results, quantity: str) -> dict[str, Any]:
+    """The quantity of surfaces, and the surface beneath a trajectory."""
+    options: dict[str, Any] = {"quantity": quantity} if name in _SURFACES and quantity != "nll" else {}
+    if name == "trajectory":
+        beneath = {
+            network: kinds["surface"]
+            for network, kinds in results.items()
+            if {"surface", "trajectory"} <= set(kinds) and _same_plane(kinds["surface"], kinds["trajectory"])
+        }
+        options |= {"surfaces": beneath} if beneath else {}
+    return options
+
+
+def _same_plane(surface: xr.Dataset, trajectory: xr.Dataset) -> bool:
+    """Whether a surface was measured along a trajectory's directions."""
+    if not all("direction" in each for each in (surface, trajectory)):
+        return False
+    return bool(surface["direction"].equals(trajectory["direction"]))
+
 
 FORMATS = ("pdf", "svg", "png")
 HEAVY = 450_000
@@ -25,8 +134,8 @@ CHAPTERS = {
 
 Which kinds of results a chapter is about, their records say (`landscape.results.kinds`).
 """
-REASONS = ("reasons", "The chain of reasons", "verdicts")
-"""Id and heading of the first chapter, and the kind of its figures."""
+REASONS = ("reasons", "The chain of reasons")
+"""Id and heading of the first chapter, whose figures are of `VERDICTS`."""
 FURTHER = ("further", "Further figures")
 _PIXELS = 4 / 3 * 96 / 72  # of the page for a point of print: letters of 7 pt become 12 px
 
@@ -86,7 +195,7 @@ def write_figures(
         looks: A look for each network of the comparison.
         said: Sentences by figure.
     """
-    return [_section(panel, folder, looks, said.get(panel.name, "")) for panel in panels(results)]
+    return [section(panel, folder, looks, said.get(panel.name, "")) for panel in panels(results)]
 
 
 def chapters(sections: Sequence[Section], parts: Mapping[str, object]) -> list[Chapter]:
@@ -96,10 +205,10 @@ def chapters(sections: Sequence[Section], parts: Mapping[str, object]) -> list[C
         sections: All figures.
         parts: What `live` returned.
     """
-    name, title, reasons = REASONS
+    name, title = REASONS
     sorted_in: dict[str, list[Section]] = {chapter: [] for chapter in (name, *CHAPTERS, FURTHER[0])}
     for section in sections:
-        place = name if section.kind == reasons else _chapter_of(section.kind)
+        place = name if section.kind == VERDICTS else _chapter_of(section.kind)
         sorted_in[place].append(section)
     found = [Chapter(name, title, "", sorted_in[name])]
     found += [
@@ -116,51 +225,27 @@ def _chapter_of(kind: str) -> str:
     return chapter if chapter in CHAPTERS else FURTHER[0]
 
 
-def _section(panel: Panel, folder: Path, looks: Mapping[str, Look], sentence: str) -> Section:
-    caption = panel.save(folder, looks, FORMATS)
-    drawing = panel.drawing
-    alternative = f"{drawing.description}, for {', '.join(panel.datasets)}. {sentence}".strip()
-    words = Words(drawing.title, sentence, caption, alternative)
-    return put_in(folder, panel.name, drawing.kind, words)
-
-
-@dataclass(frozen=True)
-class Words:
-    """What is said of a figure, as in `Section`."""
-
-    title: str
-    sentence: str
-    caption: str
-    alternative: str
-
-
-def put_in(folder: Path, name: str, kind: str, words: Words) -> Section:
-    """A saved figure as a section of the page, with its image inside.
+def section(panel: Panel, folder: Path, looks: Mapping[str, Look], sentence: str, seen: str = "") -> Section:
+    """A figure drawn, saved, and put into the page.
 
     Args:
-        folder: Where its files lie.
-        name: Their name without the format.
-        kind: Kind of result it draws.
-        words: What is said of it.
+        panel: What to draw.
+        folder: Where its files go.
+        looks: A look for each network of the comparison.
+        sentence: What came out.
+        seen: What is to be seen, as alternative text; by default what the catalogue says, and of whom.
     """
+    name, drawing = panel.name, panel.drawing
+    caption = panel.save(folder, looks, FORMATS)
     vector = (folder / f"{name}.svg").read_bytes()
     width, height = _size(vector.decode("utf-8"))
-    image = (
-        data_address(vector, "image/svg+xml")
-        if len(vector) <= HEAVY
-        else data_address((folder / f"{name}.png").read_bytes(), "image/png")
-    )
-    return Section(
-        name,
-        kind,
-        words.title,
-        words.sentence,
-        words.caption,
-        words.alternative,
-        image,
-        width,
-        height,
-    )
+    if len(vector) <= HEAVY:
+        image = data_address(vector, "image/svg+xml")
+    else:
+        image = data_address((folder / f"{name}.png").read_bytes(), "image/png")
+    seen = seen or f"{drawing.description}, for {', '.join(panel.datasets)}."
+    alternative = f"{seen} {sentence}".strip()
+    return Section(name, drawing.kind, drawing.title, sentence, caption, alternative, image, width, height)
 
 
 def _size(vector: str) -> tuple[int, int]:

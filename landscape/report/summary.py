@@ -16,12 +16,13 @@ import xarray as xr
 
 from landscape.comparison.readings import READINGS, centre_nll
 from landscape.errors import ResultError
-from landscape.figures.style.reductions import not_converged
+from landscape.figures.captions import not_converged
 from landscape.figures.surface.grids import cells, first, is_plane
 from landscape.files import write_text
 from landscape.numbers import PERCENT, percent, plus_minus
 from landscape.results import at_centre, attribute, plain
 from landscape.results.reading import ENDS, Reading
+from landscape.spreadsheet import guarded
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 """Network name → kind of result → dataset."""
@@ -63,7 +64,7 @@ def write_summary(rows: Sequence[Row], folder: str | Path) -> tuple[Path, Path]:
     """
     flat = [flatten({**row, "failed_checks": len(row["failed_checks"])}) for row in rows]
     columns = list(dict.fromkeys(key for row in flat for key in row))
-    frame = pd.DataFrame(flat, columns=columns, dtype=object)
+    frame = pd.DataFrame(flat, columns=columns, dtype=object).map(guarded)
     table, document = Path(folder) / "summary.csv", Path(folder) / "summary.json"
     write_text(table, frame.to_csv(index=False, lineterminator="\n"))
     write_text(document, json.dumps(list(rows), indent=2, default=plain, ensure_ascii=False) + "\n")

@@ -11,8 +11,8 @@ from landscape.figures.papers.tables import Cell, Table
 from landscape.files import write_text
 from landscape.numbers import number, plus_minus
 from landscape.results.estimate import Estimate
+from landscape.spreadsheet import guarded
 
-INTERVAL = "± two standard errors"
 NOTHING = "–"
 
 _LATEX = str.maketrans(
@@ -69,7 +69,7 @@ def as_csv(table: Table) -> str:
         columns[name] = [each and each.value for each in estimates]
         errors = [each.error if each and each.known else None for each in estimates]
         columns[f"{name} standard error"] = errors
-    return pd.DataFrame(columns, dtype=object).to_csv(index=False, lineterminator="\n")
+    return pd.DataFrame(columns, dtype=object).map(guarded).to_csv(index=False, lineterminator="\n")
 
 
 def as_latex(table: Table, caption: str) -> str:

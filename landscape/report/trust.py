@@ -1,13 +1,22 @@
-"""The trust report: every check of every result, failed ones first, and all protocols side by side."""
+"""The trust report, all protocols side by side, and verdicts on pairs of networks, as the page shows them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
 from typing import Any
 
+from landscape.comparison import Pair, Verdict, correlations
+from landscape.comparison.verdicts import SAME
+from landscape.errors import ResultError
+from landscape.figures import style
 from landscape.figures.captions import protocol_differences
+from landscape.numbers import number
+from landscape.report.sections import Panel, Section, section
 from landscape.report.summary import Results, flatten
 from landscape.results import attribute, plain
 
@@ -99,3 +108,101 @@ def _made(provenance: Mapping[str, Any]) -> str:
         f"{name} {version}" for name, version in provenance.get("versions", {}).items() if version
     )
     return f"{provenance.get('created', 'time unknown')}, {provenance.get('seconds', '?')} s; {versions}"
+
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One printed row of the verdicts' table.
+
+    Attributes:
+        quantity: What was compared.
+        values: Its two means.
+        change: Variant minus baseline.
+        interval: The 95 % interval of that.
+        over: What the interval is over.
+        verdict: In plain words.
+        distinguishable: Whether the networks are.
+        sentence: All of it in a sentence.
+    """
+
+    quantity: str
+    values: str
+    change: str
+    interval: str
+    over: str
+    verdict: str
+    distinguishable: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one pair: what it is, such as `gap → gap-blur`, what the variant has, and its lines."""
+
+    pair: str
+    factor: str
+    lines: list[Line]
+
+
+def groups(verdicts: Sequence[Verdict]) -> list[Group]:
+    """The verdicts in words, by pair, in the order given."""
+    by_pair: dict[Pair, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_pair.setdefault(verdict.pair, []).append(verdict)
+    return [Group(_pair(pair), pair.factor, list(map(_line, found))) for pair, found in by_pair.items()]
+
+
+def _line(verdict: Verdict) -> Line:
+    change, unit = verdict.change, verdict.quantity.unit
+    known = isfinite(change.low) and isfinite(change.high)
+    return Line(
+        verdict.quantity.name,
+        f"{number(change.baseline)} → {number(change.variant)}{f'{NO_BREAK}{unit}' if unit else ''}",
+        ("+" if change.value > 0 else "") + number(change.value),
+        f"{number(change.low)} to {number(change.high)}" if known else "not known",
+        f"{change.count:,} {change.over}",
+        verdict.verdict,
+        verdict.verdict != SAME,
+        verdict.sentence,
+    )
+
+
+def write_reasons(verdicts: Sequence[Verdict], results: Results, folder: Path) -> list[Section]:
+    """Draw and save the overview, the chain of every pair and, with enough networks, rank correlations.
+
+    Args:
+        verdicts: All verdicts; without any, nothing is drawn.
+        results: What they were reached from.
+        folder: Where the files go.
+    """
+    if not verdicts:
+        return []
+    count = sum(verdict.verdict != SAME for verdict in verdicts)
+    said = {"overview": f"{count} of {len(verdicts)} changes are distinguishable from none."}
+    panels = [Panel("overview", verdicts), Panel("chain", verdicts)]
+    with suppress(ResultError):  # too few networks for any
+        found = correlations(results)
+        panels.append(Panel("correlations", found, width=_correlated_width(found.sizes["quantity_a"])))
+    seen = "{}: its numbers are in the table of verdicts."
+    return [
+        section(panel, folder, {}, said.get(panel.name, ""), seen.format(panel.drawing.title))
+        for panel in panels
+    ]
+
+
+def _correlated_width(quantities: int) -> float:
+    """Inches in which names and numbers of so many quantities have room."""
+    return min(max(0.5 * quantities, style.ONE_COLUMN), style.TWO_COLUMN)
+
+
+def _pair(pair: Pair) -> str:
+    """`gap → gap-blur`, with the number of seeds where there are several."""
+    seeds = len(pair.baseline), len(pair.variant)
+    text = " → ".join(pair.labels)
+    if seeds == (1, 1):
+        return text
+    counted = f"{seeds[0]} seeds each" if len(set(seeds)) == 1 else f"{seeds[0]} and {seeds[1]} seeds"
+    return f"{text} ({counted})"

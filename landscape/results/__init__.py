@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from landscape.results.bundle import load_bundle, save_bundle
-    from landscape.results.journal import Journal
+    from landscape.results.journal import Journal, sweep
     from landscape.results.kinds import KINDS
     from landscape.results.schema import (
         Check,
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
         provenance,
         stamp,
     )
-    from landscape.results.store import check_place, load, save
+    from landscape.results.store import check_place, drop_fragment, fragment_place, load, save
     from landscape.results.surfaces import LeftOut, at_centre, centre, left_out
 
 _FILES = {
     "bundle": ("load_bundle", "save_bundle"),
-    "journal": ("Journal",),
+    "journal": ("Journal", "sweep"),
     "kinds": ("KINDS",),
     "schema": (
         *("Check", "attribute", "condition", "differences", "incidental", "plain", "provenance", "stamp"),
     ),
-    "store": ("check_place", "load", "save"),
+    "store": ("check_place", "drop_fragment", "fragment_place", "load", "save"),
     "surfaces": ("LeftOut", "at_centre", "centre", "left_out"),
 }
 
@@ -45,6 +45,8 @@ __all__ = [
     "check_place",
     "condition",
     "differences",
+    "drop_fragment",
+    "fragment_place",
     "incidental",
     "left_out",
     "load",
@@ -54,6 +56,7 @@ __all__ = [
     "save",
     "save_bundle",
     "stamp",
+    "sweep",
 ]
 
 

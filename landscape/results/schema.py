@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -14,13 +14,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.errors import ResultError
+from landscape.errors import ResultError, printable
 from landscape.results.kinds import KINDS
+
+FORMAT = 2
+"""Format of results in files, their ``format_version``; 1, of version 0.1, which names none, is read too."""
 
 ATTRIBUTES = {"network": dict, "protocol": dict, "provenance": dict, "checks": list}
 """JSON attributes of every result, and what they decode to."""
 
 PACKAGES = ("landscape", "torch", "numpy", "scipy", "xarray")
+
+ARITHMETIC = 2
+"""Raised when the same run gives other numbers than before: finished items of before are then not its own."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ def stamp(
         "checks": [asdict(check) for check in checks],
     }
     encoded = {name: json.dumps(value, default=plain) for name, value in values.items()}
-    stamped = dataset.assign_attrs(landscape_schema=1, kind=kind, **encoded)
+    stamped = dataset.assign_attrs(kind=kind, **encoded)
     return stamped.assign_attrs(condition=condition(stamped))
 
 
@@ -105,14 +111,74 @@ def attribute(dataset: xr.Dataset, name: str) -> Any:
     if name not in dataset.attrs:
         raise ResultError(f"this dataset has no {name!r}: it was not written by landscape")
     try:
-        value = json.loads(dataset.attrs[name])
-    except (TypeError, ValueError) as error:
+        value = _whole_letters(json.loads(dataset.attrs[name]), dataset.attrs[name])
+    except (TypeError, ValueError, RecursionError) as error:
         raise ResultError(f"the attribute {name!r} of this dataset is not JSON: it is damaged") from error
     if not isinstance(value, ATTRIBUTES[name]):
         raise ResultError(
             f"the attribute {name!r} of this dataset is a {type(value).__name__}: it is damaged"
         )
     return value
+
+
+def _whole_letters(value: Any, text: str) -> Any:
+    """The value with U+FFFD for halves of letters (lone surrogates), which no file and no figure can hold."""
+    if not re.search(r"\\u[dD][89a-fA-F]", text):
+        return value
+    halves = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return json.loads(halves.decode("utf-16", "replace"))
+
+
+def require_format(attributes: Mapping[str, Any], place: object) -> None:
+    """Refuse a result in the format of a newer version.
+
+    Args:
+        attributes: Of the result.
+        place: Where it is, for the message.
+
+    Raises:
+        ResultError: If its ``format_version`` is higher than `FORMAT`, or no number.
+    """
+    found = attributes.get("format_version", attributes.get("landscape_schema", 1))
+    if type(found) is not int and not isinstance(found, np.integer):
+        raise ResultError(
+            f"{place} is damaged: its format_version is {printable(repr(found), 60)}, no number"
+        )
+    if found > FORMAT:
+        raise ResultError(
+            f"{place} has format {found} of a newer version of landscape, and this one reads formats up to "
+            f"{FORMAT}: install a newer one with `pip install --upgrade landscape`"
+        )
+
+
+def check_records(dataset: xr.Dataset, place: object) -> None:
+    """Refuse a result whose attributes are not of the form that everything here relies on.
+
+    Raises:
+        ResultError: If one is not; the message names it.
+    """
+    network, protocol, provenance, checks = (attribute(dataset, name) for name in ATTRIBUTES)
+    words = (str, type(None))
+    found = {
+        "network": all(isinstance(network.get(name), words) for name in _WORDS),
+        "protocol": all(isinstance(protocol.get(name) or {}, dict) for name in ("data", "options")),
+        "provenance": all(isinstance(provenance.get(name) or {}, dict) for name in ("versions", "imported")),
+        "checks": all(isinstance(check, dict) and _is_check(check) for check in checks),
+    }
+    wrong = [name for name, right in found.items() if not right]
+    if wrong:
+        raise ResultError(
+            f"{place} is damaged: its {wrong[0]!r} is not of the form that results have; copy or measure it "
+            "again"
+        )
+
+
+_WORDS = ("name", "path", "sha256", "architecture")
+
+
+def _is_check(check: Mapping[str, Any]) -> bool:
+    kinds = {"name": str, "passed": bool, "message": str}
+    return all(isinstance(check.get(name), kind) for name, kind in kinds.items())
 
 
 def plain(value: Any) -> Any:
@@ -125,7 +191,7 @@ def plain(value: Any) -> Any:
 
 
 _INCIDENTAL = (
-    *("micro_batch", "layout", "attention", "device", "options.directions"),
+    *("micro_batch", "layout", "attention", "device", "origins", "options.directions"),
     *("options.assumed_filters", "options.disputed_filters"),  # names that only one network may have
 )
 
@@ -170,7 +236,7 @@ def provenance(seconds: float) -> dict[str, Any]:
     """
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
+        "seconds": round(max(seconds, 0.0), 3),  # clocks can be set back
         "versions": {package: installed_version(package) for package in PACKAGES},
         "python": platform.python_version(),
         "machine": platform.machine(),

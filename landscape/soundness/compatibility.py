@@ -15,6 +15,7 @@ from landscape.losses import is_classification, loss_name
 from landscape.mean_loss import MeanLoss
 from landscape.network import Network
 from landscape.samples import Samples
+from landscape.soundness.footprint import require_fitting
 from landscape.tasks import Task
 from landscape.trees import Tree
 
@@ -95,8 +96,8 @@ def require_compatible(objective: MeanLoss) -> None:
     """Evaluate two samples.
 
     Raises:
-        LandscapeError: If the network fails or returns no logits, a target is none of its classes, or the
-            loss is not one number per sample.
+        LandscapeError: If a sample takes too much memory, the network fails or returns no logits, a target is
+            none of its classes, or the loss is not one number per sample.
     """
     samples, name = objective.samples, objective.network.name
     if objective.task.total(samples.targets) == 0:
@@ -105,6 +106,7 @@ def require_compatible(objective: MeanLoss) -> None:
             "look at its weights and at the index that it ignores"
         )
     shape = ", ".join(str(tuple(leaf.shape[1:])) for leaf in trees.leaves(samples.inputs))
+    require_fitting(objective)
     part = objective.replace(soundness=None).subset(0, 2)
     try:
         outputs, targets = next(part.outputs())

@@ -7,7 +7,8 @@ from landscape.surface.directions import (
     random_directions,
 )
 from landscape.surface.flatness import flatness
-from landscape.surface.grid import Mesh, axis, coarse_to_fine, covering
+from landscape.surface.grid import Mesh, axis, coarse_to_fine, covering, find_span, tuned
+from landscape.surface.moved import apart
 from landscape.surface.norms import NORMS, Norm, normalised
 from landscape.surface.plane import plane, shuffled, surface
 from landscape.surface.quadratic import Quadratic, fit
@@ -15,7 +16,6 @@ from landscape.surface.roughness import roughness
 from landscape.surface.series import line, principal, triangle
 from landscape.surface.stored import as_arrays, from_arrays, from_eigenvectors, from_tensors
 from landscape.surface.trajectory import polar, project
-from landscape.surface.tuning import find_span, tuned
 
 __all__ = [
     "NORMS",
@@ -23,6 +23,7 @@ __all__ = [
     "Mesh",
     "Norm",
     "Quadratic",
+    "apart",
     "as_arrays",
     "axis",
     "coarse_to_fine",

@@ -17,6 +17,7 @@ from landscape.errors import LandscapeError
 from landscape.filters import Role, assumptions, roles, with_filters
 from landscape.objective import Objective
 from landscape.parameters import Parameters, dot, norm
+from landscape.surface.moved import blur_filters
 from landscape.surface.norms import UNITS, Norm, check_norm, normalised, require_same_shapes
 
 KINDS = ("random", "eigenvectors", "principal components", "checkpoints", "file")
@@ -193,7 +194,8 @@ def random(
 
     Args:
         objective: Gives the weights that set the scale.
-        norm: One of `landscape.surface.norms.NORMS`.
+        norm: One of `landscape.surface.norms.NORMS`; the paper's moves the stored filters of blurs too, see
+            `landscape.surface.moved`.
         seed: Random seed of the draw.
         count: 1 for a line, 2 for a plane.
         orthogonal: Whether the second is made orthogonal to the first, after both are scaled; its filters
@@ -216,10 +218,12 @@ def random(
             f"{objective.params!r} names biases and BatchNorm only, which get no {norm} direction, nor do "
             "other gains and position embeddings; choose weights too, or include these"
         )
+    blurs = blur_filters(objective) if norm == "paper" else {}
+    weights = weights | blurs  # last, so that parameters have the same draws without them
     vectors = tuple(
         normalised(
             _gaussian(weights, seed, 2 * repeat + index),
-            objective.parameters,
+            objective.parameters | blurs,
             norm,
             include_1d=include_1d,
             roles=found,
@@ -234,7 +238,8 @@ def random(
         units=UNITS[norm],
         labels=("random direction 1", "random direction 2"),
         options={"orthogonal": False, "include_1d": include_1d or norm == "none", "repeat": repeat}
-        | (assumptions(found, weights) if norm == "filter" else {}),
+        | (assumptions(found, weights) if norm == "filter" else {})
+        | ({"moved_filters": list(blurs)} if blurs else {}),
     )
     return directions.orthogonalised() if orthogonal else directions
 

@@ -16,6 +16,7 @@ from landscape.objective import Objective
 from landscape.parameters import norm as length
 from landscape.parameters import shifted
 from landscape.surface.directions import random
+from landscape.surface.moved import apart, origin_of
 from landscape.surface.norms import UNITS, Norm, check_norm
 from landscape.work import Item, Runner, in_memory
 
@@ -89,13 +90,13 @@ def flatness(
     def compute(index: int) -> Item:
         (direction,) = random(objective, norm=norm, seed=seed, count=1, repeat=index).vectors
         draw = 1 + index if objective.dropout == "fresh" else 0
-        loss = [
-            [
-                objective.value(shifted(objective.parameters, (sign * radius, direction)), draw=draw).nll
-                for sign in SIGNS
-            ]
-            for radius in radii
-        ]
+        origin = origin_of(objective, (direction,))
+
+        def value(step: float) -> float:
+            other, theta = apart(objective, shifted(origin, (step, direction)))
+            return other.value(theta, draw=draw).nll
+
+        loss = [[value(sign * radius) for sign in SIGNS] for radius in radii]
         return {
             "loss": np.array(loss),
             "center": np.array(center(draw)),

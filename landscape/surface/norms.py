@@ -45,7 +45,8 @@ def normalised(
       Gaussian, which is symmetric.
     - `none`: untouched, tensors with fewer than two dimensions included.
     - `paper`: Park & Kim's `ops/loss_landscapes.py`: d ← ‖w‖/(‖d‖ + 1e-7) · d with norms over dimension 0,
-      *across* output filters; what has fewer than two dimensions, and position embeddings, is zero.
+      *across* output filters; what has fewer than two dimensions, and position embeddings, is zero. The
+      stored filters of blurs move too, see `landscape.surface.moved`.
 
     What a filter is and which tensors have them, `landscape.filters.roles` says. With `filter`, `layer` and
     `weight`, the others (biases, BatchNorm and other gains, position embeddings) get zeros, or with

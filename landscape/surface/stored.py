@@ -17,6 +17,7 @@ from landscape.objective import Objective
 from landscape.parameters import Parameters, flatten, unflatten
 from landscape.results import attribute
 from landscape.surface.directions import Directions, as_array, layout
+from landscape.surface.moved import BLUR_FILTER
 from landscape.surface.norms import UNITS, Norm, normalised, require_same_shapes
 
 
@@ -74,8 +75,11 @@ def from_arrays(
         ) from error
     if like is not None:
         of = "the network's free parameters"
-        require_same_shapes(vectors[0], like, what="the stored direction", of=of)
-        vectors = tuple({name: v[name].to(value) for name, value in like.items()} for v in vectors)
+        blurs = {name for name in vectors[0] if BLUR_FILTER.search(name) and name not in like}
+        weights = {name: value for name, value in vectors[0].items() if name not in blurs}
+        require_same_shapes(weights, like, what="the stored direction", of=of)
+        kinds = {**like, **dict.fromkeys(blurs, next(iter(like.values())))}
+        vectors = tuple({name: value.to(kinds[name]) for name, value in v.items()} for v in vectors)
         if origin is not None:
             origin = {name: value.to(next(iter(like.values()))) for name, value in origin.items()}
     return Directions(vectors, origin, labels=(labels[0], labels[1]), **fields)

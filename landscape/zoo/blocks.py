@@ -5,13 +5,15 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from landscape.zoo.attention import AttentionBlock
 from landscape.zoo.config import ModelConfig
+from landscape.zoo.gates import gate
 from landscape.zoo.layers import activation
 
 
-def conv(in_channels: int, out_channels: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
+def conv(in_channels: int, out_channels: int, size: int = 3, stride: int = 1, groups: int = 1) -> nn.Conv2d:
     """A convolution without bias that keeps the map's size at stride 1."""
-    return nn.Conv2d(in_channels, out_channels, size, stride, padding=size // 2, bias=False)
+    return nn.Conv2d(in_channels, out_channels, size, stride, padding=size // 2, groups=groups, bias=False)
 
 
 class PadShortcut(nn.Module):
@@ -45,11 +47,15 @@ def mc_dropout(config: ModelConfig) -> nn.Module:
     return nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
 
-def _plan(kind: str, in_channels: int, channels: int, stride: int) -> list[tuple[int, int, int, int]]:
-    """(in, out, size, stride) of the block's convolutions."""
+def _plan(
+    kind: str, in_channels: int, channels: int, stride: int, config: ModelConfig
+) -> list[tuple[int, int, int, int, int]]:
+    """(in, out, size, stride, groups) of the block's convolutions."""
     if kind == "basic":
-        return [(in_channels, channels, 3, stride), (channels, channels, 3, 1)]
-    return [(in_channels, channels, 1, 1), (channels, channels, 3, stride), (channels, 4 * channels, 1, 1)]
+        return [(in_channels, channels, 3, stride, 1), (channels, channels, 3, 1, 1)]
+    inner = channels * config.widening
+    middle = (inner, inner, 3, stride, config.cardinality)
+    return [(in_channels, inner, 1, 1, 1), middle, (inner, 4 * channels, 1, 1, 1)]
 
 
 EXPANSION = {"basic": 1, "bottleneck": 4}
@@ -58,21 +64,24 @@ EXPANSION = {"basic": 1, "bottleneck": 4}
 class ResidualBlock(nn.Module):
     """Convolution–BatchNorm–activation twice (`basic`) or three times (`bottleneck`), plus the shortcut.
 
-    MC dropout sits before the last convolution, after its activation.
+    MC dropout sits before the last convolution, after its activation; a gate before the sum.
     """
 
     preactivation = False
 
     def __init__(self, kind: str, in_channels: int, channels: int, stride: int, config: ModelConfig) -> None:
         super().__init__()
-        convolutions = _plan(kind, in_channels, channels, stride)
+        convolutions = _plan(kind, in_channels, channels, stride, config)
         self.count = len(convolutions)
         self.shortcut = shortcut(in_channels, channels * EXPANSION[kind], stride, config.shortcut)
-        for i, (wide_in, wide_out, size, step) in enumerate(convolutions, 1):
-            self.add_module(f"conv{i}", conv(wide_in, wide_out, size, step))
+        for i, (wide_in, wide_out, size, step, groups) in enumerate(convolutions, 1):
+            self.add_module(f"conv{i}", conv(wide_in, wide_out, size, step, groups))
             self.add_module(f"bn{i}", nn.BatchNorm2d(wide_in if self.preactivation else wide_out))
             self.add_module(f"relu{i}", activation(config.activation))
         self.dropout = mc_dropout(config)
+        self.gated = bool(config.gate)
+        if self.gated:
+            self.gate = gate(config.gate, channels * EXPANSION[kind])
 
     def forward(self, z: Tensor) -> Tensor:
         """(batch, in, h, w) → (batch, out, ⌈h/stride⌉, ⌈w/stride⌉)."""
@@ -82,7 +91,7 @@ class ResidualBlock(nn.Module):
                 z = self.dropout(z)
             z = self._part("bn", i)(self._part("conv", i)(z))
             if i == self.count:
-                z = z + skip
+                z = (self.gate(z) if self.gated else z) + skip
             z = self._part("relu", i)(z)
         return z
 
@@ -105,34 +114,53 @@ class PreactivationBlock(ResidualBlock):
             if i == self.count:
                 out = self.dropout(out)
             out = self._part("conv", i)(out)
-        return out + skip
+        return (self.gate(out) if self.gated else out) + skip
 
 
 def residual_stage(
-    kind: str, in_channels: int, channels: int, count: int, stride: int, config: ModelConfig
+    kind: str, in_channels: int, channels: int, stage: int, config: ModelConfig
 ) -> nn.Sequential:
-    """`count` blocks, the first of which subsamples by `stride`."""
+    """The blocks of a stage, from 1; some may attend, and all stages but the first begin with stride 2."""
     block = PreactivationBlock if config.preactivation else ResidualBlock
-    blocks = []
-    for i in range(count):
-        blocks.append(block(kind, in_channels, channels, stride if i == 0 else 1, config))
-        in_channels = channels * EXPANSION[kind]
+    out = channels * EXPANSION[kind]
+    blocks: list[nn.Module] = []
+    for i in range(config.stage_blocks[stage - 1]):
+        if config.attends(stage, i):
+            blocks.append(AttentionBlock(out, channels, config.heads << (stage - 1), config))
+        else:
+            stride = 2 if i == 0 and stage > 1 else 1
+            blocks.append(block(kind, in_channels if i == 0 else out, channels, stride, config))
     return nn.Sequential(*blocks)
 
 
 class ConvBlock(nn.Module):
-    """VGG's unit: convolution–BatchNorm–activation–dropout, or pre-activated with dropout at its end."""
+    """Unit of VGG and AlexNet: convolution–BatchNorm–activation–dropout, or pre-activated with dropout last.
 
-    def __init__(self, in_channels: int, channels: int, config: ModelConfig) -> None:
+    AlexNet has no BatchNorm.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        config: ModelConfig,
+        *,
+        size: int = 3,
+        stride: int = 1,
+        pad: int = 1,
+    ) -> None:
         super().__init__()
         self.preactivation = config.preactivation
-        self.conv = conv(in_channels, channels)
-        self.bn = nn.BatchNorm2d(in_channels if config.preactivation else channels)
+        self.conv = nn.Conv2d(in_channels, channels, size, stride, padding=pad, bias=False)
+        self.normed = config.architecture != "alexnet"
+        if self.normed:
+            self.bn = nn.BatchNorm2d(in_channels if config.preactivation else channels)
         self.relu = activation(config.activation)
         self.dropout = mc_dropout(config)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(batch, in, h, w) → (batch, out, h, w)."""
+        """(batch, in, h, w) → (batch, out, h, w), subsampled by the stride."""
         if self.preactivation:
             return self.dropout(self.conv(self.relu(self.bn(z))))
-        return self.dropout(self.relu(self.bn(self.conv(z))))
+        z = self.conv(z)
+        return self.dropout(self.relu(self.bn(z) if self.normed else z))

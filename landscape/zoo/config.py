@@ -1,82 +1,40 @@
-"""One description that composes every network of the zoo, and the names that abbreviate it."""
+"""One description that composes every network of the zoo."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from landscape.errors import LandscapeError, printable
+from landscape.zoo.families import (
+    BOTTLENECK,
+    DEPTHS,
+    HEADS,
+    HEADS_OF,
+    STAGES,
+    TAKEN_BY,
+    WIDTHS,
+    family_of,
+    preset,
+    titled,
+    usual_blocks,
+)
+from landscape.zoo.smoothing import Smoothing, choice, is_number, shown
 
-DEPTHS = {
-    "cifar-resnet": (20, 32, 44, 56, 110),
-    "resnet": (18, 34, 50),
-    "vgg": (11, 13, 16, 19),
-}
-WIDTHS = {"cifar-resnet": 16, "resnet": 64, "vgg": 64}
-STAGES = {"cifar-resnet": 3, "resnet": 4, "vgg": 5}
-HEADS = ("gap", "mlp", "max", "median")
-PROBS = ("tanh", "relu6", "scale", "none")
-TEMPERATURES = {"tanh": 10.0, "scale": 5.0}
-KERNELS = ((1,), (1, 1), (1, 2, 1), (1, 4, 6, 4, 1))
 SHORTCUTS = ("A", "B", "conv")
+GATES = ("se", "cbam")
+DIALECTS = ("timm", "p2")
 
-
-LARGEST = {"width": 65_536, "hidden": 10**6, "classes": 10**6}
+LARGEST = {"width": 65_536, "hidden": 10**6, "classes": 10**6, "widening": 64, "cardinality": 65_536}
 """What a field may hold at most: larger networks are none that anybody trained."""
-_TEMPERATURES = (1e-3, 1e6)
-
-
-def _choice(name: str, value: Any, allowed: tuple) -> None:
-    if isinstance(value, bool) or value not in allowed:
-        raise LandscapeError(f"{name} is {_shown(value)}; choose one of {', '.join(map(str, allowed))}")
-
-
-def _shown(value: Any) -> str:
-    """A value in a message; a whole number of thousands of digits has no text."""
-    huge = isinstance(value, int) and abs(value) >= 10**20
-    return f"a number of {value.bit_length():,} bits" if huge else printable(repr(value), 60)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-@dataclass(frozen=True)
-class Smoothing:
-    """A smoothing layer Blur(Prob(z)) at the end of stages (Park & Kim 2022, eq. 5–8).
-
-    Attributes:
-        kernel: One-dimensional factor k of the blur k kᵀ/‖k‖₁²; (1,) is no blur.
-        prob: `tanh` is ReLU(τ·tanh(z/τ)), `relu6` is min(max(z, 0), 6), `scale` is z/τ, `none` is z.
-        temperature: τ of `tanh` and `scale`; 0 stands for the paper's 10 and 5.
-        stages: Stages (from 1) that end with it; None is the paper's placement.
-    """
-
-    kernel: tuple[int, ...] = (1, 1)
-    prob: str = "tanh"
-    temperature: float = 0.0
-    stages: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "kernel", tuple(self.kernel))
-            if self.stages is not None:
-                object.__setattr__(self, "stages", tuple(sorted(self.stages)))
-        except TypeError as error:
-            raise LandscapeError(
-                "kernel and stages are lists of integers, "
-                f"got {_shown(self.kernel)} and {_shown(self.stages)}"
-            ) from error
-        _choice("the smoothing kernel", self.kernel, KERNELS)
-        _choice("prob", self.prob, PROBS)
-        low, high = _TEMPERATURES
-        if not _number(self.temperature) or not (self.temperature == 0 or low <= self.temperature <= high):
-            raise LandscapeError(
-                f"the temperature must be from {low:g} to {high:g}, got {_shown(self.temperature)}"
-            )
-        if self.temperature == 0:
-            object.__setattr__(self, "temperature", TEMPERATURES.get(self.prob, 0.0))
+_LARGEST_OF_ATTENTION = {"heads": 1024, "head_dim": 4096, "window": 256}
+_LARGEST_OF_TOKENS = {"patch": 1024, "image": 4096, "mlp_ratio": 64}
+_SINCE_0_2 = (
+    *("blocks", "widening", "cardinality", "gate", "attend", "heads", "head_dim", "window"),
+    *("patch", "image", "mlp_ratio", "dialect"),
+)
+"""Fields that networks without them leave out, so that they are described as version 0.1 described them."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +42,39 @@ class ModelConfig:
     """Everything that distinguishes one network of the zoo from another.
 
     Attributes:
-        architecture: `cifar-resnet` (He et al. 2016, three stages), `resnet` (four stages, as in Park & Kim's
-            code) or `vgg`.
-        depth: Number of weight layers in the name, such as 20.
-        width: Channels of the first stage; 0 is the usual one (16 or 64).
-        head: `gap`, `mlp`, `max` or `median` pooling before the classifier.
+        architecture: `cifar-resnet` (He et al. 2016, three stages); `resnet` (four stages), `vgg` and
+            `alexnet` as in Park & Kim's code; `vit` (Dosovitskiy et al. 2021) or `mixer` (Tolstikhin et al.
+            2021).
+        depth: Number of weight layers in the name, such as 20; of blocks for `vit` and `mixer`.
+        width: Channels of the first stage, or of each token; 0 is the usual one.
+        head: `gap`, `mlp`, `max` or `median` pooling before the classifier; `token` for `vit`.
         hidden: Hidden units of the `mlp` head.
         head_dropout: Dropout of the `mlp` head while training.
         smoothing: Smoothing layers, or None.
-        activation: `relu` or `relu6`, for every activation of the network.
+        activation: `relu` or `relu6`, for every activation of a convolutional network.
         preactivation: BatchNorm and activation before each convolution.
         dropout: MC-dropout rate inside the blocks; 0 is a deterministic network.
         classes: Number of classes.
-        stem: `cifar` (3×3, stride 1) or `imagenet` (7×7, stride 2, max pooling); `resnet` only.
+        stem: `cifar` for images of 32×32, or `imagenet` for 224×224 (`resnet`: 7×7, stride 2, max pooling;
+            `alexnet`: 11×11, stride 4; `vit` and `mixer`: the usual image and patch).
         shortcut: `A` (subsample and pad with zeros), `B` (1×1 convolution and BatchNorm) or `conv` (1×1
             convolution alone); "" is the architecture's usual one.
+        blocks: Residual blocks of each stage; () are those of the depth.
+        widening: Factor on the inner channels of bottlenecks (Zagoruyko & Komodakis 2016).
+        cardinality: Groups of the 3×3 convolution of bottlenecks (Xie et al. 2017).
+        gate: Behind the last convolution of residual blocks, "", `se` (Hu et al. 2018) or `cbam` (Woo et al.
+            2018).
+        attend: How many residual blocks at the end of each stage are self-attention instead, every other one
+            counted from the last (AlterNet, Park & Kim 2022b); () is none.
+        heads: Attention heads, with `attend` those of the first stage, which double from stage to stage; 0 is
+            the usual number.
+        head_dim: Channels of each head, with `attend`; 0 is 64.
+        window: Side of the windows of attention in maps; 0 is 4, or 7 with the `imagenet` stem.
+        patch: Side of a patch; 0 is 2, or 16 with the `imagenet` stem.
+        image: Side of the images that position embeddings are for; 0 is 32 or 224.
+        mlp_ratio: Hidden units of the MLPs of `vit` and `mixer` per channel; 0 is 4.
+        dialect: `timm`, or `p2` for what Park & Kim's code has instead: patches by a dense layer, no biases
+            of queries, keys and values, 1e-5 in LayerNorm, tokens mixed by a convolution.
     """
 
     architecture: str = "cifar-resnet"
@@ -114,32 +90,126 @@ class ModelConfig:
     classes: int = 10
     stem: str = "cifar"
     shortcut: str = ""
+    blocks: tuple[int, ...] = ()
+    widening: int = 1
+    cardinality: int = 1
+    gate: str = ""
+    attend: tuple[int, ...] = ()
+    heads: int = 0
+    head_dim: int = 0
+    window: int = 0
+    patch: int = 0
+    image: int = 0
+    mlp_ratio: int = 0
+    dialect: str = ""
 
     def __post_init__(self) -> None:
-        _choice("the architecture", self.architecture, tuple(DEPTHS))
-        _choice(f"the depth of {self.architecture}", self.depth, DEPTHS[self.architecture])
-        _choice("the activation", self.activation, ("relu", "relu6"))
-        _choice("the stem", self.stem, ("cifar", "imagenet"))
+        choice("the architecture", self.architecture, tuple(DEPTHS))
+        choice(f"the depth of {self.architecture}", self.depth, DEPTHS[self.architecture])
+        choice("the activation", self.activation, ("relu", "relu6"))
+        choice("the stem", self.stem, ("cifar", "imagenet"))
+        if self.gate != "":
+            choice("the gate", self.gate, GATES)
+        self._only_what_it_has()
+        heads = HEADS_OF.get(self.architecture, HEADS)
         self._fill("width", WIDTHS[self.architecture])
-        self._fill("head", "mlp" if self.architecture == "vgg" else "gap")
+        self._fill("head", "mlp" if self.architecture in ("vgg", "alexnet") else heads[0])
         self._fill("shortcut", self._usual_shortcut())
-        _choice("the head", self.head, HEADS)
-        _choice("the shortcut", self.shortcut, SHORTCUTS)
+        choice("the head", self.head, heads)
+        choice("the shortcut", self.shortcut, SHORTCUTS)
+        choice("preactivation", self.preactivation, (True, False))
         for name in ("dropout", "head_dropout"):
             value = getattr(self, name)
-            if not _number(value) or not 0 <= value < 1:
-                raise LandscapeError(f"{name} must lie in [0, 1), got {_shown(value)}")
-        for name, most in LARGEST.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-                raise LandscapeError(f"{name} must be an integer from 1 to {most:,}, got {_shown(value)}")
-        if self.stem == "imagenet" and self.architecture != "resnet":
-            raise LandscapeError(f"only resnet has an imagenet stem, not {self.architecture}")
+            if not is_number(value) or not 0 <= value < 1:
+                raise LandscapeError(f"{name} must lie in [0, 1), got {shown(value)}")
+        self._whole(LARGEST)
         stages = self.smoothing.stages if self.smoothing else None
         if stages and not set(stages) <= set(range(1, self.stages + 1)):
             raise LandscapeError(
                 f"{self.architecture} has stages 1 to {self.stages}, smoothing asks for {stages}"
             )
+        if self.architecture in ("vit", "mixer"):
+            self._check_tokens()
+        else:
+            self._check_blocks()
+
+    def _only_what_it_has(self) -> None:
+        for name, owners in TAKEN_BY.items():
+            if self.architecture not in owners and getattr(self, name) != _DEFAULTS[name]:
+                raise LandscapeError(
+                    f"{self.architecture} has no {name}, got {shown(getattr(self, name))}; "
+                    f"{', '.join(owners)} {'have' if len(owners) > 1 else 'has'}"
+                )
+
+    def _whole(self, largest: Mapping[str, int]) -> None:
+        for name, most in largest.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise LandscapeError(f"{name} must be an integer from 1 to {most:,}, got {shown(value)}")
+
+    def _check_blocks(self) -> None:
+        """Residual blocks: how many, of which width, and which of them attend."""
+        usual = usual_blocks(self.architecture, self.depth)
+        for name, least in (("blocks", 1), ("attend", 0)):
+            value = getattr(self, name)
+            if value and not _counts(value, len(usual), least):
+                raise LandscapeError(
+                    f"{name} lists a whole number from {least} to 1,000 for each of the {len(usual)} stages, "
+                    f"got {shown(value)}"
+                )
+            object.__setattr__(self, name, tuple(value) if value and any(value) else ())
+        object.__setattr__(self, "blocks", () if self.blocks == usual else self.blocks)
+        if self.widening * self.cardinality > 1 and self.depth < BOTTLENECK:
+            raise LandscapeError(
+                f"widening and cardinality are of bottlenecks, which begin at resnet{BOTTLENECK}, not of "
+                f"resnet{self.depth}"
+            )
+        if self.width * self.widening % self.cardinality:
+            raise LandscapeError(
+                f"{self.width * self.widening} inner channels cannot be parted into {self.cardinality} "
+                "groups (cardinality); choose a width or a cardinality that divides"
+            )
+        for held, attending in zip(self.stage_blocks, self.attend, strict=False):
+            if 2 * attending > held:
+                raise LandscapeError(
+                    f"of {held} blocks of a stage at most {held // 2} can attend, every other one; attend "
+                    f"asks for {attending}"
+                )
+        if self.attend:
+            self._fill("heads", 3)
+            self._fill("head_dim", 64)
+            self._fill("window", 4 if self.stem == "cifar" else 7)
+            self._whole(_LARGEST_OF_ATTENTION)
+        elif self.heads or self.head_dim or self.window:
+            raise LandscapeError(
+                f"{self.architecture} has heads, head_dim and window where stages attend; give attend, as in "
+                "attend=0-1-1-1"
+            )
+
+    def _check_tokens(self) -> None:
+        """Transformers and mixers: images, patches, heads."""
+        imagenet = self.stem == "imagenet"
+        self._fill("image", 224 if imagenet else 32)
+        self._fill("patch", 16 if imagenet else 2)
+        self._fill("mlp_ratio", 4)
+        self._fill("dialect", DIALECTS[0])
+        choice("the dialect", self.dialect, DIALECTS)
+        if self.activation != "relu":
+            raise LandscapeError(f"{self.architecture} has GELU everywhere, not {self.activation}")
+        self._whole(_LARGEST_OF_TOKENS)
+        if self.image % self.patch:
+            raise LandscapeError(
+                f"images of {self.image} pixels cannot be cut into patches of {self.patch}; choose image "
+                "and patch so that one divides the other"
+            )
+        if self.architecture == "vit":
+            self._fill("heads", max(1, self.width // 64))
+            self._whole({"heads": _LARGEST_OF_ATTENTION["heads"]})
+            if self.width % self.heads:
+                raise LandscapeError(
+                    f"{self.width} channels (width) cannot be parted among {self.heads} heads; choose heads "
+                    "that divide them"
+                )
 
     def _fill(self, name: str, value: Any) -> None:
         if not getattr(self, name):
@@ -156,27 +226,38 @@ class ModelConfig:
         return STAGES[self.architecture]
 
     @property
+    def stage_blocks(self) -> tuple[int, ...]:
+        """Residual blocks of each stage; none for other networks."""
+        return self.blocks or usual_blocks(self.architecture, self.depth)
+
+    def attends(self, stage: int, block: int) -> bool:
+        """Whether a residual block, counted from 0 in its stage from 1, is self-attention."""
+        behind = self.stage_blocks[stage - 1] - 1 - block
+        return bool(self.attend) and behind % 2 == 0 and behind < 2 * self.attend[stage - 1]
+
+    @property
     def smoothed_stages(self) -> tuple[int, ...]:
         """Stages (from 1) that end with a smoothing layer.
 
-        The paper's placement is after every stage; pre-activation ResNets leave out the last, which BatchNorm
-        and an activation follow anyway.
+        The paper's placement is after every stage. Pre-activation ResNets leave out the last, which BatchNorm
+        and an activation follow anyway, and so does the authors' code where blocks have gates.
         """
         if self.smoothing is None:
             return ()
         if self.smoothing.stages is not None:
             return self.smoothing.stages
-        last = self.stages - 1 if self.preactivation and self.architecture != "vgg" else self.stages
-        return tuple(range(1, last + 1))
+        sooner = (self.preactivation or bool(self.gate)) and self.architecture != "vgg"
+        return tuple(range(1, self.stages + 1 - sooner))
 
     @property
     def name(self) -> str:
         """Short name such as ``preresnet18-blur-mcd0.3``; `parse` reads the full specification instead."""
-        base = {"cifar-resnet": "cifar-preresnet", "resnet": "preresnet", "vgg": "prevgg"}
-        parts = [
-            f"{base[self.architecture] if self.preactivation else self.architecture}{self.depth}",
-            self.head,
-        ]
+        family = family_of(self)
+        parts, said = [titled(family, self.depth), self.head], preset(family, self.depth)
+        for name in ("gate", "attend", "cardinality", "widening"):
+            value = getattr(self, name)
+            if value != said.get(name, _DEFAULTS[name]):
+                parts.append(f"{name}{'.'.join(map(str, value)) if isinstance(value, tuple) else value}")
         if self.smoothing:
             blur = "" if self.smoothing.kernel == (1,) else "blur" + "".join(map(str, self.smoothing.kernel))
             parts.append("+".join(filter(None, [self.smoothing.prob, blur])))
@@ -188,7 +269,11 @@ class ModelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; `from_dict` reads them back."""
-        return asdict(self)
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in _SINCE_0_2 or value != _DEFAULTS[name]
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
@@ -214,80 +299,10 @@ class ModelConfig:
             ) from error
 
 
-_ALIASES = {
-    "cifar-preresnet": ("cifar-resnet", True),
-    "preresnet": ("resnet", True),
-    "prevgg": ("vgg", True),
-    "cifar-resnet": ("cifar-resnet", False),
-    "resnet": ("resnet", False),
-    "vgg": ("vgg", False),
-}
-_SMOOTHING_FIELDS = {"kernel", "prob", "temperature", "stages"}
+def _counts(value: Any, stages: int, least: int) -> bool:
+    """Whether a value lists a number of blocks for each stage."""
+    whole = isinstance(value, tuple | list) and all(type(count) is int for count in value)
+    return whole and len(value) == stages and all(least <= count <= 1000 for count in value)
 
 
-def is_zoo_name(spec: str) -> bool:
-    """Whether a specification names an architecture of the zoo and a depth (its options may be wrong)."""
-    family, depth, _ = _split(spec)
-    return family in _ALIASES and bool(depth)
-
-
-def _split(spec: str) -> tuple[str, str, str]:
-    """Family, depth and options of ``resnet18:blur``."""
-    name, _, options = spec.partition(":")
-    family = name.rstrip("0123456789")
-    return family.rstrip("-"), name[len(family) :], options
-
-
-def parse(spec: str) -> ModelConfig:
-    """Read a model specification ``NAME[:key=value,…]``.
-
-    NAME is an architecture and a depth (``resnet18``, ``cifar-resnet20``, ``preresnet18``, ``vgg16``,
-    ``prevgg16``, ``cifar-preresnet20``); the keys are the fields of `ModelConfig` and of `Smoothing`, lists
-    written with dashes: ``resnet18:head=gap,kernel=1-2-1,prob=tanh,dropout=0.3,classes=100``. The word
-    ``blur`` alone asks for the paper's default smoothing.
-
-    Raises:
-        LandscapeError: If a name, key or value is not known; the message lists those that are.
-    """
-    family, digits, options = _split(spec)
-    if family not in _ALIASES or not digits:
-        known = ", ".join(f"{k}{DEPTHS[a][0]}" for k, (a, _) in _ALIASES.items())
-        raise LandscapeError(
-            f"unknown model {spec!r}; zoo names are an architecture and a depth ({known}, …); "
-            "for your own network give file.py:factory or package.module:factory"
-        )
-    architecture, preactivation = _ALIASES[family]
-    values: dict[str, Any] = {
-        "architecture": architecture,
-        "depth": int(digits),
-        "preactivation": preactivation,
-    }
-    smoothing: dict[str, Any] = {}
-    for item in filter(None, options.split(",")):
-        key, _, text = item.partition("=")
-        if key == "blur" and not text:
-            smoothing.setdefault("kernel", (1, 1))
-        elif key in _SMOOTHING_FIELDS:
-            smoothing[key] = _parse_value(key, text)
-        elif key in {f.name for f in fields(ModelConfig)} - {"architecture", "depth", "smoothing"}:
-            values[key] = _parse_value(key, text)
-        else:
-            allowed = sorted({f.name for f in fields(ModelConfig)} | _SMOOTHING_FIELDS | {"blur"})
-            raise LandscapeError(f"unknown option {key!r} in model {spec!r}; known are {', '.join(allowed)}")
-    config = ModelConfig.from_dict(values)
-    return replace(config, smoothing=Smoothing(**smoothing)) if smoothing else config
-
-
-def _parse_value(key: str, text: str) -> Any:
-    try:
-        if key in ("kernel", "stages"):
-            return tuple(int(part) for part in text.split("-"))
-        if key in ("head", "activation", "stem", "shortcut", "prob"):
-            return text
-        if key == "preactivation":
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-                text.lower()
-            ]
-        return float(text) if key in ("dropout", "head_dropout", "temperature") else int(text)
-    except (ValueError, KeyError) as error:
-        raise LandscapeError(f"option {key!r} cannot be {text!r}") from error
+_DEFAULTS = {field.name: field.default for field in fields(ModelConfig)}

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.layout import MapLayout
-from landscape.zoo.config import Smoothing
 from landscape.zoo.layers import BoxBlur, Smooth
+from landscape.zoo.smoothing import Smoothing
 
 CHILD = "smoothing"
 """Name of the layer where it is put in."""

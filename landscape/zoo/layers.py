@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from landscape.dropout import OrdinaryDropout
-from landscape.zoo.config import ModelConfig, Smoothing
+from landscape.zoo.config import ModelConfig
+from landscape.zoo.smoothing import Smoothing
 
 
 def activation(name: str) -> nn.Module:
@@ -142,7 +143,9 @@ class GlobalPoolHead(nn.Module):
 
 
 class MLPHead(nn.Module):
-    """Three dense layers with ordinary dropout on a map of 7×7, as in the paper's VGG and AlexNet."""
+    """Three dense layers with ordinary dropout on a small map, as in the paper's VGG and AlexNet."""
+
+    initial = "uniform"
 
     def __init__(self, features: int, config: ModelConfig) -> None:
         super().__init__()
@@ -155,25 +158,28 @@ class MLPHead(nn.Module):
         self.dense3 = nn.Linear(config.hidden, config.classes)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(batch, channel, 7, 7) → (batch, class)."""
+        """(batch, channel, side, side) → (batch, class)."""
         z = self.dropout1(self.relu1(self.dense1(z.flatten(1))))
         return self.dense3(self.dropout2(self.relu2(self.dense2(z))))
 
 
-def head(channels: int, config: ModelConfig, *, norm: bool = False, halve: bool = False) -> nn.Sequential:
+def head(
+    channels: int, config: ModelConfig, *, norm: bool = False, pool: int = 0, side: int = 7
+) -> nn.Sequential:
     """The classifier, keyed as in the authors' checkpoints.
 
     Args:
         channels: Channels of the last map.
         config: Says which head.
         norm: Whether BatchNorm and an activation come first (pre-activation ResNets).
-        halve: Whether max pooling precedes the MLP head (VGG).
+        pool: Side of the max pooling at stride 2 before the MLP head (VGG, AlexNet); 0 is none.
+        side: Of the map that the MLP head reads.
     """
     if config.head != "mlp":
         return nn.Sequential(GlobalPoolHead(channels, config, norm=norm))
     before: list[nn.Module] = []
     if norm:
         before += [nn.BatchNorm2d(channels), activation(config.activation)]
-    if halve:
-        before.append(nn.MaxPool2d(2))
-    return nn.Sequential(*before, nn.AdaptiveAvgPool2d((7, 7)), MLPHead(channels * 49, config))
+    if pool:
+        before.append(nn.MaxPool2d(pool, stride=2))
+    return nn.Sequential(*before, nn.AdaptiveAvgPool2d((side, side)), MLPHead(channels * side**2, config))

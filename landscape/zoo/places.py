@@ -11,9 +11,10 @@ from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.layout import Seen
+from landscape.zoo.attention import AttentionBlock, WindowAttention
 from landscape.zoo.blocks import ResidualBlock
 from landscape.zoo.layers import Smooth
-from landscape.zoo.networks import VGG, CifarResNet, ResNet
+from landscape.zoo.networks import CifarResNet, ConvNet, ResNet
 from landscape.zoo.recognition import Kind, is_smoothing, recognised
 from landscape.zoo.stages import children_stages, parent_stages, watched_stages
 
@@ -40,8 +41,9 @@ def find_layers(
 ) -> list[Layer]:
     """Layers worth looking at, in the order in which the network holds them.
 
-    Networks of the zoo offer the stem (after its activation where it has one), every residual block or VGG
-    stage, and every smoothing layer; the map *before* a smoothing layer is that of the layer in front of it.
+    Convolutional networks of the zoo offer the stem (after its activation where it has one), every residual
+    block or stage of VGG and AlexNet, the attention in blocks of AlterNet, and every smoothing layer; the map
+    *before* a smoothing layer is that of the layer in front of it.
     Other networks offer their residual and transformer blocks, attention and MLP halves apart, with the stem
     and the smoothing and subsampling layers between blocks, recognised by what they hold, see
     `landscape.zoo.recognition`. Where no block is recognised, the top-level children are offered, with those
@@ -91,8 +93,8 @@ def known_layers(module: nn.Module) -> tuple[dict[str, Kind], list[str]]:
 
 
 def is_ours(module: nn.Module) -> bool:
-    """Whether a network is the zoo's, whose stages its configuration names."""
-    return isinstance(module, CifarResNet | ResNet | VGG)
+    """Whether a network is a convolutional one of the zoo, whose stages its configuration names."""
+    return isinstance(module, CifarResNet | ResNet | ConvNet)
 
 
 def _stages(
@@ -120,17 +122,17 @@ def _zoo_kinds(module: nn.Module) -> dict[str, Kind]:
     """The zoo's own layers by name; empty for other networks."""
     kinds: dict[str, Kind] = {}
     stem = _stem(module)
+    stages = [f"layer{i}" for i in range(module.stages)] if isinstance(module, ConvNet) else []
     for name, part in module.named_modules():
         if name == stem:
             kinds[name] = "stem"
-        elif isinstance(part, ResidualBlock) or (isinstance(module, VGG) and name in _VGG_STAGES):
+        elif isinstance(part, ResidualBlock | AttentionBlock) or name in stages:
             kinds[name] = "block"
+        elif isinstance(part, WindowAttention):
+            kinds[name] = "attention"
         elif isinstance(part, Smooth):
             kinds[name] = "smoothing"
     return kinds
-
-
-_VGG_STAGES = tuple(f"layer{i}" for i in range(5))
 
 
 def _stem(module: nn.Module) -> str | None:

@@ -17,7 +17,7 @@ stage, or of any part of a user's network. `attention`, `mlp`: the output of tha
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
-_WEIGHTS = (*_CONVOLUTIONS, nn.Linear)
+_WEIGHTS = (*_CONVOLUTIONS, nn.Conv1d, nn.Linear)
 _STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d)
 _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 _MLP = re.compile(r"mlp|ffn|feed_?forward|^ff$", re.IGNORECASE)
@@ -28,7 +28,8 @@ def recognised(module: nn.Module) -> dict[str, Kind]:
     """Kinds of the layers of a network by name, in its order; empty if no block is recognised.
 
     A *transformer block* has children of which one is an attention (`nn.MultiheadAttention`, or named so) and
-    another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, or `linear2` behind `linear1`). A *residual
+    another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, or `linear2` behind `linear1`); that of a
+    mixer has two MLPs with a LayerNorm each. A *residual
     block* holds a convolution and at least one more layer with weights, and its class stands at least twice
     among the children of one module, or in several containers, or it lies in a container beside others that
     hold such; one that holds such siblings itself is a stage. The *stem* is the last module in front of the
@@ -100,14 +101,15 @@ def single_layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
 def _transformer_blocks(module: nn.Module) -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
     for name, part in module.named_modules():
-        attention, mlp = _halves(part)
-        if name and attention and mlp:
-            kinds |= {name: "block", f"{name}.{attention}": "attention", f"{name}.{mlp}": "mlp"}
+        halves = _halves(part) if name else {}
+        if len(halves) == 2:
+            kinds[name] = "block"
+            kinds |= {f"{name}.{half}": kind for half, kind in halves.items()}
     return kinds
 
 
-def _halves(part: nn.Module) -> tuple[str, str]:
-    """Names of the attention and of the MLP among a module's children, empty where there is none."""
+def _halves(part: nn.Module) -> dict[str, Kind]:
+    """Attention and MLP, or the two MLPs of a mixer, among a module's children; fewer without such."""
     children = {name: child for name, child in part.named_children() if weights(child)}
     attention = [
         name
@@ -117,7 +119,13 @@ def _halves(part: nn.Module) -> tuple[str, str]:
     mlp = [name for name in children if _MLP.search(name) and name not in attention]
     if not mlp and {"linear1", "linear2"} <= set(children):
         mlp = ["linear2"]
-    return (attention or [""])[0], (mlp or [""])[0]
+    if not attention:
+        norms = sum(isinstance(child, nn.LayerNorm) for child in part.children())
+        return dict.fromkeys(mlp, "mlp") if len(mlp) == norms == 2 else {}
+    halves: dict[str, Kind] = {attention[0]: "attention"}
+    if mlp:
+        halves[mlp[0]] = "mlp"
+    return halves
 
 
 def _residual_blocks(module: nn.Module, taken: set[str]) -> dict[str, Kind]:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.layout import MapLayout, Seen, watch
 from landscape.zoo.blocks import PreactivationBlock
-from landscape.zoo.config import KERNELS, PROBS, Smoothing
 from landscape.zoo.insertion import InsertedSmooth, check_open, is_smoothed, no_map, put
 from landscape.zoo.places import is_ours, known_layers
+from landscape.zoo.smoothing import KERNELS, PROBS, Smoothing
 from landscape.zoo.stages import behind_head, stage_ends
 
 if TYPE_CHECKING:  # a sibling of the zoo, which does without it
@@ -189,7 +189,8 @@ def _watched(network: Network, module: nn.Module, example: Tensor | None) -> dic
     if example is None:
         first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
         channels = first.in_channels if first else 3
-        images = [torch.full((2, channels, size, size), 0.5) for size in _SIZES]
+        sizes = dict.fromkeys((*network.input_size[-1:], *_SIZES))
+        images = [torch.full((2, channels, size, size), 0.5) for size in sizes]
     for each in images:
         try:
             return watch(module, partial(_run, network, module, each))

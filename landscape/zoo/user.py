@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -15,9 +16,10 @@ from typing import Any
 from torch import nn
 
 from landscape.errors import LandscapeError
+from landscape.zoo.spec import Spec, called
 
 
-def user_network(spec: str) -> nn.Module:
+def user_network(spec: Spec) -> nn.Module:
     """Call ``file.py:factory`` or ``package.module:factory`` and return the network it builds.
 
     The code is the user's own, named on the command line; checkpoint files never reach this function.
@@ -25,16 +27,21 @@ def user_network(spec: str) -> nn.Module:
     Raises:
         LandscapeError: If file, module or factory is missing, the factory fails, or returns no module.
     """
-    place, _, attribute = spec.rpartition(":")
+    place, _, attribute = spec.name.rpartition(":")
     if place.endswith(".py"):
         with _on_path(Path(place).parent):
-            return _made(_import_file(place), place, attribute)
+            return _made(_import_file(place), place, attribute, spec)
     with _on_path(Path.cwd()):
-        return _made(_import_module(place, spec), place, attribute)
+        return _made(_import_module(place, spec.text), place, attribute, spec)
 
 
-def made(factory: Callable[[], Any], spec: str) -> nn.Module:
-    """What a callable without arguments builds.
+def made(factory: Callable[..., Any], spec: str, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """What a callable builds.
+
+    Args:
+        factory: The callable.
+        spec: What to call it in messages.
+        options: Its arguments.
 
     Raises:
         LandscapeError: If it fails, or returns no module.
@@ -44,15 +51,24 @@ def made(factory: Callable[[], Any], spec: str) -> nn.Module:
             f"the model is a {type(factory).__name__}, expected a specification (text), a torch.nn.Module "
             "or a callable that builds one"
         )
-    try:
-        module = factory()
-    except (Exception, SystemExit) as error:  # the user's code may raise anything
-        raise LandscapeError(
-            f"{spec} raised {type(error).__name__}: {error}; a factory is called without arguments"
-        ) from error
+    module = called(factory, dict(options or {}), spec, "a factory")
     if not isinstance(module, nn.Module):
         raise LandscapeError(f"{spec} returned a {type(module).__name__}, expected a torch.nn.Module")
     return module
+
+
+def named(spec: str) -> Any:
+    """What ``file.py:NAME`` names; the file's code is run.
+
+    Raises:
+        LandscapeError: If file or name is missing, or the code fails.
+    """
+    place, _, attribute = spec.rpartition(":")
+    with _on_path(Path(place).parent):
+        source = _import_file(place)
+    if not hasattr(source, attribute):
+        raise LandscapeError(f"{place} has no {attribute!r}")
+    return getattr(source, attribute)
 
 
 def copied(module: nn.Module) -> nn.Module:
@@ -70,14 +86,14 @@ def copied(module: nn.Module) -> nn.Module:
         ) from error
 
 
-def _made(source: ModuleType, place: str, attribute: str) -> nn.Module:
+def _made(source: ModuleType, place: str, attribute: str, spec: Spec) -> nn.Module:
     factory = getattr(source, attribute, None)
     if not callable(factory):
         public = [n for n in dir(source) if not n.startswith("_") and callable(getattr(source, n))]
         raise LandscapeError(
             f"{place} has no callable {attribute!r}; it has {', '.join(public[:8]) or 'none'}"
         )
-    return made(factory, f"{place}:{attribute}")
+    return made(factory, spec.name, spec.options)
 
 
 @contextmanager
@@ -92,7 +108,7 @@ def _on_path(folder: Path) -> Iterator[None]:
 
 def _import_file(place: str) -> ModuleType:
     path = Path(place)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise LandscapeError(f"no Python file at {path}; --model file.py:factory names a file of yours")
     name = f"landscape_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)

@@ -197,8 +197,10 @@ def can_fail() -> set[str]:
     names = set()
     for file in Path(landscape.__file__).parent.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(text)) if "Check(" in text else ():
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Check" and node.args:
+        for node in ast.walk(ast.parse(text)) if "Check" in text else ():
+            called = getattr(node, "func", None)
+            made = getattr(called, "id", getattr(called, "attr", "")) in ("Check", "judged")
+            if isinstance(node, ast.Call) and made and len(node.args) > 1:
                 name, passed = node.args[:2]
                 if isinstance(name, ast.Constant) and getattr(passed, "value", None) is not True:
                     names.add(name.value)

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from landscape import analyses, hessian, surface
-from landscape.analyses import surface_extras
+from landscape.analyses import surface_checks
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.results import attribute
@@ -168,7 +168,7 @@ def test_derivatives_that_overflow_leave_a_gap_and_do_not_end_the_run(monkeypatc
             raise LandscapeError("a matrix-vector product is not finite")
         return eigenpairs(*args, **options)
 
-    monkeypatch.setattr(surface_extras.hessian, "eigenpairs", overflowing)
+    monkeypatch.setattr(surface_checks.hessian, "eigenpairs", overflowing)
     found = analyses.plane(objective, span=0.5, steps=3, axes=1, curvature=True)
     gap = surface.Mesh(objective, surface.random(objective, count=1), (surface.axis(0.5, 3),)).order[1]
     assert int(np.isnan(found.hessian_largest).sum()) == 1
@@ -181,7 +181,7 @@ def test_a_network_without_derivatives_is_refused_at_the_centre(monkeypatch):
     def impossible(*args, **options):
         raise LandscapeError("no derivatives here")
 
-    monkeypatch.setattr(surface_extras.hessian, "eigenpairs", impossible)
+    monkeypatch.setattr(surface_checks.hessian, "eigenpairs", impossible)
     with pytest.raises(LandscapeError, match="no derivatives here"):
         analyses.plane(BY_NAME["conv"].objective(), **SMALL, curvature=True)
 

@@ -18,7 +18,7 @@ from benchmarks.tolerance import (
     share,
     simulated,
 )
-from landscape.surface.points import WITHIN, estimate
+from landscape.surface.plane import WITHIN, estimate
 
 
 def test_shares_by_hand():

@@ -29,7 +29,7 @@ def page(tmp_path_factory):
     drawn = {name: {kind: kinds[kind] for kind in ("surface",)} for name in NAMES}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("landscape.report.sections.FORMATS", ("svg",))
-        patch.setattr("landscape.report.verdicts.FORMATS", ("svg",))
+        patch.setattr("landscape.report.sections.FORMATS", ("svg",))
         patch.setattr(module, "write_figures", lambda _, *rest, **more: write_figures(drawn, *rest, **more))
         said = [verdict(quantity=number, pair=PAIR) for number in range(5)]
         return write_report(results, tmp_path_factory.mktemp("paper"), verdicts=said)

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from landscape.checkpoint.declared import Stub
 from landscape.checkpoint.inert import Reader
 from landscape.checkpoint.statefile import read
 from landscape.errors import CheckpointError
+from landscape.pickles import Stub
 
 FOUR = np.arange(4, dtype="f4").tobytes()
 
@@ -85,9 +85,9 @@ def test_a_tensor_made_by_hand_is_read(tmp_path):
         ({"count": 256}, "record 0 has 16 bytes, but 1,024 are declared"),
         ({"count": 2**62}, "refers to a storage in an unusual way"),
         ({"count": -4}, "refers to a storage in an unusual way"),
-        ({"offset": -2, "size": (2,)}, "declares a tensor of the shape"),
+        ({"offset": -2, "size": (2,)}, "shape, strides or offset that no tensor has"),
         ({"offset": 10**12, "size": (2,)}, "lies beyond its 4 values"),
-        ({"offset": 3, "stride": (-1,)}, "declares a tensor of the shape"),
+        ({"offset": 3, "stride": (-1,)}, "shape, strides or offset that no tensor has"),
         ({"size": (1000,)}, "lies beyond its 4 values"),
         ({"size": (10**6, 10**6), "stride": (0, 0)}, "1,000,000,000,000 values, over a storage of 4"),
         ({"key": "7"}, "record '7' is missing"),
@@ -121,7 +121,7 @@ def test_calls_are_not_made(tmp_path, body):
 
 def test_every_instruction_of_pickles_is_known_or_refused():
     codes = {code.code.encode("latin1")[0] for code in pickletools.opcodes}
-    assert codes <= set(Reader.dispatch)
+    assert codes <= set(Reader.instructions)
     for module in ("os", "builtins", "torch.nn.modules.linear"):
         reader = Reader(io.BytesIO(b"\x80\x04" + text(module) + text("x") + b"\x93)R."))
         assert isinstance(reader.load(), Stub)
@@ -196,4 +196,25 @@ def test_a_file_of_holes_is_not_read(tmp_path):
     with open(path, "r+b") as stream:
         stream.truncate(8 + len(header) + size)
     with pytest.raises(CheckpointError, match="the copy or download did not finish"):
+        read(path)
+
+
+def test_many_tensors_over_a_few_values_are_refused(tmp_path):
+    wide = tensor(size=(2**20, 4, 2), stride=(0, 1, 0))
+    one, many = (
+        archive(tmp_path / f"{count}.pt", mapping(*((text(f"w{i}"), wide) for i in range(count))))
+        for count in (1, 3)
+    )
+    assert read(one).tensors["w0"].shape == (2**20, 4, 2)
+    with pytest.raises(CheckpointError, match="tensors of 100,663,296 bytes that repeat 16 bytes"):
+        read(many)
+
+
+def test_a_file_holds_no_more_than_its_size_lets_it(tmp_path):
+    # Compressed within the ratio of a record, but far beyond what trained weights are.
+    rng = np.random.default_rng(0)
+    raw = rng.integers(0, 256, 2**20, dtype=np.uint8).tobytes() + bytes(2**27)
+    body = mapping((text("w"), tensor(count=len(raw) // 4, size=(len(raw) // 4,))))
+    path = archive(tmp_path / "x.pt", body, {"0": raw}, compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(CheckpointError, match=r"declares .* bytes of values: it is damaged|would unpack to"):
         read(path)

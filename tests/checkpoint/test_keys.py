@@ -51,21 +51,35 @@ def assert_found(tensors, expected=STATE, module=None):
         "net.",
         "a.b.c.",
         "state_dict.0.module.",
+        "anyones.name.",
     ],
 )
 def test_any_prefix_is_found(prefix):
-    assert f"weights found under {prefix[:-1]!r}" in assert_found(below(prefix))
+    assert assert_found(below(prefix)) == (f"weights found under {prefix[:-1]!r}",)
 
 
 @pytest.mark.parametrize(
     "wrapper",
-    ["module", "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_forward_module"],
+    [
+        "module",
+        "_orig_mod",
+        "_checkpoint_wrapped_module",
+        "_fsdp_wrapped_module",
+        "_forward_module",
+        "anyones",
+    ],
 )
 def test_wrappers_inside_names_count_for_nothing(wrapper):
     tensors = {key.replace("features.", f"features.{wrapper}."): value for key, value in STATE.items()}
     (note,) = assert_found(tensors)
     assert note.startswith("names of wrappers left out of 7 keys")
     assert f"'features.{wrapper}.0.weight' as 'features.0.weight'" in note
+
+
+def test_a_network_in_a_wrapper_of_its_user_takes_a_bare_file():
+    fit, _ = find(below("state_dict."), nn.ModuleDict({"net": Net()}))
+    assert fit.whole
+    assert fit.keys["net.fc.weight"] == "state_dict.fc.weight"
 
 
 def test_a_wrapped_network_takes_a_bare_file_and_the_other_way_round():
@@ -90,15 +104,22 @@ def test_plain_files_have_no_notes():
     assert assert_found(STATE) == ()
 
 
-@pytest.mark.parametrize("counter", ["n_averaged", "total_ops", "fc.total_params", "fc.num_batches_tracked"])
+@pytest.mark.parametrize(
+    "counter", ["n_averaged", "total_ops", "fc.total_params", "fc.num_batches_tracked", "num_updates"]
+)
 def test_counters_are_left_aside_and_named(counter):
     (note,) = assert_found({**STATE, counter: torch.zeros(1)})
     assert note == f"left aside, no part of the network: {counter}"
 
 
 def test_what_stands_beside_the_network_is_named():
-    notes = assert_found({**below("model."), "criterion.weight": torch.ones(5)})
-    assert "left aside, no part of the network: criterion.weight" in notes
+    (note,) = assert_found({**below("model."), "criterion.weight": torch.ones(5)})
+    assert note.endswith("; left aside, no part of the network: criterion.weight")
+
+
+def test_a_criterion_beside_bare_names_is_left_aside():
+    (note,) = assert_found({**STATE, "criterion.weight": torch.ones(5), "train_acc.total": torch.ones(1)})
+    assert note == "left aside, no part of the network: criterion.weight, train_acc.total"
 
 
 def test_what_stands_inside_the_network_is_refused():
@@ -115,7 +136,8 @@ def test_what_stands_inside_the_network_is_refused():
 def test_raw_weights_come_before_averages_in_any_order(name, first):
     pair = [below("model."), below(f"{name}.", OTHER)]
     notes = assert_found({**pair[0], **pair[1]} if first else {**pair[1], **pair[0]})
-    (choice,) = [note for note in notes if "2 sets" in note]
+    (choice,) = notes
+    assert "holds 2 sets" in choice
     assert (
         f"'model' is taken (raw weights before averages, then the least nested, then the first), not '{name}"
         in choice
@@ -137,7 +159,8 @@ def test_of_equals_the_first_is_taken_and_the_others_named():
 
 
 def test_an_incomplete_average_is_no_choice():
-    assert len(assert_found({**below("model."), "ema.fc.weight": torch.zeros(5, 4)})) == 2
+    (note,) = assert_found({**below("model."), "ema.fc.weight": torch.zeros(5, 4)})
+    assert note == "weights found under 'model'; left aside, no part of the network: ema.fc.weight"
 
 
 def test_the_closest_set_is_reported():

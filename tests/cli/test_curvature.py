@@ -115,7 +115,7 @@ def test_memory_is_foretold_and_limited(run, checkpoint, plain):
     assert "--max-memory" in refused.err
     wrong = run("hessian", checkpoint, *FEW, "--max-memory", "much")
     assert wrong.status == 2
-    assert "'much' is not an amount of memory such as 4GB or 500MB" in wrong.err
+    assert "'much' is not an amount of memory such as 4GB, 16GiB or 500MB" in wrong.err
 
 
 def test_reduced_precision_is_refused_with_a_reason(run, checkpoint):

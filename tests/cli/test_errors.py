@@ -146,7 +146,7 @@ def test_requests_that_cannot_be_met(run, checkpoint, tmp_path, command, options
         ((), "Usage: landscape"),
         (("--nonsense",), "No such option"),
         (("nonsense",), "No such command 'nonsense'"),
-        (("evaluate",), "Missing argument 'CKPT'"),
+        (("evaluate",), "Missing argument 'CKPT[@SPEC]'"),
         (("evaluate", "a", "b"), "unexpected extra argument"),
         (("evaluate", "a", "--samples", "-1"), "Invalid value for '--samples'"),
         (("evaluate", "a", "--samples", "many"), "Invalid value for '--samples'"),
@@ -164,7 +164,7 @@ def test_requests_that_cannot_be_met(run, checkpoint, tmp_path, command, options
         (("hessian", "a", "--top-k", "0"), "Invalid value for '--top-k'"),
         (("hessian", "a", "--method", "guess"), "Invalid value for '--method'"),
         (("surface", "a", "--steps", "1"), "Invalid value for '--steps'"),
-        (("compare",), "Missing argument 'CKPT...'"),
+        (("compare",), "Missing argument 'CKPT[@SPEC]...'"),
         (("plot",), "Missing argument 'RESULT...'"),
         (("train", "--out", "x"), "Missing option '--model'"),
         (("train", "--model", "resnet18"), "Missing option '--out'"),
@@ -343,7 +343,7 @@ TRAIN = (
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--model", "alexnet"), "unknown model 'alexnet'"),
+        (("--model", "lenet"), "unknown model 'alexnet'"),
         (("--model", "own.py:Net"), "unknown model 'own.py:Net'"),
         (("--model", "cifar-resnet20:width=4,classes=3"), "is none of the 3 classes"),
         (("--model", "cifar-resnet20:width=0.5"), "option 'width' cannot be '0.5'"),
@@ -394,7 +394,7 @@ def test_debug_shows_where_it_failed(run):
 def test_what_nobody_foresaw_is_still_one_message(run, checkpoint, monkeypatch):
     import landscape.checkpoint
 
-    def broken(*args):
+    def broken(*args, **options):
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(landscape.checkpoint, "load", broken)
@@ -415,7 +415,7 @@ def test_what_nobody_foresaw_is_still_one_message(run, checkpoint, monkeypatch):
 def test_running_out_of_memory_says_what_to_do(run, checkpoint, monkeypatch, error):
     import landscape.checkpoint
 
-    def broken(*args):
+    def broken(*args, **options):
         raise error
 
     monkeypatch.setattr(landscape.checkpoint, "load", broken)
@@ -442,3 +442,13 @@ def test_a_forgotten_data_set_is_said(run, tmp_path):
         assert_refused(run(*arguments), "no --data was given, and the default, demo, is the embedded part")
         assert "no --data" not in run(*arguments, "--data", "demo").err
         assert "no --data" not in run(*arguments, "--data=demo").err
+
+
+def test_inputs_that_declare_more_than_is_allowed(run, tmp_path, checkpoint):
+    data = npz(tmp_path / "x.npz", count=40)
+    assert_refused(run("info", checkpoint, "--max-input", "1kB"), "up to 1,000 are read; allow more with")
+    asked = ("evaluate", checkpoint, "--data", data, "--out", tmp_path / "x.zarr", "--max-input", "100KiB")
+    assert_refused(run(*asked), "declares arrays of 123,200 bytes, and up to 102,400 are read")
+    assert run(*asked, "--samples", 4).status == 0
+    assert_refused(run("info", checkpoint, "--max-input", "much"), "is not an amount of memory", status=2)
+    assert run("info", checkpoint).status == 0  # the bound ended with its command

@@ -12,7 +12,7 @@ def test_everything_at_once(run, dropping):
     found = run(
         "features", dropping, *DEMO, "--draws", "3", "--aliasing", "--covariance", "--pictures", "0,2",
         "--channels", "0,1", "--noise", "sign", "--noise-strength", "0.3", "--noise-width", "0.2",
-        "--equal-power", "--similarity", "--lesion", "--json",
+        "--equal-power", "--similarity", "--lesion", "--lesion-of", "layer?.0", "--json",
     ).json  # fmt: skip
     for kind in ("aliasing", "covariance", "maps", "noise", "similarity", "lesion"):
         assert found[kind]["result"] == f"landscape-out/mcd-{kind}.zarr"
@@ -33,7 +33,7 @@ def test_everything_at_once(run, dropping):
     cka = np.array(found["similarity"]["cka"])
     assert cka.shape == (dataset.sizes["layer"],) * 2
     assert np.diagonal(cka) == pytest.approx(1)
-    assert found["lesion"]["blocks"][0] == "layer1.0"
+    assert found["lesion"]["blocks"] == ["layer1.0", "layer2.0", "layer3.0"]
     assert len(found["aliasing"]["after"]) == 2
 
 

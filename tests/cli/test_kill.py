@@ -1,12 +1,9 @@
 """Surfaces that are killed at any moment end bit-identical to surfaces that were never stopped."""
 
-import json
-import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,70 +11,16 @@ import pytest
 import xarray as xr
 
 from landscape.results import attribute, load
-from tests.build import checkpoint
+from tests.build import checkpoint, kept
 
-ROOT = Path(__file__).resolve().parents[2]
-
-# Imports once and computes nothing, so that its children start at once, as new processes do.
-ZYGOTE = """
-import json, os, sys
-import gudhi, scipy.ndimage, torch._dynamo, torch._refs, torch.distributed.fsdp, zarr
-import landscape.analyses, landscape.checkpoint, landscape.cli.measuring, landscape.cli.surface
-import landscape.data
-from landscape.cli import main
-from landscape.zoo import build, parse
-build(parse("cifar-resnet20:width=4"))
-print("ready", flush=True)
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        sys.stdin.close()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        try:
-            main(json.loads(line))
-        except SystemExit as end:
-            os._exit(int(end.code or 0))
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-Zygote = Callable[..., int]
+from .kills import COMMANDS, Zygote, commands, killed, prepared
 
 
 @pytest.fixture(scope="module")
 def zygote() -> Iterator[Zygote]:
     """Calls the command line in a child process, which may be killed; gives its exit status."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", ZYGOTE],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-
-    def call(arguments: list[str], *, kill_when: Callable[[float], bool] | None = None) -> int:
-        print(json.dumps(arguments), file=process.stdin, flush=True)
-        child, started = int(process.stdout.readline()), time.monotonic()
-        if kill_when:
-            # Until it is waited for, a child that has ended keeps its number, so nobody else is hit; but its
-            # parent waits at once, so the moment is looked for in the process table as well.
-            while not kill_when(time.monotonic() - started) and _runs(child):
-                time.sleep(0.0005)
-            if _runs(child):
-                os.kill(child, signal.SIGKILL)
-        return int(process.stdout.readline())
-
-    assert process.stdout.readline() == "ready\n"
-    yield call
-    process.stdin.close()
-    assert process.wait(30) == 0
-
-
-def _runs(child: int) -> bool:
-    return Path(f"/proc/{child}").exists()
+    with commands() as call:
+        yield call
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +33,6 @@ def dropping(tmp_path_factory) -> Path:
 def surface(checkpoint: Path, place: Path, *options: str) -> list[str]:
     small = ("--samples", "16", "--batch-size", "8", "--steps", "5", "--span", "0.2", "--quiet")
     return ["surface", str(checkpoint), *small, *options, "--out", str(place)]
-
-
-def items(folder: Path, result: str = "") -> dict[str, int]:
-    """Each finished item, and when it was written."""
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob(f".{result}*.part/*.npz")}
 
 
 def written(folder: Path) -> dict[str, int]:
@@ -134,7 +72,7 @@ def test_killed_at_any_moment_it_ends_bit_identical(
     duration, expected = time.monotonic() - started, load(whole)
     assert bool(expected.done.all())
     assert bool((expected.samples < 250).any())
-    rng, killed, kept, round_ = np.random.default_rng(0), 0, 0, 0
+    rng, killed, most, round_ = np.random.default_rng(0), 0, 0, 0
     while killed < kills:
         folder, before = tmp_path / f"{round_}", {}
         while True:
@@ -146,16 +84,16 @@ def test_killed_at_any_moment_it_ends_bit_identical(
                 break
             assert status == -signal.SIGKILL
             killed += 1
-            there = items(folder)
+            there = kept(folder)
             if (folder / "s.zarr").exists():
                 break  # killed after the result was written, while the items were removed
             # What was finished is there still, and was not computed again.
             assert before.items() <= there.items()
-            kept, before = max(kept, len(there)), there
+            most, before = max(most, len(there)), there
         assert_identical(load(folder / "s.zarr"), expected)
         assert status or [path.name for path in folder.iterdir()] == ["s.zarr"]
         round_ += 1
-    assert kept > 0
+    assert most > 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
@@ -169,7 +107,7 @@ def test_killed_while_the_result_is_written_it_leaves_nothing(zygote: Zygote, dr
     assert zygote(command, kill_when=writing) == -signal.SIGKILL
     assert not place.exists()
     assert writing(0.0)
-    assert len(items(place.parent)) == 3
+    assert len(kept(place.parent)) == 3
     assert zygote(command) == 0
     assert [path.name for path in place.parent.iterdir()] == ["s.zarr"]
     assert zygote(surface(dropping, whole, "--line", "--steps", "3")) == 0
@@ -180,11 +118,12 @@ def test_killed_while_the_result_is_written_it_leaves_nothing(zygote: Zygote, dr
 def test_what_a_killed_run_has_can_be_looked_at(zygote: Zygote, dropping: Path, tmp_path: Path):
     place = tmp_path / "s.zarr"
     command = surface(dropping, place)
-    assert zygote(command, kill_when=lambda t: len(items(tmp_path)) >= 4) == -signal.SIGKILL
-    there = items(tmp_path)
+    assert zygote(command, kill_when=lambda t: len(kept(tmp_path)) >= 4) == -signal.SIGKILL
+    there = kept(tmp_path)
     assert zygote([*command, "--partial"]) == 0
-    assert items(tmp_path) == there
-    part = load(place)
+    assert kept(tmp_path) == there
+    part = load(tmp_path / "s.partial.zarr")
+    assert not place.exists()
     assert int(part.done.sum()) == len(there) < part.done.size
     assert {check["name"]: check["passed"] for check in attribute(part, "checks")}["complete"] is False
     assert zygote(command) == 0
@@ -206,16 +145,16 @@ def test_a_comparison_killed_inside_a_surface_goes_on_where_it_was(
     command = ["compare", str(dropping), *small, *sizes, "--out", str(tmp_path / "out")]
     folder, before = tmp_path / "out" / "datasets" / "dropping", {}
     for enough in (2, 6):
-        killed = zygote(command, kill_when=lambda t, n=enough: len(items(folder, "surface")) >= n)
+        killed = zygote(command, kill_when=lambda t, n=enough: len(kept(folder, "surface")) >= n)
         assert killed == -signal.SIGKILL
         assert not (folder / "surface.zarr").exists()
-        there = items(folder, "surface")
+        there = kept(folder, "surface")
         assert before.items() <= there.items()  # what was finished was not evaluated again
         assert len(there) >= enough
         before = there
     finished = written(folder)
     assert zygote(command) == 0
-    assert not items(folder)
+    assert not kept(folder)
     assert finished.items() <= written(folder).items()
     whole = tmp_path / "whole" / "s.zarr"
     same = ("--split", "train", "--dropout", "fixed")
@@ -233,13 +172,24 @@ def test_top_eigenvalues_killed_on_the_way_go_on_where_they_were(
 
     place, before = tmp_path / "h.zarr", {}
     for enough in (3, 8):
-        killed = zygote(command(place), kill_when=lambda t, n=enough: len(items(tmp_path)) >= n)
+        killed = zygote(command(place), kill_when=lambda t, n=enough: len(kept(tmp_path)) >= n)
         assert killed == -signal.SIGKILL
-        there = items(tmp_path)
+        there = kept(tmp_path)
         assert before.items() <= there.items()
         assert len(there) >= enough
         before = there
     assert zygote(command(place)) == 0
-    assert not items(tmp_path)
+    assert not kept(tmp_path)
     assert zygote(command(tmp_path / "whole" / "h.zarr")) == 0
     assert_identical(load(place), load(tmp_path / "whole" / "h.zarr"))
+
+
+SAMPLE = "trajectory"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("name", [SAMPLE, *(pytest.param(n, marks=pytest.mark.full) for n in COMMANDS)])
+def test_every_command_killed_again_and_again_ends_bit_identical(tmp_path: Path, name: str):
+    networks = prepared(tmp_path)
+    with commands(networks["A"]) as call:
+        assert not killed(call, name, networks, tmp_path, 3, np.random.default_rng(0))

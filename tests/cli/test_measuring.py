@@ -279,18 +279,64 @@ def test_quiet_is_silent_on_stderr(run, checkpoint, command):
 def test_notes_on_loading_go_to_stderr(run, tmp_path):
     torch.save(build.zoo().state_dict(), tmp_path / "net.pt")
     outcome = run("evaluate", tmp_path / "net.pt", *DEMO, "--json")
-    assert "net: architecture inferred: cifar-resnet20-gap" in outcome.err
+    assert "net: architecture inferred from names and shapes: cifar-resnet20-gap" in outcome.err
     assert outcome.json["command"] == "evaluate"
 
 
 def test_info(run, checkpoint):
     found = run("info", checkpoint, "--json").json
-    assert set(found) == {"command", "checkpoint", "normalisation", "training", "notes"}
+    parts = {
+        "command",
+        "checkpoint",
+        "normalisation",
+        "training",
+        "beside",
+        "origins",
+        "input",
+        "layers",
+        "notes",
+    }
+    assert set(found) == parts
     assert found["checkpoint"]["architecture"] == "cifar-resnet20-gap"
     assert found["normalisation"] == {"mean": [0.5] * 3, "std": [0.25] * 3}
+    assert found["input"] == [3, 32, 32]
+    assert sum(layer["parameters"] for layer in found["layers"]) == 17_326
+    assert found["layers"][-1] == {
+        "name": "linear", "kind": "Linear", "weight": [10, 16], "parameters": 170, "output": [10]
+    }  # fmt: skip
     outcome = run("info", checkpoint)
     assert outcome.out.startswith("cifar-resnet20-gap, 17,326 parameters\nSHA-256 ")
     assert outcome.err == ""
+
+
+def test_info_of_another_input_in_latex(run, checkpoint):
+    outcome = run("info", checkpoint, "--input", "3,64,48", "--format", "latex")
+    assert (
+        r"layer3.2.conv2 & Conv2d & 16$\times$16$\times$3$\times$3 & 2,304 & 16$\times$16$\times$12 \\"
+        in outcome.out
+    )
+    assert r"total & & & 17,326 & \\" in outcome.out
+    failed = run("info", checkpoint, "--input", "1,32,32").out
+    assert "no output sizes: the network does not run on one image of 1×32×32" in failed
+
+
+def test_checkpoints_carry_their_models_and_keys_choose_weights(run, tmp_path):
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\n"
+        "def net(width=4): return nn.Sequential("
+        "nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))\n"
+    )
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    net.append(torch.nn.Linear(6, 10))
+    averaged = {key: value + 1 for key, value in net.state_dict().items()}
+    torch.save({"state_dict": net.state_dict(), "state_dict_ema": averaged}, tmp_path / "net.pt")
+    given = f"{tmp_path}/net.pt@{tmp_path}/nets.py:net,width=6"
+    losses = [
+        run("evaluate", given, *DEMO, *more, "--out", tmp_path / "x.zarr", "--json").json["nll"]
+        for more in ([], ["--model", "vgg11"], ["--state-key", "state_dict_ema"])
+    ]
+    assert losses[0] == losses[1] != losses[2]
+    assert "names begin with state_dict" in run("info", given, "--state-key", "other").err
 
 
 @pytest.mark.parametrize("history", [3, "long", [], [7], {"a": 1}, [{"epoch": 1}]])

@@ -8,6 +8,7 @@ from landscape import checkpoint as checkpoints
 from landscape import results
 from landscape.analyses import Settings
 from landscape.results import attribute
+from landscape.results.records import Writer
 from tests.figures import planes, synthetic
 
 from .test_surface import SPEC, moved
@@ -74,18 +75,20 @@ def test_the_surface_beneath(run, series):
 
 def test_the_surface_of_a_run_goes_on_where_it_was(run, series, monkeypatch):
     options = (*SMALL, "--surface", "--steps", 3, "--quiet", "--out", "t.zarr")
-    savez, written = np.savez, []
+    append, written = Writer.append, []
 
-    def until_tired(stream, **item):
+    def until_tired(writer, label, index, item):
         if len(written) == 4:
             raise KeyboardInterrupt
-        written.append(savez(stream, **item))
+        written.append(index)
+        return append(writer, label, index, item)
 
     with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", until_tired)
+        patch.setattr(Writer, "append", until_tired)
         assert run("trajectory", *series, *options).status == 130
-    assert int(results.load("t-trajectory-surface.zarr").done.sum()) == 4
+    assert int(results.load("t-trajectory-surface.partial.zarr").done.sum()) == 4
     part = run("trajectory", *series, *options, "--partial", "--json").json["surface"]
+    assert part["result"] == "t-trajectory-surface.partial.zarr"
     assert part["not_computed"] == 5
     assert run("trajectory", *series, *options, "--json").json["surface"]["not_computed"] == 0
     np.testing.assert_array_equal(results.load("t-trajectory-surface.zarr").done, True)

@@ -6,9 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from landscape.comparison.claims import AGREES, CONTRADICTS, OPEN, OTHER, PAIRED, findings
+from landscape.comparison.claims import (
+    AGREES,
+    CONTRADICTS,
+    OPEN,
+    OTHER,
+    PAIRED,
+    averaging,
+    findings,
+    sharpness,
+)
 from landscape.comparison.readings import QUANTITIES
-from landscape.comparison.theory import averaging, sharpness
 from tests.comparison.cases import ensemble
 from tests.comparison.test_verdicts import SPECS, spectrum
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from landscape import figures
 from landscape.comparison.conditional import REFERENCE, conditional
 from landscape.errors import ResultError
-from landscape.figures.comparison.conditions import caption, conditions
+from landscape.figures.comparison.conditions import conditions
 from landscape.results import attribute, stamp
 from tests.comparison.test_verdicts import spectrum
 
@@ -41,16 +42,20 @@ def trained(dataset: xr.Dataset, done: int = 17, images: int = 50_000, **recipe)
     return dataset.assign_attrs(network=json.dumps(network))
 
 
+def on_test_images(dataset: xr.Dataset) -> xr.Dataset:
+    return dataset.assign_attrs(condition="test")
+
+
 def family() -> dict[str, dict[str, xr.Dataset]]:
     return {
         "gap": {
             "spectrum": trained(spectrum("gap", [10, 12, 11])),
-            "spectrum-test": trained(spectrum("gap", [10, 12, 11])),
+            "spectrum-test": on_test_images(trained(spectrum("gap", [10, 12, 11]))),
             "flatness": trained(flatness("gap", [5, 6, 7], loss=0.5, norm=2.0)),
         },
         "gap-blur": {
             "spectrum": trained(spectrum("gap-blur", [20, 22, 21])),
-            "spectrum-test": trained(spectrum("gap-blur", [5, 6, 5.5])),
+            "spectrum-test": on_test_images(trained(spectrum("gap-blur", [5, 6, 5.5]))),
             "flatness": trained(flatness("gap-blur", [4, 5, 6], loss=0.25, norm=1.0)),
         },
     }
@@ -118,7 +123,7 @@ def test_the_figure_has_a_table_a_quantity_and_a_row_a_condition():
     assert [label.get_text() for label in eigenvalues.get_yticklabels()] == list(rows(family()))
     assert len(flat.get_yticklabels()) == 2
     assert [text.get_text() for text in eigenvalues.texts] == ["+91 %", "−50 %", "+282 %", "−52 %"]
-    assert "blur: gap → gap-blur" in caption(found)
+    assert "blur: gap → gap-blur" in figures.caption("conditions", found)
     two = [replace(each, trained="width 8") for each in found]
     assert len(conditions([*found, *two]).axes[0].texts) == 4 + 1  # the reference's alone is one at a time
     with pytest.raises(ResultError, match="--conditions"):

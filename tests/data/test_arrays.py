@@ -35,6 +35,32 @@ def test_one_pair_serves_both_splits(write, images, labels, split):
     assert samples.normalisation is None
 
 
+def test_grey_images_get_a_channel(write):
+    samples = npz(write(images=IMAGES[:, 0], labels=LABELS))
+    assert np.array_equal(samples.inputs.numpy(), IMAGES[:, :1])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets"),
+    [
+        (np.arange(12.0).reshape(6, 2) - 5, np.arange(6.0)),
+        (np.arange(18).reshape(6, 3), np.arange(18).reshape(6, 3)),
+        (IMAGES, IMAGES[:, 0].astype(np.int64)),
+    ],
+    ids=["a table", "tokens", "a class per pixel"],
+)
+def test_inputs_and_targets_stay_as_they_are(write, inputs, targets):
+    samples = npz(write(inputs=inputs, targets=targets))
+    assert np.array_equal(samples.inputs.numpy(), inputs)
+    assert np.array_equal(samples.targets.numpy(), targets)
+    assert len(npz(write(inputs=inputs, targets=targets), first=2)) == 2
+
+
+def test_inputs_that_are_no_numbers_are_refused(write):
+    with pytest.raises(DataError, match=r"'inputs' in .* expected an array of numbers"):
+        npz(write(inputs=np.array(["a", "b"]), targets=np.arange(2)))
+
+
 @pytest.mark.parametrize("keys", ["{}_images {}_labels", "x_{} y_{}", "{}_data {}_targets"])
 def test_one_pair_per_split(write, keys):
     arrays = {}
@@ -83,7 +109,7 @@ def _but(value):
         ),
         (
             {"images": IMAGES[0], "labels": LABELS},
-            r"'images' .* shape \(3, 8, 10\), expected .*images\[:, None\]",
+            r"holds 3 images in 'images' but 6 labels",
         ),
         ({"images": IMAGES[:, :, :, :3], "labels": LABELS}, "both dimension 1 and dimension 3"),
         ({"images": np.zeros((6, 9, 8, 10), np.uint8), "labels": LABELS}, "neither dimension 1 nor 3"),
@@ -99,6 +125,10 @@ def _but(value):
             r"'labels' .* is float64 of shape \(6,\), expected integers",
         ),
         ({"images": IMAGES, "labels": LABELS - 1}, "holds the label -1, expected classes counted from 0"),
+        (
+            {"images": IMAGES, "labels": np.full(6, 2**63, np.uint64)},
+            "holds the label 9223372036854775808, exp",
+        ),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "holds no samples"),
         (
             {"images": np.array([{}], object), "labels": LABELS},

@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
+from landscape.analyses import Settings
+from landscape.data import load
 from landscape.data.folders import images
+from landscape.data.pictures import shaped_for
 from landscape.errors import DataError
+from landscape.network import Network
 
 
 def _save(path, value: int = 0, size: tuple[int, int] = (5, 4), mode: str = "RGB"):
@@ -19,7 +25,7 @@ def test_classes_and_images_are_sorted_by_name(tmp_path):
     (tmp_path / "cat" / "notes.txt").touch()
     samples = images(tmp_path)
     assert samples.inputs.shape == (4, 3, 4, 5)
-    assert samples.inputs[:, 0, 0, 0].tolist() == [2, 4, 3, 1]
+    assert samples.images()[:, 0, 0, 0].tolist() == [2, 4, 3, 1]
     assert samples.targets.tolist() == [0, 0, 1, 1]
     assert samples.class_names == ("cat", "dog")
     assert samples.source == f"images:{tmp_path}"
@@ -30,13 +36,13 @@ def test_pixels_of_lossless_images(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     (tmp_path / "cat").mkdir()
     Image.fromarray(pixels).save(tmp_path / "cat" / "a.png")
-    assert np.array_equal(images(tmp_path).inputs[0].numpy(), pixels.transpose(2, 0, 1))
+    assert np.array_equal(images(tmp_path).images()[0].numpy(), pixels.transpose(2, 0, 1))
 
 
 def test_grey_and_jpeg_images_become_rgb(tmp_path):
     _save(tmp_path / "cat" / "a.jpg", 128, mode="L")
     _save(tmp_path / "cat" / "b.jpeg", 128, mode="L")
-    assert (images(tmp_path).inputs == 128).all()
+    assert (images(tmp_path).images() == 128).all()
 
 
 def test_splits_share_their_classes(tmp_path):
@@ -68,9 +74,69 @@ def test_first_image_of_another_size_is_named(tmp_path):
         _save(tmp_path / name)
     _save(tmp_path / "cat" / "c.png", size=(6, 4))
     _save(tmp_path / "dog" / "b.png", size=(7, 4))
-    message = r"c\.png is 6×4 pixels \(width × height\), but .*cat.a\.png is 5×4; resize or crop"
+    message = r"c\.png is 6×4 pixels \(width × height\), but .*cat.a\.png is 5×4; bring all"
     with pytest.raises(DataError, match=message):
-        images(tmp_path)
+        images(tmp_path).images()
+    assert len(images(tmp_path).take(2).images()) == 2  # the others are never opened
+
+
+def test_resized_and_cropped_as_torchvision_does_it(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8)
+    (tmp_path / "cat").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "cat" / "a.png")
+    _save(tmp_path / "cat" / "b.png", 100, size=(20, 10))
+    shaped = load(f"images:{tmp_path},resize=6,crop=5").images()
+    assert shaped.shape == (2, 3, 5, 5)
+    # The shorter side becomes 6, the longer one ⌊6 · 14 / 9⌋ = 9, and the crop begins at (0, 2).
+    expected = np.asarray(Image.fromarray(pixels).resize((9, 6), Image.Resampling.BILINEAR))[0:5, 2:7]
+    assert np.array_equal(shaped[0].numpy(), expected.transpose(2, 0, 1))
+    grey = load(f"images:{tmp_path},resize=6,crop=6,channels=1")
+    assert grey.images().shape == (2, 1, 6, 6)
+    assert grey.source == f"images:{tmp_path},resize=6,crop=6,channels=1"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("crop=50", "less than the 50 to be cut from its middle; give resize=50"),
+        ("resize=100000", "resize goes from 1 to 8,192"),
+        ("size=8", "'size' is no option of these data; there are resize, crop, channels, interpolation"),
+        ("crop=a", "crop is 'a', expected a whole number"),
+        ("channels=2", "3 channels"),
+        ("interpolation=best", "choose one of nearest, bilinear"),
+    ],
+)
+def test_shapes_that_cannot_be_made_are_refused(tmp_path, options, words):
+    _save(tmp_path / "cat" / "a.png")
+    with pytest.raises(DataError, match=words):
+        load(f"images:{tmp_path},{options}")
+
+
+def test_images_take_the_shape_of_a_networks_usual_evaluation(tmp_path):
+    _save(tmp_path / "cat" / "a.png", 1, size=(20, 12))
+    _save(tmp_path / "cat" / "b.png", 2, size=(14, 30))
+    network = Network(nn.Flatten(), shaping={"resize": 10, "crop": 8})
+    settings = Settings(data=f"images:{tmp_path}", at_most=True)
+    samples = shaped_for(settings.load_samples(), network.shaping)
+    assert samples.images().shape == (2, 3, 8, 8)
+    assert samples.source == f"images:{tmp_path},resize=10,crop=8"
+    given = load(f"images:{tmp_path},resize=6,crop=6")
+    assert shaped_for(given, network.shaping) is given
+    assert shaped_for(settings.load_samples(), {}).source == f"images:{tmp_path}"
+
+
+def test_a_comma_may_belong_to_the_path(tmp_path):
+    _save(tmp_path / "a,b" / "cat" / "a.png")
+    assert load(f"images:{tmp_path}/a,b").images().shape == (1, 3, 4, 5)
+
+
+def test_what_was_read_is_kept(tmp_path, monkeypatch):
+    for name in "abc":
+        _save(tmp_path / "cat" / f"{name}.png", ord(name))
+    samples = images(tmp_path)
+    first = samples.images()
+    monkeypatch.setattr(Image, "open", None)
+    assert torch.equal(samples.select([2, 0]).images(), first[[2, 0]])
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9])

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from landscape import data
-from landscape.errors import DataError
+from landscape.errors import DataError, LandscapeError
 from landscape.samples import Samples
 
 
@@ -13,7 +13,7 @@ def test_forms_reach_their_reader_with_the_place_as_given(monkeypatch, form):
     calls = []
     monkeypatch.setitem(data._READERS, form, lambda *arguments: calls.append(arguments) or reached)
     assert data.load(f"{form}:some/place:with colon", "train") is reached
-    assert calls == [("some/place:with colon", "train")]
+    assert calls == [("some/place:with colon", "train", 0)]
 
 
 def test_demo():
@@ -35,10 +35,51 @@ def test_home_is_expanded_but_not_shown(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("spec", ["", "mnist:here", "cifar10", "cifar10:", "demo:here", "Demo", ":", "here"])
 def test_other_forms_are_listed(spec):
-    message = (
-        f"unknown data set '{spec}'; expected one of: demo, cifar10:DIR, cifar100:DIR, npz:FILE, images:DIR"
-    )
-    with pytest.raises(DataError, match=f"^{message}$"):
+    forms = r"demo, cifar10:DIR, cifar100:DIR, npz:FILE, images:DIR\[,.*\], torchvision:.*, hf:.*, file.py"
+    with pytest.raises(DataError, match=f"^unknown data set '{spec}'; expected one of: {forms}"):
+        data.load(spec)
+
+
+OWN = """
+import numpy as np, torch
+from torch.utils.data import TensorDataset
+
+def made(split):
+    return TensorDataset(torch.full((4, 2), float(split == "train")), torch.arange(4))
+
+def pair():
+    return np.zeros((3, 2), np.float32), np.array([0, 1, 2])
+
+ready = TensorDataset(torch.ones(5, 2), torch.arange(5))
+number = 3
+
+def broken():
+    raise OSError("no such disk")
+"""
+
+
+def test_a_users_own_data(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    train = data.load(f"{tmp_path}/own.py:made", "train")
+    assert float(train.batch(0, 1)[0].mean()) == 1
+    assert float(data.load(f"{tmp_path}/own.py:made", "test").batch(0, 1)[0].mean()) == 0
+    assert len(data.load(f"{tmp_path}/own.py:pair")) == 3
+    assert len(data.load(f"{tmp_path}/own.py:ready")) == 5
+    for name, words in {
+        "number": "gives a int, expected samples",
+        "broken": "fails: OSError: no such disk",
+        "missing": "has no 'missing'",
+    }.items():
+        with pytest.raises(LandscapeError, match=words):
+            data.load(f"{tmp_path}/own.py:{name}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [("torchvision:CIFAR10:DIR", "torchvision"), ("hf:FOLDER", "datasets")],
+)
+def test_a_library_that_is_missing_is_named(spec, words):
+    with pytest.raises(DataError, match=f"this needs {words}.*pip install"):
         data.load(spec)
 
 

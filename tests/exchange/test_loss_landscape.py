@@ -6,7 +6,7 @@ import pytest
 
 from landscape.errors import LandscapeError, ResultError
 from landscape.exchange import loss_landscape as theirs
-from landscape.results import attribute
+from landscape.results import attribute, budget
 
 from .surfaces import X, Y, height, share, surface
 
@@ -212,6 +212,9 @@ def harmful(path, what):
             file.create_group("train_loss")
         elif what == "shape":
             file["train_loss"] = np.ones((5, 5))
+        elif what == "order":
+            del file["xcoordinates"]
+            file["xcoordinates"] = X[::-1]
         elif what == "axis":
             del file["xcoordinates"]
             file["xcoordinates"] = [0.0, np.nan]
@@ -228,7 +231,8 @@ def harmful(path, what):
         ("words", "is not an array of numbers"),
         ("group", "is not an array of numbers"),
         ("shape", r"has shape \(5, 5\), but the grid is 4 × 5"),
-        ("axis", "xcoordinates in .* are not a list of finite numbers"),
+        ("axis", "x axis of .* is not a list of finite numbers"),
+        ("order", "x axis of .* does not ascend"),
         ("empty", "has no train_loss"),
     ],
 )
@@ -238,7 +242,8 @@ def test_a_file_made_to_do_harm_is_refused(tmp_path, what, message):
         theirs.read_surface(tmp_path / "s.h5")
 
 
-def test_directions_made_to_do_harm_are_refused(tmp_path):
+def test_directions_made_to_do_harm_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(budget, "SPARE", 2**26)
     path = tmp_path / "d.h5"
     theirs.write_directions(path, [tensors()])
     with h5py.File(path, "r+") as file:

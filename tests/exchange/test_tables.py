@@ -108,9 +108,10 @@ def test_npz_there_and_back(tmp_path):
     before["words"] = ("y", np.array(["a", "β", "c", ""], dtype=object))
     before["trajectory"] = ("epoch", np.arange(3.0))
     after = exchange.read(exchange.write(before, tmp_path / "s.npz"))
-    xr.testing.assert_identical(after, before)
+    (check,) = attribute(after, "checks")  # which the surface of this test lacks, of one point not computed
+    assert (check["name"], check["passed"]) == ("complete", False)
+    xr.testing.assert_identical(after.assign_attrs(checks=before.attrs["checks"]), before)
     np.testing.assert_array_equal(bits(after.ece), bits(before.ece))
-    assert after.attrs == before.attrs
     with np.load(tmp_path / "s.npz", allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["nll"], before.nll)
         np.testing.assert_array_equal(stored["x"], X)
@@ -120,9 +121,12 @@ def test_npz_there_and_back(tmp_path):
 def damaged(path, what):
     if what == "bomb":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("nll.npy", bytes(2**27))
+            archive.writestr("nll.npy", bytes(2**28 + 2**24))
     elif what == "pickle":
-        np.savez(path, nll=np.array([{}], dtype=object), _landscape=np.array("{}"))
+        whole = tables.write_npz(surface(), path)
+        with np.load(whole) as stored:
+            arrays = dict(stored)
+        np.savez(path, **{**arrays, "nll": np.array([{}], dtype=object)})
     elif what == "foreign":
         np.savez(path, nll=np.ones(3))
     elif what == "half":
@@ -148,12 +152,12 @@ def damaged(path, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("bomb", "claims to unpack to 134217728 bytes"),
-        ("pickle", "allow_pickle"),
+        ("bomb", "more than any result of that size holds"),
+        ("pickle", "holds objects, which are not read"),
         ("foreign", "holds no _landscape: it was not written by landscape"),
         ("half", "cannot be read as an NPZ result"),
         ("shape", "cannot be read as an NPZ result"),
-        ("kind", "expected a result of kind 'surface', received 'density'"),
+        ("kind", "eigenvalue, density, node, weight is missing"),
         ("junk", "cannot be read as an NPZ result"),
     ],
 )

@@ -9,7 +9,7 @@ from torch import nn
 from landscape.errors import LandscapeError
 from landscape.features import covariance
 from landscape.objective import Objective
-from landscape.zoo.config import Smoothing
+from landscape.zoo import Smoothing
 from landscape.zoo.layers import Smooth
 from tests import build
 

@@ -14,7 +14,7 @@ import pytest
 from landscape import figures
 from landscape.comparison import pooled
 from landscape.figures.captions import over, protocol_differences, seeds_phrase
-from landscape.report.drawing import panels
+from landscape.report.sections import panels
 from tests.figures import feature_results, planes, prediction_results, seeds, synthetic
 from tests.snapshot import WRITE
 

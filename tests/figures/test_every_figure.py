@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import xml.dom.minidom
 from functools import cache
 from pathlib import Path
 
@@ -50,6 +51,22 @@ def test_wrong_input_is_named(name):
     other = synthetic.spectrum("gap") if DRAWINGS[name].kind == "evaluation" else synthetic.evaluation("gap")
     with pytest.raises(ResultError, match=f"received '{other.attrs['kind']}'"):
         figures.draw(name, {"gap": other})
+
+
+@pytest.mark.parametrize("name", ["similarity", "variance", "contours"])
+def test_letters_that_no_font_has_crash_no_figure_and_no_xml(tmp_path, name):
+    odd = "a\ud800\x1b]0;x\x07\x0b--\u202e<b>\x00"
+    found = {
+        odd if network == "gap" else network: each for network, each in results(name, ("gap", "mlp")).items()
+    }
+    if "layer" in found[odd].coords:
+        found[odd] = found[odd].assign_coords(layer=[f"{each}\x0b\ud800" for each in found[odd].layer.values])
+    figure = figures.draw(name, found, looks=figures.looks(found))
+    (path,) = figures.save(figure, tmp_path / "figure", formats=["svg"])
+    drawn = xml.dom.minidom.parse(str(path)).toxml()
+    said = figures.caption(name, found) + drawn
+    assert not any(char in said for char in "\x1b\x07\x0b\ud800\u202e")
+    assert "<b>" not in drawn
 
 
 def test_unknown_figures_are_refused():

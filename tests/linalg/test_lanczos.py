@@ -258,3 +258,26 @@ def test_a_product_that_is_not_finite_is_an_error(value: float):
 def test_a_product_of_another_shape_is_an_error():
     with pytest.raises(LandscapeError, match=r"has shape \(3,\); expected \(4,\)"):
         lanczos(lambda v: v[:3], 4, 2)
+
+
+@pytest.mark.parametrize("which", ["largest", "smallest", "magnitude"])
+def test_an_operator_of_zeros_ends_at_once(which):
+    pairs = lanczos(torch.zeros_like, 2000, 5, which=which)
+    assert pairs.products <= 8
+    assert (pairs.eigenvalues == 0).all()
+    assert (pairs.residuals == 0).all()
+    assert pairs.certain.all()
+
+
+@pytest.mark.parametrize("values", [[3.0], [3.0, 1.0], [0.1] * 3, [1e-30, 1e-31]])
+def test_an_operator_of_tiny_rank_ends_early(values):
+    basis = torch.linalg.qr(torch.from_numpy(np.random.default_rng(0).standard_normal((2000, len(values)))))[
+        0
+    ]
+    scaled = basis * torch.tensor(values, dtype=torch.float64)
+    pairs = lanczos(lambda vector: scaled @ (basis.T @ vector), 2000, 5)
+    assert pairs.products <= 15
+    assert pairs.converged.all()
+    expected = np.sort(np.array([*values, *[0.0] * (5 - len(values))]))[::-1]
+    np.testing.assert_allclose(pairs.eigenvalues, expected, rtol=1e-9, atol=1e-9 * max(values))
+    assert (pairs.residuals <= 1e-9 * max(values)).all()

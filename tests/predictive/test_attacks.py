@@ -239,7 +239,7 @@ def test_impossible_numbers_are_refused(options: dict, message: str):
         ),
         (
             lambda: Objective(Line(), (torch.ones(2, 4), torch.tensor([0, 1]))),
-            r"not inputs of shape \(2, 4\)",
+            r"needs images, .* got inputs of shape \(4,\)",
         ),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from landscape.errors import LandscapeError
 from landscape.report import write_report
-from landscape.report.drawing import panels
+from landscape.report.sections import panels
 from tests.figures import synthetic
 from tests.report import pages
 from tests.report.pages import Page

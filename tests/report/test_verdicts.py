@@ -5,7 +5,7 @@ import pytest
 from landscape.comparison import QUANTITIES, Change, Pair, Verdict
 from landscape.comparison.verdicts import SAME
 from landscape.report import write_report
-from landscape.report.verdicts import groups, write_reasons
+from landscape.report.trust import groups, write_reasons
 from tests.figures import synthetic
 from tests.report.pages import Page
 
@@ -76,7 +76,7 @@ def test_without_verdicts_there_is_no_place_for_them(results, tmp_path):
 
 
 def test_rank_correlations_have_room_for_their_names(tmp_path, monkeypatch):
-    monkeypatch.setattr("landscape.report.verdicts.FORMATS", ("svg",))
+    monkeypatch.setattr("landscape.report.sections.FORMATS", ("svg",))
     found = [verdict(quantity=place) for place in range(4)]
     sections = write_reasons(found, synthetic.comparison(synthetic.FAMILY), tmp_path)
     quantities = ("spatial variance", "high frequencies", "largest Hessian eigenvalue")

@@ -32,6 +32,19 @@ def surface() -> xr.Dataset:
     )
 
 
+def change(path, edit):
+    """Edit the attributes of a store as anybody may."""
+    root = json.loads((path / "zarr.json").read_text())
+    edit(root["attributes"])
+    (path / "zarr.json").write_text(json.dumps(root))
+
+
+def as_before(attributes):
+    """As version 0.1 wrote results."""
+    for name in ("manifest", "format_version"):
+        del attributes[name]
+
+
 def test_round_trip_keeps_numbers_as_measured(surface, tmp_path):
     path = save(surface, tmp_path / "a.zarr")
     back = load(path)
@@ -134,6 +147,9 @@ def test_a_foreign_store_is_refused(tmp_path):
 def test_a_store_without_its_variables_is_refused(surface, tmp_path):
     path = save(surface, tmp_path / "a.zarr")
     shutil.rmtree(path / "nll")
+    change(
+        path, lambda attributes: [attributes.pop(name) for name in ("manifest", "format_version")]
+    )  # as version 0.1 wrote results
     with pytest.raises(ResultError, match=r"a\.zarr is damaged: nll is missing"):
         load(path)
 
@@ -150,6 +166,9 @@ def test_damaged_chunks_are_refused(surface, tmp_path):
     path = save(surface, tmp_path / "a.zarr")
     chunk = next(p for p in (path / "nll" / "c").rglob("*") if p.is_file())
     chunk.write_bytes(chunk.read_bytes()[:5])
+    with pytest.raises(ResultError, match=r"a\.zarr is damaged, or was altered .*nll/c/0/0 altered"):
+        load(path)
+    change(path, as_before)
     with pytest.raises(ResultError, match="cannot be read as a zarr store"):
         load(path)
 
@@ -165,9 +184,7 @@ def test_damaged_attributes_are_refused(surface, tmp_path, attributes):
 
 def test_unhashable_kind_is_refused(surface, tmp_path):
     path = save(surface, tmp_path / "a.zarr")
-    metadata = json.loads((path / "zarr.json").read_text())
-    metadata["attributes"]["kind"] = ["surface"]
-    (path / "zarr.json").write_text(json.dumps(metadata))
+    change(path, lambda attributes: (attributes.clear(), attributes.update(kind=["surface"])))
     with pytest.raises(ResultError, match="not a result of landscape"):
         load(path)
 

@@ -10,7 +10,7 @@ from torch import nn
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.surface import Directions, axis, plane, random, surface
-from landscape.surface.points import LEAST, estimate
+from landscape.surface.plane import LEAST, estimate
 
 
 def population(count: int = 5000, seed: int = 0) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from landscape.errors import LandscapeError
 from landscape.objective import Objective
 from landscape.results.journal import Journal
-from landscape.surface import Directions, find_span, tuned, tuning
+from landscape.surface import Directions, find_span, grid, tuned
 
 USUAL = {32: 1.0, 64: 1.0, 100: 1.0, 128: 1.0, 256: 1.0}
 
@@ -38,7 +38,7 @@ def clock(monkeypatch):
         state.evaluations += 1
         state.now += state.seconds[self.micro_batch] * state.disturbed(state.evaluations)
 
-    monkeypatch.setattr(tuning, "time", SimpleNamespace(perf_counter=lambda: state.now))
+    monkeypatch.setattr(grid, "time", SimpleNamespace(perf_counter=lambda: state.now))
     monkeypatch.setattr(Objective, "value", value)
     return state
 

@@ -120,6 +120,8 @@ def test_the_mlp_heads_dropout_is_for_training_only():
 @pytest.mark.parametrize("kind", ["gap", "max", "median", "mlp"])
 @pytest.mark.parametrize("norm", [False, True])
 def test_heads_map_to_classes(kind: str, norm: bool):
-    module = head(4, parse(f"resnet18:head={kind},hidden=6,classes=7"), norm=norm, halve=kind == "mlp").eval()
+    module = head(
+        4, parse(f"resnet18:head={kind},hidden=6,classes=7"), norm=norm, pool=2 * (kind == "mlp")
+    ).eval()
     assert module(torch.ones(2, 4, 6, 6)).shape == (2, 7)
     assert any(isinstance(layer, nn.BatchNorm2d) for layer in module.modules()) is norm

@@ -1,19 +1,23 @@
 """Every composition builds and runs; the published ones have their published sizes, maps and keys."""
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from landscape.checkpoint import load
 from landscape.dropout import dropout_layers
-from landscape.zoo import ModelConfig, Smoothing, build, parse
+from landscape.zoo import ModelConfig, Smoothing, build, parse, skeleton
 from landscape.zoo.blocks import PreactivationBlock, ResidualBlock
+
+_MLP = [("act", "drop1", "fc2"), ("fc2", "drop2", "")]
 
 
 def count(spec: str) -> int:
-    return sum(parameter.numel() for parameter in build(parse(spec)).parameters())
+    return sum(parameter.numel() for parameter in skeleton(parse(spec)).parameters())
 
 
 @pytest.mark.parametrize(
@@ -28,10 +32,44 @@ def count(spec: str) -> int:
         ("resnet18:stem=imagenet,classes=1000", 11_689_512),
         ("resnet34:stem=imagenet,classes=1000", 21_797_672),
         ("resnet50:stem=imagenet,classes=1000", 25_557_032),
+        ("resnet101:stem=imagenet,classes=1000", 44_549_160),
+        ("resnet152:stem=imagenet,classes=1000", 60_192_808),
+        ("resnext50:stem=imagenet,classes=1000", 25_028_904),
+        ("resnext101:stem=imagenet,classes=1000", 88_791_336),
+        ("wideresnet50:stem=imagenet,classes=1000", 68_883_240),
+        ("wideresnet101:stem=imagenet,classes=1000", 126_886_696),
+        ("alexnet:stem=imagenet,classes=1000", 61_100_840 - 1_152),  # without the convolutions' biases
+        ("vit_ti:stem=imagenet,classes=1000", 5_717_416),
+        ("vit_s:stem=imagenet,classes=1000", 22_050_664),
+        ("mixer_s:stem=imagenet,classes=1000", 18_528_264),
+        ("resnext50", 22_992_714),
     ],
 )
 def test_published_parameter_counts(spec: str, parameters: int):
     assert count(spec) == parameters
+
+
+def test_gates_add_two_dense_layers_a_block_and_a_convolution():
+    """Hu et al. 2018, section 3: 2·C²/16 a block; Woo et al. 2018: 7×7 weights and a BatchNorm more."""
+    dense = sum(2 * 2 * channels**2 // 16 for channels in (64, 128, 256, 512))
+    assert count("seresnet18") == count("resnet18") + dense
+    assert count("cbamresnet18") == count("resnet18") + dense + 8 * (2 * 49 + 2)
+
+
+def test_an_attention_block_has_the_parameters_of_its_parts():
+    """Two BatchNorms, 1×1 convolutions to and from 64·heads channels, a bias for each step in a window."""
+    blocks = 0
+    for channels, heads in ((128, 6), (256, 12), (512, 24)):
+        attention = channels * 64 * heads * 4 + channels + 7**2
+        blocks += 4 * channels + channels**2 + attention - 2 * 9 * channels**2 - 4 * channels
+    assert count("alternet18") == count("preresnet18") + blocks
+
+
+@pytest.mark.parametrize(
+    "spec", ["vit6:width=120,heads=4,patch=4", "alternet18:width=24,heads=1,head_dim=32"]
+)
+def test_networks_of_about_a_million_parameters_for_cifar(spec: str):
+    assert 0.8e6 < count(spec) < 1.3e6
 
 
 def test_smoothing_adds_no_parameters():
@@ -61,6 +99,11 @@ def stage_sizes(spec: str, pixels: int = 32) -> list[int]:
         ("cifar-resnet20:width=2,blur", [33, 18, 10]),
         ("vgg11:width=2,hidden=4", [32, 16, 8, 4, 2]),
         ("vgg11:width=2,hidden=4,blur", [33, 17, 9, 5, 3]),
+        ("resnext50:width=2,cardinality=2,blur", [33, 18, 10, 6]),
+        ("seresnet18:width=2,blur", [33, 18, 10, 5]),
+        ("alternet18:width=2,heads=1,head_dim=1,blur", [33, 18, 10, 5]),
+        ("alexnet:width=2,hidden=4", [16, 8, 4]),
+        ("alexnet:width=2,hidden=4,blur", [17, 9, 5]),
     ],
 )
 def test_map_sizes(spec: str, sizes: list[int]):
@@ -207,3 +250,41 @@ def test_published_keys_load_strictly(shared_data: Path, depth: int):
     module = build(parse(f"cifar-resnet{depth}"))
     module.load_state_dict(state, strict=True)
     assert torch.equal(module.linear.weight, state["linear.weight"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "places"),
+    [
+        ("resnext50:width=2,cardinality=2", [("relu2", "dropout", "conv3")] * 16),
+        ("seresnet18:width=2", [("relu1", "dropout", "conv2")] * 8),
+        ("cbamresnet18:width=2", [("relu1", "dropout", "conv2")] * 8),
+        ("alexnet:width=2,hidden=4", [("relu", "dropout", "")] * 5),
+        ("vit2:width=4,heads=1,image=32,patch=16", [("proj", "proj_drop", "norm2"), *_MLP] * 2),
+    ],
+)
+def test_mc_dropout_of_the_new_networks(spec: str, places: list[tuple[str, str, str]]):
+    module = build(parse(f"{spec},dropout=0.3"))
+    order: list[tuple[str, nn.Module]] = []
+    for name, layer in module.named_modules():
+        if next(layer.children(), None) is None:
+            layer.register_forward_hook(lambda m, _a, _o, name=name: order.append((name.split(".")[-1], m)))
+    module(image(32))
+    found = [i for i, (_, layer) in enumerate(order) if isinstance(layer, nn.Dropout) and layer.p == 0.3]
+    around = [(order[i - 1][0], order[i][0], order[i + 1][0]) for i in found]
+    assert [
+        (a, b, c if wanted[2] else "") for (a, b, c), wanted in zip(around, places, strict=True)
+    ] == places
+
+
+def test_an_old_checkpoint_of_the_second_paper_loads(tmp_path: Path):
+    """Each convolution in a Sequential with its BatchNorm, as its ResNets are stored."""
+    module = build(parse("resnet18:width=4"), seed=3)
+    named = {
+        re.sub(r"bn(\d)\.", r"conv\1.1.", re.sub(r"(conv\d)\.weight", r"\1.0.weight", name)): value
+        for name, value in module.state_dict().items()
+    }
+    assert {"layer1.0.conv1.0.weight", "layer1.0.conv1.1.running_mean"} <= named.keys()
+    torch.save({"name": "resnet_dnn_18", "state_dict": named}, tmp_path / "p2.pth.tar")
+    for model in (None, "resnet18:width=4"):
+        found = load(tmp_path / "p2.pth.tar", model).module.state_dict()
+        assert all(torch.equal(found[name], value) for name, value in module.state_dict().items())

@@ -58,14 +58,14 @@ def _corrections(found: Sequence[Verdict]) -> str:
 @figure(
     kind=VERDICTS,
     title="Factor by factor",
-    description="Changes of every quantity with their intervals, a panel per pair of networks",
     caption=caption,
     width=lambda found: style.ONE_COLUMN if len(by_pair(found)) == 1 else style.TWO_COLUMN,
     order=51,
 )
 def chain(found: Sequence[Verdict], *, width: float) -> Figure:
-    """Relative change of every quantity, one panel per pair of networks, in the order of the chain.
+    """Changes of every quantity with their intervals, a panel per pair of networks.
 
+    Relative change of every quantity, one panel per pair of networks, in the order of the chain.
     Discs: as the papers expect; squares: the opposite; open circles: not distinguishable. Bars are 95 %
     intervals; those that reach beyond ±100 % end in arrows, and changes beyond it stand there in numbers.
 
@@ -86,20 +86,15 @@ def chain(found: Sequence[Verdict], *, width: float) -> Figure:
         axis.set_title(title(pair, 26 if across > 1 else 40))
         if index + across >= len(groups):
             axis.set_xlabel("change (%)")
-            axis.tick_params(labelbottom=True)
     style.legend_below(figure, *legend(), columns=3 if width > style.NARROW else 1)
     return figure
 
 
-@figure(
-    kind=VERDICTS,
-    title="All factors and quantities",
-    description="Changes in per cent, pairs of networks against quantities",
-    caption=caption,
-    order=50,
-)
+@figure(kind=VERDICTS, title="All factors and quantities", caption=caption, order=50)
 def overview(found: Sequence[Verdict], *, width: float) -> Figure:
-    """Pairs against quantities: the change in per cent, and whether it is what the papers expect.
+    """Changes in per cent, pairs of networks against quantities.
+
+    Pairs against quantities: the change in per cent, and whether it is what the papers expect.
 
     Args:
         found: Verdicts of `landscape.comparison`.

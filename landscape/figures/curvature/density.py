@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import broken_ones, matrix_of, sizes
+from landscape.figures.captions import broken_ones, estimate, matrix_of, sizes
 from landscape.figures.curvature.spectrum import rug, rug_panels
 from landscape.figures.registry import Datasets, Looks, figure
-from landscape.figures.style.reductions import estimate
 from landscape.figures.style.scales import limits
 from landscape.intervals import quantile
 from landscape.numbers import plain_number
@@ -39,16 +38,11 @@ def _caption(results: Datasets, *, log: bool = True) -> str:
     )
 
 
-@figure(
-    kind="density",
-    title="Spectral density of the Hessian",
-    description="Density of all eigenvalues of the Hessian, with single outlying ones",
-    caption=_caption,
-    order=21,
-)
+@figure(kind="density", title="Spectral density of the Hessian", caption=_caption, order=21)
 def density(networks: Datasets, *, width: float, looks: Looks, log: bool = True) -> Figure:
-    """Density of all eigenvalues with bands of Student's interval, and each quadrature node as a tick below.
+    """Density of all eigenvalues of the Hessian, with single outlying ones.
 
+    Bands are Student's intervals, and each quadrature node is a tick below.
     A logarithmic axis begins just below the height of a single eigenvalue, so that outlying ones are seen and
     the tails of the broadening are not. A short line at the right edge has that height.
 

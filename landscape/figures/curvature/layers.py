@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import broken_ones, loose_ones, matrix_of, options
+from landscape.figures.captions import broken_ones, loose_ones, matrix_of, option, options
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.depth import shade_stages
-from landscape.figures.style.reductions import option, stage_boundaries
+from landscape.figures.style.depth import shade_stages, stage_boundaries
 from landscape.figures.style.scales import is_wide, log_ticks
 from landscape.intervals import quantile
 from landscape.numbers import plain_number
@@ -46,19 +45,13 @@ def _caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="layers",
-    title="Curvature by layer",
-    description="Top Hessian eigenvalue and trace of each layer against depth",
-    caption=_caption,
-    order=22,
-)
+@figure(kind="layers", title="Curvature by layer", caption=_caption, order=22)
 def layers(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Top eigenvalue and trace of each layer's block over normalised depth, one line per network.
+    """Top Hessian eigenvalue and trace of each layer against depth.
 
-    Bars on the traces are Student's 95 % intervals over probes; eigenvalues that did not converge have open
-    markers.
-    Values over more than a decade have a logarithmic axis, linear around zero if some are not positive.
+    One line per network over normalised depth. Bars on the traces are Student's 95 % intervals over probes;
+    eigenvalues that did not converge have open markers. Values over more than a decade have a logarithmic
+    axis, linear around zero if some are not positive.
     Normalisation layers, which lie between the others and are far flatter, are small markers off the line.
 
     Args:

@@ -16,16 +16,17 @@ from landscape.figures import style
 from landscape.figures.captions import (
     broken_ones,
     coordinates_of,
+    estimate,
     grouped,
     loose_ones,
     loss_of,
     operator_of,
     options,
+    scalar,
     seeds,
     values,
 )
 from landscape.figures.registry import Datasets, Looks, figure
-from landscape.figures.style.reductions import eigenvalues, estimate, scalar
 from landscape.figures.style.scales import is_wide, limits, log_ticks
 from landscape.numbers import plain_number
 
@@ -55,16 +56,11 @@ def _caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="spectrum",
-    title="Hessian max-eigenvalue spectrum",
-    description="Densities of the Hessian eigenvalues of mini-batches",
-    caption=_caption,
-    order=20,
-)
+@figure(kind="spectrum", title="Hessian max-eigenvalue spectrum", caption=_caption, order=20)
 def spectrum(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
-    """Densities of the mini-batch eigenvalues, negative | positive, with every value as a tick below.
+    """Densities of the Hessian eigenvalues of mini-batches.
 
+    Densities of the mini-batch eigenvalues, negative | positive, with every value as a tick below.
     The area under a curve is the share of the network's values on that side, so the area of a negative curve
     is its NEP. The negative panel is there only when a negative value is. A side with fewer than three
     different values shows its ticks alone.
@@ -90,6 +86,12 @@ def spectrum(networks: Datasets, *, width: float, log: bool | None = None, looks
     labels = [entry(name, dataset, room) for name, dataset in networks.items()]
     style.legend_below(figure, [style.key(look) for look in looks.values()], labels, columns=columns)
     return figure
+
+
+def eigenvalues(spectrum: xr.Dataset) -> np.ndarray:
+    """All finite eigenvalues of a mini-batch spectrum, shape (N,)."""
+    values = np.ravel(spectrum["eigenvalue"].values.astype(float))
+    return values[np.isfinite(values)]
 
 
 def entry(name: str, dataset: xr.Dataset, room: int = 62) -> str:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from landscape.figures.captions import joined, over, values
+from landscape.errors import ResultError
+from landscape.figures import style
+from landscape.figures.captions import joined, over, paired, values
 from landscape.figures.features.spectra import small_maps
 from landscape.figures.registry import Datasets, Looks, figure
+from landscape.figures.style import curves
 from landscape.figures.style.curves import label_logarithm
-from landscape.figures.style.depth import depth_panels, lines, shades
-from landscape.figures.style.reductions import smoothing, stage_boundaries
+from landscape.figures.style.depth import (
+    depth_panels,
+    lines,
+    shade_stages,
+    shades,
+    smoothing,
+    stage_boundaries,
+    stage_key,
+)
 from landscape.figures.style.scales import is_wide, limits
 
 PANELS = {
@@ -71,15 +83,11 @@ def is_uncertain(dataset: xr.Dataset) -> bool:
     return "model_deviation" in dataset and bool(np.isfinite(dataset["model_deviation"].values).any())
 
 
-@figure(
-    kind="features",
-    title="High frequencies by depth",
-    description="High-frequency delta log amplitude of feature maps against depth",
-    caption=_high_frequency_caption,
-    order=31,
-)
+@figure(kind="features", title="High frequencies by depth", caption=_high_frequency_caption, order=31)
 def high_frequency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Δ log amplitude at the highest frequency of each layer, by depth, bars of ± two standard errors.
+    """High-frequency delta log amplitude of feature maps against depth.
+
+    That at the highest frequency of each layer, one line per network, bars of ± two standard errors.
 
     Args:
         networks: Results of kind `features` by network name, or a single one.
@@ -95,15 +103,11 @@ def high_frequency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     return figure
 
 
-@figure(
-    kind="features",
-    title="Feature-map variance by depth",
-    description="Spatial variance of feature maps against depth",
-    caption=_variance_caption,
-    order=32,
-)
+@figure(kind="features", title="Feature-map variance by depth", caption=_variance_caption, order=32)
 def variance(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
-    """Spatial variance against normalised depth, one line per network, bars of ± two standard errors.
+    """Spatial variance of feature maps against depth.
+
+    One line per network, bars of ± two standard errors.
 
     Args:
         networks: Results of kind `features` by network name, or a single one.
@@ -130,15 +134,15 @@ def variance(networks: Datasets, *, width: float, log: bool | None = None, looks
 @figure(
     kind="features",
     title="Uncertainty by depth",
-    description="Standard deviation of feature maps over dropout masks and over the map, against depth",
     caption=_uncertainty_caption,
     suits=is_uncertain,
     further=True,
     order=32,
 )
 def uncertainty(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Standard deviation over dropout masks, and over the points of a map, by depth; bands of ± two errors.
+    """Standard deviation of feature maps over dropout masks and over the map, against depth.
 
+    A panel for each, bands of ± two standard errors.
     A network without several masks has no curve in the panel of the model.
 
     Args:
@@ -155,3 +159,68 @@ def uncertainty(networks: Datasets, *, width: float, looks: Looks) -> Figure:
         axis.set_ylabel(label)
         axis.set_ylim(bottom=-0.02 * axis.get_ylim()[1])  # zero, of deterministic networks, is seen
     return figure
+
+
+LOST: dict[str, tuple[str, float]] = {
+    "accuracy_drop": ("accuracy drop (% points)", 100),
+    "nll_rise": ("rise of the NLL", 1),
+}
+"""What can be drawn, its label, and the factor to the unit in it."""
+_NAMED = 24  # blocks of a single network that are named, in the width of a page
+
+
+def _lesion_caption(results: Datasets, *, quantity: str = "accuracy_drop") -> str:
+    what = "Accuracy lost" if quantity == "accuracy_drop" else "Rise of the NLL"
+    shaded = " Shading: every second stage." if stage_boundaries(results.values()) else ""
+    return (
+        f"{what} when one block is taken out and its shortcut stays (Veit et al. 2016), against the depth of "
+        f"the block; bars are ± two standard errors over {over(results)}"
+        f"{paired(results, ', of paired')}.{shaded}"
+    )
+
+
+@figure(kind="lesion", title="Lesion study", caption=_lesion_caption, order=38)
+def lesion(networks: Datasets, *, quantity: str = "accuracy_drop", width: float, looks: Looks) -> Figure:
+    """Accuracy lost without one block, against the depth of the block.
+
+    Or the rise of the NLL. Bars are ± two standard errors, stages are shaded. The blocks of a single network
+    are named.
+
+    Args:
+        networks: Results of kind `lesion` by network name, or a single one.
+        quantity: `accuracy_drop` or `nll_rise`.
+        width: Width in inches; by default two ICML columns.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+
+    Raises:
+        ResultError: If a result is of another kind, or the quantity is unknown.
+    """
+    if quantity not in LOST:
+        raise ResultError(f"a lesion study has no {quantity!r}; there are {', '.join(LOST)}")
+    label, factor = LOST[quantity]
+    boundaries = stage_boundaries(networks.values())
+    label_below = "normalised depth of the block taken out"
+    figure, (axis,) = curves.panels(
+        1, looks, width=width, x=label_below, height=2.1, extra=stage_key(boundaries)
+    )
+    shade_stages(axis, boundaries)
+    shape: dict[str, Any] = {"linewidth": 0.8, "elinewidth": 0.8}
+    for name, dataset in networks.items():
+        depth = curves.column(dataset, "depth", "block")
+        values, error = curves.measured(dataset, quantity, "block", factor)
+        curves.with_bars(axis, depth, values, 2 * error, looks[name], **shape, label=name)
+    axis.axhline(0, color="0.6", linewidth=0.6, zorder=1, label="_zero")
+    axis.set(ylabel=label, xlim=(-0.03, 1.03))
+    if len(networks) == 1:
+        _name_blocks(figure, next(iter(networks.values())), width)
+    return figure
+
+
+def _name_blocks(figure: Figure, dataset: xr.Dataset, width: float) -> None:
+    """Names of the blocks instead of depths, every so many of them as there is room for."""
+    axis = figure.axes[0]
+    every = -(-dataset.sizes["block"] // int(_NAMED * width / style.TWO_COLUMN))
+    names = [style.short(str(name), 16) for name in dataset["block"].values[::every]]
+    axis.set_xticks(curves.column(dataset, "depth", "block")[::every], labels=names, rotation=90)
+    axis.set_xlabel("block taken out")
+    figure.set_figheight(figure.get_figheight() + 0.4)

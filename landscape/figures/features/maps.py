@@ -44,13 +44,7 @@ def _caption(
     )
 
 
-@figure(
-    kind="maps",
-    title="Feature maps",
-    description="An image and its feature maps over several dropout masks, a row per network",
-    caption=_caption,
-    order=35,
-)
+@figure(kind="maps", title="Feature maps", caption=_caption, order=35)
 def maps(
     networks: Datasets,
     *,
@@ -60,9 +54,9 @@ def maps(
     width: float,
     colour_map: str = "viridis",
 ) -> Figure:
-    """The input, then one channel of its feature maps over several dropout masks, a row per network.
+    """An image and its feature maps over several dropout masks, a row per network.
 
-    Layers are below one another, each with one colour scale for the rows of all networks.
+    One channel of them is drawn. Layers are below one another, each with one colour scale for all networks.
 
     Args:
         networks: Results of kind `maps` by network name, or a single one.

@@ -13,11 +13,10 @@ from matplotlib.patches import Rectangle
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import over, paired, values
+from landscape.figures.captions import over, paired, scalar, values
 from landscape.figures.features.spectra import frequency_axis, stage_curves
 from landscape.figures.registry import Datasets, Looks, figure, named
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import scalar
 
 LABEL = "frequency of the noise (units of π)"
 VARIABLES = {"accuracy": "accuracy (%)", "accuracy_drop": "accuracy drop (% points)"}
@@ -42,19 +41,13 @@ def _caption(results: Datasets, *, quantities: Sequence[str] = tuple(VARIABLES))
     )
 
 
-@figure(
-    kind="noise",
-    title="Noise by frequency",
-    description="Accuracy and its drop against the frequency of noise added to the images",
-    caption=_caption,
-    order=36,
-)
+@figure(kind="noise", title="Noise by frequency", caption=_caption, order=36)
 def noise(
     networks: Datasets, *, quantities: Sequence[str] = tuple(VARIABLES), width: float, looks: Looks
 ) -> Figure:
-    """Accuracy and its drop against the frequency of the noise, bands of ± two standard errors.
+    """Accuracy and its drop against the frequency of noise added to the images.
 
-    A short line at the left edge is the accuracy without noise.
+    Bands are ± two standard errors. A short line at the left edge is the accuracy without noise.
 
     Args:
         networks: Results of kind `noise` by network name, or a single one.
@@ -69,12 +62,10 @@ def noise(
         raise ResultError(
             f"cannot draw {', '.join(quantities) or 'nothing'}; there are {', '.join(VARIABLES)}"
         )
-    figure, axes = curves.panels(len(quantities), width=width, entries=len(networks))
+    figure, axes = curves.panels(len(quantities), looks, width=width, x=LABEL)
     drawn = zip(axes, quantities, strict=True)
     highest = max(noise_curves(axis, networks, quantity, looks=looks) for axis, quantity in drawn)
     frequency_axis(axes[0], highest)
-    curves.label_below(axes, LABEL, width)
-    curves.legend(figure, looks, width)
     return figure
 
 

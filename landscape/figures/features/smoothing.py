@@ -15,7 +15,7 @@ from landscape.figures import style
 from landscape.figures.captions import all_over_seeds, joined, over
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import smoothing
+from landscape.figures.style.depth import smoothing
 from landscape.results.smoothing import smoothing_ratios
 
 PANELS = {
@@ -58,15 +58,15 @@ def _aliasing_caption(results: Datasets) -> str:
 @figure(
     kind="features",
     title="Effect of smoothing layers",
-    description="Variances of feature maps after each smoothing layer over those before it",
     caption=_effect_caption,
     suits=is_smoothed,
     further=True,
     order=33,
 )
 def smoothing_effect(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Variance after each smoothing layer over that before it, a panel for each variance; below 1 it shrinks.
+    """Variances of feature maps after each smoothing layer over those before it.
 
+    A panel for each variance; below 1 it shrinks.
     Bars are ± two standard errors. Networks without smoothing layers are left out, and variances that no
     network has.
 
@@ -90,7 +90,8 @@ def smoothing_effect(networks: Datasets, *, width: float, looks: Looks) -> Figur
         for variable, of_networks in ratios.items()
         if any(np.isfinite(ratio).any() for _, ratio, _ in of_networks.values())
     }
-    figure, axes = curves.panels(len(shown), width=width, entries=len(smoothed), height=1.8, sharey=True)
+    options: dict[str, Any] = {"width": width, "x": "smoothing layer, in order", "sharey": True}
+    figure, axes = curves.panels(len(shown), {name: looks[name] for name in smoothed}, height=1.8, **options)
     shape: dict[str, Any] = {"linewidth": 0.7, "elinewidth": 0.8}
     for axis, (variable, of_networks) in zip(axes, shown.items(), strict=True):
         for row, (name, (_, ratio, error)) in enumerate(of_networks.items()):
@@ -98,9 +99,7 @@ def smoothing_effect(networks: Datasets, *, width: float, looks: Looks) -> Figur
             curves.with_bars(axis, place, ratio, 2 * error, looks[name], **shape, label=name)
         axis.set_title(f"variance {PANELS[variable]}")
     _one_scale(axes, max(int(smoothing(dataset).sum()) for dataset in smoothed.values()))
-    curves.label_below(axes, "smoothing layer, in order", width)
     curves.label_left(axes, "after / before (log)", width)
-    curves.legend(figure, {name: looks[name] for name in smoothed}, width)
     return figure
 
 
@@ -119,15 +118,9 @@ def _one_scale(axes: list[Axes], count: int) -> None:
         axis.set(xlim=(0.5, count + 0.5), xticks=range(1, count + 1))
 
 
-@figure(
-    kind="aliasing",
-    title="Aliasing",
-    description="Power of feature maps that folds back where they are subsampled, before and after smoothing",
-    caption=_aliasing_caption,
-    order=33,
-)
+@figure(kind="aliasing", title="Aliasing", caption=_aliasing_caption, order=33)
 def aliasing(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Share of power that folds back where maps are subsampled, by network, before and after smoothing.
+    """Power of feature maps that folds back where they are subsampled, before and after smoothing.
 
     The filled marker is the map that enters the subsampling layer, with ± two standard errors; the open one
     that before the smoothing layer in front of it, where there is one, joined by a line.

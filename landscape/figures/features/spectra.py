@@ -13,7 +13,7 @@ from landscape.figures import style
 from landscape.figures.captions import over
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.reductions import smoothing
+from landscape.figures.style.depth import smoothing
 from landscape.figures.style.scales import limits
 
 DIAGONAL = ("frequency", "frequency_pi")
@@ -79,14 +79,14 @@ def is_radial(dataset: xr.Dataset) -> bool:
 @figure(
     kind="features",
     title="Fourier analysis of feature maps",
-    description="Delta log amplitude of feature maps against frequency, one curve per layer",
     caption=_fourier_caption,
     width=style.by_count,
     order=30,
 )
 def fourier(networks: Datasets, *, width: float) -> Figure:
-    """Δ log amplitude against frequency, one curve per layer; colour is depth, smoothing layers are dashed.
+    """Delta log amplitude of feature maps against frequency, one curve per layer.
 
+    Colour is depth, smoothing layers are dashed.
     Panels share their axes and one colour bar.
 
     Args:
@@ -102,7 +102,6 @@ def fourier(networks: Datasets, *, width: float) -> Figure:
 @figure(
     kind="features",
     title="Radial spectra of feature maps",
-    description="Delta log amplitude of feature maps over rings of equal frequency, one curve per layer",
     caption=_radial_caption,
     width=style.by_count,
     suits=is_radial,
@@ -110,7 +109,9 @@ def fourier(networks: Datasets, *, width: float) -> Figure:
     order=30,
 )
 def radial(networks: Datasets, *, width: float) -> Figure:
-    """The same, averaged over all directions: Δ log amplitude over rings of equal frequency.
+    """Delta log amplitude of feature maps over rings of equal frequency, one curve per layer.
+
+    As `fourier`, averaged over all directions.
 
     Args:
         networks: Results of kind `features` by network name, or a single one.
@@ -123,17 +124,12 @@ def radial(networks: Datasets, *, width: float) -> Figure:
 
 
 @figure(
-    kind="features",
-    title="Spectra at the ends of stages",
-    description="Log amplitude of the feature maps that leave each stage against frequency, "
-    "one curve per network",
-    caption=_amplitude_caption,
-    further=True,
-    order=31,
+    kind="features", title="Spectra at the ends of stages", caption=_amplitude_caption, further=True, order=31
 )
 def amplitude(networks: Datasets, *, width: float, radial: bool = False, looks: Looks) -> Figure:
-    """Log amplitude against frequency at the end of each stage, one panel per stage, one curve per network.
+    """Log amplitude of the feature maps that leave each stage against frequency, one curve per network.
 
+    One panel per stage.
     Bands are ± two standard errors over samples, where these are known.
 
     Args:

@@ -12,18 +12,7 @@ from landscape.comparison.identity import Results, record_of
 from landscape.comparison.readings import READINGS
 from landscape.figures.captions import joined
 from landscape.figures.features.noise import EXAMPLE, frequencies
-from landscape.figures.papers.networks import (
-    Selection,
-    Wanted,
-    first_of_each,
-    four,
-    has_inserted,
-    heads,
-    one_stage_in_turn,
-    select,
-    trained_first,
-    with_head,
-)
+from landscape.figures.papers import networks
 from landscape.figures.papers.parts import Part, Widths, drawn, introduction, looks, require
 from landscape.figures.registry import caption
 from landscape.results import attribute
@@ -41,7 +30,9 @@ def ensemble_sizes(number: str, results: Results, widths: Widths) -> list[Part]:
 
     Of kind `ensemble`, of deterministic networks `evaluation`.
     """
-    return _against_size(number, select(results, four(AVERAGED, alone=ALONE)), results, widths)
+    return _against_size(
+        number, networks.select(results, networks.four(AVERAGED, alone=ALONE)), results, widths
+    )
 
 
 def one_stage_in_turn_sizes(number: str, results: Results, widths: Widths) -> list[Part]:
@@ -51,17 +42,19 @@ def one_stage_in_turn_sizes(number: str, results: Results, widths: Widths) -> li
     """
     configs = [record_of(kinds).get("config") for kinds in results.values() if kinds]
     architecture = next((str(config["architecture"]) for config in configs if config), "resnet")
-    selection = select(results, one_stage_in_turn(architecture, AVERAGED))
+    selection = networks.select(results, networks.one_stage_in_turn(architecture, AVERAGED))
     if not selection.found:
-        wanted = one_stage_in_turn(architecture, (*AVERAGED, *ALONE))
-        selection = select(results, wanted, deterministic=True)
-    selection = trained_first(selection)
+        wanted = networks.one_stage_in_turn(architecture, (*AVERAGED, *ALONE))
+        selection = networks.select(results, wanted, deterministic=True)
+    selection = networks.trained_first(selection)
     inserted = "Inserted: the smoothing layer was inserted after training, the weights as they were."
-    return _against_size(number, selection, results, widths, inserted if has_inserted(selection) else "")
+    return _against_size(
+        number, selection, results, widths, inserted if networks.has_inserted(selection) else ""
+    )
 
 
 def _against_size(
-    number: str, selection: Selection, results: Results, widths: Widths, said: str = ""
+    number: str, selection: networks.Selection, results: Results, widths: Widths, said: str = ""
 ) -> list[Part]:
     """NLL, accuracy and ECE; a network that was only evaluated is a horizontal line."""
     require(number, selection, results, (*AVERAGED, *ALONE))
@@ -84,7 +77,7 @@ def frequency_noise(number: str, results: Results, widths: Widths) -> list[Part]
 
     Of kinds `features` and `noise`; one of them will do.
     """
-    selection = select(results, four(("features", "noise")))
+    selection = networks.select(results, networks.four(("features", "noise")))
     require(number, selection, results, ("features", "noise"))
     features, noises = (
         {label: results[each][kind] for label, each in selection.found.items() if kind in results[each]}
@@ -111,7 +104,7 @@ def corruptions(number: str, results: Results, widths: Widths) -> list[Part]:
     Of kind `robustness`; for the second part under `ensemble:N` dropout of several N.
     """
     needs = tuple(dict.fromkeys(name for kinds in results.values() for name in kinds if _is_robust(name)))
-    selection = select(results, heads(needs or ("robustness",)), deterministic=True)
+    selection = networks.select(results, networks.heads(needs or ("robustness",)), deterministic=True)
     require(number, selection, results, ("robustness",))
     sized = {label: _by_size(results[network]) for label, network in selection.found.items()}
     largest = {
@@ -155,10 +148,10 @@ def noise_covariance(number: str, results: Results, widths: Widths) -> list[Part
     Of kind `covariance`, of a plain network if there is one.
     """
     kind = ("covariance",)
-    selection = select(results, [Wanted("GAP", with_head("usual"), kind, "off")])
+    selection = networks.select(results, [networks.Wanted("GAP", networks.with_head("usual"), kind, "off")])
     if not selection.found:
-        anyone = first_of_each(results, kind)
-        selection = Selection(
+        anyone = networks.first_of_each(results, kind)
+        selection = networks.Selection(
             dict(list(anyone.found.items())[:1]), ("a plain network",) if anyone.found else ()
         )
     require(number, selection, results, kind)

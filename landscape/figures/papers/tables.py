@@ -4,27 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.resources import files
 
+import pandas as pd
 import xarray as xr
 
 from landscape.comparison.identity import Results
 from landscape.comparison.readings import BY_NAME, Kinds, train_nll
 from landscape.comparison.seeds import members
-from landscape.figures.papers.networks import (
-    Selection,
-    Smoothing,
-    Wanted,
-    four,
-    heads,
-    preactivations,
-    select,
-    trained_first,
-    trained_or_inserted,
-)
-from landscape.figures.papers.published import ABLATION, published
+from landscape.figures.papers import networks
 from landscape.results import attribute
 from landscape.results.estimate import Estimate
+
+ABLATION: dict[str, tuple[str, int, str]] = {
+    "no smoothing": ("none", 1, "0.848"),
+    "ReLU∘tanh": ("tanh", 1, "0.838"),
+    "ReLU6": ("relu6", 1, "0.844"),
+    "scaling": ("scale", 1, "0.825"),
+    "blur": ("none", 2, "0.806"),
+    "blur ∘ ReLU∘tanh": ("tanh", 2, "0.801"),
+    "blur ∘ ReLU6": ("relu6", 2, "0.805"),
+    "blur ∘ scaling": ("scale", 2, "0.811"),
+    "blur 3 × 3 ∘ ReLU∘tanh": ("tanh", 3, "0.822"),
+    "blur 5 × 5 ∘ ReLU∘tanh": ("tanh", 5, "0.837"),
+}
+"""Rows of Table B.1: Prob, size of the blur, and the NLL of ResNet-18 with MC dropout on CIFAR-100."""
+
+
+def published(number: str, record: networks.Record) -> tuple[str, dict[str, str]]:
+    """What a table of the paper says of its network nearest to a measured one.
+
+    Args:
+        number: Which table, as in `Table C.1`.
+        record: Of the measured network.
+
+    Returns:
+        The paper's network and its data, empty if there is nothing like it, and its numbers in words by label
+        of the row, as the panels call them.
+    """
+    if number == "Table B.1":  # the paper has one network
+        return "ResNet-18, CIFAR-100", {label: nll for label, (_, _, nll) in ABLATION.items()}
+    family = "vgg" if record["config"]["architecture"] == "vgg" else "resnet"
+    classes = str(record["config"].get("classes", 0))
+    facts = _facts()
+    own = facts[(facts.table == number.split()[1]) & (facts.family == family)]
+    own = own[own.classes.isin(["", classes])]
+    return next(iter(own.network), ""), dict(zip(own.row, own.numbers, strict=True))
+
+
+@cache
+def _facts() -> pd.DataFrame:
+    """The rows of Tables C.1 (NLL on training images → NLL / accuracy / ECE), C.2 and E.1."""
+    with files("landscape.figures.papers").joinpath("published.csv").open(encoding="utf-8") as stream:
+        return pd.read_csv(stream, dtype=str, keep_default_na=False)
+
 
 NEEDS = ("ensemble", "evaluation")
 """Results that a row can be read from."""
@@ -54,7 +88,7 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    selection: Selection
+    selection: networks.Selection
     note: str
 
 
@@ -68,12 +102,12 @@ class Layout:
         train: Whether there is a column of the likelihood on training images.
     """
 
-    wanted: list[Wanted]
+    wanted: list[networks.Wanted]
     numbers: str
     train: bool = False
 
 
-def _has(prob: str, kernel: int, found: Smoothing) -> bool:
+def _has(prob: str, kernel: int, found: networks.Smoothing) -> bool:
     """Whether a smoothing is this Prob and this blur in the paper's placement."""
     return found == (prob, kernel, None)
 
@@ -83,13 +117,13 @@ LAYOUTS = {
         [
             wanted
             for label, (prob, kernel, _) in ABLATION.items()
-            for wanted in trained_or_inserted(label, partial(_has, prob, kernel), NEEDS)
+            for wanted in networks.trained_or_inserted(label, partial(_has, prob, kernel), NEEDS)
         ],
         "NLL",
     ),
-    "Table C.1": Layout(heads(NEEDS), "train NLL → NLL / accuracy / ECE", train=True),
-    "Table C.2": Layout(preactivations(NEEDS), "NLL / accuracy"),
-    "Table E.1": Layout(four(NEEDS), "NLL / accuracy / ECE"),
+    "Table C.1": Layout(networks.heads(NEEDS), "train NLL → NLL / accuracy / ECE", train=True),
+    "Table C.2": Layout(networks.preactivations(NEEDS), "NLL / accuracy"),
+    "Table E.1": Layout(networks.four(NEEDS), "NLL / accuracy / ECE"),
 }
 
 
@@ -104,7 +138,7 @@ def table(number: str, results: Results) -> Table:
     """
     layout = LAYOUTS[number]
     alike = all(wanted.dropout == "on" for wanted in layout.wanted)
-    selection = trained_first(select(results, layout.wanted, deterministic=alike))
+    selection = networks.trained_first(networks.select(results, layout.wanted, deterministic=alike))
     records = list(selection.records.values())
     paper, facts = published(number, records[0]) if records else ("", {})
     scored = {

@@ -9,11 +9,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from landscape.figures.captions import by_name, joined, over, sizes, values
+from landscape.figures.captions import by_name, estimate, joined, over, scalar, sizes, values
 from landscape.figures.predictive.ensemble import CALIBRATION, QUANTITIES, USUAL, check_quantities, listed
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import Look, curves
-from landscape.figures.style.reductions import estimate, scalar
 
 LEVELS = 255
 """Strengths are drawn in steps of an 8-bit image."""
@@ -63,18 +62,13 @@ def _consistency_caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="robustness",
-    title="Robustness by severity",
-    description="NLL, accuracy and calibration error on corrupted images against the severity",
-    caption=_severities_caption,
-    order=41,
-)
+@figure(kind="robustness", title="Robustness by severity", caption=_severities_caption, order=41)
 def robustness(
     networks: Datasets, *, quantities: Sequence[str] = USUAL, width: float, looks: Looks
 ) -> Figure:
-    """NLL, accuracy and ECE by severity: mean over corruptions, and a bar from lower to upper quartile.
+    """NLL, accuracy and calibration error on corrupted images against the severity.
 
+    Mean over corruptions, and a bar from lower to upper quartile.
     Severity 0 is the clean data, where they were evaluated.
 
     Args:
@@ -87,7 +81,7 @@ def robustness(
         ResultError: If a result is of another kind, or a quantity is unknown.
     """
     check_quantities(quantities)
-    figure, axes = curves.panels(len(quantities), width=width, entries=len(networks), height=1.75)
+    figure, axes = curves.panels(len(quantities), looks, width=width, x="severity", height=1.75)
     for axis, quantity in zip(axes, quantities, strict=True):
         for row, (name, dataset) in enumerate(networks.items()):
             shift = 0.36 * ((row + 0.5) / len(networks) - 0.5)
@@ -98,22 +92,16 @@ def robustness(
         {float(s) for d in networks.values() for s in d["severity"].values} | _clean(networks)
     )
     axes[0].set_xticks(severities, labels=[f"{each:g}" if each else "clean" for each in severities])
-    curves.label_below(axes, "severity", width)
-    curves.legend(figure, looks, width)
     return figure
 
 
 @figure(
-    kind="robustness",
-    title="Robustness by corruption",
-    description="Error on corrupted images by corruption, mean over severities",
-    caption=_corruptions_caption,
-    further=True,
-    order=44,
+    kind="robustness", title="Robustness by corruption", caption=_corruptions_caption, further=True, order=44
 )
 def corruptions(networks: Datasets, *, quantity: str = "error", width: float, looks: Looks) -> Figure:
-    """One quantity by corruption, mean over severities; bars for up to three networks, markers for more.
+    """Error on corrupted images by corruption, mean over severities.
 
+    One quantity by corruption, mean over severities; bars for up to three networks, markers for more.
     Errors are ± two standard errors over samples.
 
     Args:
@@ -134,13 +122,14 @@ def corruptions(networks: Datasets, *, quantity: str = "error", width: float, lo
 @figure(
     kind="consistency",
     title="Consistency under perturbations",
-    description="Share of neighbouring frames of a perturbation with the same prediction",
     caption=_consistency_caption,
     further=True,
     order=45,
 )
 def consistency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Share of neighbouring frames with the same prediction, by perturbation, ± two standard errors.
+    """Share of neighbouring frames of a perturbation with the same prediction.
+
+    By perturbation, ± two standard errors.
 
     Args:
         networks: Results of kind `consistency` by network name, or a single one.
@@ -207,15 +196,11 @@ def _attack_caption(results: Datasets) -> str:
     )
 
 
-@figure(
-    kind="attack",
-    title="Adversarial attacks",
-    description="Accuracy against the strength of adversarial attacks, a panel an attack",
-    caption=_attack_caption,
-    order=42,
-)
+@figure(kind="attack", title="Adversarial attacks", caption=_attack_caption, order=42)
 def attack(networks: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Accuracy against the strength of an attack, one panel an attack, bands of ± two standard errors.
+    """Accuracy against the strength of adversarial attacks, a panel an attack.
+
+    Bands are ± two standard errors.
 
     Args:
         networks: Results of kind `attack` by network name, or a single one.
@@ -226,16 +211,15 @@ def attack(networks: Datasets, *, width: float, looks: Looks) -> Figure:
         ResultError: If a result is of another kind.
     """
     attacks = list(dict.fromkeys(str(name) for d in networks.values() for name in d["attack"].values))
-    figure, axes = curves.panels(len(attacks), width=width, entries=len(networks), sharey=True)
+    x = "strength ε (steps of 1/255)"
+    figure, axes = curves.panels(len(attacks), looks, width=width, x=x, sharey=True)
     for axis, each in zip(axes, attacks, strict=True):
         drawn = {name: strengths(dataset, each) for name, dataset in networks.items()}
         curves.of_networks(axis, drawn, looks, count=len(networks))
         axis.set_title(each.upper())
         axis.set_xlim(left=0)
         axis.set_ylim(bottom=0)
-    curves.label_below(axes, "strength ε (steps of 1/255)", width)
     curves.label_left(axes, "accuracy (%)", width)
-    curves.legend(figure, looks, width)
     return figure
 
 

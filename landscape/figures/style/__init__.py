@@ -171,11 +171,6 @@ def by_count(found: Sized) -> float:
     return ONE_COLUMN if len(found) == 1 else TWO_COLUMN
 
 
-def width_for(count: int, width: float | None) -> float:
-    """The width asked for, or one column for a single panel and two for more (inches)."""
-    return width if width is not None else ONE_COLUMN if count == 1 else TWO_COLUMN
-
-
 def short(name: str, limit: int = 26) -> str:
     """A name that fits above a panel: the middle of a long one is left out."""
     if len(name) <= limit:
@@ -198,7 +193,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
 
 
 def grid(figure: Figure, count: int, across: int, **options: Any) -> list[Axes]:
-    """Panels in rows, the last row filled from the left.
+    """Panels in rows, the last row filled from the left; those with nothing below them show tick labels.
 
     Args:
         figure: Where they stand.
@@ -209,6 +204,8 @@ def grid(figure: Figure, count: int, across: int, **options: Any) -> list[Axes]:
     cells = figure.subplots(-(-count // across), across, squeeze=False, **options).flat
     for spare in cells[count:]:
         spare.remove()
+    for axis in cells[max(count - across, 0) : count]:
+        axis.xaxis.set_tick_params(labelbottom=True)
     return list(cells[:count])
 
 

@@ -29,22 +29,35 @@ Table = Mapping[str, Mapping[str, tuple[float, float]]]
 
 
 def panels(
-    count: int, *, width: float, entries: int, height: float = 1.9, sharey: bool = False
+    count: int,
+    looks: Mapping[str, style.Look],
+    *,
+    width: float,
+    x: str,
+    height: float = 1.9,
+    extra: Mapping[str, Artist] | None = None,
+    sharey: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """Panels with a common horizontal axis, side by side or stacked if narrow, above room for a legend.
+    """Panels with a common horizontal axis, side by side or stacked if narrow, above one legend.
 
     Args:
         count: Number of panels.
+        looks: Looks of the networks that are drawn.
         width: Width of the figure in inches.
-        entries: Entries of the legend.
+        x: Label of the common axis: of the last of stacked panels, else of each.
         height: Height of a row of panels in inches.
+        extra: What else is in the legend, by label.
         sharey: Whether the panels share their vertical axis.
     """
     stacked = width < NARROW
-    total = height * (count if stacked else 1) + 0.25 + 0.14 * legend_rows(entries, width)
-    figure = Figure(figsize=(width, total), layout="constrained")
+    rows = legend_rows(len(looks) + len(extra or {}), width)
+    size = (width, height * (count if stacked else 1) + 0.25 + 0.14 * rows)
+    figure = Figure(figsize=size, layout="constrained")
     shape = (count, 1) if stacked else (1, count)
-    return figure, list(figure.subplots(*shape, sharex=True, sharey=sharey, squeeze=False).flat)
+    axes = list(figure.subplots(*shape, sharex=True, sharey=sharey, squeeze=False).flat)
+    label_below(axes, x, width)
+    legend(figure, looks, width, extra)
+    return figure, axes
 
 
 def tiles(count: int, *, width: float, row: float, extra: float) -> tuple[Figure, list[Axes], int]:
@@ -61,10 +74,7 @@ def tiles(count: int, *, width: float, row: float, extra: float) -> tuple[Figure
     """
     across = style.columns(count, width)
     figure = Figure(figsize=(width, -(-count // across) * row + extra), layout="constrained")
-    axes = style.grid(figure, count, across, sharex=True, sharey=True)
-    for axis in axes[-across:]:  # with nothing below them, they show their own tick labels
-        axis.xaxis.set_tick_params(labelbottom=True)
-    return figure, axes, across
+    return figure, style.grid(figure, count, across, sharex=True, sharey=True), across
 
 
 def label_tiles(axes: Sequence[Axes], across: int, x: str, y: str) -> None:

@@ -19,7 +19,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from landscape.figures.style import Look, curves
-from landscape.figures.style.reductions import smoothing, stage_boundaries
 
 Span = tuple[float, float]
 _OPEN: dict[str, Any] = {"linestyle": "none", "markersize": 5, "markerfacecolor": "white"}
@@ -42,6 +41,11 @@ class Shade:
     spans: tuple[Span, ...] = ()
 
 
+def smoothing(features: xr.Dataset) -> np.ndarray:
+    """Mask of the smoothing layers, shape (layer,)."""
+    return features["kind"].values.astype(str) == "smoothing"
+
+
 def subsampling(dataset: xr.Dataset) -> np.ndarray:
     """Mask of the layers within which the map shrinks, shape (layer,); none where that is not stored."""
     if "subsampling" in dataset:
@@ -59,6 +63,23 @@ _SHADED: tuple[tuple[Shade, Callable[[xr.Dataset], np.ndarray]], ...] = (
     (Shade("smoothing layer", "#D8E9F5", ""), smoothing),
     (Shade("attention layer", "#DCEFE3", "...."), attention),
 )
+
+
+def stage_boundaries(features: Iterable[xr.Dataset]) -> list[float]:
+    """Depths that separate consecutive stages in every network at once.
+
+    A boundary that falls differently in different networks, so that no depth separates them all, is left out.
+    """
+    datasets = list(features)
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for dataset in datasets:
+        stage, depth = dataset["stage"].values, dataset["depth"].values.astype(float)
+        for before, after in zip(np.unique(stage)[:-1], np.unique(stage)[1:], strict=True):
+            span = float(depth[stage == before].max()), float(depth[stage == after].min())
+            spans.setdefault(int(after), []).append(span)
+    shared = [pairs for _, pairs in sorted(spans.items()) if len(pairs) == len(datasets)]
+    common = [(max(a for a, _ in pairs), min(b for _, b in pairs)) for pairs in shared]
+    return [(low + high) / 2 for low, high in common if low < high]
 
 
 def shades(datasets: Iterable[xr.Dataset]) -> list[Shade]:
@@ -127,13 +148,12 @@ def depth_panels(
     if any(smoothing(dataset).any() for dataset in networks.values()):
         extra["after smoothing (open)"] = Line2D([], [], color="0.3", marker="o", **_OPEN)
     extra |= stage_key(boundaries) | {shade.label: patch(shade.colour, shade.hatch) for shade in found}
-    figure, axes = curves.panels(count, width=width, entries=len(networks) + len(extra), height=2.0)
+    shown = {name: looks[name] for name in networks}
+    figure, axes = curves.panels(count, shown, width=width, x="normalised depth", height=2.0, extra=extra)
     for axis in axes:
         shade_stages(axis, boundaries)
         _shade_layers(axis, found)
         axis.set_xlim(-0.02, 1.02)
-    curves.label_below(axes, "normalised depth", width)
-    curves.legend(figure, {name: looks[name] for name in networks}, width, extra)
     return figure, axes
 
 

@@ -12,11 +12,17 @@ from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import scale
-from landscape.figures.style.units import axis as axis_of
-from landscape.figures.style.units import panel_labels, proportion
 from landscape.figures.surface import planes
-from landscape.figures.surface.grids import QUANTITIES, cells, first, is_plane, marked
-from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.figures.surface.grids import cells, first, is_plane, label_of, marked
+from landscape.figures.surface.words import (
+    axis_of,
+    conditions,
+    not_drawn,
+    panel_labels,
+    proportion,
+    shared_scale,
+    where,
+)
 from landscape.numbers import plain_number
 
 
@@ -28,7 +34,7 @@ def _caption(
     levels = ", with logarithmic levels" if shared and shared.log else ""
     areas = "Contours" if filled else "Contour lines"
     return joined(
-        f"{areas} of {QUANTITIES[quantity]} {where(results)}; + marks w{lowest}.",
+        f"{areas} of {label_of(quantity, results.values())} {where(results)}; + marks w{lowest}.",
         f"One colour scale for all panels{levels}.",
         f"Values under {plain_number(shared.levels[0])} share the lowest colour."
         if shared and shared.below
@@ -44,13 +50,7 @@ def _caption(
 
 
 @figure(
-    kind="surface",
-    title="Loss surface",
-    description="Contour plots of the loss around the trained weights, on one colour scale",
-    caption=_caption,
-    width=style.by_count,
-    suits=is_plane,
-    order=10,
+    kind="surface", title="Loss surface", caption=_caption, width=style.by_count, suits=is_plane, order=10
 )
 def contours(
     networks: Datasets,
@@ -61,8 +61,9 @@ def contours(
     filled: bool = True,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Filled contours with labelled lines, one panel per network, one colour scale and one colour bar.
+    """Contour plots of the loss around the trained weights, on one colour scale.
 
+    Filled contours with labelled lines, one panel per network.
     A plus marks the trained weights at (0, 0), a circle the lowest loss of the grid, discs with names other
     checkpoints. Cells that were computed but are not finite are hatched, cells not computed yet are white
     within dots, and neither is ever filled. Of several direction pairs the first is drawn.
@@ -89,7 +90,7 @@ def contours(
         planes.mark_points(axis, grid, lowest=quantity in planes.LOSSES)
         planes.name_points(axis, marked(surfaces[name]))
     if shared:
-        planes.colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
+        planes.colour_bar(figure, axes, colours, shared, label_of(quantity, networks.values()))
     style.trim(figure)
     return figure
 
@@ -109,8 +110,6 @@ def panels(surfaces: Datasets, width: float) -> tuple[Figure, list[Axes]]:
     height = down * (side * max(shapes) + 0.26 + inner) + 0.5 + 0.12 * lines
     figure = Figure(figsize=(width, height), layout="compressed")
     axes = style.grid(figure, len(surfaces), across, sharex=alike, sharey=alike)
-    for axis in axes[-across:]:  # with nothing below them, they show their own tick labels
-        axis.xaxis.set_tick_params(labelbottom=True)
     for axis, name, (x, y), shape in zip(axes, surfaces, labels, shapes, strict=True):
         axis.set(title=style.short(name, min(26, max(int(17 * side), 9))), xlabel=x, ylabel=y)
         axis.set_box_aspect(shape)

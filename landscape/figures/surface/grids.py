@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from landscape.errors import ResultError
+from landscape.results.surfaces import loss_label
 
 QUANTITIES = {
     "nll": "NLL",
@@ -22,6 +24,19 @@ QUANTITIES = {
     "convexity": "|λmin / λmax|",
 }
 """What can be drawn of a surface, and its label."""
+
+
+def label_of(quantity: str, surfaces: Iterable[xr.Dataset]) -> str:
+    """What a quantity of some surfaces is called: the loss of a task without a likelihood is no NLL.
+
+    Args:
+        quantity: One of `QUANTITIES`.
+        surfaces: Results of kind `surface`.
+    """
+    plain = any("nll" in each and loss_label(each) == "loss" for each in surfaces)
+    return QUANTITIES[quantity].replace("NLL", "loss") if plain else QUANTITIES[quantity]
+
+
 _NEEDED = {"total": ("nll", "l2"), "convexity": ("hessian_smallest", "hessian_largest")}
 _AS_MUCH = 0.95  # a finer grid of points is worth this share of the area
 

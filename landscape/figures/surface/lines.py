@@ -10,15 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landscape.figures import style
-from landscape.figures.captions import by_name, joined
+from landscape.figures.captions import by_name, joined, option, over, sizes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.scales import is_wide, limits
-from landscape.figures.style.units import Axis
-from landscape.figures.style.units import axis as axis_of
-from landscape.figures.surface.grids import QUANTITIES, Profile, is_line, profile, repeats
+from landscape.figures.surface.grids import Profile, is_line, label_of, profile, repeats
 from landscape.figures.surface.planes import NOT_FINITE, plain_ticks
-from landscape.figures.surface.words import conditions, not_drawn, where
+from landscape.figures.surface.words import NORMS, Axis, axis_of, conditions, not_drawn, where
+from landscape.numbers import plain_number
 
 _MARKS = 8  # markers on a curve, to tell it from others in grey
 
@@ -27,7 +26,7 @@ def _caption(results: Datasets, *, quantity: str = "nll") -> str:
     several = {name: str(repeats(dataset)) for name, dataset in results.items() if repeats(dataset) > 1}
     single = len(several) < len(results)
     return joined(
-        f"{QUANTITIES[quantity]} {where(results)}.",
+        f"{label_of(quantity, results.values())} {where(results)}.",
         "Bands are ± two standard errors over samples, that of the accuracy from its binomial variance."
         if single
         else "",
@@ -40,15 +39,7 @@ def _caption(results: Datasets, *, quantity: str = "nll") -> str:
     )
 
 
-@figure(
-    kind="surface",
-    title="Loss along a line",
-    description="Loss and accuracy along a line through the trained weights, one curve per network",
-    caption=_caption,
-    suits=is_line,
-    further=True,
-    order=12,
-)
+@figure(kind="surface", title="Loss along a line", caption=_caption, suits=is_line, further=True, order=12)
 def lines(
     networks: Datasets,
     *,
@@ -57,8 +48,9 @@ def lines(
     log: bool | None = None,
     looks: Looks,
 ) -> Figure:
-    """One quantity along a line, with a panel for the accuracy where it was measured.
+    """Loss and accuracy along a line through the trained weights, one curve per network.
 
+    Or another quantity, with a panel for the accuracy where it was measured.
     Bands are ± two standard errors over samples. Of several directions, each is a thin line, the mean a thick
     one, and the band is ± one standard deviation over directions. Points that are not finite are gaps, with a
     cross at the upper edge; those not computed yet are left out.
@@ -88,7 +80,7 @@ def lines(
     for axis, (what, profiles) in zip(axes, shown.items(), strict=True):
         for row, (name, line) in enumerate(profiles.items()):
             _curve(axis, line, looks[name], name, row)
-        _scale(axis, what, profiles.values(), log)
+        _scale(axis, what, label_of(what, networks.values()), profiles.values(), log)
         axis.margins(x=0.02)
         plain_ticks(axis.xaxis, 6)
         axis.axvline(0, color="0.75", linewidth=0.5, zorder=0)
@@ -133,7 +125,7 @@ def _curve(axis: Axes, line: Profile, look: style.Look, name: str, row: int) -> 
         axis.plot(line.x[broken], height, "x", **cross)
 
 
-def _scale(axis: Axes, quantity: str, profiles: Iterable[Profile], log: bool | None) -> None:
+def _scale(axis: Axes, quantity: str, label: str, profiles: Iterable[Profile], log: bool | None) -> None:
     """Logarithmic or linear, over every value; a band may leave a logarithmic axis below."""
     span = limits(line.drawn() for line in profiles)
     take_log = (
@@ -142,7 +134,7 @@ def _scale(axis: Axes, quantity: str, profiles: Iterable[Profile], log: bool | N
         and span[0] > 0
         and (is_wide(*span) if log is None else log)
     )
-    axis.set_ylabel(QUANTITIES[quantity] + (" (log)" if take_log else ""))
+    axis.set_ylabel(label + (" (log)" if take_log else ""))
     if span and take_log:
         axis.set_yscale("log")
         axis.set_ylim(span[0] / (span[1] / span[0]) ** 0.05, span[1] * (span[1] / span[0]) ** 0.08)
@@ -158,3 +150,53 @@ def _label(axes: Mapping[str, Axis]) -> str:
     lengths = {axis.length for axis in axes.values()}
     length = lengths.pop() if len(lengths) == 1 else None
     return " / ".join(Axis(name, unit, length).label() for name, unit in units)
+
+
+def _flatness_caption(results: Datasets) -> str:
+    norms = dict.fromkeys(str(option(dataset, "norm")) for dataset in results.values())
+    how = "; ".join(NORMS.get(norm, "their normalisation is not recorded") for norm in norms)
+    broken = [
+        f"{int(dataset['not_finite'][-1])} of {dataset.sizes['repeat']} in {name}"
+        for name, dataset in results.items()
+        if "not_finite" in dataset and dataset["not_finite"][-1]
+    ]
+    return joined(
+        f"Rise of the NLL from θ to θ ± r·d, mean of both signs, along {sizes(results, 'repeat')} random "
+        f"directions d: {how}. Thin lines are single directions, thick ones their mean, bars 95 % intervals "
+        f"of the mean over {over(results, 'directions')}.",
+        f"Not finite at the largest radius: {', '.join(broken)}; their mean is not drawn." if broken else "",
+    )
+
+
+@figure(kind="flatness", title="Rise of the loss", caption=_flatness_caption, width=style.by_count, order=13)
+def flatness(networks: Datasets, *, width: float, log: bool | None = None, looks: Looks) -> Figure:
+    """Rise of the loss along random directions against the radius, one line per network.
+
+    Rise of the NLL by radius: a thin line per direction, their mean with its interval, side by side.
+
+    Args:
+        networks: Results of kind `flatness` by network name, or a single one.
+        width: Width in inches; by default one ICML column for one network, two for several.
+        log: Force a logarithmic or linear axis; by default it follows from the range.
+        looks: Looks by name, to keep colours the same across figures; by default by order.
+
+    Raises:
+        ResultError: If a result is of another kind.
+    """
+    units = dict.fromkeys(str(d["radius"].attrs.get("units", "filter norms")) for d in networks.values())
+    label = f"radius ({' / '.join(units)})"
+    figure, (axis,) = curves.panels(1, looks, width=width, x=label, height=2.1)
+    radii = np.unique(np.concatenate([dataset["radius"].values for dataset in networks.values()]))
+    thin: dict[str, Any] = {"linewidth": 0.35, "alpha": 0.5}
+    for row, (name, dataset) in enumerate(networks.items()):
+        place = np.searchsorted(radii, dataset["radius"].values) + 0.5 * ((row + 0.5) / len(networks) - 0.5)
+        directions = dataset["rise"].transpose("radius", "repeat").values.astype(float)
+        axis.plot(place, directions, color=looks[name].colour, **thin, label="_direction")
+        mean = curves.column(dataset, "rise_mean", "radius")
+        ends = dataset["rise_interval"].transpose("quantile", "radius").values.astype(float)
+        curves.with_bars(axis, place, mean, np.abs(ends - mean), looks[name], label=name, zorder=3)
+    taken = curves.logarithmic(axis, [dataset["rise"].values for dataset in networks.values()], log)
+    axis.set_ylabel("rise of the NLL (nats" + (", log)" if taken else ")"))
+    axis.set_xlim(-0.5, len(radii) - 0.5)
+    axis.set_xticks(range(len(radii)), labels=[plain_number(radius) for radius in radii])
+    return figure

@@ -34,7 +34,6 @@ def is_polar(dataset: xr.Dataset) -> bool:
 @figure(
     kind="trajectory",
     title="Training seen from its end",
-    description="Distance of checkpoints from the last weights against their direction, in polar coordinates",
     caption=_caption,
     width=lambda paths: style.ONE_COLUMN,
     suits=is_polar,
@@ -42,8 +41,9 @@ def is_polar(dataset: xr.Dataset) -> bool:
     order=13,
 )
 def polar(paths: Datasets, *, width: float, looks: Looks) -> Figure:
-    """Distance from the last weights against direction, one line per network (Park & Kim 2022b, Fig. 1b).
+    """Distance of checkpoints from the last weights against their direction, in polar coordinates.
 
+    One line per network (Park & Kim 2022b, Fig. 1b).
     r_t = ‖w_t − w*‖ / ‖w_0 − w*‖, and θ_t is the angle between w_t − w* and w_0 − w*, so that training goes
     from (1, 0°) to the origin.
 

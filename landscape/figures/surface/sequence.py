@@ -20,11 +20,10 @@ from landscape.figures import style
 from landscape.figures.captions import joined, protocol_differences
 from landscape.figures.registry import figure, named
 from landscape.figures.style.scales import Scale, inner_ticks, scale
-from landscape.figures.style.units import axis as axis_of
 from landscape.figures.surface import planes
 from landscape.figures.surface.contours import panels
-from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, masks
-from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.figures.surface.grids import Cells, cells, first, label_of, masks
+from landscape.figures.surface.words import axis_of, conditions, not_drawn, shared_scale, where
 from landscape.files import atomic_path
 from landscape.results import attribute, differences
 
@@ -50,7 +49,8 @@ def _caption(rows: Rows, *, quantity: str = "nll", log: bool | None = None) -> s
         for entry in protocol_differences({"": found[0], name: other})
     }
     return joined(
-        f"{len(next(iter(rows.values())))} frames of the same plane: {QUANTITIES[quantity]} {where(heads)}; "
+        f"{len(next(iter(rows.values())))} frames of the same plane: "
+        f"{label_of(quantity, heads.values())} {where(heads)}; "
         "+ marks w, ○ the lowest value. The number is that of the frame.",
         f"One colour scale for all frames{levels}.",
         f"The frames differ in {', '.join(sorted(mixed))}."
@@ -110,7 +110,6 @@ def _apart(one: xr.Dataset, other: xr.Dataset) -> str:
 @figure(
     kind="surface",
     title="Loss surface under fresh dropout masks",
-    description="Contour plots of the same plane under one dropout mask after another, on one colour scale",
     caption=_caption,
     read=frames,
     heads=_heads,
@@ -126,7 +125,9 @@ def sequence(
     log: bool | None = None,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Contours of every frame, numbered in the corner, on one colour scale; a row for each network.
+    """Contour plots of the same plane under one dropout mask after another, on one colour scale.
+
+    Frames are numbered in the corner; each network has a row.
 
     Args:
         rows: Results of kind `surface` of one network, in order, or such a sequence by network name.
@@ -153,7 +154,7 @@ def sequence(
         write(along.label() if len(lengths) == 1 else along.bare().label(), fontsize=7)
     if shared:
         everything = [axis for row in axes.values() for axis in row]
-        planes.colour_bar(figure, everything, colours, shared, QUANTITIES[quantity])
+        planes.colour_bar(figure, everything, colours, shared, label_of(quantity, _heads(rows).values()))
     style.trim(figure)
     return figure
 
@@ -208,7 +209,9 @@ def animate(
                     _frame(axis, grid, index, shared, colours, lowest=quantity in planes.LOSSES)
                 if index == 0:  # placed once: panels must not move between frames
                     if shared:
-                        planes.colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
+                        planes.colour_bar(
+                            figure, axes, colours, shared, label_of(quantity, _heads(rows).values())
+                        )
                     style.trim(figure)
                     figure.draw_without_rendering()
                     figure.set_layout_engine("none")

@@ -18,16 +18,15 @@ from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import Scale, inner_ticks, scale
-from landscape.figures.style.units import Axis
-from landscape.figures.style.units import axis as axis_of
-from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first, is_plane
+from landscape.figures.surface.grids import Cells, cells, first, is_plane, label_of
 from landscape.figures.surface.planes import NOT_DONE, NOT_FINITE
-from landscape.figures.surface.words import conditions, not_drawn, shared_scale, where
+from landscape.figures.surface.words import Axis, axis_of, conditions, not_drawn, shared_scale, where
 from landscape.numbers import plain_number
 
 
 def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = None) -> str:
-    text = f"{QUANTITIES[quantity]} {where(results)}; height, colours and view are the same in all panels."
+    label = label_of(quantity, results.values())
+    text = f"{label} {where(results)}; height, colours and view are the same in all panels."
     shared = shared_scale(results, quantity, log, count=5)
     if shared:
         span = f"{plain_number(shared.low)} to {plain_number(shared.high)}"
@@ -47,7 +46,6 @@ def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = Non
 @figure(
     kind="surface",
     title="Loss surface in 3D",
-    description="Loss around the trained weights as surfaces in three dimensions, on one scale",
     caption=_caption,
     width=style.by_count,
     suits=is_plane,
@@ -63,8 +61,9 @@ def surface3d(
     azimuth: float = -58.0,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Surfaces in 3D, one panel per network; height, colour limits and view are the same in all panels.
+    """Loss around the trained weights as surfaces in three dimensions, on one scale.
 
+    One panel per network; height, colour limits and view are the same in all panels.
     Nothing is clipped: a wide range makes the height logarithmic. Quadrilaterals with a corner that is not
     finite are holes, and such corners are crossed on the floor; those not computed yet are holes with dots.
     Of several direction pairs the first is drawn.
@@ -94,7 +93,7 @@ def surface3d(
         axis.set_title(style.short(name), pad=0, y=1.02)
         axis.view_init(elevation, azimuth)
     if shared:
-        label = f"{QUANTITIES[quantity]} (log)" if shared.log else QUANTITIES[quantity]
+        label = label_of(quantity, networks.values()) + (" (log)" if shared.log else "")
         bar = style.colour_bar(figure, colours, label, cax=bar_axis)
         places, labels = _ticks(shared)
         bar.set_ticks(places, labels=labels)

@@ -16,10 +16,9 @@ from landscape.figures import style
 from landscape.figures.captions import by_name, joined
 from landscape.figures.registry import Datasets, figure, named
 from landscape.figures.style.scales import scale
-from landscape.figures.style.units import axis as axis_of
-from landscape.figures.surface.grids import QUANTITIES, Cells, cells, first
+from landscape.figures.surface.grids import Cells, cells, first, label_of
 from landscape.figures.surface.planes import colour_bar, colours_of, draw_plane, outline, plain_ticks
-from landscape.figures.surface.words import conditions, not_drawn
+from landscape.figures.surface.words import axis_of, conditions, not_drawn
 from landscape.numbers import plain_number
 
 _NUMBERED = 7
@@ -31,7 +30,7 @@ def _caption(
 ) -> str:
     planes = _planes(results, surfaces)
     named_axes = dict.fromkeys(" and ".join(axis_of(d, w).name for w in "xy") for d in results.values())
-    over = f" over contours of {QUANTITIES[quantity]}" if planes else ""
+    over = f" over contours of {label_of(quantity, planes.values())}" if planes else ""
     off = {}
     for name, dataset in results.items():
         away, distance = (np.nanmax(dataset[key].values) for key in ("off_plane", "distance"))
@@ -57,14 +56,7 @@ def _shares(results: Datasets) -> str:
     return f" They explain {by_name(found)} of the sum of ‖w − origin‖²." if found else ""
 
 
-@figure(
-    kind="trajectory",
-    title="Path of training",
-    description="Checkpoints of training on a plane through the weights",
-    caption=_caption,
-    width=style.by_count,
-    order=12,
-)
+@figure(kind="trajectory", title="Path of training", caption=_caption, width=style.by_count, order=12)
 def trajectory(
     paths: Datasets,
     *,
@@ -74,8 +66,9 @@ def trajectory(
     log: bool | None = None,
     colour_map: str = "viridis",
 ) -> Figure:
-    """Checkpoints on a plane in the order of training, over contours of the loss (Li et al. 2018, Fig. 9).
+    """Checkpoints of training on a plane through the weights.
 
+    In the order of training, over contours of the loss (Li et al. 2018, Fig. 9).
     The first checkpoint is a square, the last one a disc, and a few are numbered. Axes say which share of
     the motion they explain.
 
@@ -103,7 +96,7 @@ def trajectory(
         axis.set_xlabel(axis_label(dataset, "x", 0, lines=side < 2.1))
         axis.set_ylabel(axis_label(dataset, "y", 1, lines=side < 2.1))
     if shared:
-        colour_bar(figure, axes, colours, shared, QUANTITIES[quantity])
+        colour_bar(figure, axes, colours, shared, label_of(quantity, _planes(paths, surfaces).values()))
     return figure
 
 

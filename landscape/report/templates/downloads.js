@@ -24,7 +24,9 @@ function save(name, blob) {
 }
 
 function saveTable(name, rows) {
-  const cell = (value) => (/[",\n\r]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
+  // Text that begins like a formula gets an apostrophe, as in the tables that the commands write; numbers never.
+  const guarded = (value) => (typeof value === "string" && /^'*[=+\-@\t\r]/.test(value) && Number.isNaN(Number(value)) ? `'${value}` : String(value ?? ""));
+  const cell = (value) => (/[",\n\r]/.test(guarded(value)) ? `"${guarded(value).replaceAll('"', '""')}"` : guarded(value));
   save(name, new Blob([rows.map((row) => row.map(cell).join(",")).join("\n") + "\n"], { type: "text/csv" }));
 }
 

@@ -11,8 +11,7 @@ from landscape import figures
 from landscape.comparison import QUANTITIES, Change, Pair, Verdict, correlations, pooled
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
-from landscape.figures.comparison.chain import as_expected, caption, ordered, relative
-from landscape.figures.comparison.correlations import caption as correlation_caption
+from landscape.figures.comparison.chain import as_expected, ordered, relative
 from tests.figures import seeds, synthetic
 from tests.figures.synthetic import assert_legible
 
@@ -92,7 +91,7 @@ def test_a_change_from_nothing_has_no_per_cent():
 
 
 def test_captions_say_what_intervals_are_over():
-    text = caption(every(2))
+    text = figures.caption("chain", every(2))
     assert "gap-blur (blur), gap-relu6 (ReLU6)" in text
     assert "16 mini-batches" in text
     assert "Other seeds were not measured" in text
@@ -129,7 +128,7 @@ def test_correlations_are_legible_and_bold_where_told(width: float):
     assert sum(text.get_weight() == "bold" for text in texts) == int(
         (dataset.p_value.values < 0.05)[lower].sum()
     )
-    assert "of 9 networks" in correlation_caption(dataset)
+    assert "of 9 networks" in figures.caption("correlations", dataset)
 
 
 def test_correlations_are_over_configurations():
@@ -138,8 +137,8 @@ def test_correlations_are_over_configurations():
     correlated = correlations(five)
     assert correlated.attrs["seeds"] == "3"
     assert int(correlated.networks.max()) == 6
-    assert "of 6 networks, each the mean over 3 seeds;" in correlation_caption(correlated)
+    assert "of 6 networks, each the mean over 3 seeds;" in figures.caption("correlations", correlated)
     alone = correlations(synthetic.comparison(synthetic.FAMILY[:5]))
     assert alone.attrs["seeds"] == ""
-    assert "seeds" not in correlation_caption(alone)
+    assert "seeds" not in figures.caption("correlations", alone)
     assert np.isfinite(correlated.correlation).any()

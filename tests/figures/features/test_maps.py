@@ -6,8 +6,8 @@ import xarray as xr
 
 from landscape import figures
 from landscape.errors import ResultError
-from landscape.figures.features.covariance import largest_off_centre, select, wrapped
 from landscape.figures.features.maps import choose, feature_map
+from landscape.figures.features.similarity import largest_off_centre, select, wrapped
 from tests.figures import feature_results
 
 

@@ -6,9 +6,9 @@ import pytest
 from landscape.comparison.readings import centre_nll
 from landscape.errors import ResultError
 from landscape.figures import suited
-from landscape.figures.style.units import Axis, axis, panel_labels, proportion
 from landscape.figures.surface.grids import cells, is_line, is_plane, profile
 from landscape.figures.surface.planes import borders, edges
+from landscape.figures.surface.words import Axis, axis_of, panel_labels, proportion
 from tests.figures import planes
 
 X = Axis("x", "filter norms", "12.3")
@@ -123,14 +123,14 @@ def test_planes_and_lines_are_told_apart():
 
 def test_an_axis_says_its_unit_and_its_length():
     dataset = planes.line()
-    assert axis(dataset, "x").label() == "x (filter norms; 1 = ‖Δw‖ 12.3)"
-    assert axis(dataset, "x").label(lines=True) == "x (filter norms)\n1 = ‖Δw‖ 12.3"
-    assert axis(planes.surface(), "x").unit == "filter norms"  # by the norm, where the axis stores no unit
-    assert axis(dataset.assign(x_norm=np.nan), "x").label() == "x (filter norms)"
+    assert axis_of(dataset, "x").label() == "x (filter norms; 1 = ‖Δw‖ 12.3)"
+    assert axis_of(dataset, "x").label(lines=True) == "x (filter norms)\n1 = ‖Δw‖ 12.3"
+    assert axis_of(planes.surface(), "x").unit == "filter norms"  # by the norm, where the axis stores no unit
+    assert axis_of(dataset.assign(x_norm=np.nan), "x").label() == "x (filter norms)"
     dataset["x"].attrs.update(units="‖Δw‖", long_name="principal component 1")
-    assert axis(dataset, "x").label() == "first principal component (‖Δw‖)"
+    assert axis_of(dataset, "x").label() == "first principal component (‖Δw‖)"
     dataset["x"].attrs.update(units="share of the way", long_name="from a to b")
-    assert axis(dataset, "x").label() == "from a to b (share of the way; 1 = ‖Δw‖ 12.3)"
+    assert axis_of(dataset, "x").label() == "from a to b (share of the way; 1 = ‖Δw‖ 12.3)"
 
 
 def test_inner_panels_say_what_is_theirs_alone():
