@@ -60,7 +60,7 @@ def test_keys_and_shapes_that_do_not_fit(run, checkpoint):
 
 
 def test_a_model_that_does_not_exist(run, checkpoint):
-    assert_refused(run("info", checkpoint, "--model", "alexnet"), "unknown model 'alexnet'")
+    assert_refused(run("info", checkpoint, "--model", "lenet"), "unknown model 'lenet'")
     assert_refused(run("info", checkpoint, "--model", "net.py:Net"), "no Python file at net.py")
 
 
@@ -343,7 +343,7 @@ TRAIN = (
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--model", "lenet"), "unknown model 'alexnet'"),
+        (("--model", "lenet"), "unknown model 'lenet'"),
         (("--model", "own.py:Net"), "unknown model 'own.py:Net'"),
         (("--model", "cifar-resnet20:width=4,classes=3"), "is none of the 3 classes"),
         (("--model", "cifar-resnet20:width=0.5"), "option 'width' cannot be '0.5'"),
