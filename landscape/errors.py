@@ -17,6 +17,10 @@ class ResultError(LandscapeError):
     """A saved result that is missing, damaged, or cannot be combined with another."""
 
 
+class NewerResultError(ResultError):
+    """A result of a newer version, which nothing may take for a damaged one and replace."""
+
+
 class NothingToMeasure(LandscapeError):
     """A network that has not what is measured, such as feature maps; a comparison goes on without it."""
 

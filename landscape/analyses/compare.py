@@ -12,7 +12,7 @@ import xarray as xr
 from landscape.analyses.running import resumable
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol
-from landscape.errors import LandscapeError, NothingToMeasure, ResultError
+from landscape.errors import LandscapeError, NewerResultError, NothingToMeasure, ResultError
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results import attribute, differences, load, sweep
@@ -111,9 +111,15 @@ def _measured(objective: Objective, measurement: Measurement, path: Path, progre
 
 
 def kept_result(path: Path) -> xr.Dataset | None:
-    """What lies there; None if nothing does, or it is damaged: measure it (again)."""
+    """What lies there; None if nothing does, or it is damaged: measure it (again).
+
+    Raises:
+        NewerResultError: If it is of a newer version, which is not replaced.
+    """
     try:
         return load(path)
+    except NewerResultError:
+        raise
     except ResultError:
         return None
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.errors import ResultError, printable
+from landscape.errors import NewerResultError, ResultError, printable
 from landscape.results.kinds import KINDS
 
 FORMAT = 2
@@ -145,7 +145,7 @@ def require_format(attributes: Mapping[str, Any], place: object) -> None:
             f"{place} is damaged: its format_version is {printable(repr(found), 60)}, no number"
         )
     if found > FORMAT:
-        raise ResultError(
+        raise NewerResultError(
             f"{place} has format {found} of a newer version of landscape, and this one reads formats up to "
             f"{FORMAT}: install a newer one with `pip install --upgrade landscape`"
         )

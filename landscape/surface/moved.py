@@ -40,8 +40,8 @@ def origin_of(
     Raises:
         LandscapeError: If they move what the network has not.
     """
-    buffers = objective.forward.buffers
     others = [name for name in vectors[0] if name not in objective.parameters]
+    buffers = objective.forward.buffers if others else {}
     lacking = next((name for name in others if name not in buffers), None)
     if lacking:
         raise LandscapeError(

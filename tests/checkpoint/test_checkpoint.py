@@ -679,7 +679,7 @@ def test_a_module_called_like_an_architecture_is_the_users(factory, own_state, m
         (".relative:Net", "cannot import '.relative'"),
         ("resnet19", "depth of resnet is 19; choose one of 18, 34, 50"),
         ("resnet18:colour=blue", "unknown option 'colour'"),
-        ("alexnet", "unknown model 'alexnet'.*file.py:factory"),
+        ("lenet", "unknown model 'lenet'.*file.py:factory"),
         ("", "unknown model ''"),
     ],
 )
