@@ -45,7 +45,7 @@ def infer(parts: Sequence[Part]) -> tuple[ModelConfig, dict[str, str]] | None:
         shapes = {name: shape for name, (_, shape) in _translated(architecture, parts).items()}
         try:
             config = _told(architecture, shapes)
-        except (KeyError, IndexError, ZeroDivisionError, LandscapeError):
+        except (KeyError, IndexError, ValueError, ZeroDivisionError, LandscapeError):
             continue  # such names on other shapes
         names = renamed(config, parts)
         if names is not None:
