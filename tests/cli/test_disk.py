@@ -181,6 +181,8 @@ def test_an_interruption_keeps_the_picture_so_far(run, command, monkeypatch):
 def test_no_signal_replaces_a_finished_result(run, command, monkeypatch, name, status):
     older = load(run(*command, "--json", "--out", "s.zarr").json["result"])
     number = getattr(signal, name)
+    usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+    before = signal.signal(number, usual)  # in the background and under nohup they are ignored
 
     def stopping(items, label="", total=None):
         for place, item in enumerate(items):
@@ -188,13 +190,16 @@ def test_no_signal_replaces_a_finished_result(run, command, monkeypatch, name, s
                 signal.raise_signal(number)
             yield item
 
-    with monkeypatch.context() as patch:
-        patch.setattr("landscape.cli.options.silent", stopping)
-        outcome = run(*command, "--steps", 5, "--out", "s.zarr")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("landscape.cli.options.silent", stopping)
+            outcome = run(*command, "--steps", 5, "--out", "s.zarr")
+        assert signal.getsignal(number) == usual
+    finally:
+        signal.signal(number, before)
     assert outcome.status == status
     assert "landscape: interrupted; the points so far are in s.partial.zarr" in outcome.err
     assert "Traceback" not in outcome.err
-    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
     assert_identical(load("s.zarr"), older)
     assert int(load("s.partial.zarr").done.sum()) == 3
 
