@@ -49,6 +49,7 @@ class MeanLoss:
 
     weight_decay, dropout, seed, params = map(mode, ("weight_decay", "dropout", "seed", "params"))
     micro_batch, task = mode("micro_batch"), mode("task")
+    loss = property(lambda self: self.task.loss, doc="The task's loss.")
 
     def __init__(
         self, network: Network, samples: Samples, forward: Forward, soundness: Checks | None
@@ -70,11 +71,6 @@ class MeanLoss:
         frozen = {name for name, p in self.network.module.named_parameters() if not p.requires_grad}
         pattern, self.free = chosen(self.parameters, self.params, frozen)
         self.forward = self.forward.replace(params=pattern)
-
-    @property
-    def loss(self) -> Any:
-        """The task's loss."""
-        return self.task.loss
 
     @property
     def modes(self) -> Protocol:
@@ -165,12 +161,15 @@ class MeanLoss:
             yield logits, targets  # outside, or whoever iterates would find gradients switched off
 
     def scores(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Iterator[Scores]:
-        """Loss of each sample, and of classes its correctness and confidence, by micro-batch."""
-        for outputs, targets in self._mean.all_of(self.outputs(parameters, draw=draw)):
+        """Loss of each sample, and what else the task tells of it, by micro-batch."""
+        seen = 0.0
+        for outputs, targets in self.outputs(parameters, draw=draw):
             with full_precision(self.device), torch.no_grad():
-                losses = self.losses(outputs, targets).double().cpu()
+                losses, weights = self._mean.scaled(outputs, targets, self)
                 columns = self.task.columns(outputs, targets)
-            yield Scores(losses, {name: column.cpu() for name, column in columns.items()})
+            seen += 0.0 if weights is None else float(weights.double().sum())
+            yield Scores(losses.double().cpu(), {name: column.cpu() for name, column in columns.items()})
+        self._mean.check(seen)
 
     def losses(self, outputs: Tensor, targets: Tree) -> Tensor:
         """Loss of each sample of a batch, shape (batch,), scaled so that the mean over all is the objective.
@@ -178,7 +177,7 @@ class MeanLoss:
         Raises:
             LandscapeError: If the loss gives anything but one number per sample.
         """
-        return self._mean.scaled(outputs, targets, lambda: self.replace(soundness=None).outputs())
+        return self._mean.scaled(outputs, targets, self)[0]
 
     def sample_losses(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from landscape import trees
 from landscape.datasets import Ahead, Digest, parts
@@ -71,7 +71,7 @@ class Samples:
         Raises:
             DataError: If it cannot be read sample by sample.
         """
-        if isinstance(data, Dataset | DataLoader) or not isinstance(data, tuple | list):
+        if not isinstance(data, tuple | list):
             held = data.dataset if isinstance(data, DataLoader) else data
             fields = {"source": f"{type(held).__name__}, seed {seed}", **fields}
             data = parts(data, seed=seed)
@@ -185,7 +185,9 @@ class Samples:
         starts = range(0, len(self), size)
         ahead: Iterable[tuple[Tree, Tree]] = (self.stored(start, start + size) for start in starts)
         if self.workers and trees.is_lazy((self.inputs, self.targets)):
-            ahead = DataLoader(Ahead(self.stored, len(self), size), batch_size=None, num_workers=self.workers)
+            # A generator of its own: the usual one would take a number from the global random state.
+            own: Any = {"num_workers": self.workers, "generator": torch.Generator()}
+            ahead = DataLoader(Ahead(self.stored, len(self), size), batch_size=None, **own)
         reading = iter(ahead)
         for start in starts:  # nothing here holds on to a batch
             yield start, *self._prepared(start, next(reading), dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -72,7 +71,8 @@ def task_of(task: Task | str = "classification", loss: SampleLoss | str | None =
     if _takes_model(function):
         return Task("custom", function, whole=True, likelihood=False)
     named = function in LOSSES.values()
-    return replace(made, loss=function, classes=named, weights=None, likelihood=function is cross_entropy)
+    own: dict[str, Any] = {"weights": None, "options": {}, "likelihood": function is cross_entropy}
+    return made.replace(loss=function, classes=named, **own)
 
 
 def _named(text: str) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from typing import Any
 
 from torch import Tensor
 
@@ -10,9 +10,6 @@ from landscape.errors import LandscapeError
 from landscape.samples import Samples
 from landscape.tasks.task import Task
 from landscape.trees import Tree
-
-Pass = Iterator[tuple[Tensor, Tree]]
-"""Outputs and targets of one micro-batch after the other."""
 
 _WEIGHT = 1e-5  # relative; what sums of weights in float32 may differ by
 
@@ -24,15 +21,15 @@ class Mean:
         """Over all samples of the losses of a task."""
         self._task, self._samples = task, samples
         self._total: float | None = None
-        self._seen: float | None = None
+        self._told = False
 
-    def scaled(self, outputs: Tensor, targets: Tree, everything: Callable[[], Pass]) -> Tensor:
-        """Losses of a batch, shape (batch,).
+    def scaled(self, outputs: Tensor, targets: Tree, objective: Any) -> tuple[Tensor, Tensor | None]:
+        """Losses of a batch, shape (batch,), and what each sample counts for, None where all count 1.
 
         Args:
             outputs: Of the network.
             targets: Of the same samples.
-            everything: Makes a pass over all samples, for weights that only the loss itself knows.
+            objective: Whose pass over all samples tells weights that only the loss itself knows.
 
         Raises:
             LandscapeError: If the loss gives anything but one number per sample, or fails.
@@ -40,38 +37,37 @@ class Mean:
         try:
             losses, weights = self._task.shares(outputs, targets)
         except IndexError as error:  # targets that are read when asked for have not been looked at before
+            if not self._task.classes:
+                raise
             raise LandscapeError(
                 f"a target of {self._samples.source} is none of the {outputs.shape[1]} classes ({error}); "
                 "the network and the data set do not belong together"
             ) from error
         if weights is None:
-            return losses
-        if self._seen is not None:
-            self._seen += float(weights.double().sum())
-        total = self._found(everything)  # 0 where the few samples of a check all count nothing
-        return losses * (len(self._samples) / total if total else 0.0)
+            return losses, None
+        total = self._found(objective)  # 0 where the few samples of a check all count nothing
+        return losses * (len(self._samples) / total if total else 0.0), weights
 
-    def all_of(self, outputs: Pass) -> Pass:
-        """The pass, whose batches are scaled one after the other.
+    def check(self, seen: float) -> None:
+        """Compare what the samples of a whole pass counted for with the total.
 
         Raises:
-            LandscapeError: At its end, if its weights are not those of the pass that the total is from.
+            LandscapeError: If the loss gives other weights at other parameters.
         """
-        self._seen = 0.0
-        yield from outputs
-        seen, self._seen = self._seen, None
-        if seen and self._total and abs(seen - self._total) > _WEIGHT * seen:
+        if self._told and self._total is not None and abs(seen - self._total) > _WEIGHT * abs(seen):
             raise LandscapeError(
                 f"the weights of the loss sum to {seen:.6g} at these parameters and to {self._total:.6g} at "
                 "the network's own, so that the objective is no mean with fixed weights; compute them from "
                 "the batch alone"
             )
 
-    def _found(self, everything: Callable[[], Pass]) -> float:
+    def _found(self, objective: Any) -> float:
         """What all samples together count for."""
         if self._total is None:
             self._total = self._task.total(self._samples.targets)
         if self._total is None:
-            parts = (self._task.shares(outputs, targets)[1] for outputs, targets in everything())
+            passes = objective.replace(soundness=None).outputs()
+            parts = (self._task.shares(outputs, targets)[1] for outputs, targets in passes)
             self._total = sum(float(part.double().sum()) for part in parts if part is not None)
+            self._told = True
         return self._total

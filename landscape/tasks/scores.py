@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ LONG_NAMES = {
 
 
 def jackknifed(score: Score, columns: Columns) -> float:
-    """Standard error over samples, by leaving out one at a time (Efron 1982).
+    """Standard error over samples, by leaving out one at a time (Efron 1982); NaN for a single one.
 
     Args:
         score: The score.
@@ -58,5 +59,7 @@ def jackknifed(score: Score, columns: Columns) -> float:
     """
     values = {name: each.double() for name, each in columns.items()}
     count = len(next(iter(values.values())))
+    if count < 2:
+        return math.nan
     without = score.of({name: each.sum(0) - each for name, each in values.items()})
     return float(((count - 1) / count * (without - without.mean()).square().sum()).sqrt())
