@@ -63,8 +63,8 @@ class Shaping:
         image = image.convert(_CHANNELS[self.channels])
         width, height = image.size
         if self.resize:
-            scale = self.resize / min(width, height)
-            size = max(self.resize, int(scale * width)), max(self.resize, int(scale * height))
+            shorter = min(width, height)
+            size = self.resize * width // shorter, self.resize * height // shorter
             check_pixels(*size, f"{name}, resized,")
             image = image.resize(size, Image.Resampling[self.interpolation.upper()])
             width, height = size
