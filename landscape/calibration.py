@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from landscape.debiasing import debiased
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def reliability(confidence: Tensor, hit: Tensor, *, bins: int = 10) -> Reliabili
         LandscapeError: If `bins` is less than 1.
     """
     if bins < 1:
-        raise LandscapeError(f"the calibration error needs at least 1 bin, got {bins}")
+        raise ArgumentError(f"the calibration error needs at least 1 bin, got {bins}")
     known = ~confidence.isnan()
     hits = hit.to(confidence.dtype)
 

@@ -1,8 +1,27 @@
 """Errors that a user is meant to read: what was received, what was expected, how to fix it."""
 
+import difflib
+from collections.abc import Collection
+
+DISTRIBUTION = "landscape-toolkit"
+"""Name on the package index, where `landscape` is somebody else's."""
+
+
+def installation(extra: str) -> str:
+    """What to type for packages that not everybody needs.
+
+    Args:
+        extra: Name of the extra in ``setup.cfg``.
+    """
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
 
 class LandscapeError(Exception):
     """Bad input or an impossible request; the command line prints it as one message, without a traceback."""
+
+
+class ArgumentError(LandscapeError):
+    """An argument that is none of what it may be; to the command line, wrong usage (exit status 2)."""
 
 
 class CheckpointError(LandscapeError):
@@ -48,3 +67,14 @@ def printable(text: object, most: int = 500) -> str:
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii")
         for char in words
     )
+
+
+def meant(word: str, known: Collection[str]) -> str:
+    """What was probably meant, as the end of a message; nothing where no known word is near.
+
+    Args:
+        word: As it was written.
+        known: The words there are.
+    """
+    near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """(outputs of a batch, its targets) → losses of shape (batch,)."""
@@ -46,7 +46,7 @@ def loss_of(loss: SampleLoss | str) -> SampleLoss:
     if not isinstance(loss, str):
         return loss
     if loss not in LOSSES:
-        raise LandscapeError(f"the loss is {loss!r}; choose one of {', '.join(LOSSES)}")
+        raise ArgumentError(f"the loss is {loss!r}; choose one of {', '.join(LOSSES)}")
     return LOSSES[loss]
 
 

@@ -11,14 +11,15 @@ import typing
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 
 if TYPE_CHECKING:
     from landscape.losses import SampleLoss
     from landscape.results import Check
     from landscape.samples import Normalisation
 
-_LARGEST_SEED = 2**32 - 1
+LARGEST_SEED = 2**32 - 1
+"""What NumPy's generators take."""
 _DROPOUT = ("off", "fixed", "fresh")
 
 
@@ -43,7 +44,7 @@ class Dropout(str):
         made = super().__new__(cls, mode)
         name, _, count = mode.partition(":")
         if mode not in _DROPOUT and (name != "ensemble" or not count.isdecimal() or int(count) < 1):
-            raise LandscapeError(
+            raise ArgumentError(
                 f"dropout is {mode!r}; choose one of {', '.join(_DROPOUT)}, or ensemble:N with N passes"
             )
         made.passes = None if mode in _DROPOUT else int(count)
@@ -58,10 +59,15 @@ def stated(default: Any, help: str, **more: Any) -> Any:
         help: What it is, in a sentence.
         **more: `label` (its name in messages, where that is another), `choices` (its values, where these are
             few), `least` (its smallest value, where it is a number); and of its option on the command line
-            `option` (its name, where that is another), `metavar`, `most` (its largest value) and `hidden`
-            (whether ``--help`` says nothing of the default).
+            `option` (its name, where that is another), `metavar`, `most` (its largest value), `group` (its
+            heading in ``--help``) and `hidden` (whether ``--help`` says nothing of the default).
     """
     return field(default=default, metadata={"help": help, **more})
+
+
+def _run(default: Any, help: str, **more: Any) -> Any:
+    """A field about how the work is done, and under which heading its option stands."""
+    return stated(default, help, group="Run", **more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +80,14 @@ class DataSpec:
         "torchvision:NAME:DIR, hf:FOLDER or file.py:NAME.",
         metavar="SPEC",
     )
-    workers: int = stated(
-        0, "Processes that read ahead what is read when asked for.", least=0, most=64, hidden=True
+    workers: int = _run(
+        0, "Processes that read samples ahead where these are read lazily.", least=0, most=64, hidden=True
     )
     split: str = stated("test", "Part of the data set.", choices=("train", "test"))
     samples: int = stated(0, "The first N samples; 0 takes all.", least=0, hidden=True)
     at_most: bool = stated(False, "Whether a data set with fewer samples is taken whole instead of refused.")
     sample_seed: int | None = stated(
-        None, "Draw the samples with this seed instead of the first ones.", least=0, most=_LARGEST_SEED
+        None, "Draw the samples with this seed instead of the first ones.", least=0, most=LARGEST_SEED
     )
     normalisation: Normalisation | None = stated(
         None, "Overrides the network's own and the data set's usual one."
@@ -91,7 +97,7 @@ class DataSpec:
         "Freeze one draw of crop and flip with this seed.",
         metavar="SEED",
         least=0,
-        most=_LARGEST_SEED,
+        most=LARGEST_SEED,
     )
 
 
@@ -123,10 +129,10 @@ class Protocol:
         "Parameters to move or differentiate, as in '*conv*'; those not frozen by default, '*' is all.",
         metavar="PATTERN",
     )
-    seed: int = stated(0, "Random seed.", least=0, most=_LARGEST_SEED)
+    seed: int = _run(0, "Random seed.", least=0, most=LARGEST_SEED)
     dtype: str = stated("float32", "Working precision.")
-    device: str = stated("auto", "auto, cpu or cuda[:i].")
-    micro_batch: int = stated(
+    device: str = _run("auto", "auto, cpu or cuda[:i].")
+    micro_batch: int = _run(
         0,
         "Micro-batch: samples evaluated at once; chosen when left out.",
         option="batch-size",
@@ -202,6 +208,6 @@ def _require(one: Field, value: Any) -> None:
     said = one.metadata
     name, choices = said.get("label", one.name), said.get("choices")
     if choices and value not in choices:
-        raise LandscapeError(f"the {name} is {value!r}; choose one of {', '.join(choices)}")
+        raise ArgumentError(f"the {name} is {value!r}; choose one of {', '.join(choices)}")
     if "least" in said and not said["least"] <= value < math.inf:
-        raise LandscapeError(f"the {name} must be finite and not negative, got {value}")
+        raise ArgumentError(f"the {name} must be finite and not negative, got {value}")

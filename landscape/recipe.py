@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError
 from landscape.randaugment import randaugmented
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
@@ -66,28 +66,26 @@ class Recipe:
         choices = {"optimizer": tuple(_USUAL), "schedule": _SCHEDULES, "precision": tuple(PRECISIONS)}
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise LandscapeError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
+                raise ArgumentError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
         for name, usual in zip(("learning_rate", "weight_decay"), _USUAL[self.optimizer], strict=True):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, usual)
         if self.epochs < 1 or self.batch_size < 1:
-            raise LandscapeError(
+            raise ArgumentError(
                 f"epochs and batch size must be at least 1, got {self.epochs} and {self.batch_size}"
             )
         if not 0 < self.peak < math.inf:
-            raise LandscapeError(f"the learning rate must be positive and finite, got {self.learning_rate}")
+            raise ArgumentError(f"the learning rate must be positive and finite, got {self.learning_rate}")
         for name in ("momentum", "label_smoothing"):
             value, label = getattr(self, name), name.replace("_", " ")
             if not 0 <= value < 1:
-                raise LandscapeError(f"the {label} must lie in [0, 1), got {value}")
+                raise ArgumentError(f"the {label} must lie in [0, 1), got {value}")
         for name in ("weight_decay", "seed", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < math.inf:
                 label = name.replace("_", " ")
-                raise LandscapeError(
-                    f"the {label} must be finite and not negative, got {getattr(self, name)}"
-                )
+                raise ArgumentError(f"the {label} must be finite and not negative, got {getattr(self, name)}")
         if not 0 <= self.randaugment <= 30:
-            raise LandscapeError(f"the magnitude of RandAugment goes from 0 to 30, got {self.randaugment}")
+            raise ArgumentError(f"the magnitude of RandAugment goes from 0 to 30, got {self.randaugment}")
 
     @property
     def peak(self) -> float:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from landscape import trees
 from landscape.datasets import Ahead, Digest, parts
-from landscape.errors import DataError
+from landscape.errors import ArgumentError, DataError
 from landscape.images import CropFlip, Normalisation
 from landscape.lazy import Lazy
 from landscape.precision import usable
@@ -129,7 +129,8 @@ class Samples:
             seed: None takes the first ones; a number draws that many with this seed, kept in file order.
 
         Raises:
-            DataError: If `count` is not between 1 and the number of samples, or the seed is negative.
+            DataError: If `count` is not between 1 and the number of samples.
+            ArgumentError: If the seed is negative.
         """
         if not 1 <= count <= len(self):
             raise DataError(
@@ -139,7 +140,7 @@ class Samples:
         if seed is None:
             return self.select(np.arange(count))
         if seed < 0:
-            raise DataError(f"the sample seed is {seed}; choose 0 or a positive integer")
+            raise ArgumentError(f"the sample seed is {seed}; choose 0 or a positive integer")
         rng = np.random.default_rng(seed)
         return self.select(np.sort(rng.choice(len(self), size=count, replace=False)))
 

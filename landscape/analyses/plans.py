@@ -8,7 +8,7 @@ from typing import Any
 
 from landscape.analyses.compare import Measurement
 from landscape.analyses.settings import Settings
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError
 from landscape.results import KINDS
 
 
@@ -80,7 +80,7 @@ def further(settings: Settings, kinds: Sequence[str]) -> list[Measurement]:
     for name in kinds:
         if name not in KINDS or KINDS[name].needs:
             able = ", ".join(kind for kind, record in KINDS.items() if not record.needs)
-            raise LandscapeError(f"a comparison cannot measure {name!r} by itself; choose among {able}")
+            raise ArgumentError(f"a comparison cannot measure {name!r} by itself; choose among {able}")
         kind = KINDS[name]
         own = replace(settings, dropout=kind.dropout or settings.dropout)
         found.append(

@@ -15,7 +15,7 @@ from torch import Tensor
 from landscape import hessian
 from landscape.analyses.stamping import protocol
 from landscape.derivatives.graphs import Curvature
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian import Operator
 from landscape.objective import Objective
 from landscape.results import KINDS, Journal, drop_fragment, fragment_place, save
@@ -34,7 +34,7 @@ def recipe(kind: str) -> Recipe:
         LandscapeError: If there is none.
     """
     if kind not in KINDS:
-        raise LandscapeError(f"unknown analysis {kind!r}; known are {', '.join(KINDS)}")
+        raise ArgumentError(f"unknown analysis {kind!r}; known are {', '.join(KINDS)}")
     return imported(KINDS[kind].recipe)
 
 

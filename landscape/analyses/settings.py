@@ -10,7 +10,7 @@ import torch
 
 from landscape import data
 from landscape.data.pictures import shaped_for
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.protocol import FIELDS, DataSpec, Protocol
@@ -62,9 +62,9 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise LandscapeError(f"unknown device {name!r}; choose auto, cpu or cuda[:i]") from error
+        raise ArgumentError(f"unknown device {name!r}; choose auto, cpu or cuda[:i]") from error
     if device.type not in ("cpu", "cuda"):
-        raise LandscapeError(f"landscape does not compute on {name!r}; choose auto, cpu or cuda[:i]")
+        raise ArgumentError(f"landscape does not compute on {name!r}; choose auto, cpu or cuda[:i]")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise LandscapeError("this machine has no usable CUDA device; choose --device cpu or auto")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

@@ -12,7 +12,7 @@ import xarray as xr
 from landscape import surface as planes
 from landscape.analyses import surface_checks
 from landscape.analyses.stamping import stamped
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.filters import assumptions, roles
 from landscape.objective import Objective
 from landscape.results.checks import finite
@@ -59,7 +59,7 @@ class Layout:
 
     def __post_init__(self) -> None:
         if self.repeats < 1 or self.masks < 1 or self.axes not in (1, 2):
-            raise LandscapeError(
+            raise ArgumentError(
                 f"choose 1 or more repeats and masks and 1 or 2 axes, got {self.repeats}, {self.masks} and "
                 f"{self.axes}"
             )
@@ -70,7 +70,7 @@ class Layout:
         if self.directions is not None and self.repeats > 1:
             raise LandscapeError("directions that are given can be measured once; leave out --repeats")
         if self.repeats > 1 and self.masks > 1:
-            raise LandscapeError("masks are compared on the same directions; choose --repeats or --masks")
+            raise ArgumentError("masks are compared on the same directions; choose --repeats or --masks")
         if self.curvature and self.repeats * self.masks > 1:
             raise LandscapeError(
                 "the curvature of each point is measured on one surface; leave out --repeats"

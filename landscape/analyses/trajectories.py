@@ -14,7 +14,7 @@ from landscape.analyses import checks
 from landscape.analyses.compare import kept_result
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol, stamped
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results import Check, attribute, differences, save
@@ -48,7 +48,7 @@ def trajectory(
         LandscapeError: If there are fewer than three, they do not fit each other, or span no plane.
     """
     if len(objectives) < 3:
-        raise LandscapeError(f"a trajectory needs at least three checkpoints, got {len(objectives)}")
+        raise ArgumentError(f"a trajectory needs at least three checkpoints, got {len(objectives)}")
     last = objectives[-1]
     points = [objective.free for objective in objectives]
     directions, _ = surface.principal(points, centred=centred)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from landscape.checkpoint.keys import Fit, find, held_by, readings, renamed
 from landscape.checkpoint.statefile import StateFile
-from landscape.errors import CheckpointError, LandscapeError, printable
+from landscape.errors import CheckpointError, LandscapeError, installation, printable
 from landscape.samples import Normalisation
 from landscape.zoo import ModelConfig, build, parse, skeleton
 from landscape.zoo import layouts as zoo_layouts
@@ -237,7 +237,7 @@ def _of_known(spec: str, state: StateFile, path: Path) -> Chosen:
     if usable is None:
         raise CheckpointError(
             f"{path} holds what {spec} has, by its names and shapes: install {source} "
-            f"(pip install 'landscape[{source}]') and load it as {path.name}@{spec}, or give file.py:factory"
+            f"({installation(source)}) and load it as {path.name}@{spec}, or give file.py:factory"
         )
     text = f"{usable}:{name}"
     chosen = _of_library(Library(Spec(usable, name, text=text)), state, path)

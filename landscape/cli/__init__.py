@@ -11,8 +11,9 @@ from contextlib import suppress
 
 import click
 
+from landscape.cli.help import Helpful
 from landscape.cli.interruption import ending, interruptible
-from landscape.errors import LONGEST_LINE, LandscapeError, printable
+from landscape.errors import LONGEST_LINE, ArgumentError, LandscapeError, meant, printable
 from landscape.results.kinds import KINDS, imported
 
 _PLACES = {
@@ -38,8 +39,28 @@ COMMANDS = (*_PLACES, *(name for name, kind in KINDS.items() if kind.generated))
 """Every command; the last ones are generated from the records of kinds of results."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Helpful, click.Group):
     """Imports a command's module when the command is looked up."""
+
+    own = "Options"
+    examples = (
+        "landscape evaluate net.safetensors",
+        "landscape hessian net.safetensors --samples 256 --top-k 3",
+        "landscape compare a.safetensors b.safetensors --out comparison",
+    )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, then the commands; click lists commands where it lists a group's options."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
+        """The command that is called, or an error that names what was probably meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            listed = meant(name, COMMANDS) or "; `landscape --help` lists them"
+            ctx.fail(f"there is no command {name!r}{listed}")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of a day's work, generated ones last."""
@@ -66,7 +87,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80, "show_default": True},
 )
 @click.option(
     "--version",
@@ -78,14 +99,10 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
-    r"""See why one trained network is flatter, calmer and better calibrated than another.
+    """See why one trained network is flatter, calmer and better calibrated than another.
 
-    Every command takes a checkpoint file and measures it under one recorded protocol:
-
-    \b
-        landscape evaluate net.safetensors --data demo
-        landscape hessian net.pt --model resnet18 --data cifar10:DIR --samples 1000
-        landscape compare a.safetensors b.safetensors --out comparison
+    Measuring commands take checkpoint files, measure them under one recorded protocol, and save what they
+    find; plot, paper and verdicts draw and judge saved results. `landscape COMMAND --help` explains each.
     """
 
 
@@ -113,7 +130,7 @@ def main(args: list[str] | None = None) -> None:
             traceback.print_exc()
         message = f"landscape: {_explained(error)}{_forgotten(str(error), arguments)}"
         click.echo(printable(message, LONGEST_LINE), err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ArgumentError) else 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -6,40 +6,48 @@ from typing import Any
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import option
-from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, protocol_options, say
+from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, output, protocol_options, say
 from landscape.results.kinds import KINDS
 
 
-@click.command("compare")
+@click.command(
+    "compare",
+    cls=Command,
+    examples=(
+        "landscape compare a.safetensors b.safetensors --out comparison",
+        "landscape compare a.safetensors b.safetensors --with trace --conditions",
+    ),
+)
 @click.argument("checkpoints", metavar="CKPT[@SPEC]...", nargs=-1, required=True, type=click.Path())
 @option("--predictions", "Test images for the predictions; 0 takes all.", 0, least=0)
 @option("--maps", "Test images for the feature maps.", 256, least=1)
 @option("--spectrum-batch", "Samples per mini-batch of the Hessian spectrum.", 128, least=1)
 @option("--spectrum-batches", "Mini-batches of the spectrum; 0 takes all that --samples give.", 0, least=0)
-@option("--span", "Half the side of the surface, in filter norms.", 0.5)
-@option("--steps", "Points per side of the surface, odd.", 21, least=3)
+@option("--span", "Half the side of the surface, in norms of the filters.", 0.5)
+@option("--steps", "Points per side of the surface; an odd number.", 21, least=3)
 @option("--directions", "Random directions that the flatness is measured along.", 10, least=2)
 @option("--draws", "Passes under fresh dropout masks for the feature maps' model variance.", 4, least=2)
 @option(
     "--with kinds",
-    "Measure this kind of result, too, such as lesion or trace; may be repeated.",
+    "Also measure this kind of result, such as lesion or trace; may be repeated.",
     choices=[name for name, kind in KINDS.items() if not kind.needs],
     metavar="KIND",
     multiple=True,
 )
 @option(
     "--conditions",
-    "Measure spectrum and flatness under other conditions, too, for `landscape verdicts --conditions`.",
+    "Also measure spectrum and flatness under other conditions, for `landscape verdicts --conditions`.",
     False,
 )
 @option(
     "--what-if surgeries",
-    "Also each network with inserted smoothing, weights untouched, as in blur or relu6@layer3.",
+    "Also measure each network with inserted smoothing and the same weights, as in blur or relu6@layer3.",
     metavar="SPEC",
     multiple=True,
 )
-@option("--out", "Folder of datasets, figures and page.", "landscape-out/comparison", metavar="DIR")
+@output("Folder of datasets, figures and page.", "landscape-out/comparison", metavar="DIR")
 @protocol_options(samples=1000, dropout="fixed", split="train")
 def command(
     request: Request,
@@ -50,7 +58,7 @@ def command(
     kinds: Sequence[str],
     **sizes: Any,
 ) -> None:
-    """Measure several networks under one protocol and draw them side by side.
+    """Measure networks under one protocol and draw them together.
 
     Surface and Hessian spectrum use --split (the training images, as in the papers); predictions and feature
     maps use the test images. A comparison that was stopped goes on where it was.
@@ -72,14 +80,17 @@ def command(
     run(request, [(networks, measurements)], Path(out), "compare")
 
 
-@click.command("demo")
-@option("--out", "Folder of datasets, figures and page.", "landscape-out/demo", metavar="DIR")
+@click.command("demo", cls=Command, examples=("landscape demo", "landscape demo --out demo"))
+@output("Folder of datasets, figures and page.", "landscape-out/demo", metavar="DIR")
 @SEED
 @DEVICE
 @JSON
 @QUIET
 def demo(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> None:
-    """Compare the shipped family on the embedded CIFAR-10 subset; a few minutes on two cores."""
+    """Compare the shipped networks on embedded CIFAR-10 images.
+
+    It takes a few minutes on two cores. A demo that was stopped goes on where it was.
+    """
     from landscape import family
     from landscape.analyses import plan
 

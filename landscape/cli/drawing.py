@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import option
-from landscape.cli.options import say
+from landscape.cli.options import output, say
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +23,15 @@ ALL = "all"
 _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
 
 
-@click.command("plot")
+@click.command(
+    "plot",
+    cls=Command,
+    own="Figures",
+    examples=(
+        "landscape plot comparison --out figures",
+        "landscape plot landscape-out/a-surface.zarr --quantity accuracy --columns 1",
+    ),
+)
 @click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
 @option("--figure only", "Draw this figure alone; may be repeated.", metavar="NAME", multiple=True)
 @option(
@@ -42,7 +51,7 @@ _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
     "Draw networks that differ by their seed alone (gap-seed0, gap-seed1) apart, not as one.",
     False,
 )
-@option("--out", "Folder of the figures.", "landscape-out/figures", metavar="DIR")
+@output("Folder of the figures.", "landscape-out/figures", metavar="DIR")
 def plot(
     places: tuple[str, ...],
     only: tuple[str, ...],
@@ -52,12 +61,12 @@ def plot(
     each_seed: bool,
     out: str,
 ) -> None:
-    """Draw saved results side by side, as PDF, SVG and PNG, with a caption beside each figure.
+    """Draw saved results side by side, as PDF, SVG and PNG.
 
-    Every figure that suits the results is drawn. Surfaces under several dropout masks also become an
-    animation, and a surface on the plane of a trajectory lies beneath it. Surface files of loss-landscape
-    (.h5) and tables published by Park & Kim (.csv) are drawn as they are. RESULT may also be a folder that
-    `landscape compare` wrote, a folder of results, or a bundle (.zip).
+    Every figure that suits the results is drawn, with its caption in a file beside it. Surfaces under several
+    dropout masks also become an animation, and a surface on the plane of a trajectory lies beneath it.
+    Surface files of loss-landscape (.h5) and tables published by Park & Kim (.csv) are drawn as they are.
+    RESULT may also be a folder that `landscape compare` wrote, a folder of results, or a bundle (.zip).
 
     Networks of one configuration that differ by their seed are drawn as one, with its spread over them.
     """
@@ -93,7 +102,12 @@ def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
             say(f"{name}: {len(seeds)} seeds as one ({', '.join(seeds)}); --each-seed draws each", err=True)
 
 
-@click.command("paper")
+@click.command(
+    "paper",
+    cls=Command,
+    own="Figures",
+    examples=("landscape paper", "landscape paper p1-fig8", "landscape paper all comparison --preset cvpr"),
+)
 @click.argument("panel", required=False)
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
 @option("--preset", "Widths of a venue.", "icml", choices=("icml", "neurips", "cvpr"))
@@ -101,17 +115,17 @@ def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
     "--columns", "Width of the figures in columns  [default: that of each panel].", type=click.IntRange(1, 2)
 )
 @option("--mix", "Merge seeds of different protocols, too.", False)
-@option("--out", "Folder of the figures.", "landscape-out/paper", metavar="DIR")
+@output("Folder of the figures.", "landscape-out/paper", metavar="DIR")
 def paper(
     panel: str | None, places: tuple[str, ...], preset: str, columns: int | None, mix: bool, out: str
 ) -> None:
-    """Draw a panel of Park & Kim's papers of measured networks: p1-fig8, p1-tablec1, p2-fig2, or all.
+    """Draw panels of Park & Kim's papers from measured networks.
 
-    Without PANEL, all panels are listed. RESULT is a folder that `landscape compare` or `landscape reproduce`
-    wrote, a single result (.zarr) or a bundle of results (.zip); without any, the measured results of the
-    shipped family are drawn. Networks are chosen by their stored configurations, and seeds of one
-    configuration are drawn as one. Figures are written as PDF, SVG and PNG, tables as CSV, LaTeX and
-    Markdown, each with its caption beside it.
+    PANEL is p1-fig8, p1-tablec1, p2-fig2 and so on, or all; without it, all panels are listed. RESULT is a
+    folder that `landscape compare` or `landscape reproduce` wrote, a single result (.zarr) or a bundle of
+    results (.zip); without any, the measured results of the shipped family are drawn. Networks are chosen by
+    their stored configurations, and seeds of one configuration are drawn as one. Figures are written as PDF,
+    SVG and PNG, tables as CSV, LaTeX and Markdown, each with its caption beside it.
     """
     if panel is None:
         _list()

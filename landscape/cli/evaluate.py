@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import Part, Summary, measure, option, table, with_options
-from landscape.cli.options import CHECKPOINT, OUT, Numbers, Request, protocol_options, result_path
+from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
+from landscape.cli.values import Numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,13 +53,20 @@ _OPTIONS = (
 )
 
 
-@click.command("evaluate")
+@click.command(
+    "evaluate",
+    cls=Command,
+    examples=(
+        "landscape evaluate net.safetensors",
+        "landscape evaluate net.safetensors --ensemble 10 --samples 500",
+    ),
+)
 @CHECKPOINT
 @with_options(_OPTIONS)
 @OUT
 @protocol_options(samples=0)
 def command(request: Request, checkpoint: str, out: str | None, **options: Any) -> None:
-    """Accuracy, likelihood and calibration of a network's predictions, and more on request."""
+    """Measure accuracy, likelihood and calibration."""
     if options["folder"] and options["corrupt"]:
         raise click.UsageError("--corruptions reads corrupted images, --corrupt makes them; give one of them")
     network = request.network(checkpoint)

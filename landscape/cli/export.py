@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import option
 from landscape.cli.options import JSON, QUIET, say
 
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-@click.command("export")
+@click.command(
+    "export",
+    cls=Command,
+    own="Format",
+    examples=(
+        "landscape export landscape-out/a-surface.zarr --to a.vtk --log",
+        "landscape export comparison --to comparison.zip --slim",
+    ),
+)
 @click.argument("sources", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
 @option(
     "--to target",
@@ -47,7 +56,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write a surface as a table, a mesh or loss-landscape's HDF5, or import one from there.
+    """Write a surface as a table, mesh or HDF5, or import one.
 
     RESULT is a surface of ours (.zarr), a surface file of loss-landscape (.h5), a table published by Park &
     Kim (.csv), or a .csv or .npz file written by this command. Into a .zip go all kinds of results: of

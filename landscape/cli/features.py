@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import Part, Summary, measure, option, table, with_options
-from landscape.cli.options import CHECKPOINT, OUT, Request, Whole, protocol_options, result_path
+from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
+from landscape.cli.values import Whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,13 +57,20 @@ _OPTIONS = (
 )
 
 
-@click.command("features")
+@click.command(
+    "features",
+    cls=Command,
+    examples=(
+        "landscape features net.safetensors",
+        "landscape features net.safetensors --samples 100 --lesion --aliasing",
+    ),
+)
 @CHECKPOINT
 @with_options(_OPTIONS)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, out: str | None, **options: Any) -> None:
-    """Variance and Fourier content of feature maps by depth, and more on request."""
+    """Measure feature maps by depth: variance, Fourier content."""
     network = request.network(checkpoint)
     path = result_path(out, network, "features")
     if options["draws"] > 1 and request.dropout == "off":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import Part, Summary, measure, option, with_options
 from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
 from landscape.results.kinds import KINDS, Kind, Option
@@ -21,7 +22,9 @@ def command(kind: Kind) -> click.Command:
         kind: The record.
     """
 
-    @click.command(kind.name, help=kind.summary)
+    @click.command(
+        kind.name, cls=Command, help=kind.summary, examples=(f"landscape {kind.name} net.safetensors",)
+    )
     @CHECKPOINT
     @with_options([_option(record) for record in kind.options])
     @OUT

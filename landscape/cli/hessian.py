@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import Part, Summary, measure, option, with_options
-from landscape.cli.options import CHECKPOINT, OUT, Bytes, Request, protocol_options, result_path
+from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
+from landscape.cli.values import Bytes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,18 +78,27 @@ _OPTIONS = (
     option("--spectrum-batch", "Samples per mini-batch.", 128, least=1),
     option("--spectrum-k", "Eigenvalues per mini-batch.", 1, least=1),
     option("--spectrum-batches", "Mini-batches; 0 takes all the samples give.", 0, least=0),
-    option("--max-memory", "Memory allowed beyond the network's own, as in 4GB.", type=Bytes()),
+    option("--max-memory", "Memory allowed beyond the network's own, as in 4GB.", group="Run", type=Bytes()),
 )
 
 
-@click.command("hessian")
+@click.command(
+    "hessian",
+    cls=Command,
+    examples=(
+        "landscape hessian net.safetensors --samples 256 --top-k 3",
+        "landscape hessian net.safetensors --protocol p1 --spectrum-batches 4",
+        "landscape hessian net.safetensors --samples 100 --trace 16 --layers",
+    ),
+)
 @CHECKPOINT
 @with_options(_OPTIONS)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, out: str | None, preset: str | None, **options: Any) -> None:
-    """Curvature of the loss: top eigenvalues, each with its residual, and more on request.
+    """Measure curvature: top eigenvalues, trace, density, spectra.
 
+    Every eigenvalue comes with its residual and an error bound.
     With --spectrum, also the signed top eigenvalues of every mini-batch (the Hessian max-eigenvalue
     spectrum), with APE, the mean of the positive ones, and NEP, the share of negative ones.
     """

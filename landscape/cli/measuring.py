@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.help import GroupedOption
 from landscape.cli.options import say
+from landscape.cli.values import Numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -173,6 +175,7 @@ def option(
     *,
     least: float | None = None,
     choices: Sequence[str] = (),
+    group: str = "",
     **more,
 ) -> Callable:
     """Decorator: an option of a command, of the type that its default has.
@@ -183,14 +186,14 @@ def option(
         default: `False` makes a flag, and a tuple takes numbers with commas between them.
         least: Smallest number allowed; of options without a default, a whole number.
         choices: Words to choose from.
+        group: Its heading in the help; empty for the command's own options.
         **more: As `click.option` takes them.
     """
     flags, kind = names.split(), more.pop("type", None)
+    more |= {"cls": GroupedOption, "group": group, "help": help}
     if default is False:
-        return click.option(*flags, is_flag=True, help=help, **more)
+        return click.option(*flags, is_flag=True, **more)
     if isinstance(default, tuple):
-        from landscape.cli.options import Numbers
-
         kind, default = Numbers(), ",".join(map(str, default))
     elif choices:
         kind = click.Choice(choices)
@@ -199,7 +202,7 @@ def option(
         kind = click.FloatRange(least) if real else click.IntRange(int(least))
     if default is not None:  # to click, None is a default, with which nothing is missing
         more["default"] = default
-    return click.option(*flags, type=kind, help=help, **more)
+    return click.option(*flags, type=kind, **more)
 
 
 def with_options(options: Sequence[Callable]) -> Callable:

@@ -2,10 +2,13 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import option
 from landscape.cli.options import (
     CHECKPOINT,
@@ -18,13 +21,25 @@ from landscape.cli.options import (
     SAMPLE_SEED,
     SEED,
     STATE_KEY,
-    Whole,
+    output,
     say,
 )
+from landscape.cli.values import Whole
 from landscape.work import bar, silent
 
+if TYPE_CHECKING:
+    from landscape.network import Network
+    from landscape.zoo.table import Row
 
-@click.command("info")
+
+@click.command(
+    "info",
+    cls=Command,
+    examples=(
+        "landscape info net.safetensors",
+        "landscape info net.safetensors --input 3,32,32 --format latex",
+    ),
+)
 @CHECKPOINT
 @MODEL
 @MAX_INPUT
@@ -45,63 +60,78 @@ def info(
     layout: str,
     as_json: bool,
 ) -> None:
-    """What a checkpoint holds: architecture, layers, normalisation, training record, and what was guessed."""
+    """Show what a checkpoint holds.
+
+    Architecture, layers, normalisation and training record, and what of them was guessed.
+    """
     from landscape import checkpoint as checkpoints
-    from landscape.analyses import network_record
     from landscape.cli.measuring import emit
     from landscape.zoo.table import latex, layer_table, text
 
     network = checkpoints.load(checkpoint, model, state_key=state_key)
     rows, shape, reason = layer_table(network, size or ())
-    normalisation = network.normalisation
     if as_json:
-        stored = {"mean": normalisation.mean, "std": normalisation.std} if normalisation else None
-        emit(
-            {
-                "command": "info",
-                "checkpoint": network_record(network),
-                "normalisation": stored,
-                "training": network.training,
-                "beside": network.beside,
-                "origins": network.origins,
-                "input": list(shape) or None,
-                "layers": [row.as_dict() for row in rows],
-                "notes": network.notes,
-            }
-        )
-        return
-    record = network.training
-    if layout == "latex":
+        emit(_content(network, shape, rows))
+    elif layout == "latex":
         for line in latex(
             rows, f"{network.name}, outputs for one input of {'×'.join(map(str, shape)) or '?'}"
         ):
             say(line)
         for note in network.notes:
             say(note, err=True)
-        return
-    say(f"{network.architecture}, {network.parameter_count():,} parameters")
-    say(f"SHA-256 {network.sha256}")
+    else:
+        for line in _about(network):
+            say(line)
+        say(f"no output sizes: {reason}; give --input" if reason else f"layers, for one input of {shape}:")
+        for line in text(rows):
+            say(line)
+
+
+def _content(network: "Network", shape: Sequence[int], rows: Sequence["Row"]) -> dict[str, Any]:
+    """All that is known of a network, as JSON can hold it."""
+    from landscape.analyses import network_record
+
+    normalisation = network.normalisation
+    return {
+        "command": "info",
+        "checkpoint": network_record(network),
+        "normalisation": normalisation and {"mean": normalisation.mean, "std": normalisation.std},
+        "training": network.training,
+        "beside": network.beside,
+        "origins": network.origins,
+        "input": list(shape) or None,
+        "layers": [row.as_dict() for row in rows],
+        "notes": network.notes,
+    }
+
+
+def _about(network: "Network") -> list[str]:
+    """What people read of a network, before the table of its layers."""
+    lines = [f"{network.architecture}, {network.parameter_count():,} parameters", f"SHA-256 {network.sha256}"]
+    normalisation = network.normalisation
     if normalisation:
         where = network.origins.get("normalisation")
         said = f"normalisation: mean {normalisation.mean}, std {normalisation.std}"
-        say(f"{said}, from {where}" if where else said)
-    history = record.get("history")
+        lines.append(f"{said}, from {where}" if where else said)
+    history = network.training.get("history")
     if isinstance(history, list) and history:  # the record of another tool may hold anything
-        say(f"trained for {len(history)} epochs; the last one: {json.dumps(history[-1])}")
+        lines.append(f"trained for {len(history)} epochs; the last one: {json.dumps(history[-1])}")
     if network.beside:
-        say(f"beside the weights: {', '.join(f'{key} {value}' for key, value in network.beside.items())}")
-    for note in network.notes:
-        say(note)
-    say(f"no output sizes: {reason}; give --input" if reason else f"layers, for one input of {shape}:")
-    for line in text(rows):
-        say(line)
+        found = ", ".join(f"{key} {value}" for key, value in network.beside.items())
+        lines.append(f"beside the weights: {found}")
+    return lines + list(network.notes)
 
 
-@click.command("train")
-@option("--model", "Zoo name, such as cifar-resnet20:blur,dropout=0.2.", required=True, metavar="SPEC")
+@click.command(
+    "train",
+    cls=Command,
+    own="Training",
+    examples=("landscape train --model resnet18:blur --epochs 30 -o blur.safetensors",),
+)
+@option("--model", "Zoo name, such as resnet18:blur,dropout=0.3.", required=True, metavar="SPEC")
 @DATA
 @MAX_INPUT
-@option("--samples", "Train on the first N images only; 0 takes all.", 0, least=0)
+@option("--samples", "Train on the first N images only; 0 takes all.", 0, least=0, group="Data")
 @SAMPLE_SEED
 @option("--epochs", "Passes over the data.", 15, least=1)
 @option("--batch-size", "Images a step.", 128, least=1)
@@ -128,7 +158,7 @@ def info(
 @SEED
 @DEVICE
 @option("--keep-every", "Also keep a checkpoint every N epochs.", 0, least=0, metavar="N")
-@option("--out", "The checkpoint to write.", required=True, metavar="FILE.safetensors")
+@output("The checkpoint to write.", required=True, metavar="FILE.safetensors")
 @JSON
 @QUIET
 def train(
@@ -192,13 +222,16 @@ def train(
         say(f"saved {path}")
 
 
-@click.command("data")
+@click.command("data", cls=Command, own="Source", examples=("landscape data cifar10 data",))
 @click.argument("name", type=click.Choice(["cifar10", "cifar100"]))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @option("--url", "Fetch the same archive from another place; its checksum is still verified.")
 @QUIET
 def data(name: str, folder: Path, url: str | None, quiet: bool) -> None:
-    """Fetch an official data set into DIR, with its checksum; a download that broke off is resumed."""
+    """Fetch an official data set into DIR, with its checksum.
+
+    A download that broke off is resumed.
+    """
     from landscape.data.fetch import fetch
 
     place = fetch(name, folder, url=url, progress=silent if quiet else bar)

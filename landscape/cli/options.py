@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from landscape.budget import max_input
+from landscape.cli.help import GroupedOption
+from landscape.cli.values import DROPOUT, Bytes, Numbers, Precision, Written
 from landscape.errors import LONGEST_LINE, LandscapeError, printable
-from landscape.protocol import DataSpec, Dropout, Protocol, fields_of
+from landscape.protocol import DataSpec, Protocol, fields_of
 from landscape.work import Progress, bar, silent
 
 if TYPE_CHECKING:
@@ -32,98 +32,26 @@ def say(line: object, *, err: bool = False) -> None:
     click.echo(printable(line, LONGEST_LINE), err=err)
 
 
-class Written(click.ParamType):
-    """An option whose value is written in a grammar of its own."""
-
-    def __init__(self, name: str, read: Callable[[str], Any], wrong: str) -> None:
-        """Say how it is read.
-
-        Args:
-            name: What stands for the value in ``--help``.
-            read: Text to the value; raises ValueError, KeyError or LandscapeError.
-            wrong: What to say of a text that cannot be read, after that text.
-        """
-        self.name, self._read, self._wrong = name, read, wrong
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Text to the value; a default that is one already stays."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._read(value)
-        except (ValueError, KeyError, LandscapeError):
-            self.fail(f"{value!r} {self._wrong}", param, ctx)
+def _grouped(group: str, *flags: str, **more: Any) -> Callable:
+    return click.option(*flags, cls=GroupedOption, group=group, **more)
 
 
-def _whole(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise ValueError(text)
-    return tuple(int(part) for part in parts)
-
-
-def _span(text: str) -> tuple[float, float]:
-    """The span and the factor, one of which is 0."""
-    name, _, factor = text.partition(":")
-    return (0.0, float(factor or 10)) if name == "auto" else (float(text), 0.0)
-
-
-_UNITS = {"b": 1} | {
-    f"{letter}{end}": base**power
-    for power, letter in enumerate("kmgt", 1)
-    for end, base in (("b", 1000), ("ib", 1024))
-}
-
-
-def _bytes(text: str) -> int:
-    found = re.fullmatch(r"([0-9.e+-]+) ?([a-z]+)", text.strip().lower())
-    if found is None:
-        raise ValueError(text)
-    size = float(found[1]) * _UNITS[found[2]]
-    if not 1 <= size < float("inf"):
-        raise ValueError(text)
-    return int(size)
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
-
-
-Numbers = partial(Written, "x,y,z", _numbers, "is not a list of numbers such as 0.49,0.48,0.45")
-Whole = partial(Written, "i,j", _whole, "is not a list of whole numbers such as 0,5")
-Span = partial(Written, "SPAN", _span, "is neither a number nor auto:FACTOR")
-Bytes = partial(Written, "SIZE", _bytes, "is not an amount of memory such as 4GB, 16GiB or 500MB")
-DROPOUT = Written("off|fixed|fresh|ensemble:N", Dropout, "is none of off, fixed, fresh and ensemble:N")
-
-
-class Precision(click.Choice):
-    """The working precisions; a reduced one is refused with a reason."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """The name of a working precision."""
-        if value in ("bfloat16", "float16", "half", "tf32"):
-            self.fail(
-                f"rounding in {value} would drown small eigenvalues and differences of the loss; "
-                "choose float32 or float64",
-                param,
-                ctx,
-            )
-        return super().convert(value, param, ctx)
-
-
-MODEL = click.option(
+MODEL = _grouped(
+    "Network",
     "--model",
     metavar="SPEC",
     help="Network of checkpoints that carry none (CKPT@SPEC): zoo name (resnet18:blur), timm:NAME, "
     "torchvision:NAME, hf:FOLDER, file.py:factory or package.module:factory, with ,key=value; inferred when "
     "left out.",
 )
-STATE_KEY = click.option(
+STATE_KEY = _grouped(
+    "Network",
     "--state-key",
     metavar="KEY",
     help="Which of several sets of weights in a file, such as state_dict_ema; raw ones when left out.",
 )
-SMOOTH = click.option(
+SMOOTH = _grouped(
+    "Network",
     "--smooth",
     metavar="SPEC",
     help="What if: put smoothing into the trained network, weights untouched, as in blur or "
@@ -156,6 +84,7 @@ def stated(name: str, *, usual: str = "", **changes: Any) -> Callable:
     """
     field = fields_of()[name]
     said = field.metadata
+    group = said.get("group") or ("Data" if name in fields_of(DataSpec) else "Protocol")
     kind = _GRAMMARS.get(name)
     if "choices" in said:
         kind = click.Choice(said["choices"])
@@ -165,7 +94,7 @@ def stated(name: str, *, usual: str = "", **changes: Any) -> Callable:
     about = f"{said['help']} [{usual}]" if usual else said["help"]
     given: dict[str, Any] = {"type": kind, "default": field.default, "show_default": shown, "help": about}
     flag = said.get("option", name.replace("_", "-"))
-    return click.option(f"--{flag}", name, metavar=said.get("metavar"), **(given | changes))
+    return _grouped(group, f"--{flag}", name, metavar=said.get("metavar"), **(given | changes))
 
 
 def _allow(ctx: click.Context, param: click.Parameter, value: int) -> None:
@@ -173,7 +102,8 @@ def _allow(ctx: click.Context, param: click.Parameter, value: int) -> None:
     ctx.with_resource(max_input(value))
 
 
-MAX_INPUT = click.option(
+MAX_INPUT = _grouped(
+    "Run",
     "--max-input",
     type=Bytes(),
     default="16GiB",
@@ -183,8 +113,8 @@ MAX_INPUT = click.option(
 )
 DATA, SAMPLE_SEED, SEED, DEVICE = map(stated, ("data", "sample_seed", "seed", "device"))
 BATCH_NORM, PRECISION = stated("batch_norm"), stated("precision")
-JSON = click.option("--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
-QUIET = click.option("--quiet", is_flag=True, help="No progress and no log lines.")
+JSON = _grouped("Output", "--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
+QUIET = _grouped("Output", "-q", "--quiet", is_flag=True, help="No progress bar and no log lines.")
 
 _SHARED = (
     MODEL,
@@ -193,8 +123,8 @@ _SHARED = (
     MAX_INPUT,
     DATA,
     SAMPLE_SEED,
-    click.option("--mean", type=Numbers(), help="Per-channel mean of images in [0, 1]; needs --std."),
-    click.option("--std", type=Numbers(), help="Per-channel standard deviation; needs --mean."),
+    _grouped("Data", "--mean", type=Numbers(), help="Per-channel mean of images in [0, 1]; needs --std."),
+    _grouped("Data", "--std", type=Numbers(), help="Per-channel standard deviation; needs --mean."),
     *map(stated, ("workers", "task", "augment", "weight_decay", "micro_batch")),
     DEVICE,
     stated("dtype"),
@@ -301,5 +231,16 @@ def result_path(out: str | None, network: Network, kind: str) -> Path:
     return check_place(out or Path("landscape-out") / f"{network.name}-{kind}.zarr")
 
 
-OUT = click.option("--out", metavar="PATH", help="Where the dataset goes [landscape-out/NAME-KIND.zarr].")
+def output(help: str, default: str | None = None, **more: Any) -> Callable:
+    """The option that says where results go.
+
+    Args:
+        help: What is written there.
+        default: Where, if it is left out.
+        **more: As `click.option` takes them.
+    """
+    return _grouped("Output", "-o", "--out", help=help, default=default, **more)
+
+
+OUT = output("Where the dataset goes.  [default: landscape-out/NAME-KIND.zarr]", metavar="PATH")
 CHECKPOINT = click.argument("checkpoint", metavar="CKPT[@SPEC]", type=click.Path())

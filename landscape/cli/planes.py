@@ -9,7 +9,7 @@ from landscape.cli.measuring import Summary, option
 if TYPE_CHECKING:
     import xarray as xr
 
-STEPS = option("--steps", "Points per side, odd.", 21, least=3)
+STEPS = option("--steps", "Points per side; an odd number.", 21, least=3)
 TOLERANCE = option(
     "--tolerance",
     "Standard error of a point, as a share of its NLL, from leaving samples out; the 95 % interval is "
@@ -22,7 +22,10 @@ CURVATURE = option(
     False,
 )
 PARTIAL = option(
-    "--partial", "Write what a stopped run has to NAME.partial.zarr, and compute nothing.", False
+    "--partial",
+    "Write what a stopped run has to NAME.partial.zarr, and compute nothing.",
+    False,
+    group="Run",
 )
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import option
-from landscape.cli.options import DEVICE, JSON, MAX_INPUT, QUIET, Request, say
+from landscape.cli.options import DEVICE, JSON, MAX_INPUT, QUIET, Request, output, say
 from landscape.work import bar, silent
 
 if TYPE_CHECKING:
@@ -20,7 +21,15 @@ SAMPLES = 500
 """Images that surface and flatness are measured on."""
 
 
-@click.command("reproduce")
+@click.command(
+    "reproduce",
+    cls=Command,
+    own="Experiment",
+    examples=(
+        "landscape reproduce --data cifar10:data --forecast",
+        "landscape reproduce --data cifar10:data --size few --seeds 1 --out experiment",
+    ),
+)
 @option(
     "--size",
     "The shipped family's nine ResNet-20s; three of half the width; two trained for 60 epochs on "
@@ -29,13 +38,17 @@ SAMPLES = 500
     choices=("small", "narrow", "few", "paper"),
 )
 @option(
-    "--data", "All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).", required=True, metavar="SPEC"
+    "--data",
+    "All of CIFAR-10: cifar10:DIR (`landscape data cifar10 DIR`).",
+    required=True,
+    group="Data",
+    metavar="SPEC",
 )
 @MAX_INPUT
 @option("--seeds", "Seeds of each network.", 3, least=1)
 @option("--only", "Train this network alone; may be repeated.", multiple=True, metavar="NAME")
 @option("--forecast", "Say how long the training will take, and stop.", False)
-@option("--out", "Folder of everything.", "landscape-out/reproduction", metavar="DIR")
+@output("Folder of everything.", "landscape-out/reproduction", metavar="DIR")
 @DEVICE
 @JSON
 @QUIET
@@ -50,7 +63,9 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train every network of the experiment, measure all of them alike, and say what each factor changed.
+    """Train and measure every network of the experiment.
+
+    All are measured alike, and what each factor changed is said.
 
     Call it again to go on where it was stopped: finished networks, epochs and measurements are kept.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from landscape.cli import planes
+from landscape.cli.help import Command
 from landscape.cli.measuring import Part, Summary, measure, option, with_options
 from landscape.cli.options import (
     BATCH_NORM,
@@ -15,10 +16,10 @@ from landscape.cli.options import (
     OUT,
     PRECISION,
     Request,
-    Span,
     protocol_options,
     result_path,
 )
+from landscape.cli.values import Span
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,17 +92,24 @@ _OPTIONS = (
 )
 
 
-@click.command("surface")
+@click.command(
+    "surface",
+    cls=Command,
+    examples=(
+        "landscape surface net.safetensors --samples 256 --steps 11",
+        "landscape surface a.safetensors --through b.safetensors --samples 100 --steps 11",
+    ),
+)
 @CHECKPOINT
 @with_options(_OPTIONS)
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoint: str, out: str | None, **options: Any) -> None:
-    """NLL, L2, accuracy and calibration on a plane or a line through the weights.
+    """Measure the loss on a plane or a line through the weights.
 
-    The plane is spanned by two random directions, filter-normalised as in Li et al. (2018), by those of
-    another result, or by other checkpoints. Points go from coarse to fine and are kept as they are finished:
-    a run that was stopped goes on where it was.
+    With it go L2, accuracy and calibration. The plane is spanned by two random directions, filter-normalised
+    as in Li et al. (2018), by those of another result, or by other checkpoints. Points go from coarse to fine
+    and are kept as they are finished: a run that was stopped goes on where it was.
     """
     _check(options)
     network = request.network(checkpoint)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from landscape.cli import planes
+from landscape.cli.help import Command
 from landscape.cli.measuring import Part, Summary, answer, beside, measured, option, with_options
 from landscape.cli.options import BATCH_NORM, OUT, PRECISION, Request, protocol_options, result_path
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
     from landscape.objective import Objective
 
 
-@click.command("trajectory")
+@click.command(
+    "trajectory",
+    cls=Command,
+    examples=("landscape trajectory run/epoch-*.safetensors --surface --steps 11 --samples 100",),
+)
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
 @option("--centred", "Components about the mean of the checkpoints, not the last one.", False)
 @option("--surface", "Also the loss on that plane, around all checkpoints.", False)
@@ -30,8 +35,9 @@ if TYPE_CHECKING:
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **options: Any) -> None:
-    """Where training went: checkpoints in their order, on their principal plane and seen from their end.
+    """Project the checkpoints of a training run onto a plane.
 
+    The checkpoints are given in their order.
     `landscape train --keep-every N` keeps such checkpoints. The plane is that of the two principal components
     around the last one (Li et al. 2018); the polar coordinates are those of Park & Kim (ICLR 2022).
     """

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landscape.cli.help import Command
 from landscape.cli.measuring import option
-from landscape.cli.options import say
+from landscape.cli.options import JSON, output, say
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     Answer = tuple[list[dict[str, Any]], list[str]]
 
 
-@click.command("verdicts")
+@click.command(
+    "verdicts",
+    cls=Command,
+    own="Judge",
+    examples=("landscape verdicts", "landscape verdicts comparison", "landscape verdicts --claims"),
+)
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
 @option("--mix", "Compare results of different protocols, too.", False)
 @option(
@@ -29,12 +35,12 @@ if TYPE_CHECKING:
     False,
 )
 @option("--claims", "Say instead which claims of Park & Kim's papers these results bear out.", False)
-@option("--out", "Also draw the chain of reasons, one figure per factor and an overview.", metavar="DIR")
-@option("--json as_json", "Write one JSON object to stdout.", False)
+@output("Also draw the chain of reasons, one figure per factor and an overview.", metavar="DIR")
+@JSON
 def command(
     places: tuple[str, ...], mix: bool, conditions: bool, claims: bool, out: str | None, as_json: bool
 ) -> None:
-    """What each factor changed, with intervals: flatter, sharper, or not distinguishable.
+    """Say what each factor changed, with intervals.
 
     RESULT is a folder that `landscape compare` wrote, a bundle (.zip), a folder of results, or a result
     (.zarr); several are taken together, and without any, the measured results of the shipped family.

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from landscape.data.corrupted import CORRUPTIONS, EXTRA_CORRUPTIONS, check_names, check_severities
-from landscape.errors import DataError
+from landscape.errors import DataError, installation
 from landscape.samples import Samples
 
 _PACKAGE = "imagecorruptions-imaug"
@@ -70,7 +70,7 @@ def corrupt(samples: Samples, name: str, severity: int, *, seed: int = 0) -> Sam
 
 def _library() -> tuple[Callable[..., Any], str]:
     """The library's function and its version."""
-    remedy = f"pip install 'landscape[corruptions]' (or pip install {_PACKAGE})"
+    remedy = f"{installation('corruptions')} (or pip install {_PACKAGE})"
     try:
         # The original package has the same module name, and fails with today's NumPy.
         release = version(_PACKAGE)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
-from landscape.errors import DataError
+from landscape.errors import DataError, installation
 from landscape.samples import Samples
 from landscape.zoo.user import named
 
@@ -91,7 +91,5 @@ def _module(name: str, package: str) -> Any:
     try:
         return importlib.import_module(name)
     except (ImportError, RuntimeError) as error:  # torchvision beside another torch
-        extra = {"torchvision": "landscape[torchvision]"}.get(package, package)
-        raise DataError(
-            f"this needs {package}, which cannot be imported ({error}); try pip install '{extra}'"
-        ) from error
+        remedy = installation(package) if package == "torchvision" else f"pip install {package}"
+        raise DataError(f"this needs {package}, which cannot be imported ({error}); try {remedy}") from error

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.errors import LandscapeError, ResultError
+from landscape.errors import ArgumentError, LandscapeError, ResultError
 from landscape.exchange.layout import one_grid, quantity_values
 from landscape.files import atomic_path
 
@@ -148,7 +148,7 @@ def _scale(x: np.ndarray, y: np.ndarray, z: np.ndarray, given: float | None) -> 
     """Height per unit of the value."""
     if given is not None:
         if not 0 < given < np.inf:
-            raise LandscapeError(f"the scale must be positive and finite, got {given}")
+            raise ArgumentError(f"the scale must be positive and finite, got {given}")
         return float(given)
     rise = float(np.ptp(z))
     side = float(max(np.ptp(x), np.ptp(y)))

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError
 from landscape.features.capture import capture, check_count, count_micro_batches, micro_batches, runs
 from landscape.features.survey import Survey, survey
 from landscape.features.tables import of_layers, variables, words
@@ -64,7 +64,7 @@ def covariance(
             none outputs a map.
     """
     if window < 0:
-        raise LandscapeError(f"the window is {window} points; choose 0 or a positive number")
+        raise ArgumentError(f"the window is {window} points; choose 0 or a positive number")
     chosen = survey(objective, layers)
 
     def both() -> list[dict[str, _Window]]:

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.features.predictions import Predicted, joined, mean, predicted, scored, settled, summary
 from landscape.objective import Objective
 from landscape.work import Progress, silent
@@ -142,7 +142,7 @@ def _checked(
     objective: Objective, frequencies: Sequence[float], noise: str, strength: float, width: float, seed: int
 ) -> list[float]:
     if noise not in NOISES:
-        raise LandscapeError(f"the noise is {noise!r}; choose one of {', '.join(NOISES)}")
+        raise ArgumentError(f"the noise is {noise!r}; choose one of {', '.join(NOISES)}")
     centres = [float(centre) for centre in frequencies]
     if not centres or not all(0 <= centre <= 1 for centre in centres):
         raise LandscapeError(f"noise frequencies are numbers from 0 to 1, in units of π; got {centres}")

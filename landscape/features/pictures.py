@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.features.capture import Run, capture, check_count, micro_batches, runs
 from landscape.features.survey import Survey, survey
 from landscape.features.tables import of_layers, variables, words
@@ -83,7 +83,7 @@ def _check(images: Sequence[int], channels: Sequence[int], draws: int, samples: 
 def _check_channels(maps: dict[str, Tensor], channels: Sequence[int]) -> None:
     most = max(len(found) for found in maps.values())
     if min(channels) < 0 or min(channels) >= most:
-        raise LandscapeError(
+        raise ArgumentError(
             f"channels {list(channels)} asked for, but the layers have 0 to {most - 1}; choose among these"
         )
 

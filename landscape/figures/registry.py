@@ -25,7 +25,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from landscape.errors import ResultError, printable
+from landscape.errors import ArgumentError, ResultError, meant, printable
 from landscape.figures import style
 from landscape.figures.captions import joined, left_out, protocol_phrase, seeds_phrase
 from landscape.results import attribute
@@ -198,11 +198,12 @@ def find(name: str) -> Drawing:
     """The figure of a name.
 
     Raises:
-        ResultError: If there is none.
+        ArgumentError: If there is none.
     """
     drawings = registered()
     if name not in drawings:
-        raise ResultError(f"no figure is called {name!r}; there are {', '.join(catalogue())}")
+        others = meant(name, drawings) or f"; there are {', '.join(catalogue())}"
+        raise ArgumentError(f"no figure is called {name!r}{others}")
     return drawings[name]
 
 

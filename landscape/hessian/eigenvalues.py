@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian.crosscheck import pyhessian_eigenpairs
 from landscape.hessian.operators import Operator, as_operator
 from landscape.linalg import Eigenpairs, Which, lanczos, power_iteration
@@ -64,7 +64,7 @@ class Search:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise LandscapeError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}")
+            raise ArgumentError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}")
         if self.method != "lanczos" and self.which != "magnitude":
             raise LandscapeError(
                 f"method {self.method} finds the largest magnitudes, not the {self.which}; use lanczos or "

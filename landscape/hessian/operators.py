@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from landscape.derivatives.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.filters import assumptions, role_of, roles, with_filters
 from landscape.hessian.differences import ErrorBound, FiniteDifferences
 from landscape.objective import Objective
@@ -63,7 +63,7 @@ class Operator:
             LandscapeError: On unknown coordinates or kind, or if nothing is left to differentiate.
         """
         if coordinates not in COORDINATES:
-            raise LandscapeError(f"coordinates are {coordinates!r}; choose one of {', '.join(COORDINATES)}")
+            raise ArgumentError(f"coordinates are {coordinates!r}; choose one of {', '.join(COORDINATES)}")
         theta = objective.parameters if parameters is None else parameters
         self._roles = roles(objective.network.module) if coordinates != "raw" else {}
         if coordinates != "raw":

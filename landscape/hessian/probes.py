@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian.operators import Operator, as_operator
 from landscape.intervals import quantile, student
 from landscape.linalg import lanczos_quadrature, moments, rademacher, spectral_density, substream, xtrace
@@ -52,7 +52,7 @@ def trace(
         LandscapeError: On an unknown estimator, or fewer than two probes.
     """
     if estimator not in ESTIMATORS:
-        raise LandscapeError(f"estimator is {estimator!r}; choose one of {', '.join(ESTIMATORS)}")
+        raise ArgumentError(f"estimator is {estimator!r}; choose one of {', '.join(ESTIMATORS)}")
     if probes < 2:
         raise LandscapeError(f"a standard error takes at least 2 probes, got {probes}")
     operator = as_operator(source)
@@ -181,7 +181,7 @@ def density(
         if number < least:
             raise LandscapeError(f"a spectral density takes at least {least} {name}, got {number}")
     if not 0 <= width < np.inf:
-        raise LandscapeError(f"the width must be finite and not negative, got {width}")
+        raise ArgumentError(f"the width must be finite and not negative, got {width}")
     operator = as_operator(source)
     steps = min(steps, operator.size)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.linalg.vectors import closing, inner, normalised
 from landscape.results.checks import RISK
 
@@ -186,7 +186,7 @@ def check_request(k: int, size: int, tolerance: float, max_products: int) -> Non
         LandscapeError: If a number is out of range.
     """
     if not 1 <= k <= size:
-        raise LandscapeError(
+        raise ArgumentError(
             f"{k} eigenvalues asked for, but the operator has size {size}; choose 1 to {size}"
         )
     if not 0 < tolerance < 1:
@@ -203,7 +203,7 @@ def rank_key(values: np.ndarray, which: Which) -> np.ndarray:
     """
     keys = {"largest": -values, "smallest": values, "magnitude": -np.abs(values)}
     if which not in keys:
-        raise LandscapeError(f"which is {which!r}; choose one of {', '.join(keys)}")
+        raise ArgumentError(f"which is {which!r}; choose one of {', '.join(keys)}")
     return keys[which]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, check_request, goal, order, rank_key
 from landscape.linalg.ranks import Verdict, allowance
 from landscape.linalg.ranks import confirm as look
@@ -218,7 +218,7 @@ def _capacity(k: int, block: int, basis: int, size: int, like: Tensor) -> int:
 def _first(start: Tensor | None, block: int, size: int, seed: int, like: Tensor) -> tuple[Tensor, int]:
     """Orthonormal directions to start from, and how many of them are random."""
     if block < 1:
-        raise LandscapeError(f"a block of {block} directions a step; choose 1 or more")
+        raise ArgumentError(f"a block of {block} directions a step; choose 1 or more")
     rows = torch.empty(0, size, dtype=like.dtype, device=like.device)
     if start is not None:
         if start.ndim != 2 or start.shape[1] != size or not bool(torch.isfinite(start).all()):

@@ -13,7 +13,7 @@ import torch
 from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.intervals import student
 from landscape.linalg.eigenpairs import Matvec, multiply
 from landscape.linalg.vectors import (
@@ -134,7 +134,7 @@ def _remainders(
 
 def _check(probes: int) -> None:
     if probes < 1:
-        raise LandscapeError(f"{probes} probes asked for; choose 1 or more")
+        raise ArgumentError(f"{probes} probes asked for; choose 1 or more")
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def lanczos_quadrature(
         LandscapeError: If the number of steps is not positive, or a product is not finite.
     """
     if steps < 1:
-        raise LandscapeError(f"{steps} quadrature steps asked for; choose 1 or more")
+        raise ArgumentError(f"{steps} quadrature steps asked for; choose 1 or more")
     like = template(like)
     limit = min(steps, size)
     basis = torch.empty(limit, size, dtype=like.dtype, device=like.device)
@@ -224,7 +224,7 @@ def spectral_density(
     """
     _check_rule(nodes, weights)
     if not (np.isfinite(width) and width > 0):
-        raise LandscapeError(f"the width is {width}; choose a positive number, in the eigenvalues' units")
+        raise ArgumentError(f"the width is {width}; choose a positive number, in the eigenvalues' units")
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 1:
         raise LandscapeError(f"points of shape {points.shape}; expected one dimension")
@@ -251,7 +251,7 @@ def moments(nodes: np.ndarray, weights: np.ndarray, order: int) -> tuple[float, 
     """
     _check_rule(nodes, weights)
     if order < 0:
-        raise LandscapeError(f"the order of the moment is {order}; choose 0 or a positive integer")
+        raise ArgumentError(f"the order of the moment is {order}; choose 0 or a positive integer")
     values = (weights * nodes**order).sum(1)
     value, error, _, _ = student(values)
     return float(value), float(error)

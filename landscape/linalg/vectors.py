@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError
 
 _PIECE = 2**20  # entries widened to float64 at a time: 8 MiB
 
@@ -124,5 +124,5 @@ def closing(like: Tensor) -> float:
 
 def _checked(seed: int) -> int:
     if seed < 0:
-        raise LandscapeError(f"the seed is {seed}; choose 0 or a positive integer")
+        raise ArgumentError(f"the seed is {seed}; choose 0 or a positive integer")
     return seed

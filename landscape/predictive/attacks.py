@@ -11,7 +11,7 @@ import torch.nn.functional as F
 import xarray as xr
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.objective import Objective
 from landscape.precision import full_precision
 from landscape.predictive import metrics
@@ -194,12 +194,12 @@ def _check(objective: Objective, epsilons: Sequence[float], steps: int, step_siz
             f"{forward.precision}"
         )
     if not len(epsilons) or not all(0 <= epsilon <= 1 for epsilon in epsilons):
-        raise LandscapeError(
+        raise ArgumentError(
             f"attacks move pixels by ε from 0 to 1, in units of their range; got {list(epsilons)}; "
             "8 of 255 grey levels are 8/255"
         )
     if steps < 1 or (step_size is not None and not 0 < step_size < math.inf):
-        raise LandscapeError(f"PGD needs at least 1 step of a positive size, got {steps} of size {step_size}")
+        raise ArgumentError(f"PGD needs at least 1 step of a positive size, got {steps} of size {step_size}")
     lowest, highest = (0, 1) if inputs.dtype == torch.uint8 else (float(inputs.min()), float(inputs.max()))
     if not (lowest >= 0 and highest <= 1):
         raise LandscapeError(

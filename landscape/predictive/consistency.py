@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from landscape.data.corrupted import PERTURBATIONS, perturbed
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.predictive.scoring import on, settled
@@ -59,7 +59,7 @@ def consistency(
             or BatchNorm statistics are to be estimated from the samples.
     """
     if noise_reference not in ("first", "previous"):
-        raise LandscapeError(f"the noise reference is {noise_reference!r}; choose 'first' or 'previous'")
+        raise ArgumentError(f"the noise reference is {noise_reference!r}; choose 'first' or 'previous'")
     if objective.forward.batch_norm == "recalibrate":
         raise LandscapeError("sequences are evaluated one after the other; use BatchNorm in eval mode")
     names = tuple(perturbations or PERTURBATIONS)

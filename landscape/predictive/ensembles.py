@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.calibration import Reliability, combined, reliability
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.forward import Forward
 from landscape.objective import Objective
 from landscape.predictive import metrics
@@ -80,7 +80,7 @@ def ensemble(
     """
     for name, number in (("passes", passes), ("orders", orders)):
         if number < 1:
-            raise LandscapeError(f"an ensemble needs at least 1 of {name}, got {number}")
+            raise ArgumentError(f"an ensemble needs at least 1 of {name}, got {number}")
     several = not isinstance(objective, Objective)
     objectives = list(objective) if not isinstance(objective, Objective) else [objective]
     members = _networks(objectives) if several else _draws(objectives[0], passes)

@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from landscape import figures
-from landscape.errors import ResultError
+from landscape.errors import ArgumentError
 from landscape.figures.registry import VERDICTS, Drawing, catalogue, find
 from landscape.figures.style import Look
 from landscape.figures.surface.grids import QUANTITIES, masks
@@ -78,12 +78,12 @@ def panels(
         width: In inches; None takes each figure's usual one.
 
     Raises:
-        ResultError: If a figure or the quantity is unknown.
+        ArgumentError: If a figure or the quantity is unknown.
     """
     for name in only:
         find(name)
     if quantity not in QUANTITIES:
-        raise ResultError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
+        raise ArgumentError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
     return [
         Panel(name, datasets, _options(name, results, quantity), width)
         for name in catalogue()

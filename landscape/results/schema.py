@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from landscape.errors import NewerResultError, ResultError, printable
+from landscape.errors import DISTRIBUTION, NewerResultError, ResultError, printable
 from landscape.results.kinds import KINDS
 
 FORMAT = 2
@@ -223,7 +223,7 @@ def differences(first: dict[str, Any], second: dict[str, Any], prefix: str = "")
 def installed_version(package: str) -> str | None:
     """Version of an installed package; None for one that is not (a checkout on the path)."""
     try:
-        return version(package)
+        return version(DISTRIBUTION if package == "landscape" else package)
     except PackageNotFoundError:
         return None
 

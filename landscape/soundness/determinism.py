@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from landscape import trees
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.losses import cross_entropy, loss_name
 from landscape.mean_loss import MeanLoss
 
@@ -109,7 +109,7 @@ def find_culprit(objective: MeanLoss, *, samples: int = 16) -> Culprit | None:
         LandscapeError: If `samples` is not positive.
     """
     if samples < 1:
-        raise LandscapeError(f"determinism is checked on {samples} samples; choose 1 or more")
+        raise ArgumentError(f"determinism is checked on {samples} samples; choose 1 or more")
     part, count = objective.replace(soundness=None).subset(0, samples), len(objective.samples)
     return _in_samples(part) or _in_loss(part, count) or _in_network(part, count)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.filters import Role, assumptions, roles, with_filters
 from landscape.objective import Objective
 from landscape.parameters import Parameters, dot, norm
@@ -210,7 +210,7 @@ def random(
     _check_seed(seed)
     check_norm(norm, include_1d)
     if repeat < 0:
-        raise LandscapeError(f"the repeat of the directions is {repeat}; choose 0 or a positive integer")
+        raise ArgumentError(f"the repeat of the directions is {repeat}; choose 0 or a positive integer")
     weights, found = objective.free, roles(objective.network.module)
     known = {} if norm == "paper" else found  # whose code looks at dimensions only
     if norm != "none" and not include_1d and not with_filters(weights, known):
@@ -266,4 +266,4 @@ def _gaussian(like: Mapping[str, Tensor], seed: int, index: int) -> Parameters:
 
 def _check_seed(seed: int) -> None:
     if seed < 0:
-        raise LandscapeError(f"the seed of the directions is {seed}; choose 0 or a positive integer")
+        raise ArgumentError(f"the seed of the directions is {seed}; choose 0 or a positive integer")

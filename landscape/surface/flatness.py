@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError
 from landscape.intervals import of_median, of_ratio
 from landscape.linalg import substream
 from landscape.objective import Objective
@@ -197,11 +197,11 @@ def _check(radii: Sequence[float], repeats: int, rise: float) -> None:
     ends = [0.0, *radii, np.inf]
     if not len(radii) or not all(low < high for low, high in pairwise(ends)):
         shown = ", ".join(map(str, radii)) or "none"
-        raise LandscapeError(f"the radii must be positive, finite and increasing, got {shown}")
+        raise ArgumentError(f"the radii must be positive, finite and increasing, got {shown}")
     if repeats < 1:
-        raise LandscapeError(f"flatness needs at least one direction, got repeats {repeats}")
+        raise ArgumentError(f"flatness needs at least one direction, got repeats {repeats}")
     if not 0 < rise < np.inf:
-        raise LandscapeError(f"the rise must be a positive number of nats, got {rise}")
+        raise ArgumentError(f"the rise must be a positive number of nats, got {rise}")
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

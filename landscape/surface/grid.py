@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.objective import Objective
 from landscape.parameters import Parameters, shifted
 from landscape.surface.directions import Directions
@@ -23,9 +23,9 @@ def axis(span: float, steps: int) -> np.ndarray:
         LandscapeError: If the grid has no centre, or the span is not positive and finite.
     """
     if steps < 3 or steps % 2 == 0:
-        raise LandscapeError(f"the grid needs an odd number of points per side, at least 3, got {steps}")
+        raise ArgumentError(f"the grid needs an odd number of points per side, at least 3, got {steps}")
     if not 0 < span < np.inf:
-        raise LandscapeError(f"the span must be positive and finite, got {span}")
+        raise ArgumentError(f"the span must be positive and finite, got {span}")
     coordinates = np.linspace(-span, span, steps)
     coordinates[steps // 2] = 0.0  # exactly the trained weights
     return coordinates
@@ -75,7 +75,7 @@ def covering(points: np.ndarray, steps: int, *, margin: float = 0.5) -> tuple[np
     extent = float((high - low).max())
     flat = margin == 0 and not (high > low).all()
     if steps < 3 or not 0 <= margin < np.inf or not 0 < extent < np.inf or flat:
-        raise LandscapeError(
+        raise ArgumentError(
             f"a grid around points needs at least 3 steps, a margin of 0 or more and points that differ, got "
             f"{steps} steps, a margin of {margin} and an extent of {extent}"
         )

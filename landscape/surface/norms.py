@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.filters import Role, role_of
 from landscape.parameters import Parameters
 
@@ -88,7 +88,7 @@ def check_norm(norm: str, include_1d: bool) -> None:
         LandscapeError: If not, or if it is the paper's with `include_1d`.
     """
     if norm not in NORMS:
-        raise LandscapeError(f"the norm of the directions is {norm!r}; choose one of {', '.join(NORMS)}")
+        raise ArgumentError(f"the norm of the directions is {norm!r}; choose one of {', '.join(NORMS)}")
     if norm == "paper" and include_1d:
         raise LandscapeError(
             "the paper's norm gives biases and BatchNorm no direction; leave include_1d out, or choose "

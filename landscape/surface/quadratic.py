@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 
 _EDGE = 1 + 1e-9  # three steps of 0.1 are 0.30000000000000004: still within a radius of 0.3
 _SINGULAR = 1e10  # condition number of a layout of points that rounding alone keeps from being degenerate
@@ -75,7 +75,7 @@ def fit(
             few or lie so that they do not determine the coefficients.
     """
     if radius is not None and not radius > 0:
-        raise LandscapeError(f"the radius of the fit must be positive, got {radius}")
+        raise ArgumentError(f"the radius of the fit must be positive, got {radius}")
     values = np.asarray(values, float)
     place = _places(x, y, values)
     used = np.isfinite(values) & np.isfinite(place).all(0)

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.parameters import Parameters, dot, norm, shifted
 from landscape.surface.directions import Directions, rejected
 from landscape.surface.norms import require_same_shapes
@@ -79,7 +79,7 @@ def polar(checkpoints: Sequence[Mapping[str, Tensor]]) -> xr.Dataset:
         LandscapeError: If there are fewer than two, they do not fit, or the first equals the last.
     """
     if len(checkpoints) < 2:
-        raise LandscapeError(f"a polar trajectory needs at least two checkpoints, got {len(checkpoints)}")
+        raise ArgumentError(f"a polar trajectory needs at least two checkpoints, got {len(checkpoints)}")
     start, end = ({k: v.double() for k, v in only_parameters(checkpoints[i]).items()} for i in (0, -1))
     require_same_shapes(start, end, what="the first checkpoint", of="the last checkpoint")
     if all(torch.equal(start[name], value) for name, value in end.items()):

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.losses import LOSSES, SampleLoss, cross_entropy, loss_of
 from landscape.tasks.mean import Mean
 from landscape.tasks.ready import (
@@ -78,7 +78,7 @@ def task_of(task: Task | str = "classification", loss: SampleLoss | str | None =
 def _named(text: str) -> Task:
     name, *parts = text.split(",")
     if name not in TASKS:
-        raise LandscapeError(f"the task is {name!r}; choose one of {', '.join(TASKS)}")
+        raise ArgumentError(f"the task is {name!r}; choose one of {', '.join(TASKS)}")
     known = inspect.signature(TASKS[name]).parameters
     options: dict[str, Any] = {}
     for part in parts:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.losses import Columns, cross_entropy, of_classes
 from landscape.tasks.scores import ACCURACY, EXACT, IOU, PERPLEXITY, RMSE
 from landscape.tasks.task import Task
@@ -34,7 +34,7 @@ def classification(
         logits: Which of several outputs the loss is of.
     """
     if not 0 <= label_smoothing < 1:
-        raise LandscapeError(f"the label smoothing must lie in [0, 1), got {label_smoothing}")
+        raise ArgumentError(f"the label smoothing must lie in [0, 1), got {label_smoothing}")
     loss: Callable[..., Any] = cross_entropy
     if class_weights or label_smoothing:
         weight = torch.tensor(class_weights, dtype=torch.float64) if class_weights else None

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from landscape.errors import DataError, LandscapeError, printable
+from landscape.errors import DataError, LandscapeError, installation, printable
 from landscape.samples import Normalisation
 from landscape.zoo.spec import Spec, called
 
@@ -138,8 +138,7 @@ def installed(library: str) -> bool:
 def _imported(library: str, extra: str, text: str) -> Any:
     if not installed(library):
         raise LandscapeError(
-            f"the model {text!r} needs {library}, which is not installed here: "
-            f"pip install 'landscape[{extra}]'"
+            f"the model {text!r} needs {library}, which is not installed here: {installation(extra)}"
         )
     try:
         return importlib.import_module(library)

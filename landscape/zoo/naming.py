@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.zoo.config import ModelConfig
 from landscape.zoo.families import DEPTHS, FAMILIES, family_of, has_depth, preset, titled
 from landscape.zoo.smoothing import Smoothing
@@ -42,7 +42,7 @@ def parse(spec: str) -> ModelConfig:
             name if has_depth(name) else f"{name}{DEPTHS[values['architecture']][0]}"
             for name, values in FAMILIES.items()
         )
-        raise LandscapeError(
+        raise ArgumentError(
             f"unknown model {spec!r}; zoo names are an architecture and a depth ({known}, …); "
             "for your own network give file.py:factory or package.module:factory"
         )
@@ -62,7 +62,7 @@ def parse(spec: str) -> ModelConfig:
             values[key] = _parse_value(key, text)
         else:
             allowed = sorted(free | _SMOOTHING_FIELDS | {"blur"})
-            raise LandscapeError(f"unknown option {key!r} in model {spec!r}; known are {', '.join(allowed)}")
+            raise ArgumentError(f"unknown option {key!r} in model {spec!r}; known are {', '.join(allowed)}")
     config = ModelConfig.from_dict(values)
     return replace(config, smoothing=Smoothing(**smoothing)) if smoothing else config
 

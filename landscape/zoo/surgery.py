@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
+from landscape.errors import ArgumentError, LandscapeError
 from landscape.layout import MapLayout, Seen, watch
 from landscape.zoo.blocks import PreactivationBlock
 from landscape.zoo.insertion import InsertedSmooth, check_open, is_smoothed, no_map, put
@@ -113,7 +113,7 @@ def parse_surgery(text: str) -> tuple[str, tuple[str, ...] | None]:
     """
     kind, at, rest = text.partition("@")
     if kind not in SURGERIES:
-        raise LandscapeError(
+        raise ArgumentError(
             f"unknown surgery {kind!r} in {text!r}; choose one of {', '.join(SURGERIES)}, with places as in "
             "blur@layer1,layer2, or without for the ends of stages"
         )
@@ -137,13 +137,13 @@ def operated(network: Network, text: str, *, example: Tensor | None = None) -> N
 def _smoothing(kernel: int, activation: str) -> tuple[Smoothing, str]:
     """The smoothing layer and the name of its kind."""
     if kernel not in _BLURS:
-        raise LandscapeError(f"the kernel is {kernel!r}; choose one of {', '.join(map(str, _BLURS))}")
+        raise ArgumentError(f"the kernel is {kernel!r}; choose one of {', '.join(map(str, _BLURS))}")
     if activation not in PROBS:
-        raise LandscapeError(f"the activation is {activation!r}; choose one of {', '.join(PROBS)}")
+        raise ArgumentError(f"the activation is {activation!r}; choose one of {', '.join(PROBS)}")
     for kind, choice in SURGERIES.items():
         if choice == (kernel, activation):
             return Smoothing(kernel=_BLURS[kernel], prob=activation), kind
-    raise LandscapeError("kernel 1 without an activation changes nothing; choose a larger kernel")
+    raise ArgumentError("kernel 1 without an activation changes nothing; choose a larger kernel")
 
 
 def _matching(module: nn.Module, at: str | Sequence[str]) -> list[str]:

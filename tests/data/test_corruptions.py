@@ -20,7 +20,7 @@ def library():
     try:
         corruptions.version("imagecorruptions-imaug")
     except PackageNotFoundError:
-        pytest.skip("imagecorruptions-imaug is not installed; pip install 'landscape[corruptions]'")
+        pytest.skip("imagecorruptions-imaug is not installed; pip install 'landscape-toolkit[corruptions]'")
 
 
 @pytest.fixture

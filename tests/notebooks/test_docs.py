@@ -97,8 +97,8 @@ def test_the_images_of_the_docs_are_small():
 
 
 def test_the_site_builds_without_a_warning(tmp_path):
-    pytest.importorskip("mkdocs", reason="pip install 'landscape[docs]'")
-    pytest.importorskip("material", reason="pip install 'landscape[docs]'")
+    pytest.importorskip("mkdocs", reason="pip install 'landscape-toolkit[docs]'")
+    pytest.importorskip("material", reason="pip install 'landscape-toolkit[docs]'")
     tool = shutil.which("mkdocs", path=str(Path(sys.executable).parent))
     if tool is None:
         pytest.skip("mkdocs is not installed beside this Python")

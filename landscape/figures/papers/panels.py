@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from landscape.comparison.identity import Results, record_of, renamed
-from landscape.errors import ResultError
+from landscape.errors import ArgumentError, meant
 from landscape.figures.captions import joined
 from landscape.figures.features.depth import is_uncertain
 from landscape.figures.papers import composed
@@ -182,11 +181,11 @@ def find(name: str) -> Panel:
     """The panel of an id, such as `p1-fig8`.
 
     Raises:
-        ResultError: If there is none.
+        ArgumentError: If there is none.
     """
     if name not in PANELS:
-        close = difflib.get_close_matches(name.lower(), PANELS, n=3, cutoff=0.5) or PANELS
-        raise ResultError(f"no panel is called {name!r}; there are {', '.join(close)}")
+        others = meant(name.lower(), PANELS) or f"; there are {', '.join(PANELS)}"
+        raise ArgumentError(f"no panel is called {name!r}{others}")
     return PANELS[name]
 
 

@@ -17,7 +17,7 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from landscape.errors import ResultError
+from landscape.errors import ArgumentError, ResultError
 from landscape.files import atomic_path
 
 ONE_COLUMN = 3.25
@@ -146,10 +146,10 @@ def preset_width(preset: str, across: int) -> float:
         across: Columns, 1 or 2.
 
     Raises:
-        ResultError: If there is no such preset.
+        ArgumentError: If there is no such preset.
     """
     if preset not in PRESETS or across not in (1, 2):
-        raise ResultError(
+        raise ArgumentError(
             f"no width is known of {across} columns of {preset!r}; choose 1 or 2 of {', '.join(PRESETS)}"
         )
     return PRESETS[preset][across - 1]
