@@ -15,7 +15,7 @@ WORKERS ?= auto
 ZOO    := .venv-zoo
 PACKAGES := 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
-.PHONY: demo test quick full docs install checks lint types imports suite durations networks clean
+.PHONY: package demo test quick full docs install checks lint types imports suite durations networks clean
 
 demo: $(VENV)/.installed
 	$(BIN)/landscape demo --out landscape-out/demo
@@ -36,7 +36,7 @@ docs: $(VENV)/.installed-test
 
 install: $(VENV)/.installed
 
-checks: types imports lint $(ZOO)/.installed
+checks: types imports lint $(ZOO)/.installed package
 
 lint:
 	$(BIN)/ruff check .
@@ -56,6 +56,16 @@ suite:
 
 durations:
 	LANDSCAPE_DURATIONS=write $(SUITE) $(SAMPLE)
+
+# The wheel as a user gets it, in an environment of its own that sees the packages of .venv.
+WHEEL := build/wheel
+package: $(VENV)/.installed-test
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m venv --without-pip $(WHEEL)
+	$(BIN)/python -c $(PACKAGES) > $$($(WHEEL)/bin/python -c $(PACKAGES))/core.pth
+	$(PIP) --python $(WHEEL)/bin/python $(INSTALL) --no-deps dist/*.whl
+	cd build && ../$(WHEEL)/bin/landscape demo --quick --out demo
 
 # One group of tests a network, so that each is built once.
 networks: $(ZOO)/.installed

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,35 +82,61 @@ def compare(
         raise LandscapeError(f"two networks are called {twice[0]!r}; rename a file, names label the figures")
     loaded = {m.label: m.settings.load_samples() for m in measurements}
     results: Results = {}
+    pace, labels = _Pace(), [measurement.label for measurement in measurements]
     for position, network in enumerate(networks, 1):
-        for measurement in measurements:
+        for index, measurement in enumerate(measurements):
             label = measurement.label
             objective = measurement.settings.objective(network, loaded[label])
             if measurement.stochastic and not objective.stochastic():
                 continue
-            say(f"[{position}/{len(networks)}] {network.name}: {label}")
+            left = pace.left(labels[index:] + labels * (len(networks) - position)) if position > 1 else ""
+            say(f"[{position}/{len(networks)}] {network.name}: {label}{left}")
             path = Path(folder) / "datasets" / network.name / f"{label}.zarr"
             own = results.setdefault(network.name, {})
             try:
-                own[label] = _measured(objective, measurement, path, progress)
+                own[label] = _measured(objective, measurement, path, progress, pace)
             except NothingToMeasure as error:  # a chain of dense layers beside a convolutional network
                 say(f"{network.name} is left out of {label}: {error}")
     return results
 
 
-def _measured(objective: Objective, measurement: Measurement, path: Path, progress: Progress) -> xr.Dataset:
+class _Pace:
+    """How long measurements of each name have taken; those that were read from files do not count."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+
+    @contextmanager
+    def timed(self, label: str) -> Iterator[None]:
+        """A measurement of this name."""
+        started = time.monotonic()
+        yield
+        self._seconds[label].append(time.monotonic() - started)
+
+    def left(self, labels: Iterable[str]) -> str:
+        """The end of a line that says how long measurements of these names will take, if any is known."""
+        seconds = sum(sum(known) / len(known) for each in labels if (known := self._seconds.get(each)))
+        if not seconds:
+            return ""
+        return f", about {f'{seconds / 60:.0f} min' if seconds >= 90 else f'{seconds:.0f} s'} left"
+
+
+def _measured(
+    objective: Objective, measurement: Measurement, path: Path, progress: Progress, pace: _Pace
+) -> xr.Dataset:
     stored = kept_result(path)
     if stored is not None and _matches(stored, objective, measurement):
         sweep(path)  # it may have been killed before that
         return stored
-    return resumable(
-        measurement.kind,
-        objective,
-        path,
-        progress=progress,
-        condition=measurement.condition,
-        **measurement.options,
-    )
+    with pace.timed(measurement.label):
+        return resumable(
+            measurement.kind,
+            objective,
+            path,
+            progress=progress,
+            condition=measurement.condition,
+            **measurement.options,
+        )
 
 
 def kept_result(path: Path) -> xr.Dataset | None:

@@ -30,7 +30,7 @@ _PLACES = {
     "export": "export:command",
     "train": "networks:train",
     "data": "networks:data",
-    "demo": "compare:demo",
+    "demo": "demo:demo",
     "reproduce": "reproduce:command",
 }
 """File and function of each command that is written by hand, in the order of a day's work."""

@@ -1,4 +1,4 @@
-"""`landscape compare` and `landscape demo`: several networks, one protocol, one page."""
+"""`landscape compare`: several networks, one protocol, one page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from landscape.cli.help import Command
 from landscape.cli.measuring import option
-from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, output, protocol_options, say
+from landscape.cli.options import Request, output, protocol_options, say
 from landscape.results.kinds import KINDS
 
 
@@ -78,37 +78,6 @@ def command(
             settings, batch_size=sizes["batch_size"], directions=sizes["directions"]
         )
     run(request, [(networks, measurements)], Path(out), "compare")
-
-
-@click.command("demo", cls=Command, examples=("landscape demo", "landscape demo --out demo"))
-@output("Folder of datasets, figures and page.", "landscape-out/demo", metavar="DIR")
-@SEED
-@DEVICE
-@JSON
-@QUIET
-def demo(out: str, seed: int, device: str, as_json: bool, quiet: bool) -> None:
-    """Compare the shipped networks on embedded CIFAR-10 images.
-
-    It takes a few minutes on two cores. A demo that was stopped goes on where it was.
-    """
-    from landscape import family
-    from landscape.analyses import plan
-
-    request = Request(
-        split="train",
-        samples=200,
-        weight_decay=family.WEIGHT_DECAY,
-        dropout="fixed",
-        device=device,
-        seed=seed,
-        as_json=as_json,
-        quiet=quiet,
-    )
-    networks = [family.load(name) for name in family.NAMES]
-    measurements = plan(
-        request.settings(), predictions=1000, batch_size=64, batches=8, span=0.5, steps=13, directions=8
-    )
-    run(request, [(networks, measurements)], Path(out), "demo")
 
 
 def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Path, name: str) -> None:

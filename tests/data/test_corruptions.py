@@ -12,6 +12,7 @@ from landscape.data import corruptions, demo
 from landscape.data.corrupted import CORRUPTIONS, EXTRA_CORRUPTIONS
 from landscape.errors import DataError
 from landscape.samples import Samples
+from tests.tools import missing
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def library():
     try:
         corruptions.version("imagecorruptions-imaug")
     except PackageNotFoundError:
-        pytest.skip("imagecorruptions-imaug is not installed; pip install 'landscape-toolkit[corruptions]'")
+        missing("imagecorruptions-imaug is not installed: pip install 'landscape-toolkit[corruptions]'")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from landscape import family, figures
 from landscape.cli import group
 from landscape.samples import Samples
+from tests.tools import missing, need
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -97,11 +98,11 @@ def test_the_images_of_the_docs_are_small():
 
 
 def test_the_site_builds_without_a_warning(tmp_path):
-    pytest.importorskip("mkdocs", reason="pip install 'landscape-toolkit[docs]'")
-    pytest.importorskip("material", reason="pip install 'landscape-toolkit[docs]'")
+    need("mkdocs", "docs")
+    need("material", "docs")
     tool = shutil.which("mkdocs", path=str(Path(sys.executable).parent))
     if tool is None:
-        pytest.skip("mkdocs is not installed beside this Python")
+        missing("mkdocs is not installed beside this Python")
     outcome = subprocess.run(
         [tool, "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
         cwd=ROOT,

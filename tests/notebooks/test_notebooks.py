@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat", reason="pip install 'landscape-toolkit[notebooks]'")
-nbclient = pytest.importorskip("nbclient", reason="pip install 'landscape-toolkit[notebooks]'")
-pytest.importorskip("ipykernel", reason="pip install 'landscape-toolkit[notebooks]'")
-pytest.importorskip("ipywidgets", reason="pip install 'landscape-toolkit[notebooks]'")
+from tests.tools import need
+
+nbformat, nbclient, *_ = (
+    need(name, "notebooks") for name in ("nbformat", "nbclient", "ipykernel", "ipywidgets")
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

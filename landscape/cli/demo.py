@@ -1,0 +1,61 @@
+"""`landscape demo`: the shipped family compared, beginning with what was measured of it before."""
+
+from pathlib import Path
+
+import click
+
+from landscape.cli.compare import run
+from landscape.cli.help import Command
+from landscape.cli.measuring import option
+from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, output
+
+QUICK = ("mlp", "gap", "gap-blur")
+"""Networks of ``--quick``: the two steps that the papers are about."""
+FIRST = ("contours", "spectrum")
+"""Figures that are drawn of the shipped measurements while nothing else is there yet."""
+
+
+@click.command("demo", cls=Command, examples=("landscape demo", "landscape demo --quick --out quick"))
+@option("--quick", "Compare three of the nine networks only.", False)
+@output("Folder of datasets, figures and page.", "landscape-out/demo", metavar="DIR")
+@SEED
+@DEVICE
+@JSON
+@QUIET
+def demo(quick: bool, out: str, seed: int, device: str, as_json: bool, quiet: bool) -> None:
+    """Compare the shipped networks on embedded CIFAR-10 images.
+
+    It takes a few minutes on two cores. The first figures show what was measured before the release; the page
+    shows what was measured here. A demo that was stopped goes on where it was.
+    """
+    from landscape import family
+    from landscape.analyses import plan
+
+    request = Request(
+        split="train",
+        samples=200,
+        weight_decay=family.WEIGHT_DECAY,
+        dropout="fixed",
+        device=device,
+        seed=seed,
+        as_json=as_json,
+        quiet=quiet,
+    )
+    names = QUICK if quick else family.NAMES
+    _shipped(names, Path(out) / "shipped", request)
+    measurements = plan(
+        request.settings(), predictions=1000, batch_size=64, batches=8, span=0.5, steps=13, directions=8
+    )
+    run(request, [([family.load(name) for name in names], measurements)], Path(out), "demo")
+
+
+def _shipped(names: tuple[str, ...], folder: Path, request: Request) -> None:
+    """Figures of measurements that ship, so that there is something to look at in the meantime."""
+    from landscape import family, figures
+    from landscape.report.sections import panels
+
+    known = family.measured()
+    results = {name: known[f"{name}-seed0"] for name in names if f"{name}-seed0" in known}
+    for panel in panels(results, only=FIRST):
+        panel.save(folder, figures.looks(results), ("png",))
+        request.say(f"to look at meanwhile, measured before the release: {folder / panel.name}.png")
