@@ -83,7 +83,7 @@ class DataSpec:
     workers: int = _run(
         0, "Processes that read samples ahead where these are read lazily.", least=0, most=64, hidden=True
     )
-    split: str = stated("test", "Part of the data set.", choices=("train", "test"))
+    split: str = stated("test", "Split of the data set.", choices=("train", "test"))
     samples: int = stated(0, "The first N samples; 0 takes all.", least=0, hidden=True)
     at_most: bool = stated(False, "Whether a data set with fewer samples is taken whole instead of refused.")
     sample_seed: int | None = stated(
@@ -94,7 +94,7 @@ class DataSpec:
     )
     augment: int | None = stated(
         None,
-        "Freeze one draw of crop and flip with this seed.",
+        "Augment by one frozen draw of crop and flip, with this seed.",
         metavar="SEED",
         least=0,
         most=LARGEST_SEED,
@@ -111,11 +111,11 @@ class Protocol:
 
     weight_decay: float = stated(0.0, "λ of the term ½·λ·‖w‖².", label="weight decay", least=0)
     dropout: str = stated(
-        "off", "MC dropout: none, one fixed mask, fresh masks each evaluation, or the mean of N passes."
+        "off", "MC dropout: none, one fixed mask, fresh masks in each evaluation, or the mean of N passes."
     )
     batch_norm: str = stated(
         "eval",
-        "Statistics stored, of each micro-batch, or estimated anew at each point.",
+        "BatchNorm statistics: those stored, those of each micro-batch, or estimated anew at each point.",
         label="BatchNorm mode",
         choices=("eval", "batch", "recalibrate"),
     )
@@ -126,7 +126,7 @@ class Protocol:
     )
     params: str | None = stated(
         None,
-        "Parameters to move or differentiate, as in '*conv*'; those not frozen by default, '*' is all.",
+        "Parameters to move or differentiate, as in '*conv*'; '*' takes all, by default those that are not frozen.",
         metavar="PATTERN",
     )
     seed: int = _run(0, "Random seed.", least=0, most=LARGEST_SEED)
@@ -134,7 +134,7 @@ class Protocol:
     device: str = _run("auto", "auto, cpu or cuda[:i].")
     micro_batch: int = _run(
         0,
-        "Micro-batch: samples evaluated at once; chosen when left out.",
+        "Micro-batch: samples evaluated at once; chosen automatically when left out.",
         option="batch-size",
         label="micro-batch",
         least=0,
@@ -142,7 +142,7 @@ class Protocol:
     )
     task: Any = stated(
         "classification",
-        "What is predicted: classification, binary, multi-label, regression, gaussian, pixels, tokens or "
+        "Task of the network: classification, binary, multi-label, regression, gaussian, pixels, tokens or "
         "language, with options as in pixels,ignore_index=255.",
         metavar="TASK",
     )

@@ -33,17 +33,17 @@ _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
     ),
 )
 @click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
-@option("--figure only", "Draw this figure alone; may be repeated.", metavar="NAME", multiple=True)
+@option("--figure only", "Draw this figure only; may be repeated.", metavar="NAME", multiple=True)
 @option(
     "--quantity",
-    "What to draw of surfaces: nll, l2, total, accuracy, ece or convexity.",
+    "Quantity of surfaces: nll, l2, total, accuracy, ece or convexity.",
     "nll",
     metavar="NAME",
 )
-@option("--preset", "Widths of a venue  [default: icml].", choices=("icml", "neurips", "cvpr"))
+@option("--preset", "Widths of a venue.  [default: icml]", choices=("icml", "neurips", "cvpr"))
 @option(
     "--columns",
-    "Width of the figures in columns  [default: each figure's own, or 2 with --preset].",
+    "Width of the figures in columns.  [default: each figure's own, or 2 with --preset]",
     type=click.IntRange(1, 2),
 )
 @option(
@@ -112,9 +112,9 @@ def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
 @option("--preset", "Widths of a venue.", "icml", choices=("icml", "neurips", "cvpr"))
 @option(
-    "--columns", "Width of the figures in columns  [default: that of each panel].", type=click.IntRange(1, 2)
+    "--columns", "Width of the figures in columns.  [default: that of each panel]", type=click.IntRange(1, 2)
 )
-@option("--mix", "Merge seeds of different protocols, too.", False)
+@option("--mix", "Also merge seeds of different protocols.", False)
 @output("Folder of the figures.", "landscape-out/paper", metavar="DIR")
 def paper(
     panel: str | None, places: tuple[str, ...], preset: str, columns: int | None, mix: bool, out: str

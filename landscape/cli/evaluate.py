@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from landscape.objective import Objective
 
 _OPTIONS = (
-    option("--bins", "Bins of the ECE.", 10, least=1),
+    option("--bins", "Number of bins of the ECE.", 10, least=1),
     option(
         "--ensemble passes",
         "Also the mean of 1 … N predictions under fresh dropout masks.",
@@ -39,7 +39,9 @@ _OPTIONS = (
         "--corruptions folder", "Also CIFAR-10-C or -100-C, as published.", metavar="DIR", type=click.Path()
     ),
     option("--corrupt", "Also the same fifteen corruptions, made here.", False),
-    option("--corruption names", "Only this one; may be repeated.", multiple=True, metavar="NAME"),
+    option(
+        "--corruption names", "Take this corruption alone; may be repeated.", multiple=True, metavar="NAME"
+    ),
     option(
         "--reference",
         "Robustness of a baseline, such as AlexNet: gives mCE, mCNLL and mCECE relative to it.",
@@ -47,7 +49,7 @@ _OPTIONS = (
         type=click.Path(),
     ),
     option("--consistency sequences", "Also CIFAR-10-P, as published.", metavar="DIR", type=click.Path()),
-    option("--attack", "Also accuracy under FGSM and PGD.", False),
+    option("--attack", "Also measure accuracy under FGSM and PGD.", False),
     option("--epsilons", "Largest change of a pixel by an attack, in 1/255.", "1,2,4,8", type=Numbers()),
     option("--attack-steps", "Steps of PGD.", 10, least=1),
 )

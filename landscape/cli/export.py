@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("sources", metavar="RESULT...", nargs=-1, required=True, type=click.Path())
 @option(
     "--to target",
-    "What to write; its suffix is the format: .csv, .npz, .h5 (loss-landscape), .vtk, .obj, .ply, .stl, "
+    "The file to write; its suffix is the format: .csv, .npz, .h5 (loss-landscape), .vtk, .obj, .ply, .stl, "
     ".zarr to import, or .zip for all results of a folder in one file.",
     metavar="FILE",
     required=True,
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 @option(
     "--quantity", "Height of a mesh: nll, accuracy, l2, total, or another variable of the surface.", "nll"
 )
-@option("--log", "Logarithmic height of a mesh.", False)
-@option("--clip", "Cut higher values of a mesh to Z; nothing is cut otherwise.", type=float, metavar="Z")
-@option("--repeat", "Which of several direction pairs.", least=0, metavar="I")
+@option("--log", "Take the logarithm as the height of a mesh.", False)
+@option("--clip", "Cut values of a mesh above Z.", type=float, metavar="Z")
+@option("--repeat", "Take this one of several pairs of directions.", least=0, metavar="I")
 @option("--slim", "In a .zip, leave out what no figure reads: directions, every probability.", False)
 @JSON
 @QUIET

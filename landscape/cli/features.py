@@ -21,21 +21,29 @@ if TYPE_CHECKING:
 _OPTIONS = (
     option(
         "--layers",
-        "Layers to look at, as in 'layer1.*,conv1'; found by themselves when left out.",
+        "Layers to measure, as in 'layer1.*,conv1'; chosen automatically when left out.",
         metavar="PATTERN",
     ),
     option(
         "--draws",
-        "Passes under fresh dropout masks: more than one also gives the model's variance.",
+        "Passes under fresh dropout masks; two or more also give the variance over masks.",
         1,
         least=1,
     ),
-    option("--aliasing", "Also the power above the new Nyquist frequency where maps shrink.", False),
-    option("--covariance", "Also how alike neighbouring points of maps are.", False),
-    option("--pictures", "Also the maps of these images, to look at.", type=Whole(), metavar="I,J,…"),
+    option(
+        "--aliasing",
+        "Also measure the power above the new Nyquist frequency where feature maps shrink.",
+        False,
+    ),
+    option("--covariance", "Also measure the correlation of neighbouring points of feature maps.", False),
+    option(
+        "--pictures", "Also save the feature maps of these images, to look at.", type=Whole(), metavar="I,J,…"
+    ),
     option("--channels", "Channels of the pictures.", "0", type=Whole()),
     option(
-        "--noise", "Also accuracy against the frequency of noise in the images.", choices=("gaussian", "sign")
+        "--noise",
+        "Also measure accuracy against the frequency of noise in the images.",
+        choices=("gaussian", "sign"),
     ),
     option(
         "--noise-strength", "Standard deviation of the noise before it is masked, for images in 0 … 1.", 0.175
@@ -46,12 +54,14 @@ _OPTIONS = (
         "Noise of the same power in every ring; the papers' holds more the higher the frequency.",
         False,
     ),
-    option("--similarity", "Also CKA between the layers.", False),
-    option("--with other", "CKA with the layers of this network.", metavar="CKPT", type=click.Path()),
-    option("--lesion", "Also accuracy with one block removed at a time.", False),
+    option("--similarity", "Also measure CKA between the layers.", False),
+    option(
+        "--with other", "Also measure CKA with the layers of this network.", metavar="CKPT", type=click.Path()
+    ),
+    option("--lesion", "Also measure accuracy with one block removed at a time.", False),
     option(
         "--lesion-of pieces",
-        "Blocks or halves that the lesions remove, as in 'blocks.*.attn,blocks.*.mlp'; blocks when left out.",
+        "Blocks, or halves of blocks, to remove, as in 'blocks.*.attn,blocks.*.mlp'; all blocks by default.",
         metavar="PATTERN",
     ),
 )

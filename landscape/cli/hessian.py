@@ -18,18 +18,23 @@ if TYPE_CHECKING:
     from landscape.objective import Objective
 
 _OPTIONS = (
-    option("--top-k", "Eigenvalues over all samples.", 5, least=1),
-    option("--which", "Which end of the spectrum.", "largest", choices=("largest", "smallest", "magnitude")),
+    option("--top-k", "Number of eigenvalues over all samples.", 5, least=1),
+    option(
+        "--which",
+        "End of the spectrum that is searched.",
+        "largest",
+        choices=("largest", "smallest", "magnitude"),
+    ),
     option(
         "--method",
-        "Lanczos; block power iteration, as in the papers; or the PyHessian package as a cross-check "
-        "(both find largest magnitudes).",
+        "Lanczos; block power iteration, as in the papers; or the PyHessian package, as a cross-check. "
+        "The last two find largest magnitudes.",
         "lanczos",
         choices=("lanczos", "power", "pyhessian"),
     ),
     option(
         "--operator kind",
-        "Hessian, or generalised Gauss–Newton matrix.",
+        "The Hessian, or the generalised Gauss–Newton matrix.",
         "hessian",
         choices=("hessian", "ggn"),
     ),
@@ -47,38 +52,45 @@ _OPTIONS = (
     ),
     option(
         "--tolerance",
-        "Largest residual, as a share of |λ|  [default: 0.001, of mini-batches and layers 0.01].",
+        "Largest residual, as a share of |λ|.  [default: 0.001, of mini-batches and layers 0.01]",
         type=float,
     ),
-    option("--max-products", "Hessian–vector products allowed; 0 chooses.", 0, least=0),
+    option("--max-products", "Limit on Hessian–vector products; 0 chooses one.", 0, least=0),
     option(
         "--confirm",
-        "Products that may look for eigenvalues passed over; by default a tenth of those of the search, "
-        "up to four tenths at a --tolerance of 0.01.",
+        "Products that look for eigenvalues the search passed over.  [default: a tenth of those of the "
+        "search, up to four tenths at a --tolerance of 0.01]",
         least=0,
     ),
-    option("--vectors", "Save the eigenvectors too.", False),
-    option("--trace trace_probes", "Also the trace.", least=2, metavar="PROBES"),
+    option("--vectors", "Also save the eigenvectors.", False),
+    option(
+        "--trace trace_probes", "Also estimate the trace, with this many probes.", least=2, metavar="PROBES"
+    ),
     option(
         "--estimator",
         "Estimator of the trace; Hutchinson's also gives it by layer.",
         "hutchinson",
         choices=("hutchinson", "xtrace"),
     ),
-    option("--density density_probes", "Also the spectral density.", least=1, metavar="PROBES"),
+    option(
+        "--density density_probes",
+        "Also estimate the spectral density, with this many probes.",
+        least=1,
+        metavar="PROBES",
+    ),
     option("--density-steps", "Hessian–vector products per probe.", 60, least=1),
-    option("--layers", "Also top eigenvalue and trace of every layer.", False),
-    option("--spectrum", "Also the top eigenvalues of every mini-batch.", False),
+    option("--layers", "Also measure the top eigenvalue and the trace of every layer.", False),
+    option("--spectrum", "Also measure the top eigenvalues of every mini-batch.", False),
     option(
         "--protocol preset",
-        "A paper's spectrum on training images: p1 greatest of 128, NLL; p2 top 5 of 16, NLL + L2, "
-        "augmented.",
+        "A paper's spectrum of mini-batches of training images: the largest eigenvalue of the NLL of 128 "
+        "images (p1), or the top 5 of NLL + L2 of 16 augmented ones (p2).",
         choices=("p1", "p2"),
     ),
     option("--spectrum-batch", "Samples per mini-batch.", 128, least=1),
-    option("--spectrum-k", "Eigenvalues per mini-batch.", 1, least=1),
-    option("--spectrum-batches", "Mini-batches; 0 takes all the samples give.", 0, least=0),
-    option("--max-memory", "Memory allowed beyond the network's own, as in 4GB.", group="Run", type=Bytes()),
+    option("--spectrum-k", "Number of eigenvalues per mini-batch.", 1, least=1),
+    option("--spectrum-batches", "Number of mini-batches; 0 takes all.", 0, least=0),
+    option("--max-memory", "Limit on memory beyond the network's own, as in 4GB.", group="Run", type=Bytes()),
 )
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     type=Whole(),
     metavar="C,H,W",
 )
-@option("--format layout", "How the table of layers is written.", "text", choices=("text", "latex"))
+@option("--format layout", "Format of the table of layers.", "text", choices=("text", "latex"))
 @JSON
 def info(
     checkpoint: str,
@@ -134,7 +134,7 @@ def _about(network: "Network") -> list[str]:
 @option("--samples", "Train on the first N images only; 0 takes all.", 0, least=0, group="Data")
 @SAMPLE_SEED
 @option("--epochs", "Passes over the data.", 15, least=1)
-@option("--batch-size", "Images a step.", 128, least=1)
+@option("--batch-size", "Images per step.", 128, least=1)
 @option("--optimizer", "Optimizer.", "sgd", choices=("sgd", "adamw"))
 @option(
     "--learning-rate",
@@ -225,7 +225,7 @@ def train(
 @click.command("data", cls=Command, own="Source", examples=("landscape data cifar10 data",))
 @click.argument("name", type=click.Choice(["cifar10", "cifar100"]))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@option("--url", "Fetch the same archive from another place; its checksum is still verified.")
+@option("--url", "Fetch the archive from this address; its checksum is verified all the same.")
 @QUIET
 def data(name: str, folder: Path, url: str | None, quiet: bool) -> None:
     """Fetch an official data set into DIR, with its checksum.

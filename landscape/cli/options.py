@@ -40,7 +40,7 @@ MODEL = _grouped(
     "Network",
     "--model",
     metavar="SPEC",
-    help="Network of checkpoints that carry none (CKPT@SPEC): zoo name (resnet18:blur), timm:NAME, "
+    help="Architecture of checkpoints that carry none (CKPT@SPEC): a zoo name (resnet18:blur), timm:NAME, "
     "torchvision:NAME, hf:FOLDER, file.py:factory or package.module:factory, with ,key=value; inferred when "
     "left out.",
 )
@@ -48,13 +48,13 @@ STATE_KEY = _grouped(
     "Network",
     "--state-key",
     metavar="KEY",
-    help="Which of several sets of weights in a file, such as state_dict_ema; raw ones when left out.",
+    help="Set of weights to take from a file with several, such as state_dict_ema; raw ones when left out.",
 )
 SMOOTH = _grouped(
     "Network",
     "--smooth",
     metavar="SPEC",
-    help="What if: put smoothing into the trained network, weights untouched, as in blur or "
+    help="Insert smoothing into the trained network, with the same weights, as in blur or "
     "relu6-blur@layer1,layer2.",
 )
 
@@ -109,7 +109,7 @@ MAX_INPUT = _grouped(
     default="16GiB",
     expose_value=False,
     callback=_allow,
-    help="What a checkpoint or a data set may declare to take in memory.",
+    help="Limit on the memory that a checkpoint or a data set declares to take.",
 )
 DATA, SAMPLE_SEED, SEED, DEVICE = map(stated, ("data", "sample_seed", "seed", "device"))
 BATCH_NORM, PRECISION = stated("batch_norm"), stated("precision")

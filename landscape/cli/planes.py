@@ -18,7 +18,7 @@ TOLERANCE = option(
 )
 CURVATURE = option(
     "--curvature",
-    "Also the largest and smallest Hessian eigenvalue of each point (many times the work).",
+    "Also measure the largest and smallest Hessian eigenvalue of each point, at many times the cost.",
     False,
 )
 PARTIAL = option(

@@ -46,7 +46,7 @@ SAMPLES = 500
 )
 @MAX_INPUT
 @option("--seeds", "Seeds of each network.", 3, least=1)
-@option("--only", "Train this network alone; may be repeated.", multiple=True, metavar="NAME")
+@option("--only", "Train this network only; may be repeated.", multiple=True, metavar="NAME")
 @option("--forecast", "Say how long the training will take, and stop.", False)
 @output("Folder of everything.", "landscape-out/reproduction", metavar="DIR")
 @DEVICE

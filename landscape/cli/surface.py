@@ -44,43 +44,46 @@ _PASSED_ON = (
 _OPTIONS = (
     option(
         "--span",
-        "Half the side, in units of the directions [1]; auto:10 goes to where the loss has risen "
-        "tenfold. With --through, the margin around the checkpoints [0.5].",
+        "Half the side, in units of the directions; auto:10 goes to where the loss has risen tenfold. With "
+        "--through, the margin around the checkpoints.  [default: 1, or 0.5 with --through]",
         type=Span(),
     ),
     planes.STEPS,
-    option("--line", "One direction instead of two.", False),
+    option("--line", "Measure along one direction instead of two.", False),
     option(
         "--norm",
-        "Norm of random directions: Li et al. (filter), or as in Park & Kim's code (paper).",
+        "Normalisation of random directions: as in Li et al. (filter), as in Park & Kim's code (paper), …",
         "filter",
         choices=("filter", "layer", "weight", "none", "paper"),
     ),
     option("--orthogonal", "Make the second direction orthogonal to the first.", False),
-    option("--include-1d", "Move biases and BatchNorm too.", False),
+    option("--include-1d", "Also move biases and parameters of BatchNorm.", False),
     option(
         "--directions-from",
-        "Directions of a saved surface, the eigenvectors of a saved result, or loss-landscape's HDF5.",
+        "Take the directions of a saved surface, the eigenvectors of a saved result, or the directions of "
+        "loss-landscape's HDF5.",
         metavar="FILE",
         type=click.Path(),
     ),
     option(
         "--through",
-        "Another checkpoint: the line through both, or with two the plane through all three.",
+        "Measure along the line to this checkpoint, or with two on the plane through all three.",
         metavar="CKPT",
         multiple=True,
         type=click.Path(),
     ),
     option(
         "--repeats",
-        "Pairs of random directions; more than one also reports the flatness with intervals.",
+        "Pairs of random directions; two or more also report the flatness, with intervals.",
         1,
         least=1,
     ),
-    option("--masks", "Dropout masks, one surface for each, all on the same directions.", 1, least=1),
+    option(
+        "--masks", "Dropout masks; each has a surface of its own, all on the same directions.", 1, least=1
+    ),
     option(
         "--flatness flatness_repeats",
-        "Also loss rise, curvature and sharpness along K random directions, with intervals.",
+        "Also measure loss rise, curvature and sharpness along K random directions, with intervals.",
         least=2,
         metavar="K",
     ),

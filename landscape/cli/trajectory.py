@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     examples=("landscape trajectory run/epoch-*.safetensors --surface --steps 11 --samples 100",),
 )
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
-@option("--centred", "Components about the mean of the checkpoints, not the last one.", False)
-@option("--surface", "Also the loss on that plane, around all checkpoints.", False)
+@option("--centred", "Take components about the mean of the checkpoints instead of the last one.", False)
+@option("--surface", "Also measure the loss on that plane, around all checkpoints.", False)
 @option(
     "--margin",
     "Margin of the surface around the checkpoints, as a share of their extent.",

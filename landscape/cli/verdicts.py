@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     examples=("landscape verdicts", "landscape verdicts comparison", "landscape verdicts --claims"),
 )
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
-@option("--mix", "Compare results of different protocols, too.", False)
+@option("--mix", "Also compare results of different protocols.", False)
 @option(
     "--conditions",
-    "Say instead under which conditions the landscape changed, of what `compare --conditions` measured.",
+    "Say under which conditions the landscape changed, from what `compare --conditions` measured.",
     False,
 )
-@option("--claims", "Say instead which claims of Park & Kim's papers these results bear out.", False)
+@option("--claims", "Say which claims of Park & Kim's papers these results support.", False)
 @output("Also draw the chain of reasons, one figure per factor and an overview.", metavar="DIR")
 @JSON
 def command(
