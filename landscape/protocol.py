@@ -126,7 +126,8 @@ class Protocol:
     )
     params: str | None = stated(
         None,
-        "Parameters to move or differentiate, as in '*conv*'; '*' takes all, by default those that are not frozen.",
+        "Parameters to move or differentiate, as in '*conv*'; '*' takes all, by default those "
+        "that are not frozen.",
         metavar="PATTERN",
     )
     seed: int = _run(0, "Random seed.", least=0, most=LARGEST_SEED)

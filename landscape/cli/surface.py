@@ -52,7 +52,7 @@ _OPTIONS = (
     option("--line", "Measure along one direction instead of two.", False),
     option(
         "--norm",
-        "Normalisation of random directions: as in Li et al. (filter), as in Park & Kim's code (paper), …",
+        "Normalisation of random directions; filter is that of Li et al., paper that of Park & Kim's code.",
         "filter",
         choices=("filter", "layer", "weight", "none", "paper"),
     ),
