@@ -1,10 +1,10 @@
-"""Lists the public names of a room, and the kinds of results, on pages of the reference.
+"""Lists the public names of a room, the kinds of results and the commands on pages of the reference.
 
 A page names a room by a line ``::: room landscape.hessian``. Its ``__all__`` and its imports, or the names
 that it loads on first use and the figures that register themselves, are read as text, nothing is imported: a
 function may share its name with the file it lives in, where a reader of modules would find the file. The
 recipes of `landscape.analyses`, and the table that takes the place of a line ``::: kinds``, follow from the
-records of `landscape.results.kinds`.
+records of `landscape.results.kinds`. The line ``::: commands`` becomes the help pages of all commands.
 """
 
 from __future__ import annotations
@@ -29,7 +29,24 @@ _ENTRY = """::: {path}
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by mkdocs for every page."""
-    return _ROOM.sub(lambda found: _entries(found[1]), markdown).replace("::: kinds", kinds())
+    listed = _ROOM.sub(lambda found: _entries(found[1]), markdown).replace("::: kinds", kinds())
+    return listed.replace("::: commands", commands()) if "::: commands" in listed else listed
+
+
+def commands() -> str:
+    """The help page of every command, as a terminal of 80 columns shows it."""
+    import click
+
+    from landscape.cli import COMMANDS, group
+
+    top = group.make_context("landscape", [], resilient_parsing=True, terminal_width=80)
+    parts = []
+    for name in COMMANDS:
+        command = group.get_command(top, name)
+        assert command is not None
+        context = click.Context(command, parent=top, info_name=name)
+        parts.append(f"## landscape {name}\n\n```text\n{command.get_help(context)}\n```")
+    return "\n\n".join(parts)
 
 
 def kinds() -> str:
