@@ -6,14 +6,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from landscape import trees
@@ -149,42 +149,20 @@ def _epoch(
     progress: Progress,
 ) -> dict[str, Any]:
     started, count = time.monotonic(), len(samples)
-    device = next(module.parameters()).device
-    order = np.random.default_rng((recipe.seed, epoch, 1)).permutation(count)
-    plan = CropFlip.draw(count, seed=(recipe.seed, epoch)) if recipe.augment else None
-    steps, layout = math.ceil(count / recipe.batch_size), _layout(module)
+    steps = math.ceil(count / recipe.batch_size)
     total_loss, total_correct = 0.0, 0
     module.train()
     for layer in dropout_layers(module, training=True).values():
         layer.eval()  # masks come from our own streams
+    batches = _batches(samples, recipe, epoch, classes)
     for step in progress(range(steps), f"epoch {epoch + 1}/{recipe.epochs}", steps):
-        rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-        drawn = trees.rows((samples.inputs, samples.targets), torch.from_numpy(rows))
-        images, targets = trees.read(drawn)
-        rng = np.random.default_rng((recipe.seed, epoch, 2, step))
-        if plan is not None:
-            images = plan.select(rows).apply(images)
-        images = recipe.changed(images, rng)
-        inputs = images.float() / 255 if images.dtype == torch.uint8 else images.float()
-        if samples.normalisation:
-            inputs = samples.normalisation(inputs)
-        inputs = inputs.to(device, memory_format=layout)
-        targets = targets.to(device)
-        inputs, wanted = recipe.mixed(inputs, targets, classes, rng)
+        position = epoch * steps + step
         for group in optimiser.param_groups:
-            group["lr"] = recipe.rate(epoch * steps + step, steps)
-        dtype = PRECISIONS[recipe.precision]
-        with (
-            torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None),
-            dropout_masks(module, seed=recipe.seed, draw=1 + epoch * steps + step, training=True),
-        ):
-            logits = module(inputs)
-        loss = F.cross_entropy(logits.float(), wanted, label_smoothing=recipe.label_smoothing)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        total_loss += loss.item() * len(rows)
-        total_correct += int((logits.argmax(1) == targets).sum())
+            group["lr"] = recipe.rate(position, steps)
+        loss, right = _step(module, optimiser, recipe, position, next(batches))
+        rows = min(recipe.batch_size, count - step * recipe.batch_size)
+        total_loss += loss * rows
+        total_correct += right
     module.eval()
     if not (math.isfinite(total_loss) and all(torch.isfinite(v).all() for v in module.state_dict().values())):
         raise LandscapeError(
@@ -197,6 +175,44 @@ def _epoch(
         "accuracy": total_correct / count,
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _batches(samples: Samples, recipe: Recipe, epoch: int, classes: int) -> Iterator[tuple[Tensor, ...]]:
+    """Inputs, what the loss compares their logits with, and targets, in the epoch's own order."""
+    count, size = len(samples), recipe.batch_size
+    order = np.random.default_rng((recipe.seed, epoch, 1)).permutation(count)
+    plan = CropFlip.draw(count, seed=(recipe.seed, epoch)) if recipe.augment else None
+    for step, start in enumerate(range(0, count, size)):
+        rows = order[start : start + size]
+        drawn = trees.rows((samples.inputs, samples.targets), torch.from_numpy(rows))
+        images, targets = trees.read(drawn)
+        rng = np.random.default_rng((recipe.seed, epoch, 2, step))
+        if plan is not None:
+            images = plan.select(rows).apply(images)
+        images = recipe.changed(images, rng)
+        inputs = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+        if samples.normalisation:
+            inputs = samples.normalisation(inputs)
+        yield *recipe.mixed(inputs, targets, classes, rng), targets
+
+
+def _step(
+    module: nn.Module, optimiser: Optimizer, recipe: Recipe, position: int, batch: tuple[Tensor, ...]
+) -> tuple[float, int]:
+    """One step of the optimiser; its loss, and how many predictions were right."""
+    device = next(module.parameters()).device
+    inputs, wanted, targets = (part.to(device) for part in batch)
+    dtype = PRECISIONS[recipe.precision]
+    with (
+        torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None),
+        dropout_masks(module, seed=recipe.seed, draw=1 + position, training=True),
+    ):
+        logits = module(inputs.to(memory_format=_layout(module)))
+    loss = F.cross_entropy(logits.float(), wanted, label_smoothing=recipe.label_smoothing)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss.item(), int((logits.argmax(1) == targets).sum())
 
 
 def _state(identity: str, module: nn.Module, optimiser: Optimizer, history: list) -> dict[str, Any]:
