@@ -194,14 +194,15 @@ def _watched(network: Network, module: nn.Module, example: Tensor | None) -> dic
     for each in images:
         try:
             return watch(module, partial(_run, network, module, each))
-        except _FAILURES as error:
+        except FAILURES as error:
             if example is not None:
                 raise _does_not_run(network, error) from error
     return {}
 
 
 _SIZES = (64, 32, 224, 256, 299, 28)
-_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
+FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, NotImplementedError)
+"""What networks raise on inputs of a size that they cannot take."""
 
 
 def _run(network: Network, module: nn.Module, images: Tensor) -> None:
@@ -252,7 +253,7 @@ def _try(network: Network, example: Tensor) -> None:
         layer.register_forward_hook(count)
     try:
         _run(network, module, example)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise _does_not_run(network, error) from error
     for place, number in runs.items():
         if number != 1:

@@ -14,10 +14,10 @@ from torch import nn
 from landscape.errors import LandscapeError, printable
 from landscape.layout import watch
 from landscape.network import Network, evaluating
+from landscape.zoo.surgery import FAILURES
 
 _SHAPING = re.compile(r"pool|flatten|blur|smooth|pad|upsample|unfold|embed", re.IGNORECASE)
 _SIZES = (32, 64, 224, 28)
-_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError, KeyError)
 _LATEX = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"} | {"×": r"$\times$", "\\": r"\textbackslash{}"}
 )
@@ -127,7 +127,7 @@ def _outputs(
             inputs = torch.full((2, *shape), 0.5, dtype=like.dtype)
             with torch.no_grad(), evaluating(module):
                 seen = watch(module, lambda module=module, inputs=inputs: module(inputs))  # type: ignore[misc]
-        except (*_FAILURES, LandscapeError) as error:
+        except (*FAILURES, LandscapeError) as error:
             reason = reason or (str(error).strip().splitlines() or [type(error).__name__])[0]
             continue
         return {name: one.shape[1:] for name, one in seen.items() if one.runs}, shape, ""
