@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import traceback
@@ -109,6 +110,9 @@ def group(debug: bool) -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line; exit status 0 done, 1 failed, 2 wrong usage, 128 + its number for a signal."""
     arguments = sys.argv[1:] if args is None else args
+    # Read once, when torch is imported. Threads that spin while they wait cost several times as much beside
+    # other work, and next to nothing less on a machine of their own.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without λ and ± still gets the numbers

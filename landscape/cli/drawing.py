@@ -29,7 +29,7 @@ _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
     own="Figures",
     examples=(
         "landscape plot comparison --out figures",
-        "landscape plot landscape-out/a-surface.zarr --quantity accuracy --columns 1",
+        "landscape plot landscape-out/net-surface.zarr --quantity accuracy --columns 1",
     ),
 )
 @click.argument("places", metavar="RESULT...", nargs=-1, required=True, type=click.Path())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     cls=Command,
     own="Format",
     examples=(
-        "landscape export landscape-out/a-surface.zarr --to a.vtk --log",
+        "landscape export landscape-out/net-surface.zarr --to net.vtk --log",
         "landscape export comparison --to comparison.zip --slim",
     ),
 )

@@ -100,7 +100,7 @@ _OPTIONS = (
     cls=Command,
     examples=(
         "landscape surface net.safetensors --samples 256 --steps 11",
-        "landscape surface a.safetensors --through b.safetensors --samples 100 --steps 11",
+        "landscape surface a.safetensors --through b.safetensors --steps 11",
     ),
 )
 @CHECKPOINT

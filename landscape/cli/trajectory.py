@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     "trajectory",
     cls=Command,
-    examples=("landscape trajectory run/epoch-*.safetensors --surface --steps 11 --samples 100",),
+    examples=("landscape trajectory run/epoch-*.safetensors --surface --steps 11",),
 )
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, type=click.Path())
 @option("--centred", "Take components about the mean of the checkpoints instead of the last one.", False)
