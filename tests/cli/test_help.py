@@ -89,7 +89,14 @@ def test_examples_are_read(example):
         pass
 
 
-@pytest.mark.parametrize("example", [example for example in EXAMPLES if not LONG & {shlex.split(example)[1]}])
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(example, marks=[pytest.mark.full] * (example in SHIPPED))
+        for example in dict.fromkeys(EXAMPLES)
+        if shlex.split(example)[1] not in LONG
+    ],
+)
 def test_examples_run(example, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
     words = [found for word in shlex.split(example)[1:] for found in sorted(glob(word)) or [word]]
