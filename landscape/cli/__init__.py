@@ -60,7 +60,7 @@ class LazyGroup(Helpful, click.Group):
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             listed = meant(name, COMMANDS) or "; `landscape --help` lists them"
-            ctx.fail(f"there is no command {name!r}{listed}")
+            ctx.fail(f"No such command {name!r}{listed}")
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

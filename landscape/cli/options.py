@@ -12,7 +12,7 @@ import click
 from landscape.budget import max_input
 from landscape.cli.help import GroupedOption
 from landscape.cli.values import DROPOUT, Bytes, Numbers, Precision, Written
-from landscape.errors import LONGEST_LINE, LandscapeError, printable
+from landscape.errors import LONGEST_LINE, printable
 from landscape.protocol import DataSpec, Protocol, fields_of
 from landscape.work import Progress, bar, silent
 
@@ -172,7 +172,7 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
 
 def _normalisation(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalisation | None:
     if (mean is None) != (std is None):
-        raise LandscapeError("--mean and --std belong together; give both or neither")
+        raise click.UsageError("--mean and --std belong together; give both or neither")
     if not (mean and std):
         return None
     from landscape.samples import Normalisation
@@ -239,7 +239,9 @@ def output(help: str, default: str | None = None, **more: Any) -> Callable:
         default: Where, if it is left out.
         **more: As `click.option` takes them.
     """
-    return _grouped("Output", "-o", "--out", help=help, default=default, **more)
+    if default is not None:  # to click, None is a default, with which nothing is missing
+        more["default"] = default
+    return _grouped("Output", "-o", "--out", help=help, **more)
 
 
 OUT = output("Where the dataset goes.  [default: landscape-out/NAME-KIND.zarr]", metavar="PATH")

@@ -190,9 +190,9 @@ def check_request(k: int, size: int, tolerance: float, max_products: int) -> Non
             f"{k} eigenvalues asked for, but the operator has size {size}; choose 1 to {size}"
         )
     if not 0 < tolerance < 1:
-        raise LandscapeError(f"the tolerance must lie between 0 and 1, got {tolerance}")
+        raise ArgumentError(f"the tolerance must lie between 0 and 1, got {tolerance}")
     if max_products < k + 1:
-        raise LandscapeError(f"{k} eigenvalues need at least {k + 1} products, {max_products} are allowed")
+        raise ArgumentError(f"{k} eigenvalues need at least {k + 1} products, {max_products} are allowed")
 
 
 def rank_key(values: np.ndarray, which: Which) -> np.ndarray:
