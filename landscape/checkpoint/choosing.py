@@ -208,7 +208,7 @@ def _inferred(state: StateFile, path: Path) -> Chosen:
     """The network that names, shapes and order betray."""
     if len(state.tensors) > _MOST_TENSORS:
         raise CheckpointError(
-            f"cannot tell which architecture {path} of {len(state.tensors):,} tensors is; name it with --model"
+            f"cannot tell which architecture {path} of {len(state.tensors):,} tensors is; name it (--model)"
         )
     for parts in _parts(state.tensors):
         inferred = zoo_layouts.infer(parts)
