@@ -59,11 +59,26 @@ def atomic_path(path: str | Path, *, lasting: bool = False) -> Iterator[Path]:
             _flush(draft)
         _replace(draft, target, scratch / f"{target.name}{_ASIDE}")
         if lasting:
-            _sync(target.parent)
+            sync(target.parent)
     except OSError as error:
         raise LandscapeError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         _clear(scratch, target)
+        _release(hold)
+
+
+@contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """A folder beside a path, for what will lie there; it goes at the end, and with `settle` after a kill.
+
+    Args:
+        target: The path, whose own folder exists.
+    """
+    scratch, hold = _scratch(target)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
         _release(hold)
 
 
@@ -195,13 +210,14 @@ def _flush(draft: Path) -> None:
             os.close(hold)
     for place, _, names in os.walk(draft):
         for name in names:
-            _sync(Path(place, name))
-        _sync(Path(place))
+            sync(Path(place, name))
+        sync(Path(place))
     if draft.is_file():
-        _sync(draft)
+        sync(draft)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     with suppress(PermissionError):  # of folders, on systems that open files alone
         descriptor = os.open(path, os.O_RDONLY)
         try:

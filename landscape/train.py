@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from landscape.files import atomic_path
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.recipe import PRECISIONS, Recipe
+from landscape.replacing import settle
 from landscape.results import differences
+from landscape.results.schema import arithmetic
 from landscape.samples import CropFlip, Samples
 from landscape.soundness.compatibility import require_compatible
 from landscape.work import Progress, silent
@@ -45,11 +48,13 @@ def train(
     keep_every: int = 0,
     progress: Progress = silent,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
+    note: Callable[[str], None] = warnings.warn,
 ) -> Path:
     """Train a network and write it as a safetensors checkpoint that rebuilds itself.
 
     After each epoch the state goes to ``OUT.training.pt``; a run that was stopped continues there and ends
-    bit-identical on the same machine. The state is removed at the end.
+    bit-identical on the same machine; one of another PyTorch, or of a version of ours with other arithmetic,
+    begins anew. The state is removed at the end.
 
     Args:
         config: The network.
@@ -60,6 +65,7 @@ def train(
         keep_every: Also keep a checkpoint every so many epochs (and the initial weights), for trajectories.
         progress: Shows the steps of an epoch.
         report: Receives a row of numbers after each epoch, when its state is safe.
+        note: Receives a sentence where an unfinished run begins anew; a warning by default.
 
     Returns:
         The checkpoint's path.
@@ -71,16 +77,16 @@ def train(
     out = Path(out)
     if os.path.exists(out):
         _check_same_run(out, config, recipe, samples)
+        sweep(out)
         return out
     module = build(config, seed=recipe.seed)
     require_compatible(Objective(Network(module, samples.normalisation, name=config.name), samples))
     module = module.to(device).to(memory_format=_layout(module))  # type: ignore[call-overload]
     optimiser = recipe.optimiser(module.parameters())
-    identity = json.dumps(
-        {"config": config.to_dict(), "recipe": recipe.to_dict(), "data": samples.describe()}
-    )
-    state_path = out.with_name(out.name + ".training.pt")
-    history = _resume(state_path, identity, module, optimiser)
+    run = {"config": config.to_dict(), "recipe": recipe.to_dict(), "data": samples.describe()}
+    identity = json.dumps({**run, "made_with": arithmetic()})
+    state_path = _state_path(out)
+    history = _resume(state_path, identity, module, optimiser, note)
 
     def keep(path: Path) -> None:
         record = {"recipe": recipe.to_dict(), "data": samples.describe(), "history": history}
@@ -96,8 +102,20 @@ def train(
             torch.save(_state(identity, module, optimiser, history), draft)
         report(history[-1])
     keep(out)
-    state_path.unlink(missing_ok=True)
+    sweep(out)
     return out
+
+
+def sweep(out: Path) -> None:
+    """Remove the state of training beside its finished checkpoint, and what kills left there."""
+    state_path = _state_path(out)
+    state_path.unlink(missing_ok=True)
+    for path in (state_path, out):
+        settle(path)
+
+
+def _state_path(out: Path) -> Path:
+    return out.with_name(f"{out.name}.training.pt")
 
 
 def _layout(module: nn.Module) -> torch.memory_format:
@@ -224,20 +242,28 @@ def _state(identity: str, module: nn.Module, optimiser: Optimizer, history: list
     }
 
 
-def _resume(path: Path, identity: str, module: nn.Module, optimiser: Optimizer) -> list[dict[str, Any]]:
+def _resume(
+    path: Path, identity: str, module: nn.Module, optimiser: Optimizer, note: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """The rows of the epochs that are done, with network and optimiser as they were after them."""
     if not os.path.exists(path):
         return []
     device = next(module.parameters()).device
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-        same = state["identity"] == identity
+        found, wanted = json.loads(state["identity"]), json.loads(identity)
+        before, now = dict(found.pop("made_with", {})), wanted.pop("made_with")
     except Exception as error:  # damaged pickles raise anything
         raise LandscapeError(f"{path} is damaged; delete it to begin again") from error
-    if not same:
+    if found != wanted:
         raise LandscapeError(
             f"{path} holds an unfinished run with another network, recipe or data set; "
             "give the same options to continue it, another --out, or delete it"
         )
+    if before != now:
+        unlike = ", ".join(differences(before, now))
+        note(f"{path} holds an unfinished run of another version ({unlike} differs); training begins anew")
+        return []
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     return list(state["history"])

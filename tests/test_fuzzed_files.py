@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import pickle
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -25,6 +27,9 @@ from landscape import data
 from landscape.checkpoint.statefile import read
 from landscape.data.unpickle import unpickle
 from landscape.errors import LandscapeError
+from landscape.exchange import loss_landscape, published, tables
+from landscape.results import load_bundle, save_bundle
+from tests.exchange.surfaces import surface
 
 MANY = int(os.environ.get("LANDSCAPE_FUZZ") or 0)
 FUZZ = settings(
@@ -40,6 +45,7 @@ STATE = {
     "a.bias": torch.arange(3, dtype=torch.float16),
     "n": torch.tensor(7),
 }
+PUBLISHED = "".join(f"{x},{y},{','.join(map(str, range(1, 15)))}\n" for y in (-1, 0, 1) for x in (-1, 0, 1))
 
 
 def _torch(zipped: bool) -> bytes:
@@ -77,6 +83,19 @@ def _pictures(path: Path) -> dict[str, np.ndarray]:
     return {"images": data.images(path.parents[1]).images().numpy()}
 
 
+def _surface(write: Callable, suffix: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(write(surface(), Path(folder) / f"x{suffix}")).read_bytes()
+
+
+def _as_bundle(dataset: xr.Dataset, path: Path) -> Path:
+    return save_bundle({"net": {"surface": dataset}}, path)
+
+
+def _grid(read: Callable[[Path], xr.Dataset]) -> Callable[[Path], dict[str, np.ndarray]]:
+    return lambda path: {str(name): each.values for name, each in read(path).variables.items()}
+
+
 FILES: dict[str, tuple[str, bytes, Callable[[Path], dict[str, np.ndarray]], bool]] = {
     # name: (file, content, reader, whether a changed value is always found, as there is a checksum)
     "torch": ("x.pt", _torch(True), _tensors, True),
@@ -91,6 +110,17 @@ FILES: dict[str, tuple[str, bytes, Callable[[Path], dict[str, np.ndarray]], bool
     "webp": ("a/x.webp", _image("WEBP"), _pictures, False),
     "bmp": ("a/x.bmp", _image("BMP"), _pictures, False),
     "ppm": ("a/x.ppm", _image("PPM"), _pictures, False),
+    "h5 of loss-landscape": (
+        *("x.h5", _surface(loss_landscape.write_surface, ".h5")),
+        *(_grid(loss_landscape.read_surface), False),
+    ),
+    "npz of ours": ("x.npz", _surface(tables.write_npz, ".npz"), _grid(tables.read_npz), True),
+    "csv of ours": ("x.csv", _surface(tables.write_csv, ".csv"), _grid(tables.read_csv), False),
+    "published csv": ("x.csv", PUBLISHED.encode(), _grid(published.read), False),
+    "bundle": (
+        *("x.zip", _surface(_as_bundle, ".zip")),
+        *(_grid(lambda path: next(iter(load_bundle(path).values()))["surface"]), True),
+    ),
 }
 
 place = st.floats(0, 1, exclude_max=True)

@@ -2,11 +2,13 @@
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+import landscape.results.schema
 from landscape.checkpoint import load, read
 from landscape.errors import LandscapeError
 from landscape.samples import Normalisation, Samples
@@ -144,6 +146,27 @@ def test_the_state_of_another_run_is_refused(tmp_path, config, recipe, count):
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "unlike"),
+    [({"ARITHMETIC": 10**6}, "arithmetic"), ({"installed_version": lambda package: "99.0"}, "torch")],
+)
+def test_the_state_of_another_version_is_not_gone_on_with(finished, tmp_path, change, unlike):
+    def stopping(row):
+        raise Stop
+
+    out, rows, notes = tmp_path / "net.safetensors", [], []
+    with pytest.MonkeyPatch.context() as other:
+        for name, value in change.items():
+            other.setattr(landscape.results.schema, name, value)
+        with pytest.raises(Stop):
+            train(TINY, synthetic(), RECIPE, out, report=stopping)
+    train(TINY, synthetic(), RECIPE, out, report=rows.append, note=notes.append)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert same(weights(out), weights(finished[0]))
+    (sentence,) = notes
+    assert f"another version ({unlike} differs); training begins anew" in sentence
+
+
 @pytest.mark.parametrize("content", [b"", b"junk", None])
 def test_a_damaged_state_is_refused(tmp_path, content):
     state = tmp_path / "net.safetensors.training.pt"
@@ -160,6 +183,17 @@ def test_a_finished_checkpoint_of_the_same_run_is_left_alone(finished):
     before = out.stat().st_mtime_ns
     assert train(TINY, synthetic(), RECIPE, out, report=lambda row: pytest.fail("trained again")) == out
     assert out.stat().st_mtime_ns == before
+
+
+def test_what_kills_left_beside_a_finished_checkpoint_goes(tmp_path):
+    out = tmp_path / "net.safetensors"
+    short = replace(RECIPE, epochs=1)
+    train(TINY, synthetic(), short, out)
+    for name in (".net.safetensors.abcdefgh", ".net.safetensors.training.pt.abcdefgh"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "net.safetensors.training.pt").write_bytes(b"killed before it was deleted")
+    train(TINY, synthetic(), short, out)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
 
 
 def test_a_finished_checkpoint_of_another_run_is_kept(finished):

@@ -19,7 +19,7 @@ from landscape.errors import LandscapeError
 from landscape.files import atomic_path
 from landscape.network import Network
 from landscape.samples import Samples
-from landscape.train import Recipe, train
+from landscape.train import Recipe, sweep, train
 from landscape.work import Progress, silent
 from landscape.zoo import operated, parse
 
@@ -157,9 +157,11 @@ def trained(
     for position, run in enumerate(wanted, 1):
         out = folder / f"{run.name}.safetensors"
         say(f"[{position}/{len(wanted)}] {run.name}")
-        if not out.exists() and _is_shipped(experiment, run):
+        if out.exists():
+            sweep(out)  # training may have been killed before that
+        elif _is_shipped(experiment, run):
             _copy_shipped(run, out)
-        elif not out.exists():
+        else:
             train(
                 parse(run.model),
                 samples,
@@ -169,6 +171,7 @@ def trained(
                 keep_every=int(run.seed == last),
                 progress=progress,
                 report=lambda row: say("  epoch {epoch}: loss {loss:.4f}, {seconds} s".format(**row)),
+                note=lambda sentence: say(f"  {sentence}"),
             )
         yield out
 

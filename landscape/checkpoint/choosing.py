@@ -26,7 +26,9 @@ from landscape.zoo.user import copied, made, user_network
 
 Model = str | nn.Module | Callable[[], nn.Module]
 _SHOWN = 8
+_COMPARED = 100  # names among which one is looked for that another should have
 _ADAPTED = 3  # networks built to fit what a checkpoint shows
+_MOST_TENSORS = 10_000  # in which an architecture is looked for; large language models have a tenth
 _ASIDE = 0.1  # share of values that may stand beside a plain chain
 _SMOOTHED = re.compile(r"blur|smooth|anti-?alias|lowpass|low_pass", re.IGNORECASE)
 _NAMING = re.compile(r"arch|model|net|name|config|args|cfg", re.IGNORECASE)
@@ -204,6 +206,10 @@ def _weights(tensors: Mapping[str, Tensor]) -> int:
 
 def _inferred(state: StateFile, path: Path) -> Chosen:
     """The network that names, shapes and order betray."""
+    if len(state.tensors) > _MOST_TENSORS:
+        raise CheckpointError(
+            f"cannot tell which architecture {path} of {len(state.tensors):,} tensors is; name it (--model)"
+        )
     for parts in _parts(state.tensors):
         inferred = zoo_layouts.infer(parts)
         if inferred is not None:
@@ -272,7 +278,7 @@ def _contents(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _misfit(fit: Fit, path: Path, architecture: str) -> LandscapeError:
-    lines = [f"{path} does not fit {architecture}:"]
+    said = []
     for label, found in (
         ("missing", fit.missing),
         ("unexpected", fit.unexpected),
@@ -280,9 +286,10 @@ def _misfit(fit: Fit, path: Path, architecture: str) -> LandscapeError:
     ):
         if found:
             more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            lines.append(f"  {label}: {', '.join(found[:_SHOWN])}{more}")
+            said.append(f"{label}: {', '.join(found[:_SHOWN])}{more}")
     if fit.missing and fit.unexpected:
-        close = difflib.get_close_matches(fit.missing[0], fit.unexpected, n=1)
-        lines += [f"  (perhaps {close[0]} is what {fit.missing[0]} should be)"] if close else []
-    lines.append("  name the right network with --model")
-    return CheckpointError("\n".join(lines))
+        close = difflib.get_close_matches(fit.missing[0], fit.unexpected[:_COMPARED], n=1)
+        said += [f"perhaps {close[0]} is what {fit.missing[0]} should be"] if close else []
+    return CheckpointError(
+        f"{path} does not fit {architecture}: {'; '.join(said)}; name the right network with --model"
+    )

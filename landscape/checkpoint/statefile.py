@@ -157,10 +157,10 @@ def _read_torch(path: Path) -> StateFile:
                     f"another class), {listed}; save them dense and dequantised"
                 )
             _check_budget(path, found.values())
-            tensors = {key: file.tensor(value) for key, value in found.items()}
+            tensors, digest = file.tensors(found)
             beside: dict[str, Any] = {}
             _words(file.content, (), beside)
-            return StateFile(tensors, notes=_notes(file), beside=beside, sha256=file.sha256())
+            return StateFile(tensors, notes=_notes(file), beside=beside, sha256=digest)
     except CheckpointError:
         raise
     except Exception as error:  # damaged pickles raise anything

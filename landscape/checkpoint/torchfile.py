@@ -8,11 +8,14 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +28,24 @@ _PROTOCOL = 1001
 _LARGEST_PICKLE = 2**25  # bytes; a million tensors take fewer
 _UNPACKED = 100  # times its compressed size that a record may have
 _PIECE = 2**20
+_HEADER = 30  # bytes of a zip record's own header before its name
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the values of a storage lie in the file.
+
+    Attributes:
+        begin: Of the values, in bytes.
+        checksum: Their CRC-32, where the format has one.
+    """
+
+    begin: int
+    checksum: int | None = None
+
+
+Fill = Callable[[Storage, memoryview], _Place | None]
+"""Gives the place of a storage; or fills the memory, and gives None."""
 
 
 class TorchFile:
@@ -33,38 +54,53 @@ class TorchFile:
     Attributes:
         content: The pickled object, read inert; tensors are `Declared`.
         stubs: Names of what was not built.
+        state: Of the file when it was opened.
     """
 
-    def __init__(
-        self, content: Any, stubs: tuple[str, ...], fill: Callable[[Storage, memoryview], None]
-    ) -> None:
+    def __init__(self, content: Any, stubs: tuple[str, ...], stream: IO[bytes], fill: Fill) -> None:
         self.content, self.stubs = content, stubs
-        self._fill, self._filled = fill, {}  # type: ignore[var-annotated]
-        self.sha256: Callable[[], str] = str
+        self._stream, self._fill = stream, fill
+        self.state = _state(stream)
 
-    def tensor(self, declared: Declared) -> Tensor:
-        """The tensor, in memory of its own that tensors of one storage share.
+    def tensors(self, found: Mapping[str, Declared]) -> tuple[dict[str, Tensor], str]:
+        """Tensors, in memory of their own that those of one storage share, and the SHA-256 of the file.
+
+        Both come from the same bytes, which are read once.
 
         Raises:
-            ValueError: If the file does not hold what was declared.
+            ValueError: If the file does not hold what was declared, or is not as it was when it was opened.
         """
-        storage = declared.storage
-        if storage.key not in self._filled:
-            raw = torch.empty(storage.bytes, dtype=torch.uint8)
-            self._fill(storage, memoryview(raw.numpy().data))
-            self._filled[storage.key] = raw
-        raw = self._filled[storage.key]
-        if len(raw) != storage.bytes:
-            raise ValueError(f"the storage {storage.key!r} is declared with two sizes")
-        return raw.view(storage.dtype).as_strided(declared.size, declared.stride, declared.offset)
+        memory: dict[str, Tensor] = {}
+        parts: list[tuple[str, _Place, memoryview]] = []
+        for declared in found.values():
+            storage = declared.storage
+            raw = memory.get(storage.key)
+            if raw is None:
+                raw = memory[storage.key] = _memory(storage.bytes)
+                into = memoryview(raw.numpy().data)
+                place = self._fill(storage, into)
+                parts += [(storage.key, place, into)] if place else []
+            if len(raw) != storage.bytes:
+                raise ValueError(f"the storage {storage.key!r} is declared with two sizes")
+        digest = _filled(self._stream, parts)
+        if _state(self._stream) != self.state:
+            raise ValueError("it was written to while it was read; load it again when it is whole")
+        return {name: _tensor(memory[each.storage.key], each) for name, each in found.items()}, digest
+
+
+def _memory(size: int) -> Tensor:
+    """Bytes that NumPy asks large pages for, as torch does not; empty, its arrays have odd strides."""
+    return torch.from_numpy(np.empty(size, np.uint8)) if size else torch.empty(0, dtype=torch.uint8)
+
+
+def _tensor(raw: Tensor, declared: Declared) -> Tensor:
+    values = raw.view(declared.storage.dtype)
+    return values.as_strided(declared.size, declared.stride, declared.offset)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[TorchFile]:
     """A file of torch.save, whose tensors can be read while it is open.
-
-    Its `sha256` is to be called when all are read: it gives the digest of the file, read through the same
-    descriptor, if the file is as it was when it was opened.
 
     Raises:
         ValueError: If it is damaged, or no such file; pickles raise other errors as well.
@@ -74,8 +110,8 @@ def opened(path: Path) -> Iterator[TorchFile]:
         zipped = zipfile.is_zipfile(stream)
         stream.seek(0)
         with zipfile.ZipFile(stream) if zipped else nullcontext() as archive:
-            file = _zipped(archive) if archive else _sequential(stream, os.fstat(stream.fileno()).st_size)
-            file.sha256 = lambda: _digest(stream, before)
+            file = _zipped(archive, stream) if archive else _sequential(stream)
+            file.state = before
             yield file
 
 
@@ -85,15 +121,35 @@ def _state(stream: IO[bytes]) -> tuple[int, ...]:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _digest(stream: IO[bytes], before: tuple[int, ...]) -> str:
-    stream.seek(0)
-    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-    if _state(stream) != before:
-        raise ValueError("it was written to while it was read; load it again when it is whole")
-    return digest
+def _filled(stream: IO[bytes], parts: Sequence[tuple[str, _Place, memoryview]]) -> str:
+    """Fill memory from places in a file, and give the digest of all of it, in one pass."""
+    digest, at = hashlib.sha256(), stream.seek(0)
+    spare = memoryview(bytearray(_PIECE))
+    for key, place, into in sorted(parts, key=lambda part: part[1].begin):
+        if place.begin < at:
+            raise ValueError(f"its storage {key!r} begins within another one")
+        while at < place.begin:
+            at += _read(stream, spare[: place.begin - at], digest)
+        checksum = 0
+        for begin in range(0, len(into), _PIECE):  # pieces are digested while they are in the cache
+            piece = into[begin : begin + _PIECE]
+            at += _read(stream, piece, digest)
+            checksum = 0 if place.checksum is None else zlib.crc32(piece, checksum)
+        if place.checksum not in (None, checksum):
+            raise ValueError(f"the checksum of its storage {key!r} is another one: it is damaged")
+    while (count := stream.readinto(spare)) > 0:  # type: ignore[attr-defined]
+        digest.update(spare[:count])
+    return digest.hexdigest()
 
 
-def _zipped(archive: zipfile.ZipFile) -> TorchFile:
+def _read(stream: IO[bytes], into: memoryview, digest: Any) -> int:
+    if stream.readinto(into) != len(into):  # type: ignore[attr-defined]
+        raise ValueError("a storage is cut off")
+    digest.update(into)
+    return len(into)
+
+
+def _zipped(archive: zipfile.ZipFile, stream: IO[bytes]) -> TorchFile:
     members = {info.filename: info for info in archive.infolist()}
     if len(members) != len(archive.infolist()):
         raise ValueError("two of its records have one name")
@@ -111,7 +167,7 @@ def _zipped(archive: zipfile.ZipFile) -> TorchFile:
     reader = Reader(io.BytesIO(archive.read(pickled)))
     content = reader.load()
 
-    def fill(storage: Storage, into: memoryview) -> None:
+    def fill(storage: Storage, into: memoryview) -> _Place | None:
         info = members.get(f"{root}data/{storage.key}")
         if info is None or not re.fullmatch(r"\d+", storage.key):
             raise ValueError(f"its record {storage.key!r} is missing")
@@ -120,10 +176,20 @@ def _zipped(archive: zipfile.ZipFile) -> TorchFile:
                 f"its record {storage.key} has {info.file_size:,} bytes, but {storage.bytes:,} are declared"
             )
         _check_ratio(info)
-        with archive.open(info) as stream:
-            _copied(stream, into)
+        with archive.open(info) as record:  # which compares both headers
+            if info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size:
+                return _Place(_begin(info, stream), info.CRC)
+            _copied(record, into)
+        return None
 
-    return TorchFile(content, tuple(reader.stubs), fill)
+    return TorchFile(content, tuple(reader.stubs), stream, fill)
+
+
+def _begin(info: zipfile.ZipInfo, stream: IO[bytes]) -> int:
+    """Where a record begins: behind its own header, the two last fields of which have no fixed length."""
+    stream.seek(info.header_offset)
+    header = stream.read(_HEADER)
+    return info.header_offset + _HEADER + sum(int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
 
 
 def _check_ratio(info: zipfile.ZipInfo) -> None:
@@ -131,13 +197,14 @@ def _check_ratio(info: zipfile.ZipInfo) -> None:
         raise ValueError(f"its record {info.filename} would unpack to {info.file_size:,} bytes")
 
 
-def _sequential(stream: IO[bytes], size: int) -> TorchFile:
+def _sequential(stream: IO[bytes]) -> TorchFile:
     """The format before the zip: pickles, one after the other, then each storage behind its length."""
+    size = os.fstat(stream.fileno()).st_size
     whole = Bounded(stream, size, _LARGEST_PICKLE)
     first = Reader(whole)  # type: ignore[arg-type]
     content = first.load()
     if content != _MAGIC:
-        return TorchFile(content, tuple(first.stubs), _nothing)
+        return TorchFile(content, tuple(first.stubs), stream, _nothing)
     if Reader(whole).load() != _PROTOCOL:  # type: ignore[arg-type]
         raise ValueError("it was written in an unknown version of the format")
     system = Reader(whole).load()  # type: ignore[arg-type]
@@ -148,20 +215,19 @@ def _sequential(stream: IO[bytes], size: int) -> TorchFile:
     keys = Reader(whole).load()  # type: ignore[arg-type]
     places = _places(stream, size, keys, reader.storages)
 
-    def fill(storage: Storage, into: memoryview) -> None:
+    def fill(storage: Storage, into: memoryview) -> _Place:
         if storage.key not in places:
             raise ValueError(f"its storage {storage.key!r} is missing")
-        stream.seek(places[storage.key])
-        _copied(stream, into)
+        return places[storage.key]
 
-    return TorchFile(content, tuple(reader.stubs), fill)
+    return TorchFile(content, tuple(reader.stubs), stream, fill)
 
 
-def _places(stream: IO[bytes], size: int, keys: Any, storages: dict[str, Storage]) -> dict[str, int]:
+def _places(stream: IO[bytes], size: int, keys: Any, storages: dict[str, Storage]) -> dict[str, _Place]:
     """Where each storage begins."""
     if not isinstance(keys, list):
         raise ValueError("its list of storages is missing")
-    places: dict[str, int] = {}
+    places: dict[str, _Place] = {}
     for key in keys:
         storage = storages.get(key) if isinstance(key, str) else None
         if storage is None:
@@ -170,7 +236,7 @@ def _places(stream: IO[bytes], size: int, keys: Any, storages: dict[str, Storage
         start = stream.tell()
         if count != storage.count or start + storage.bytes > size:
             raise ValueError(f"its storage {key!r} is cut off, or not as declared")
-        places[key] = start
+        places[key] = _Place(start)
         stream.seek(storage.bytes, io.SEEK_CUR)
     return places
 
@@ -200,5 +266,5 @@ def _copied(stream: IO[bytes], into: memoryview) -> None:
         done += len(piece)
 
 
-def _nothing(storage: Storage, into: memoryview) -> None:
+def _nothing(storage: Storage, into: memoryview) -> _Place:
     raise ValueError("it refers to a storage, but holds none")

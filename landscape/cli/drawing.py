@@ -77,6 +77,7 @@ def plot(
     from landscape.report.sections import panels
 
     results = read(places, apart=True)
+    say_contradicted(results)
     if not each_seed:
         results = pooled(results)
         say_seeds(results)
@@ -90,6 +91,16 @@ def plot(
     for panel in chosen:
         panel.save(Path(out), looks)
         say(Path(out) / f"{panel.name}.pdf")
+
+
+def say_contradicted(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
+    """Checks that were made again when results were opened, and fail, on stderr."""
+    from landscape.results.checks import contradicted
+
+    for network, kinds in results.items():
+        for name, dataset in kinds.items():
+            for sentence in contradicted(dataset):
+                say(f"WARN {network}, {name}: {sentence}", err=True)
 
 
 def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
@@ -159,7 +170,9 @@ def gather(places: tuple[str, ...]) -> Results:
     found: Results = {}
     files: dict[str, set[tuple]] = {}
     twice: dict[str, None] = {}
-    for label, kinds in usual(read(places, apart=True)).items():
+    results = read(places, apart=True)
+    say_contradicted(results)
+    for label, kinds in usual(results).items():
         for dataset in kinds.values():
             record = attribute(dataset, "network")
             # A second result of one kind is read under its path.

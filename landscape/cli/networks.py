@@ -206,6 +206,7 @@ def train(
         keep_every=keep_every,
         progress=silent if quiet else bar,
         report=report,
+        note=lambda sentence: say(sentence, err=True),
     )
     if as_json:
         network = checkpoint.load(path)

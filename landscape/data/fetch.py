@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -20,6 +20,7 @@ from typing import IO
 from landscape.data.download import download
 from landscape.errors import DataError
 from landscape.files import expanded, locked, sha256
+from landscape.replacing import scratch_folder, settle
 from landscape.work import Progress, silent
 
 _TIMEOUT = 30.0
@@ -101,12 +102,14 @@ def fetch(
     archive, root = ARCHIVES[name], expanded(folder)
     target = root / archive.folder
     if not _wrong_files(target, archive):
+        _sweep(target)
         return target
     if os.path.lexists(target) and not target.is_dir():
         raise DataError(f"{target} is in the way: it is no folder; move it, or choose another folder")
     url, md5 = url or archive.url, md5 or archive.md5
     try:
         root.mkdir(parents=True, exist_ok=True)
+        settle(target)
         with _part(root, archive.folder) as (part, stream):
             _complete(stream, url, md5, progress)
             _unpack(stream, target, archive, url)
@@ -122,6 +125,22 @@ def fetch(
     return target
 
 
+def _sweep(target: Path) -> None:
+    """Remove what kills left beside a complete data set, unless a process is at work on it."""
+    with suppress(OSError):
+        settle(target)
+        for path in _parts(target.parent, target.name):
+            stream = _taken(path, 0)
+            if stream:
+                path.unlink()
+                stream.close()
+
+
+def _parts(root: Path, name: str) -> list[Path]:
+    """Partial files, the largest first."""
+    return sorted(root.glob(f"{name}.tar.gz*.part"), key=lambda path: -path.lstat().st_size)
+
+
 class _Worthless(Exception):
     """What came is of no use, and the partial file is deleted."""
 
@@ -133,7 +152,7 @@ def _part(root: Path, name: str) -> Iterator[tuple[Path, IO[bytes]]]:
     Links are not followed. It is deleted after `_Worthless`, and left for the next call after other errors.
     """
     stream = None
-    for path in sorted(root.glob(f"{name}.tar.gz*.part"), key=lambda p: -p.lstat().st_size):
+    for path in _parts(root, name):
         stream = _taken(path, 0)
         if stream:
             break
@@ -203,8 +222,8 @@ def _complete(stream: IO[bytes], url: str, md5: str, progress: Progress) -> None
 
 def _unpack(stream: IO[bytes], target: Path, archive: Archive, url: str) -> None:
     """Unpack beside the target, verify every file, then move them into place."""
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-        fresh = Path(scratch) / target.name
+    with scratch_folder(target) as scratch:
+        fresh = scratch / target.name
         fresh.mkdir()
         stream.seek(0)
         try:

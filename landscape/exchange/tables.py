@@ -125,8 +125,10 @@ def _columns(path: str | Path) -> dict[str, np.ndarray]:
             f"{path} has {len(header):,} columns and {len(rows):,} rows or more, and tables of up to "
             f"{_MOST_COLUMNS:,} columns and {_MOST_CELLS:,} numbers are read: write it as .npz"
         )
-    if not rows or len(set(header)) < len(header):
-        raise ResultError(f"{path} has {len(header)} names, one of them twice or not one for each column")
+    if not rows:
+        raise ResultError(f"{path} has names and no rows")
+    if len(set(header)) < len(header):
+        raise ResultError(f"{path} has {len(header)} columns, and one name twice")
     if set(map(len, rows)) != {len(header)}:
         raise ResultError(f"{path} is not a table: rows are shorter or longer than the first")
     return {

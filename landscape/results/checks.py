@@ -146,13 +146,22 @@ def rechecked(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_attrs(checks=json.dumps([asdict(check) for check in checks]))
 
 
+def contradicted(dataset: xr.Dataset) -> list[str]:
+    """What `rechecked` found: sentences on the checks that the numbers of a result do not bear out."""
+    checks = attribute(dataset, "checks")
+    return [each["message"] for each in checks if not each["passed"] and each["message"].endswith(_ALTERED)]
+
+
+_ALTERED = "it was altered, or is damaged."
+
+
 def _held(stored: Check | None, again: Check | None) -> Check:
     """What is to be shown of a check as it was stored and one that fails now; one of them is there."""
     if stored is not None and (again is None or not stored.passed):
         return stored
     assert again is not None
     claim = "is stored with this check passed" if stored else "is stored without this check"
-    return replace(again, message=f"{again.message} The result {claim}: it was altered, or is damaged.")
+    return replace(again, message=f"{again.message} The result {claim}: {_ALTERED}")
 
 
 def _again(dataset: xr.Dataset, stored: list[Check]) -> Iterator[Check]:

@@ -17,7 +17,7 @@ from landscape.errors import ResultError
 from landscape.replacing import settle
 from landscape.results.holding import Hold
 from landscape.results.records import Entry, Writer, entries, read
-from landscape.results.schema import ARITHMETIC, installed_version, plain
+from landscape.results.schema import arithmetic, plain
 from landscape.work import Item, Progress, Runner, silent
 
 
@@ -41,8 +41,7 @@ class Journal:
             result: Path of the result that the items become.
             identity: Network, protocol and options, as JSON can hold them.
         """
-        made_with = {"arithmetic": ARITHMETIC, "torch": installed_version("torch")}
-        text = json.dumps({**made_with, "run": identity}, sort_keys=True, default=plain)
+        text = json.dumps({**arithmetic(), "run": identity}, sort_keys=True, default=plain)
         self._run = hashlib.sha256(text.encode()).digest()
         place = Path(result)
         self.folder = place.with_name(f".{place.name}.{self._run.hex()[:12]}.part")

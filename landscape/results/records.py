@@ -31,6 +31,7 @@ import numpy as np
 
 from landscape.errors import ResultError
 from landscape.files import created, regular
+from landscape.replacing import sync
 from landscape.work import Item
 
 PRELUDE = b"landscape records 1\n"
@@ -178,7 +179,7 @@ def _header(path: Path, stream: BinaryIO, run: bytes) -> Entry | None:
         return None
     with suppress(*_UNREADABLE):
         content = json.loads(text)
-        arrays = [_array(name, code, tuple(shape)) for name, code, shape in content["arrays"]]
+        arrays = tuple([_array(name, code, tuple(shape)) for name, code, shape in content["arrays"]])
         label, index, digest = content["label"], content["index"], content["digest"]
         if isinstance(label, str) and type(index) is int and sum(array[3] for array in arrays) == payload:
             return Entry(label, index, digest, arrays, path, stream.tell(), payload)
@@ -205,11 +206,7 @@ def _hash(run: bytes, content: bytes | memoryview = b"") -> hashlib.blake2b:
 def sync_folder(folder: Path) -> None:
     """Ask the disk to keep the names in a folder, where the system knows how."""
     with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)
 
 
 class Writer:
@@ -240,15 +237,17 @@ class Writer:
         """
         kept = {name: np.asarray(value, order="C") for name, value in item.items()}
         try:
-            arrays = [_array(name, value.dtype.str, value.shape) for name, value in kept.items()]
+            kinds = tuple([(name, value.dtype, value.shape) for name, value in kept.items()])
+            arrays, size, described = _described(kinds)
         except ValueError as error:
             raise ResultError(f"an item of {label} cannot be kept: {error}") from error
-        raw = _raw(kept)
-        digest = _hash(self._run)
+        raw = _raw(kept, size)
+        hashed = _hash(self._run)
         for part in raw:
-            digest.update(part)
-        size = sum(array[3] for array in arrays)
-        frame = _frame(self._run, Entry(label, index, digest.hexdigest(), arrays, self._path, 0, size))
+            hashed.update(part)
+        digest = hashed.hexdigest()
+        text = f'{{"label": {json.dumps(label)}, "index": {index}, "digest": "{digest}", {described}}}'
+        frame = _frame(self._run, text.encode(), size)
         try:
             if self._descriptor < 0:
                 self._create()
@@ -259,7 +258,7 @@ class Writer:
         except BaseException:
             self._abandon()
             raise
-        return Entry(label, index, digest.hexdigest(), arrays, self._path, offset, size), kept
+        return Entry(label, index, digest, arrays, self._path, offset, size), kept
 
     def close(self) -> None:
         """Have the disk keep everything, and close the file."""
@@ -299,17 +298,22 @@ class Writer:
         self._descriptor = -1
 
 
-def _raw(item: Item) -> list[bytes | memoryview]:
+@lru_cache(4096)
+def _described(kinds: tuple[tuple[str, np.dtype, tuple[int, ...]], ...]) -> tuple[Sequence[Array], int, str]:
+    """Arrays that can be kept, the bytes of all, and their part of a header; the same for most items."""
+    arrays = tuple([_array(name, dtype.str, shape) for name, dtype, shape in kinds])
+    text = json.dumps([(name, dtype.str, shape) for name, dtype, shape, _ in arrays])
+    return arrays, sum(array[3] for array in arrays), f'"arrays": {text}'
+
+
+def _raw(item: Item, size: int) -> list[bytes | memoryview]:
     """The bytes of all arrays, in one piece where that is small."""
-    if sum(value.nbytes for value in item.values()) < _LARGE:
+    if size < _LARGE:
         return [b"".join([value.tobytes() for value in item.values()])]
     return [value.reshape(-1).view(np.uint8).data for value in item.values() if value.size]
 
 
-def _frame(run: bytes, entry: Entry) -> bytes:
+def _frame(run: bytes, text: bytes, size: int) -> bytes:
     """A record up to its payload."""
-    arrays = [(name, dtype.str, shape) for name, dtype, shape, _ in entry.arrays]
-    content = {"label": entry.label, "index": entry.index, "digest": entry.digest, "arrays": arrays}
-    text = json.dumps(content).encode()
-    lengths = _LENGTHS.pack(len(text), entry.size)
+    lengths = _LENGTHS.pack(len(text), size)
     return MAGIC + lengths + _hash(run, lengths + text).digest() + text

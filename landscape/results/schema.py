@@ -228,6 +228,11 @@ def installed_version(package: str) -> str | None:
         return None
 
 
+def arithmetic() -> dict[str, Any]:
+    """What the numbers of a run depend on beside the run: our arithmetic, and the version of PyTorch."""
+    return {"arithmetic": ARITHMETIC, "torch": installed_version("torch")}
+
+
 def provenance(seconds: float) -> dict[str, Any]:
     """Versions of what computed a result, when, and how long it took.
 

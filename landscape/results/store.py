@@ -122,6 +122,7 @@ def drop_fragment(dataset: xr.Dataset, path: str | Path) -> None:
         path: Where it is.
     """
     place = fragment_place(path)
+    settle(place)
     if not place.is_dir():
         return
     with suppress(ResultError, OSError):

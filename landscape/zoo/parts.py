@@ -69,10 +69,11 @@ def parts_of(shapes: Shapes) -> list[Part]:
 
     Args:
         shapes: Shape of each tensor by name, in the order of the file. Where names are sorted, as safetensors
-            sorts them, numbers in them are put in order.
+            sorts them, counters first, numbers in them are put in order.
     """
-    names = list(shapes)
-    if names == sorted(names):
+    names = sorted(shapes, key=lambda name: name.endswith(_COUNTER))
+    telling = [name for name in names if not name.endswith(_COUNTER)]
+    if telling == sorted(telling):
         names = sorted(names, key=natural)
     groups: dict[str, dict[str, tuple[int, ...]]] = {}
     for name in names:

@@ -448,6 +448,7 @@ def test_every_disagreement_is_listed(tmp_path):
     assert "unexpected: bn1.gamma" in message
     assert "wrong shape: linear.weight is (3, 5), expected (10, 16)" in message
     assert "--model" in message
+    assert "\n" not in message
 
 
 def test_a_long_list_is_cut_short(tmp_path):

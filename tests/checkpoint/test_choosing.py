@@ -230,3 +230,10 @@ def test_networks_of_libraries_are_refused_with_their_specification(tmp_path, mo
         CheckpointError, match=r"holds what torchvision:resnet101 has, .*net\.pt@torchvision:resnet101"
     ):
         load(file(tmp_path, content))
+
+
+def test_no_architecture_is_looked_for_in_countless_tensors(tmp_path):
+    one = torch.zeros(1)
+    path = file(tmp_path, {f"layer{i}.weight": one for i in range(10_001)})
+    with pytest.raises(CheckpointError, match=r"which architecture .* of 10,001 tensors is; name it"):
+        load(path)

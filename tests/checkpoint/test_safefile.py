@@ -124,14 +124,14 @@ def test_digest_and_weights_are_of_the_same_bytes(tmp_path, monkeypatch):
 def test_a_torch_file_that_is_written_to_while_it_is_read_is_refused(tmp_path, monkeypatch, zipped):
     from landscape.checkpoint.torchfile import TorchFile
 
-    path, tensor = tmp_path / "a.pt", TorchFile.tensor
+    path, tensors = tmp_path / "a.pt", TorchFile.tensors
     torch.save({"a": torch.ones(9)}, path, _use_new_zipfile_serialization=zipped)
 
-    def meanwhile(file, declared):
+    def meanwhile(file, found):
         with open(path, "r+b") as stream:
             stream.write(stream.read(1)[:0] + b"P" if zipped else b"\x80")
-        return tensor(file, declared)
+        return tensors(file, found)
 
-    monkeypatch.setattr(TorchFile, "tensor", meanwhile)
+    monkeypatch.setattr(TorchFile, "tensors", meanwhile)
     with pytest.raises(CheckpointError, match="it was written to while it was read"):
         checkpoint.load(path, "resnet18")

@@ -5,13 +5,14 @@
 Each command is run once undisturbed and then, in a folder of its own, killed by SIGKILL again and again at
 moments drawn from the time that it takes, and at last run to its end. What it leaves must be the same, bit
 for bit: arrays and attributes of results, tensors and records of checkpoints, numbers of JSON files and
-tables; all but the times it took. The networks are tiny, and so are the experiment of `reproduce` and the
-family of `demo`.
+tables, files of data; all but the times it took. The networks are tiny, and so are the experiment of
+`reproduce`, the family of `demo`, and the archive that `data` fetches from a server on this machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -31,6 +32,7 @@ import numpy as np
 from landscape import checkpoint as checkpoints
 from landscape.results import load
 from tests.build import checkpoint
+from tests.data.server import md5, packed, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,7 +46,9 @@ from landscape.cli import main
 from landscape.zoo import build, parse
 build(parse("cifar-resnet20:width=4"))
 
-def tiny(network):
+def tiny(network, archive):
+    import landscape.data.fetch
+    landscape.data.fetch.ARCHIVES["cifar10"] = landscape.data.fetch.Archive(**archive)
     import landscape.cli.reproduce, landscape.report.sections
     from landscape import analyses, family
     from landscape.analyses import reproduction
@@ -64,7 +68,7 @@ def tiny(network):
     family.NAMES, family.load = ("gap",), lambda name: landscape.checkpoint.load(network)
 
 if len(sys.argv) > 1:
-    tiny(sys.argv[1])
+    tiny(sys.argv[1], json.loads(sys.argv[2]))
 print("ready", flush=True)
 for line in sys.stdin:
     child = os.fork()
@@ -90,9 +94,9 @@ def commands(network: str = "") -> Iterator[Zygote]:
         network: A tiny one, in the place of the family and of an experiment's sizes.
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", ZYGOTE, *filter(None, [network])],
+        [sys.executable, "-c", ZYGOTE, *([network, json.dumps(ARCHIVE)] if network else [])],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "no_proxy": "127.0.0.1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -121,6 +125,16 @@ def commands(network: str = "") -> Iterator[Zygote]:
 def _runs(child: int) -> bool:
     return Path(f"/proc/{child}").exists()
 
+
+PIXELS = {name: np.random.default_rng(k).bytes(10**6) for k, name in enumerate(("train.bin", "test.bin"))}
+CONTENT = packed({f"small-set/{name}": content for name, content in PIXELS.items()})
+ARCHIVE: dict[str, Any] = {
+    "url": "http://127.0.0.1:9/nowhere",
+    "md5": md5(CONTENT),
+    "folder": "small-set",
+    "files": {name: hashlib.sha256(content).hexdigest() for name, content in PIXELS.items()},
+}
+"""What `data` fetches in the place of CIFAR-10."""
 
 FEW = ("--samples", "16", "--batch-size", "8", "--quiet")
 LEAST = ("--maps", "4", "--spectrum-batch", "8", "--directions", "2", "--draws", "2", "--predictions", "16")
@@ -151,10 +165,18 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "compare": ("compare", "A", "B", *FEW, "--steps", "3", "--span", "0.2", *LEAST),
     "demo": ("demo", "--quiet"),
     "reproduce": ("reproduce", "--data", "demo", "--seeds", "1", "--quiet"),
+    "data": ("data", "cifar10", "OUT", "--url", "URL", "--quiet"),
 }
-"""Arguments of each, A, B and C for networks; where the output goes is added."""
+"""Arguments of each, A, B and C for networks; where the output goes is added, unless OUT says it."""
 
-_ENDS = {"train": "net.safetensors", "compare": "", "demo": "", "reproduce": ""}
+_ENDS = {"train": "net.safetensors", **dict.fromkeys(("compare", "demo", "reproduce", "data"), "")}
+
+
+def _command(name: str, known: dict[str, str], folder: Path) -> list[str]:
+    """The arguments of a command whose output goes to a folder."""
+    out = str(folder / _ENDS.get(name, "r.zarr"))
+    arguments = [{**known, "OUT": out}.get(each, each) for each in COMMANDS[name]]
+    return arguments if "OUT" in COMMANDS[name] else [*arguments, "--out", out]
 
 
 def prepared(folder: Path) -> dict[str, str]:
@@ -187,7 +209,7 @@ def state(folder: Path) -> dict[str, Any]:
         elif path.suffix == ".json":
             found[name] = _timeless(json.loads(path.read_text(encoding="utf-8")))
         elif path.is_file():
-            found[name] = path.read_bytes() if path.suffix == ".csv" else None
+            found[name] = path.read_bytes() if path.suffix in (".csv", ".bin") else None
     return found
 
 
@@ -214,15 +236,14 @@ def _timeless(value: Any) -> Any:
 
 
 def killed(
-    call: Zygote, name: str, networks: dict[str, str], folder: Path, kills: int, rng: np.random.Generator
+    call: Zygote, name: str, known: dict[str, str], folder: Path, kills: int, rng: np.random.Generator
 ) -> list[str]:
     """Kill a command so often, let it end, and name the files that differ from an undisturbed run's."""
-    arguments = [networks.get(each, each) for each in COMMANDS[name]]
     whole, often = folder / "whole", folder / "often"
     started = time.monotonic()
-    assert call([*arguments, "--out", str(whole / _ENDS.get(name, "r.zarr"))]) == 0, name
+    assert call(_command(name, known, whole)) == 0, name
     duration, count = time.monotonic() - started, 0
-    command = [*arguments, "--out", str(often / _ENDS.get(name, "r.zarr"))]
+    command = _command(name, known, often)
     expected, different = state(whole), set()
     while count <= kills:
         moment = rng.uniform(0, duration) if count < kills else np.inf
@@ -249,10 +270,11 @@ def main() -> None:
     rng, different = np.random.default_rng(chosen.seed), []
     shares = np.diff(np.linspace(0, chosen.kills, len(chosen.only) + 1).round().astype(int))
     with tempfile.TemporaryDirectory() as scratch:
-        networks = prepared(Path(scratch))
-        with commands(networks["A"]) as call:
+        known = prepared(Path(scratch))
+        with serving(CONTENT, pause=0.02) as (url, _), commands(known["A"]) as call:
+            known["URL"] = url
             for name, share in zip(chosen.only, shares, strict=True):
-                found = killed(call, name, networks, Path(scratch) / name, int(share), rng)
+                found = killed(call, name, known, Path(scratch) / name, int(share), rng)
                 left = [path.name for path in (Path(scratch) / name / "often").rglob(".*")]
                 print(
                     f"{name}: {share} kills, {'DIFFERENT: ' + ', '.join(found) if found else 'identical'}"

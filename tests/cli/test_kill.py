@@ -12,8 +12,9 @@ import xarray as xr
 
 from landscape.results import attribute, load
 from tests.build import checkpoint, kept
+from tests.data.server import serving
 
-from .kills import COMMANDS, Zygote, commands, killed, prepared
+from .kills import COMMANDS, CONTENT, Zygote, commands, killed, prepared
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,6 @@ SAMPLE = "trajectory"
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize("name", [SAMPLE, *(pytest.param(n, marks=pytest.mark.full) for n in COMMANDS)])
 def test_every_command_killed_again_and_again_ends_bit_identical(tmp_path: Path, name: str):
-    networks = prepared(tmp_path)
-    with commands(networks["A"]) as call:
-        assert not killed(call, name, networks, tmp_path, 3, np.random.default_rng(0))
+    known = prepared(tmp_path)
+    with serving(CONTENT, pause=0.02) as (url, _), commands(known["A"]) as call:
+        assert not killed(call, name, known | {"URL": url}, tmp_path, 3, np.random.default_rng(0))

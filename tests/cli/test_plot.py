@@ -1,6 +1,12 @@
 """plot: saved results become figures again."""
 
+import json
+
+import numpy as np
 import pytest
+
+from landscape.results import save
+from tests.exchange.surfaces import surface
 
 
 @pytest.fixture
@@ -31,6 +37,20 @@ def test_features_become_their_figures(measured, tmp_path, checkpoint):
         "radial.pdf",
         "amplitude.pdf",
     ]
+
+
+def test_a_check_that_the_numbers_contradict_is_said(run, monkeypatch):
+    whole = surface()
+    passed = {"name": "finite", "passed": True, "message": "Every value of the surface is finite."}
+    whole = whole.assign_attrs(checks=json.dumps([passed]))
+    save(whole, "surface.zarr")
+    save(whole.assign(nll=whole.nll.where(whole.x < 0, np.inf)), "altered.zarr")
+    monkeypatch.setattr("landscape.figures.registry.suited", lambda datasets: {})
+    lines = run("plot", "surface.zarr", "altered.zarr").err.splitlines()
+    said = [line for line in lines if line.startswith("WARN")]
+    assert len(said) == 1
+    assert said[0].startswith("WARN altered.zarr, surface: 12 of 20 values of the surface are not finite")
+    assert said[0].endswith("it was altered, or is damaged.")
 
 
 def test_two_results_of_one_network_are_told_apart_by_their_paths(measured, tmp_path, checkpoint):

@@ -8,7 +8,6 @@ import os
 import tarfile
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,86 +19,26 @@ from landscape.data.fetch import ARCHIVES, Archive, fetch
 from landscape.errors import DataError
 from landscape.files import locked
 
+from .server import Handler, md5, packed, serving
+
 PIXELS = np.random.default_rng(0).bytes(300_000)
 FILES = {"data_batch_1.bin": PIXELS, "test_batch.bin": PIXELS[:50_000]}
 
 
-def _pack(files: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-CONTENT = _pack({f"small-set/{name}": content for name, content in FILES.items()} | {"small-set/a.html": b""})
+CONTENT = packed(
+    {f"small-set/{name}": content for name, content in FILES.items()} | {"small-set/a.html": b""}
+)
 
 
 @pytest.fixture(autouse=True)
 def small_archive(monkeypatch):
     """A small archive in the place of CIFAR-10's; its own address leads nowhere."""
     expected = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
-    archive = Archive("http://127.0.0.1:9/nowhere", _md5(CONTENT), "small-set", expected)
+    archive = Archive("http://127.0.0.1:9/nowhere", md5(CONTENT), "small-set", expected)
     monkeypatch.setitem(ARCHIVES, "cifar10", archive)
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `content`; `stop_after` bytes at most, then the connection breaks."""
-
-    content: bytes
-    stop_after: int | None
-    ranges: bool
-    chunked: bool
-    seen: list[str | None]
-
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        self.seen.append(wanted)
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.ranges else 0
-        if start >= len(self.content):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
-        body = self.content[start:]
-        if self.chunked:
-            self.send_header("Transfer-Encoding", "chunked")
-            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-        else:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: self.stop_after])
-
-    def log_message(self, *args):
-        pass
-
-
-@contextmanager
-def serving(content=CONTENT, *, stop_after=None, ranges=True, chunked=False):
-    """The address of a server, and the list of the Range headers it has seen."""
-    seen = []
-    attributes = {"content": content, "stop_after": stop_after, "ranges": ranges, "chunked": chunked}
-    handler = type("Handler", (_Handler,), attributes | {"seen": seen, "protocol_version": "HTTP/1.1"})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        handler.handle = handler.handle_one_request  # one request a connection, so that it can break
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/set.tar.gz", seen
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def _part(folder: Path) -> Path:
@@ -117,7 +56,7 @@ def _nothing_else(folder: Path) -> bool:
 @pytest.mark.parametrize("chunked", [False, True])
 def test_whole_download(tmp_path, chunked):
     place = tmp_path / "new" / "place"
-    with serving(chunked=chunked) as (url, seen):
+    with serving(CONTENT, chunked=chunked) as (url, seen):
         assert fetch("cifar10", place, url=url) == place / "small-set"
     assert seen == [None]
     assert _is_complete(place)
@@ -125,7 +64,7 @@ def test_whole_download(tmp_path, chunked):
 
 
 def test_nothing_is_done_where_it_is_complete(tmp_path):
-    with serving() as (url, seen):
+    with serving(CONTENT) as (url, seen):
         fetch("cifar10", tmp_path, url=url)
         assert fetch("cifar10", tmp_path, url=url) == tmp_path / "small-set"
     assert seen == [None]
@@ -140,7 +79,7 @@ def test_progress_sees_every_piece(tmp_path):
         calls.append((total, len(pieces)))
         return pieces
 
-    with serving() as (url, _):
+    with serving(CONTENT) as (url, _):
         fetch("cifar10", tmp_path, url=url, progress=progress)
     pieces = -(-len(CONTENT) // CHUNK)
     assert calls == [(pieces, pieces)]
@@ -150,7 +89,7 @@ def test_progress_sees_every_piece(tmp_path):
 def test_a_server_killed_half_way_and_a_resumed_download(tmp_path, chunked):
     half = len(CONTENT) // 2
     with (
-        serving(stop_after=half, chunked=chunked) as (url, _),
+        serving(CONTENT, stop_after=half, chunked=chunked) as (url, _),
         pytest.raises(DataError, match="run it again: the download goes on where it stopped"),
     ):
         fetch("cifar10", tmp_path, url=url)
@@ -158,7 +97,7 @@ def test_a_server_killed_half_way_and_a_resumed_download(tmp_path, chunked):
     assert half - CHUNK <= len(kept) <= half
     assert CONTENT.startswith(kept)
     assert not (tmp_path / "small-set").exists()
-    with serving() as (url, seen):
+    with serving(CONTENT) as (url, seen):
         fetch("cifar10", tmp_path, url=url)
     assert seen == [f"bytes={len(kept)}-"]
     assert _is_complete(tmp_path)
@@ -167,7 +106,7 @@ def test_a_server_killed_half_way_and_a_resumed_download(tmp_path, chunked):
 
 def test_a_server_that_ignores_ranges_starts_over(tmp_path):
     _part(tmp_path).write_bytes(CONTENT[:1000])
-    with serving(ranges=False) as (url, seen):
+    with serving(CONTENT, ranges=False) as (url, seen):
         fetch("cifar10", tmp_path, url=url)
     assert seen == ["bytes=1000-"]
     assert _is_complete(tmp_path)
@@ -175,7 +114,7 @@ def test_a_server_that_ignores_ranges_starts_over(tmp_path):
 
 def test_a_part_longer_than_the_archive_starts_over(tmp_path):
     _part(tmp_path).write_bytes(CONTENT + b"more")
-    with serving() as (url, seen):
+    with serving(CONTENT) as (url, seen):
         fetch("cifar10", tmp_path, url=url)
     assert seen == [f"bytes={len(CONTENT) + 4}-", None]
     assert _is_complete(tmp_path)
@@ -189,8 +128,8 @@ def test_a_complete_part_needs_no_network(tmp_path):
 
 def test_wrong_checksum(tmp_path):
     _part(tmp_path).write_bytes(b"x" * 1000)
-    message = rf"has the MD5 [0-9a-f]{{32}}, expected {_md5(CONTENT)}; it was deleted: run it again"
-    with serving() as (url, _):
+    message = rf"has the MD5 [0-9a-f]{{32}}, expected {md5(CONTENT)}; it was deleted: run it again"
+    with serving(CONTENT) as (url, _):
         with pytest.raises(DataError, match=message):
             fetch("cifar10", tmp_path, url=url)
         assert not _part(tmp_path).exists()
@@ -199,19 +138,19 @@ def test_wrong_checksum(tmp_path):
 
 
 def test_wrong_files_in_an_archive_with_the_given_checksum(tmp_path):
-    other = _pack({"small-set/test_batch.bin": b"other", "small-set/data_batch_1.bin": PIXELS})
+    other = packed({"small-set/test_batch.bin": b"other", "small-set/data_batch_1.bin": PIXELS})
     with (
         serving(other) as (url, _),
         pytest.raises(DataError, match=r"holds wrong or no test_batch\.bin; it was deleted"),
     ):
-        fetch("cifar10", tmp_path, url=url, md5=_md5(other))
+        fetch("cifar10", tmp_path, url=url, md5=md5(other))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        _pack({"../outside": b"x"}),
+        packed({"../outside": b"x"}),
         b"no archive",
         CONTENT[:-2000],
         CONTENT[:5000] + bytes(5000) + CONTENT[10_000:],
@@ -224,7 +163,7 @@ def test_archives_that_cannot_be_unpacked(tmp_path, content):
         serving(content) as (url, _),
         pytest.raises(DataError, match=r"cannot be unpacked: .*; it was deleted|holds wrong or no"),
     ):
-        fetch("cifar10", place, url=url, md5=_md5(content))
+        fetch("cifar10", place, url=url, md5=md5(content))
     assert list(place.iterdir()) == []
     assert list(tmp_path.iterdir()) == [place]
 
@@ -234,7 +173,7 @@ def test_damaged_files_are_replaced_and_others_stay(tmp_path):
     folder.mkdir()
     (folder / "test_batch.bin").write_bytes(b"damaged")
     (folder / "mine.txt").write_text("mine")
-    with serving() as (url, _):
+    with serving(CONTENT) as (url, _):
         fetch("cifar10", tmp_path, url=url)
     assert _is_complete(tmp_path)
     assert (folder / "mine.txt").read_text() == "mine"
@@ -277,6 +216,16 @@ def test_folder_that_cannot_be_made(tmp_path):
         fetch("cifar10", tmp_path / "file" / "place")
 
 
+def test_what_kills_left_goes_with_the_next_call(tmp_path):
+    with serving(CONTENT) as (url, _):
+        fetch("cifar10", tmp_path, url=url)
+        (tmp_path / ".small-set.abcdefgh").mkdir()  # killed while it unpacked
+        _part(tmp_path).write_bytes(CONTENT)  # killed before the archive was deleted
+        fetch("cifar10", tmp_path, url=url)
+    assert _is_complete(tmp_path)
+    assert _nothing_else(tmp_path)
+
+
 def test_unknown_name(tmp_path):
     with pytest.raises(
         DataError, match="unknown data set 'mnist'; these can be downloaded: cifar10, cifar100"
@@ -299,7 +248,7 @@ def test_a_part_that_is_a_link_is_not_followed(tmp_path):
     place = tmp_path / "place"
     place.mkdir()
     _part(place).symlink_to(victim)
-    with serving() as (url, _):
+    with serving(CONTENT) as (url, _):
         fetch("cifar10", place, url=url)
     assert victim.read_text() == "precious"
     assert _is_complete(place)
@@ -307,7 +256,7 @@ def test_a_part_that_is_a_link_is_not_followed(tmp_path):
 
 def test_two_at_once_both_end_well(tmp_path):
     # The first is in the middle of its download.
-    with serving() as (url, seen), open(_part(tmp_path), "wb") as held:
+    with serving(CONTENT) as (url, seen), open(_part(tmp_path), "wb") as held:
         assert locked(held)
         held.write(CONTENT[:1000])
         held.flush()
@@ -325,17 +274,17 @@ def test_a_file_in_the_place_of_the_folder_is_no_full_disk(tmp_path):
 
 def test_what_is_too_large_is_refused_and_deleted(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_LARGEST", 10_000)
-    with serving() as (url, _), pytest.raises(DataError, match=r"announced [0-9,]+ bytes, more than"):
+    with serving(CONTENT) as (url, _), pytest.raises(DataError, match=r"announced [0-9,]+ bytes, more than"):
         fetch("cifar10", tmp_path, url=url)
     with (
-        serving(chunked=True) as (url, _),
+        serving(CONTENT, chunked=True) as (url, _),
         pytest.raises(DataError, match=r"sent more than the 10,000 bytes"),
     ):
         fetch("cifar10", tmp_path, url=url)
     assert list(tmp_path.iterdir()) == []
 
 
-class _Answers(_Handler):
+class _Answers(Handler):
     """Sends `answer` as it is, then a byte at a time."""
 
     answer: bytes
@@ -416,7 +365,7 @@ def _tar(*entries: tuple[str, bytes, str]) -> bytes:
 def test_only_the_files_of_the_data_set_leave_the_archive(tmp_path, entry):
     content = _tar(entry)
     with serving(content) as (url, _):
-        fetch("cifar10", tmp_path / "place", url=url, md5=_md5(content))
+        fetch("cifar10", tmp_path / "place", url=url, md5=md5(content))
     assert sorted(path.name for path in (tmp_path / "place" / "small-set").iterdir()) == sorted(FILES)
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
     assert not any(path.stat().st_mode & 0o4000 for path in (tmp_path / "place" / "small-set").iterdir())
@@ -425,7 +374,7 @@ def test_only_the_files_of_the_data_set_leave_the_archive(tmp_path, entry):
 def test_a_file_that_unpacks_to_more_than_a_data_set_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_LARGEST_FILE", 100_000)
     with (
-        serving() as (url, _),
+        serving(CONTENT) as (url, _),
         pytest.raises(DataError, match="beyond what a data set holds; it was"),
     ):
         fetch("cifar10", tmp_path, url=url)

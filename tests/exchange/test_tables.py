@@ -79,8 +79,8 @@ def csv(path, change):
         (lambda lines: [lines[0], *lines[2:], lines[1]], "are not a grid with x fastest"),
         (lambda lines: [*lines, "1,2"], "is not a table"),
         (lambda lines: [lines[0].replace("nll", "loss"), *lines[1:]], "has no column nll"),
-        (lambda lines: [lines[0].replace("l2", "nll"), *lines[1:]], "one of them twice"),
-        (lambda lines: [lines[0]], "names, one of them twice or not one for each column"),
+        (lambda lines: [lines[0].replace("l2", "nll"), *lines[1:]], "columns, and one name twice"),
+        (lambda lines: [lines[0]], "has names and no rows"),
         (
             lambda lines: [*lines[:-1], lines[-1].replace(",100,", ",many,")],
             "column samples of .* no numbers",

@@ -172,7 +172,7 @@ def test_other_work_has_another_folder(tmp_path: Path):
 def test_another_version_has_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict):
     before = Journal(tmp_path / "result.zarr", {}).folder
     for name, value in change.items():
-        monkeypatch.setattr(landscape.results.journal, name, value)
+        monkeypatch.setattr(landscape.results.schema, name, value)
     assert Journal(tmp_path / "result.zarr", {}).folder != before
 
 

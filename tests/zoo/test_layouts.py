@@ -70,6 +70,16 @@ def test_any_names_tell_the_network(spec, style, order):
     assert names == expected
 
 
+@pytest.mark.parametrize("spec", [*SPECS[:3], "resnet18:width=4"])
+def test_counters_may_stand_first(spec):
+    """As in files of safetensors, which are in the order of types."""
+
+    def by_type(names):
+        return sorted(names, key=lambda name: (not name.endswith("num_batches_tracked"), name))
+
+    assert infer(parts_of(shapes(spec, order=by_type)))[0] == parse(spec)
+
+
 @pytest.mark.parametrize("where", [0, 1])
 def test_shortcuts_may_stand_first_or_last_and_need_no_name(where):
     """In the first block of a bottleneck network, the shortcut looks like the last convolution."""
