@@ -18,17 +18,42 @@ function changed() {
   });
 }
 
-/** The boxes for one network agree in every part of the page. */
+/** The boxes for one network agree in every part of the page; pointing at a name brings its curves out. */
 function connectNetworks() {
-  const boxes = [...document.querySelectorAll("input[data-network]")];
-  for (const box of boxes) {
+  for (const part of document.querySelectorAll("[data-everywhere]")) part.hidden = false;
+  for (const box of networkBoxes()) {
     box.addEventListener("change", () => {
       const index = Number(box.dataset.network);
       if (box.checked) chosen.add(index);
       else chosen.delete(index);
-      for (const other of boxes) if (other.dataset.network === box.dataset.network) other.checked = box.checked;
       changed();
     });
+  }
+  for (const label of document.querySelectorAll("label[data-of]")) {
+    const index = Number(label.dataset.of);
+    for (const event of ["pointerenter", "focusin"]) label.addEventListener(event, () => emphasise(index));
+    for (const event of ["pointerleave", "focusout"]) label.addEventListener(event, () => emphasise(null));
+  }
+  watch(() => {
+    for (const box of networkBoxes()) box.checked = chosen.has(Number(box.dataset.network));
+  });
+}
+
+function networkBoxes() {
+  return document.querySelectorAll("input[data-network]");
+}
+
+/** Show these networks alone, in every part of the page. */
+function choose(networks) {
+  chosen.clear();
+  for (const network of networks) chosen.add(network);
+  changed();
+}
+
+/** Dim whatever is of another network; null brings all back. */
+function emphasise(network) {
+  for (const node of document.querySelectorAll(".series, .rug, .panel")) {
+    node.classList.toggle("faint", network !== null && node.dataset.of !== String(network));
   }
 }
 
