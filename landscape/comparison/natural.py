@@ -67,7 +67,8 @@ def natural(quantity: Reading, change: Change) -> Natural:
         values += [change.low, change.high]
     means, form = _means(quantity, change), _form(quantity, change)
     if form == LOG:
-        return Natural(means, *(number(math.exp(min(each, 700.0))) for each in values), times=_TIMES)
+        factors = [math.exp(min(each, 700.0)) for each in values]
+        return Natural(means, *(number(each, 3 if each > 0.1 else 2) for each in factors), times=_TIMES)
     if form == POINTS:
         points = [100 * each for each in values]
         return Natural(means, *_signed(points, 1 if abs(points[0]) >= 0.1 else 2), unit=f"{_SPACE}points")

@@ -10,6 +10,7 @@ from landscape.comparison import Verdict, members
 from landscape.comparison.natural import Natural, natural
 from landscape.comparison.verdicts import SAME
 from landscape.figures.comparison.chain import as_expected, by_pair, ordered
+from landscape.numbers import PERCENT
 from landscape.report.summary import Results
 
 SEEDS, ONE, NONE = "seeds", "one", "none"
@@ -25,6 +26,7 @@ BLOCKS = {
     "evaluation": "Predictions",
 }
 """What a kind of result is about, over the columns of the overview."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
 _WIDTH, _MARGIN = 96, 5
 
 
@@ -66,7 +68,8 @@ class Effect:
     @property
     def short(self) -> str:
         """The change as it stands in a small cell."""
-        return self.natural.change.replace("points", "pt").replace("log amplitude", "")
+        text = self.natural.change.replace("points", "pt")
+        return text if self.natural.times else text.replace(NO_BREAK, " ").replace(" %", PERCENT)
 
 
 def effect(verdict: Verdict) -> Effect:

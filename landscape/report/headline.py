@@ -17,15 +17,23 @@ _LANDSCAPE = (
     "curvature along random directions",
     "rise of the NLL at radius 0.2",
 )
+_FEATURES = ("high frequencies", "spatial variance")
 _PREDICTIONS = ("NLL", "accuracy", "calibration error")
 _VERBS = {
     "flatter": ("flattens the loss landscape", "flatten the loss landscape"),
     "sharper": ("sharpens it", "sharpen it"),
+    "smoother": ("smooths the feature maps", "smooth the feature maps"),
+    "rougher": ("roughens them", "roughen them"),
     "better": ("improves the {}", "improve the {}"),
     "worse": ("worsens the {}", "worsen the {}"),
 }
 """Of one factor, and of several; what stands first in a sentence is said in full."""
-_FULL = {"sharpens it": "sharpens the loss landscape", "sharpen it": "sharpen the loss landscape"}
+_FULL = {
+    "sharpens it": "sharpens the loss landscape",
+    "sharpen it": "sharpen the loss landscape",
+    "roughens them": "roughens the feature maps",
+    "roughen them": "roughen the feature maps",
+}
 _WORDS = {
     SEEDS: "Over several seeds",
     "mixed": "In part over several seeds",
@@ -61,19 +69,21 @@ def headline(verdicts: Sequence[Verdict], said: Mapping[str, str]) -> Headline:
     if not verdicts:
         finding = next((said[key] for key in ("evaluation", "spectrum", "contours") if key in said), "")
         return Headline(finding.strip(), "", "", said.get("seed", ""))
-    parts = [_about(verdicts, names) for names in (_LANDSCAPE, _PREDICTIONS)]
-    finding = " ".join(filter(None, parts)) or _other(verdicts)
+    parts = [_about(verdicts, names) for names in (_LANDSCAPE, _FEATURES, _PREDICTIONS)]
+    unchanged = [text for changed, text in (parts[0], parts[2]) if not changed]  # said whatever they are
+    finding = " ".join(filter(None, [*(text for changed, text in parts if changed), *unchanged]))
+    finding = finding or _other(verdicts)
     level = _level(verdicts)
     return Headline(finding, level, _WORDS[level], _sureness(verdicts, level))
 
 
-def _about(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:
-    """A sentence on the first of these quantities that has verdicts; empty without any."""
+def _about(verdicts: Sequence[Verdict], names: Sequence[str]) -> tuple[bool, str]:
+    """Whether the first of these quantities that has verdicts changed, and a sentence on it, if any."""
     for name in names:
         own = [verdict for verdict in verdicts if verdict.quantity.name == name]
         if own:
-            return _sentence(own, name)
-    return ""
+            return any(verdict.verdict != SAME for verdict in own), _sentence(own, name)
+    return False, ""
 
 
 def _sentence(verdicts: Sequence[Verdict], quantity: str) -> str:
@@ -92,8 +102,9 @@ def _sentence(verdicts: Sequence[Verdict], quantity: str) -> str:
     if not clauses:
         return f"No change of the {quantity} is distinguishable from none."
     if same:
-        who, _ = _who(same, verdicts)
-        clauses.append(f"with {who} no change is distinguishable")
+        who, several = _who(same, verdicts)
+        which = "no other change of it" if several else f"with {who} no change"
+        clauses.append(f"{which} is distinguishable")
     text = "; ".join(clauses)
     return f"{text[0].upper()}{text[1:]}."
 

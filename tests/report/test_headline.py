@@ -1,5 +1,6 @@
 """The first lines of the page: what was found, how sure it is, and the overview of all changes."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -112,21 +113,21 @@ def page(tmp_path_factory):
 
 
 def test_the_page_begins_with_the_finding(page):
-    text = plain(Page(page).text)
     order = [
-        "flattens the loss landscape",
-        "In part over several seeds",
-        "What each factor changed",
-        "All numbers",
+        '<p class="headline">Blur',
+        ">In part over several seeds<",
+        ">What each factor changed</h2>",
+        ">Blur &lt;after&gt; each stage</h2>",
+        ">All numbers</h2>",
     ]
-    places = [text.index(words) for words in order]
+    places = [page.index(words) for words in order]
     assert places == sorted(places)
 
 
 def test_every_chapter_stands_in_the_contents(page):
     found = Page(page)
     contents = page[page.index("<nav") : page.index("</nav>")]
-    linked = set(Page(contents).links)
+    linked = set(re.findall('href="([^"]*)"', contents))
     assert {"#reasons", "#factor-1", "#summary", "#trust", "#downloads", "#reproduce"} <= linked
     assert {link[1:] for link in linked} <= set(found.ids)
 

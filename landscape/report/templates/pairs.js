@@ -1,4 +1,6 @@
 // In the chapter of a factor: its two networks side by side, drawn when they come into sight.
+const NOTHING = "\u00a0"; // keeps the line of the reading
+
 function startPairs() {
   for (const part of document.querySelectorAll(".pair")) {
     part.hidden = false;
@@ -23,13 +25,13 @@ function pairDrawings(part, pair) {
   if (data.features && both(data.features.networks)) {
     for (const quantity of data.features.quantities.filter((each) => ["spatial_variance", "high_frequency"].includes(each.key))) {
       const host = chartHost(part, `${quantity.label} by depth`);
-      found.push(() => drawChart(host, depthSpec(quantity, false, pair)));
+      found.push(() => drawChart(host, { ...depthSpec(quantity, false, pair), hint: NOTHING }));
     }
   }
   if (data.spectrum && both(data.spectrum.networks)) {
     for (const side of data.spectrum.sides.filter((each) => each.sign > 0)) {
       const host = chartHost(part, "Positive eigenvalues of the Hessian");
-      found.push(() => drawChart(host, spectrumSpec(side, side.log, pair)));
+      found.push(() => drawChart(host, { ...spectrumSpec(side, side.log, pair), hint: NOTHING }));
     }
   }
   return found;
