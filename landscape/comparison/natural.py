@@ -74,7 +74,7 @@ def natural(quantity: Reading, change: Change) -> Natural:
         return Natural(means, *_signed(points, 1 if abs(points[0]) >= 0.1 else 2), unit=f"{_SPACE}points")
     if form == RATIO:
         shares = [100 * each / change.baseline for each in values]
-        return Natural(means, *_signed(shares, 0 if abs(shares[0]) >= 9.95 else 1), unit=PERCENT)
+        return Natural(means, *_signed(shares, 0 if max(map(abs, shares)) >= 9.95 else 1), unit=PERCENT)
     return Natural(means, *_signed(values, _decimals(values)), unit=_unit(quantity))
 
 

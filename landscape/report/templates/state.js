@@ -1,6 +1,7 @@
 // What the reader chose for the whole page, and who wants to know.
 const chosen = new Set(data.networks.map((_, index) => index));
 const watchers = [];
+let emphasised = null;
 let waiting = false;
 
 /** Call a function now and after every change, at most once a frame. */
@@ -15,6 +16,7 @@ function changed() {
   requestAnimationFrame(() => {
     waiting = false;
     for (const update of watchers) update();
+    emphasise(emphasised);
   });
 }
 
@@ -52,6 +54,7 @@ function choose(networks) {
 
 /** Dim whatever is of another network; null brings all back. */
 function emphasise(network) {
+  emphasised = network;
   for (const node of document.querySelectorAll(".series, .rug, .panel")) {
     node.classList.toggle("faint", network !== null && node.dataset.of !== String(network));
   }

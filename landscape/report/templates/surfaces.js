@@ -68,6 +68,7 @@ function updateSurfaces(part, panels) {
   const there = (panel) => chosen.has(panel.network) && panel.grids[quantity.key] && (!minus || isComparable(panel, minus, quantity));
   const shown = panels.filter(there);
   for (const panel of panels) panel.figure.hidden = !shown.includes(panel);
+  part.querySelector(".panels").classList.toggle("few", shown.length < 3);
   for (const panel of shown) panel.shown = minus ? differences(panel, minus, quantity) : panel.grids[quantity.key];
   const limits = limitsOf(shown.flatMap((panel) => panel.shown));
   const scale = minus ? evenScale(limits) : scaleOver(limits, radioValue(part, "surface-scale") === "log", 9);
