@@ -101,7 +101,7 @@ def _sentence(verdicts: Sequence[Verdict], quantity: str) -> str:
     same = [verdict for verdict in verdicts if verdict.verdict == SAME]
     if not clauses:
         return f"No change of the {quantity} is distinguishable from none."
-    if same:
+    if same and quantity not in _FEATURES:  # what the papers are about is said whatever came out
         who, several = _who(same, verdicts)
         which = "no other change of it" if several else f"with {who} no change"
         clauses.append(f"{which} is distinguishable")
