@@ -14,7 +14,7 @@ from landscape.comparison.seeds import members
 from landscape.debiasing import debiased
 from landscape.results import KINDS, at_centre, attribute
 from landscape.results.estimate import Estimate, indexed
-from landscape.results.reading import ENDS, ERROR, Read, Reading, per_item, stored
+from landscape.results.reading import ENDS, ERROR, LOG, RATIO, Read, Reading, per_item, stored
 from landscape.results.smoothing import smoothing_ratios
 
 Kinds = Mapping[str, xr.Dataset]
@@ -182,7 +182,7 @@ _OWN: tuple[Reading, ...] = (
         items="mini-batches", **_FLATTER, tabled=ERROR, heading="Batch λ\N{NO-BREAK SPACE}max",
         meaning="mean over mini-batches of the largest Hessian eigenvalue of each"),
     Reading("curvature along random directions", "curvature", "flatness", per_item("curvature", "repeat"),
-        unit="nats", items="directions", **_FLATTER),
+        unit="nats", items="directions", scale=RATIO, **_FLATTER),
     Reading("rise of the NLL at radius 0.2", "rise", "flatness", _rise,
         unit="nats", items="directions", **_FLATTER),
     Reading("largest eigenvalue over all samples", "largest_eigenvalue", "eigenvalues", top_eigenvalue,
@@ -209,12 +209,12 @@ _OWN: tuple[Reading, ...] = (
     Reading("variance of predictions", "prediction_variance", "ensemble", stored("prediction_variance"),
         **_SPREAD),
     Reading("variance of the NLL", "nll_variance", "ensemble", stored("nll_variance"), unit="nat²",
-        items="passes", **_SPREAD),
+        items="passes", scale=RATIO, **_SPREAD),
     # Feature maps. Those compared are at the ends of stages; high frequencies are Δ log amplitude at the
     # highest frequency.
     Reading("spatial variance", "spatial_variance", "features", _stage_ends("spatial_variance"), **_SMOOTHER),
-    Reading("high frequencies", "high_frequencies", "features", _stage_ends("high_frequency"), unit="nats",
-        **_SMOOTHER),
+    Reading("high frequencies", "high_frequencies", "features", _stage_ends("high_frequency"),
+        unit="log amplitude", scale=LOG, **_SMOOTHER),
     Reading("model variance", "model_variance", "features", _stage_ends("model_variance"),
         **_STEADIER, block="feature maps"),
     Reading("spatial variance of the last layer", "last_spatial_variance", "features",
@@ -223,8 +223,8 @@ _OWN: tuple[Reading, ...] = (
         meaning="spatial variance of the feature maps of the last layer"),
     Reading("mean spatial variance", "mean_spatial_variance", "features", _mean_variance, tabled=()),
     Reading("high frequencies of the last block", "high_frequency", "features",
-        _last("high_frequency", blocks=True), unit="nats", tabled=ERROR, heading="High frequency",
-        meaning="Δ log amplitude of the last block at its highest frequency"),
+        _last("high_frequency", blocks=True), unit="log amplitude", scale=LOG, tabled=ERROR,
+        heading="High frequency", meaning="Δ log amplitude of the last block at its highest frequency"),
     Reading("smoothing ratio", "smoothing_ratio", "features", smoothing_ratio, tabled=()),
     *(reading for kind in KINDS.values() for reading in kind.readings),
 )  # fmt: skip

@@ -11,11 +11,11 @@ import xarray as xr
 
 from landscape.comparison import changes
 from landscape.comparison.identity import Results, record_of
+from landscape.comparison.natural import in_words
 from landscape.comparison.pairs import Pair, comparable, pairs, require_alike
 from landscape.comparison.readings import QUANTITIES
 from landscape.errors import ResultError
 from landscape.intervals import distinguishable
-from landscape.numbers import written
 from landscape.results import attribute
 from landscape.results.estimate import Estimate
 from landscape.results.reading import Reading
@@ -139,10 +139,8 @@ def _verdict(
 ) -> Verdict:
     known = is_distinguishable(change, adjusted)
     verdict = (quantity.lower if change.value < 0 else quantity.higher) if known else SAME
-    unit = f" {quantity.unit}" if quantity.unit else ""
-    means = f"{written(change.baseline, '.4g')} → {written(change.variant, '.4g')}"
     who = f"{pair.factor} ({' → '.join(pair.labels)})"
-    text = f"{who}: {quantity.name} {means}{unit}, change {change.in_words}: {verdict}."
+    text = f"{who}: {quantity.name} {in_words(quantity, change)}: {verdict}."
     if change.distinguishable and not known:
         why = changes.correction_in_words(family, count)
         text += f" By itself the interval excludes no change; {why}, p = {adjusted:.2g}."

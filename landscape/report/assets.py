@@ -24,17 +24,22 @@ SCRIPTS = (
     "chart.js",
     "relief.js",
     "contours.js",
+    "differences.js",
     "surfaces.js",
     "spectra.js",
     "curves.js",
+    "pairs.js",
+    "training.js",
     "tables.js",
     "downloads.js",
+    "contents.js",
+    "address.js",
     "theme.js",
 )
 DIGITS = 7
 """Significant digits of the numbers in a page; a float32 holds about seven."""
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-STYLES = ("style.css", "live.css", "print.css")
+STYLES = ("style.css", "story.css", "live.css", "print.css")
 _DARK = "#0f1419"  # the ground of the dark theme in style.css
 _CONTRAST = 3.0  # what WCAG 2.1 asks of parts of a picture
 

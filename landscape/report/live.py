@@ -21,8 +21,9 @@ from landscape.figures.surface.surface3d import both_units
 from landscape.figures.surface.words import axis_of
 from landscape.report.assets import number, numbers
 from landscape.report.summary import Results
+from landscape.report.training import epochs
 
-COLOUR_MAP = "viridis"
+COLOUR_MAP, DIFFERENCES = "viridis", "RdBu_r"
 FEATURES = {
     "spatial_variance": "Spatial variance",
     "spatial_deviation": "Spatial standard deviation",
@@ -49,9 +50,11 @@ def live(results: Results, looks: dict[str, Look]) -> dict[str, Any]:
         looks: A look for each network.
 
     Returns:
-        `networks` (names, markers), `colours` (of surfaces), and where measured `surface`, `spectrum`,
-        `features` and `predictions`; networks are referred to by their place in `networks`.
+        `networks` (names, markers, and of several checkpoints of a run its epochs), `colours` (of surfaces),
+        and where measured `surface`, `spectrum`, `features` and `predictions`; networks are referred to by
+        their place in `networks`.
     """
+    trained = epochs(results)
     index = {name: place for place, name in enumerate(looks)}
 
     def of(kind: str) -> dict[int, xr.Dataset]:
@@ -63,14 +66,18 @@ def live(results: Results, looks: dict[str, Look]) -> dict[str, Any]:
         "features": features(of("features")),
         "predictions": predictions(of("evaluation"), of("ensemble")),
     }
-    shades = matplotlib.colormaps[COLOUR_MAP](np.linspace(0, 1, _SHADES))
     return {
         "networks": [
-            {"name": name, "marker": look.marker, "dash": _dash(look)} for name, look in looks.items()
+            {"name": name, "marker": look.marker, "dash": _dash(look), **trained.get(name, {})}
+            for name, look in looks.items()
         ],
-        "colours": [to_hex(shade) for shade in shades],
+        "colours": _shades(COLOUR_MAP),
         **{name: part for name, part in parts.items() if part},
     }
+
+
+def _shades(colour_map: str) -> list[str]:
+    return [to_hex(shade) for shade in matplotlib.colormaps[colour_map](np.linspace(0, 1, _SHADES))]
 
 
 def _dash(look: Look) -> str:
@@ -79,13 +86,14 @@ def _dash(look: Look) -> str:
 
 
 def surfaces(planes: Placed) -> dict[str, Any] | None:
-    """Planes with every quantity that some of them hold, and every dropout mask and pair of directions."""
+    """Planes with every quantity that some hold, all masks and directions, and the colours of differences."""
     panels = [_panel(place, dataset) for place, dataset in planes.items()]
     held = [key for key in QUANTITIES if any(key in panel["values"] for panel in panels)]
     if not held:
         return None
     order = sorted(held, key=lambda key: key in _NOT_FIRST)
-    return {"quantities": [_quantity(key, planes) for key in order], "panels": panels}
+    quantities = [_quantity(key, planes) for key in order]
+    return {"quantities": quantities, "panels": panels, "differences": _shades(DIFFERENCES)}
 
 
 def _quantity(key: str, planes: Placed) -> dict[str, Any]:

@@ -18,11 +18,14 @@ from landscape.files import write_text
 from landscape.report import assets
 from landscape.report.assets import data_address, script_json
 from landscape.report.differences import Differences
+from landscape.report.effects import heat
+from landscape.report.factors import factors
+from landscape.report.headline import headline
 from landscape.report.live import live, surface_rows
 from landscape.report.sections import FORMATS, chapters, write_figures
 from landscape.report.sentences import sentences
 from landscape.report.summary import Results, Row, sheets, summarise, table, write_summary
-from landscape.report.trust import groups, protocols, trust, verdict, write_reasons
+from landscape.report.trust import protocols, trust, verdict, write_reasons
 from landscape.results import attribute, condition
 
 CITATIONS = (
@@ -81,7 +84,9 @@ def write_report(
         "chapters": chapters(sections, parts),
         "parts": parts,
         "data": script_json(parts),
-        "verdicts": groups(verdicts or ()),
+        "headline": headline(verdicts or (), said),
+        "heat": heat(verdicts or ()),
+        "factors": factors(verdicts or (), results),
         "summaries": _summaries(files),
         "lead": lead(results),
         "checkpoints": _checkpoints(every),

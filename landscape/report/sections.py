@@ -137,6 +137,13 @@ Which kinds of results a chapter is about, their records say (`landscape.results
 REASONS = ("reasons", "The chain of reasons")
 """Id and heading of the first chapter, whose figures are of `VERDICTS`."""
 FURTHER = ("further", "Further figures")
+TWINS = {
+    "surface": ("contours", "surface3d", "sequence"),
+    "spectrum": ("spectrum",),
+    "features": ("variance", "high_frequency", "uncertainty"),
+    "predictions": ("reliability", "ensemble"),
+}
+"""By interactive part the figures that show the same: they are seen on paper, and where no script runs."""
 _PIXELS = 4 / 3 * 96 / 72  # of the page for a point of print: letters of 7 pt become 12 px
 
 
@@ -182,6 +189,10 @@ class Chapter:
     title: str
     live: str
     sections: Sequence[Section]
+
+    def is_twin(self, section: Section) -> bool:
+        """Whether a figure of it stands in for its interactive part."""
+        return section.name in TWINS.get(self.live, ())
 
 
 def write_figures(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -180,10 +181,12 @@ def _fourier(rows: Sequence[Row]) -> str:
     if not values:
         return ""
     low, high = (pick(values, key=lambda name: values[name].value) for pick in (min, max))
-    what = "The last block ends at Δ log amplitude"
-    if len(values) == 1:
-        return f"{what} {_text(values[low])} at its highest frequency."
-    return f"{what} {_text(values[low])} ({low}) to {_text(values[high])} ({high}) at its highest frequency."
+    ends = [f"{number(math.exp(values[name].value), 2)} ({name})" for name in dict.fromkeys((low, high))]
+    logs = " to ".join(_text(values[name]) for name in dict.fromkeys((low, high)))
+    return (
+        f"At its highest frequency, the last block has {' to '.join(ends)} times the amplitude that it has "
+        f"at frequency zero (Δ log amplitude {logs})."
+    )
 
 
 def _smoothed(rows: Sequence[Row]) -> str:

@@ -16,6 +16,7 @@ from landscape.errors import ResultError
 from landscape.figures import style
 from landscape.figures.captions import protocol_differences
 from landscape.numbers import number
+from landscape.report.effects import Effect, effect
 from landscape.report.sections import Panel, Section, section
 from landscape.report.summary import Results, flatten
 from landscape.results import attribute, plain
@@ -120,12 +121,13 @@ class Line:
     Attributes:
         quantity: What was compared.
         values: Its two means.
-        change: Variant minus baseline.
+        change: Variant minus baseline, in the quantity's own unit.
         interval: The 95 % interval of that.
         over: What the interval is over.
         verdict: In plain words.
         distinguishable: Whether the networks are.
         sentence: All of it in a sentence.
+        effect: The change in its natural unit, its direction, and how sure it is.
     """
 
     quantity: str
@@ -136,6 +138,7 @@ class Line:
     verdict: str
     distinguishable: bool
     sentence: str
+    effect: Effect
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ def _line(verdict: Verdict) -> Line:
         verdict.verdict,
         verdict.verdict != SAME,
         verdict.sentence,
+        effect(verdict),
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 ERROR, ENDS = ("standard_error",), ("low", "high")
+LOG, RATIO = "log", "ratio"
 
 Read = Callable[["xr.Dataset"], Estimate | None]
 """From a dataset of one kind to the number; None where the dataset does not hold it."""
@@ -39,6 +40,8 @@ class Reading:
         heading: Of its column in the page's table; empty for none.
         meaning: Of that column, shown under the table.
         percent: Whether it is a share, printed in per cent.
+        scale: In what changes are given where the unit does not say: `LOG`, of logarithms, as a factor;
+            `RATIO` in per cent of the baseline, as without a unit.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Reading:
     heading: str = ""
     meaning: str = ""
     percent: bool = False
+    scale: str = ""
 
     @property
     def compared(self) -> bool:

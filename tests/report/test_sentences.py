@@ -1,3 +1,5 @@
+import math
+
 from landscape.report import sentences
 from landscape.report.differences import Differences
 from landscape.report.sentences import compare
@@ -47,6 +49,12 @@ def test_sections_follow_the_results():
     found = sentences(synthetic.comparison())
     assert set(found) >= {"contours", "surface3d", "spectrum", "fourier", "high_frequency", "variance"}
     assert not any("because of" in text or "nan" in text.lower().split() for text in found.values())
+
+
+def test_logarithms_are_said_as_factors():
+    found = sentences(synthetic.comparison(["gap"]))["fourier"]
+    value = float(synthetic.comparison(["gap"])["gap"]["features"]["high_frequency"][-1])
+    assert f"has {math.exp(value):.2g} (gap) times the amplitude" in found
 
 
 def test_borders_with_cells_that_are_not_finite_are_not_ranked():

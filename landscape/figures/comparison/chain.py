@@ -21,11 +21,13 @@ from landscape.figures import style
 from landscape.figures.captions import joined
 from landscape.figures.registry import VERDICTS, figure
 from landscape.numbers import plain_number, written
+from landscape.results.reading import LOG
 
 LINKS = ("features", "ensemble", "spectrum", "flatness", "evaluation")
 """Kinds of results in the order of the chain: feature maps, spread, curvature, surface, predictions."""
 
 _GOOD, _BAD, _NEUTRAL = style.PALETTE[0], style.PALETTE[1], "0.55"
+_LARGEST = 50.0  # logarithm of a factor that is large enough for any figure
 _WIDEST = 100.0  # per cent; wider intervals end in arrows, larger changes stand at the edge in numbers
 Pairing = tuple[str, str, str]
 
@@ -37,9 +39,9 @@ def caption(found: Sequence[Verdict]) -> str:
     said = ", ".join(f"{variant} ({factor})" for variant, factor in factors.items())
     alone = all(verdict.change.over != "seeds" for verdict in found)
     return joined(
-        "Change of each quantity from baseline to variant, in per cent of the baseline's size, in the "
-        "order of the chain of reasons: feature maps, spread of predictions, curvature, loss surface, "
-        "quality of predictions.",
+        "Change of each quantity from baseline to variant, in per cent of the baseline's size (of the "
+        "amplitude itself where its logarithm is measured), in the order of the chain of reasons: feature "
+        "maps, spread of predictions, curvature, loss surface, quality of predictions.",
         f"Factors: {said}.",
         f"Intervals are 95 %, over {', '.join(over)}.",
         _corrections(found),
@@ -162,7 +164,14 @@ def title(pair: Pairing, limit: int) -> str:
 
 
 def relative(verdict: Verdict) -> tuple[float, float, float]:
-    """Change and ends of its interval in per cent of the baseline's size; NaN where that is zero."""
+    """Change and ends of its interval in per cent of the baseline's size; NaN where that is zero.
+
+    Of logarithms it is the change of what they are logarithms of.
+    """
+    if verdict.quantity.scale == LOG:
+        ends = (verdict.change.value, verdict.change.low, verdict.change.high)
+        value, low, high = (100 * np.expm1(min(each, _LARGEST)) for each in ends)
+        return float(value), float(low), float(high)
     size = abs(verdict.change.baseline)
     if not size:
         return np.nan, np.nan, np.nan
@@ -223,6 +232,8 @@ def cell(axis: Axes, column: int, line: int, verdict: Verdict) -> None:
 
 def _percent(value: float) -> str:
     """Whole per cents, tenths of small ones, with a true minus."""
+    if value >= 999.5:
+        return "> 999 %"
     return written(value, f"+.{0 if abs(value) >= 0.95 else 1}f") + " %"
 
 

@@ -84,7 +84,7 @@ function drawAxes(svg, spec, axes, frame, rug) {
 
 /** One network's line; returns its points with their places. A gap is left where a point has no place. */
 function drawSeries(svg, series, axes) {
-  const group = drawn("g", { class: `series network-${series.network}` });
+  const group = drawn("g", { class: `series network-${series.network}`, "data-of": series.network });
   const placed = series.points.map((point) => (axes.has(point) ? { ...point, network: series.network, left: axes.x(point.x), top: axes.y(point.y) } : null));
   let path = "";
   placed.forEach((point, i) => {
@@ -122,7 +122,7 @@ function drawPoint(group, point, axes) {
 function drawRug(svg, rug, axes, frame, row) {
   const top = frame.bottom + 2 + 7 * row;
   const path = rug.values.map((value) => `M${axes.x(value).toFixed(1)},${top}v5`).join("");
-  svg.append(drawn("path", { class: `rug network-${rug.network}`, d: path }));
+  svg.append(drawn("path", { class: `rug network-${rug.network}`, "data-of": rug.network, d: path }));
 }
 
 /** The line below a chart that tells the point under the pointer, or the one that arrow keys chose. */
@@ -135,13 +135,16 @@ function readerOf(svg, spec, points, rows, frame) {
     ring.setAttribute("cy", point.top);
     ring.setAttribute("visibility", "visible");
     output.replaceChildren(swatch(point.network), `${networkName(point.network)}: ${point.note}`);
+    emphasise(point.network);
   };
   svg.addEventListener("pointermove", (event) => {
     const box = svg.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const nearest = points.reduce((best, p) => (Math.hypot(p.left - x, p.top - y) < Math.hypot(best.left - x, best.top - y) ? p : best), points[0]);
     if (nearest && Math.hypot(nearest.left - x, nearest.top - y) < 40) show(nearest);
+    else emphasise(null);
   });
+  for (const event of ["pointerleave", "blur"]) svg.addEventListener(event, () => emphasise(null));
   readByKeys(svg, rows.filter((row) => row.length), show);
   return output;
 }

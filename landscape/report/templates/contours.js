@@ -37,7 +37,7 @@ function drawCells(context, grid, scale, left, top, colours) {
       missingMark(context, value, left.at(grid.x[i]), top.at(grid.y[j]));
       return;
     }
-    context.fillStyle = shade(scale.position(value));
+    context.fillStyle = shade(scale.position(value), scale);
     const [x0, x1, y0, y1] = [left.edges[i], left.edges[i + 1], top.edges[j], top.edges[j + 1]];
     context.fillRect(Math.min(x0, x1), Math.min(y0, y1), Math.abs(x1 - x0) + 0.5, Math.abs(y1 - y0) + 0.5);
   });
@@ -45,7 +45,7 @@ function drawCells(context, grid, scale, left, top, colours) {
 
 function drawLines(context, grid, scale, left, top) {
   for (const level of scale.ticks) {
-    context.strokeStyle = isLight(scale.position(level)) ? "rgba(0,0,0,0.65)" : "rgba(255,255,255,0.75)";
+    context.strokeStyle = isLight(scale.position(level), scale) ? "rgba(0,0,0,0.65)" : "rgba(255,255,255,0.75)";
     context.lineWidth = 0.9;
     context.beginPath();
     for (const [a, b] of levelLines(grid, scale, level)) {

@@ -23,8 +23,8 @@ function interval(y, error) {
   return Number.isFinite(error) ? { low: y - 2 * error, high: y + 2 * error } : {};
 }
 
-function depthSpec(quantity, log) {
-  const networks = data.features.networks.filter((each) => chosen.has(each.network));
+function depthSpec(quantity, log, wanted = chosen) {
+  const networks = data.features.networks.filter((each) => wanted.has(each.network));
   const series = networks.map((each) => {
     const [values, errors, depth] = [each.values[quantity.key], each.errors[quantity.key], each.depth].map(decode);
     const points = values.map((y, i) => ({

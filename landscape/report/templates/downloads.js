@@ -14,7 +14,7 @@ const DOWNLOADS = {
   everything: () => save("landscape-data.json", new Blob([JSON.stringify(data)], { type: "application/json" })),
   svg: (button) => save(`${button.dataset.figure}.svg`, imageBlob(figureImage(button))),
   png: (button) => saveRaster(button.dataset.figure, figureImage(button)),
-  caption: (button) => save(`${button.dataset.figure}.txt`, new Blob([button.closest("figure").querySelector("figcaption").textContent + "\n"], { type: "text/plain" })),
+  caption: (button) => save(`${button.dataset.figure}.txt`, new Blob([button.closest("figure").querySelector(".caption").textContent + "\n"], { type: "text/plain" })),
 };
 
 function save(name, blob) {

@@ -30,7 +30,7 @@ function drawRelief(context, grid, scale, camera, colours) {
   drawBox(context, grid, scale, project, colours);
   drawMissing(context, grid, at, colours);
   const points = heights.map((z, place) => at(place % across.length, Math.floor(place / across.length), z));
-  drawFaces(context, faces(points, heights, across.length, along.length));
+  drawFaces(context, faces(points, heights, across.length, along.length), scale);
   drawCentre(context, grid, heights, at, colours);
   return points;
 }
@@ -50,14 +50,14 @@ function faces(points, heights, columns, rows) {
   return found.sort((a, b) => b.depth - a.depth);
 }
 
-function drawFaces(context, ordered) {
+function drawFaces(context, ordered, scale) {
   context.lineWidth = 0.5;
   for (const { corners, mean } of ordered) {
     context.beginPath();
     corners.forEach(({ left, top }, i) => (i ? context.lineTo(left, top) : context.moveTo(left, top)));
     context.closePath();
-    context.fillStyle = shade(mean);
-    context.strokeStyle = isLight(mean) ? "rgba(0,0,0,0.35)" : "rgba(255,255,255,0.3)";
+    context.fillStyle = shade(mean, scale);
+    context.strokeStyle = isLight(mean, scale) ? "rgba(0,0,0,0.35)" : "rgba(255,255,255,0.3)";
     context.fill();
     context.stroke();
   }

@@ -53,7 +53,14 @@ function scaleOver(limits, log, wanted = 6) {
     low,
     high,
     log: takeLog,
+    colours: data.colours,
     position: (value) => (at(value) - start) / length,
     ticks: takeLog ? logTicks(low, high, wanted) : linearTicks(low, high, wanted),
   };
+}
+
+/** A linear scale of differences: zero stands in the middle, in the palest colour. */
+function evenScale(limits) {
+  const reach = limits ? Math.max(Math.abs(limits[0]), Math.abs(limits[1])) || 1 : 1;
+  return { ...scaleOver([-reach, reach], false, 7), colours: data.surface.differences };
 }

@@ -34,11 +34,11 @@ function onResize(part, draw) {
   watch(draw);
 }
 
-function spectrumSpec(side, log) {
+function spectrumSpec(side, log, wanted = chosen) {
   const curves = log ? side.decades : side.linear;
   const points = decode(curves.points);
-  const networks = data.spectrum.networks.filter((each) => chosen.has(each.network));
-  const shown = curves.curves.filter((curve) => chosen.has(curve.network));
+  const networks = data.spectrum.networks.filter((each) => wanted.has(each.network));
+  const shown = curves.curves.filter((curve) => wanted.has(curve.network));
   const word = side.sign < 0 ? "negative" : "positive";
   return {
     label: `Density of the ${word} mini-batch eigenvalues of the Hessian. ${networks.map(spectrumWords).join("; ")}`,

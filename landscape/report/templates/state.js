@@ -1,6 +1,7 @@
 // What the reader chose for the whole page, and who wants to know.
 const chosen = new Set(data.networks.map((_, index) => index));
 const watchers = [];
+let emphasised = null;
 let waiting = false;
 
 /** Call a function now and after every change, at most once a frame. */
@@ -15,20 +16,47 @@ function changed() {
   requestAnimationFrame(() => {
     waiting = false;
     for (const update of watchers) update();
+    emphasise(emphasised);
   });
 }
 
-/** The boxes for one network agree in every part of the page. */
+/** The boxes for one network agree in every part of the page; pointing at a name brings its curves out. */
 function connectNetworks() {
-  const boxes = [...document.querySelectorAll("input[data-network]")];
-  for (const box of boxes) {
+  for (const part of document.querySelectorAll("[data-everywhere]")) part.hidden = false;
+  for (const box of networkBoxes()) {
     box.addEventListener("change", () => {
       const index = Number(box.dataset.network);
       if (box.checked) chosen.add(index);
       else chosen.delete(index);
-      for (const other of boxes) if (other.dataset.network === box.dataset.network) other.checked = box.checked;
       changed();
     });
+  }
+  for (const label of document.querySelectorAll("label[data-of]")) {
+    const index = Number(label.dataset.of);
+    for (const event of ["pointerenter", "focusin"]) label.addEventListener(event, () => emphasise(index));
+    for (const event of ["pointerleave", "focusout"]) label.addEventListener(event, () => emphasise(null));
+  }
+  watch(() => {
+    for (const box of networkBoxes()) box.checked = chosen.has(Number(box.dataset.network));
+  });
+}
+
+function networkBoxes() {
+  return document.querySelectorAll("input[data-network]");
+}
+
+/** Show these networks alone, in every part of the page. */
+function choose(networks) {
+  chosen.clear();
+  for (const network of networks) chosen.add(network);
+  changed();
+}
+
+/** Dim whatever is of another network; null brings all back. */
+function emphasise(network) {
+  emphasised = network;
+  for (const node of document.querySelectorAll(".series, .rug, .panel")) {
+    node.classList.toggle("faint", network !== null && node.dataset.of !== String(network));
   }
 }
 

@@ -24,7 +24,7 @@ function surfacePanel(part, stored) {
     y: decode(stored.y),
     grids: Object.fromEntries(Object.entries(stored.values).map(([key, draws]) => [key, draws.map(decode)])),
     errors: (stored.errors || []).map(decode),
-    figure: element("figure", { class: "panel", "data-panel": stored.network }, caption, canvas, output, element("p", { class: "note units" }, stored.units)),
+    figure: element("figure", { class: "panel", "data-panel": stored.network, "data-of": stored.network }, caption, canvas, output, element("p", { class: "note units" }, stored.units)),
     canvas, note, output,
   };
   connectCanvas(part, panel);
@@ -40,7 +40,7 @@ function connectSurfaceControls(part) {
     });
   }
   onInput(part, "input[type=radio], select, [name=draw]", changed);
-  part.querySelector("select").addEventListener("input", () => suggestScale(part));
+  part.querySelector("[name=surface]").addEventListener("input", () => suggestScale(part));
   part.querySelector("[data-reset]").addEventListener("click", () => {
     Object.assign(surfaceState.camera, START);
     changed();
@@ -58,25 +58,30 @@ function suggestScale(part) {
 }
 
 function quantityOf(part) {
-  const key = part.querySelector("select").value;
+  const key = part.querySelector("[name=surface]").value;
   return data.surface.quantities.find((each) => each.key === key);
 }
 
 function updateSurfaces(part, panels) {
   const quantity = quantityOf(part);
-  const shown = panels.filter((panel) => chosen.has(panel.network) && panel.grids[quantity.key]);
+  const minus = panels.find((panel) => String(panel.network) === (part.querySelector("[name=minus]") || {}).value);
+  const there = (panel) => chosen.has(panel.network) && panel.grids[quantity.key] && (!minus || isComparable(panel, minus, quantity));
+  const shown = panels.filter(there);
   for (const panel of panels) panel.figure.hidden = !shown.includes(panel);
-  const limits = limitsOf(shown.flatMap((panel) => panel.grids[quantity.key]));
-  const scale = scaleOver(limits, radioValue(part, "surface-scale") === "log", 9);
+  part.querySelector(".panels").classList.toggle("few", shown.length < 3);
+  for (const panel of shown) panel.shown = minus ? differences(panel, minus, quantity) : panel.grids[quantity.key];
+  const limits = limitsOf(shown.flatMap((panel) => panel.shown));
+  const scale = minus ? evenScale(limits) : scaleOver(limits, radioValue(part, "surface-scale") === "log", 9);
   const relief = radioValue(part, "surface-view") === "relief";
   part.querySelector(".cameras").hidden = !relief;
   showCamera(part);
-  showScale(part, quantity, scale, limits);
+  const label = minus ? `${quantity.label}, less that of ${networkName(minus.network)}` : quantity.label;
+  showScale(part, label, scale, limits, minus);
   const draw = Number(part.querySelector("[name=draw]").value) - 1;
-  for (const panel of shown) drawPanel(panel, { quantity, scale, relief, draw, limits });
+  for (const panel of shown) drawPanel(panel, { quantity, label, scale, relief, draw, minus });
   const longest = shown.reduce((best, panel) => (panel.draws.length > best.length ? panel.draws : best), []);
   part.querySelector("[data-draw-name]").textContent = longest[Math.min(draw, longest.length - 1)] || "";
-  showSurfaceTable(part, shown, quantity, draw);
+  showSurfaceTable(part, shown, label, draw);
 }
 
 function showCamera(part) {
@@ -88,24 +93,25 @@ function showCamera(part) {
 }
 
 /** The colour bar, its ticks, and why a logarithmic scale was not to be had. */
-function showScale(part, quantity, scale, limits) {
+function showScale(part, label, scale, limits, minus) {
   const host = part.querySelector(".bar");
   const width = Math.max(Math.min(host.clientWidth, 560), 200);
   const wanted = radioValue(part, "surface-scale") === "log";
   const ends = limits ? `${reading(limits[0])} to ${reading(limits[1])}` : "nothing finite";
-  const svg = drawn("svg", { viewBox: `0 0 ${width} 34`, width, height: 34, role: "img", "aria-label": `Colours run from dark to light over ${quantity.label} ${ends}` });
+  const svg = drawn("svg", { viewBox: `0 0 ${width} 34`, width, height: 34, role: "img", "aria-label": `Colours run ${minus ? "from blue for lower to red for higher" : "from dark to light"} over ${label} ${ends}` });
   const inner = width - 40;
-  data.colours.forEach((colour, i) => svg.append(drawn("rect", { x: 20 + (inner * i) / data.colours.length, y: 0, width: inner / data.colours.length + 0.6, height: 12, fill: colour })));
+  const { colours } = scale;
+  colours.forEach((colour, i) => svg.append(drawn("rect", { x: 20 + (inner * i) / colours.length, y: 0, width: inner / colours.length + 0.6, height: 12, fill: colour })));
   for (const tick of fewer(scale.ticks, Math.floor(inner / 48))) {
     const x = 20 + inner * scale.position(tick);
     svg.append(drawn("line", { class: "axis", x1: x, x2: x, y1: 12, y2: 16 }), drawn("text", { class: "tick middle", x, y: 28 }, plain(tick)));
   }
-  const linear = wanted && !scale.log && limits ? "; linear, because not all values are positive" : scale.log ? ", logarithmic" : "";
-  host.replaceChildren(element("p", { class: "note" }, `${quantity.label}${linear}; one scale for all networks shown, masks and directions: ${ends}`), svg);
+  const linear = wanted && !scale.log && limits && !minus ? "; linear, because not all values are positive" : scale.log ? ", logarithmic" : "";
+  host.replaceChildren(element("p", { class: "note" }, `${label}${linear}; one scale for all networks shown, masks and directions: ${ends}`), svg);
 }
 
-function drawPanel(panel, { quantity, scale, relief, draw, limits }) {
-  const draws = panel.grids[quantity.key];
+function drawPanel(panel, { quantity, label, scale, relief, draw, minus }) {
+  const draws = panel.shown;
   const now = Math.min(draw, draws.length - 1);
   const grid = { x: panel.x, y: panel.y, values: draws[now] };
   const context = prepared(panel.canvas);
@@ -117,8 +123,8 @@ function drawPanel(panel, { quantity, scale, relief, draw, limits }) {
   const absent = grid.values.filter((value) => value === null).length;
   panel.note.textContent = [broken ? `${count(broken, "point")} not finite (×)` : "", absent ? `${count(absent, "point")} not computed (·)` : ""].filter(Boolean).join(", ");
   const own = limitsOf([grid.values]);
-  panel.canvas.setAttribute("aria-label", `${quantity.label} of ${networkName(panel.network)} ${relief ? "as a surface" : "as contours"}, ${own ? `from ${reading(own[0])} to ${reading(own[1])}` : "nowhere finite"}${panel.note.textContent ? `; ${panel.note.textContent}` : ""}. Arrow keys ${relief ? "turn all surfaces" : "move the point that is read"}.`);
-  showCursor(context, panel, quantity, now, colours);
+  panel.canvas.setAttribute("aria-label", `${label} of ${networkName(panel.network)} ${relief ? "as a surface" : "as contours"}, ${own ? `from ${reading(own[0])} to ${reading(own[1])}` : "nowhere finite"}${panel.note.textContent ? `; ${panel.note.textContent}` : ""}. Arrow keys ${relief ? "turn all surfaces" : "move the point that is read"}.`);
+  showCursor(context, panel, minus ? null : quantity, now, colours);
 }
 
 /** A canvas as sharp as the screen; its area is in CSS pixels. */
@@ -146,7 +152,7 @@ function showCursor(context, panel, quantity, draw, colours) {
   const [i, j] = [closest(panel.x, cursor.x), closest(panel.y, cursor.y)];
   const place = j * panel.x.length + i;
   const value = panel.grid.values[place];
-  const error = ["nll", "total"].includes(quantity.key) ? (panel.errors[draw] || [])[place] : NaN;
+  const error = quantity && ["nll", "total"].includes(quantity.key) ? (panel.errors[draw] || [])[place] : NaN;
   panel.output.textContent = `x ${plain(panel.x[i])}, y ${plain(panel.y[j])}: ${measured(value, error)}`;
   const point = panel.points[place];
   if (point && Number.isFinite(point.top)) drawDot(context, point.left, point.top, 4.5, colours.ground, colours.text);

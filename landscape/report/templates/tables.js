@@ -7,14 +7,14 @@ function showWhenOpen(part, build) {
   fill();
 }
 
-function showSurfaceTable(part, shown, quantity, draw) {
-  showWhenOpen(part, () => shown.map((panel) => surfaceTable(panel, quantity, draw)));
+function showSurfaceTable(part, shown, label, draw) {
+  showWhenOpen(part, () => shown.map((panel) => surfaceTable(panel, label, draw)));
 }
 
-function surfaceTable(panel, quantity, draw) {
-  const draws = panel.grids[quantity.key];
+function surfaceTable(panel, what, draw) {
+  const draws = panel.shown;
   const now = Math.min(draw, draws.length - 1);
-  const label = [networkName(panel.network), quantity.label, panel.draws[now]].filter(Boolean).join(", ");
+  const label = [networkName(panel.network), what, panel.draws[now]].filter(Boolean).join(", ");
   const rows = panel.y.map((y, j) => [`y ${plain(y)}`, ...panel.x.map((_, i) => reading(draws[now][j * panel.x.length + i]))]);
   return table(`${label}; axes: ${panel.units}`, ["", ...panel.x.map((x) => `x ${plain(x)}`)], rows);
 }

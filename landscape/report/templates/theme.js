@@ -19,9 +19,13 @@ function startTheme() {
 
 startTheme();
 connectNetworks();
+startTraining();
 startSurfaces();
 startSpectra();
 startFeatures();
 startPredictions();
+startPairs();
 startDownloads();
+startContents();
+startAddress();
 document.documentElement.dataset.ready = "true";

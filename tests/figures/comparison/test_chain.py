@@ -12,6 +12,7 @@ from landscape.comparison import QUANTITIES, Change, Pair, Verdict, correlations
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures.comparison.chain import as_expected, ordered, relative
+from landscape.results.reading import LOG
 from tests.figures import seeds, synthetic
 from tests.figures.synthetic import assert_legible
 
@@ -25,10 +26,15 @@ def verdict(quantity: int = 0, change: float = -10.0, half: float = 5.0, baselin
     return Verdict(Pair(factors[pair], ("gap",), (names[pair],)), chosen, found, word, "")
 
 
+def size(quantity: int) -> float:
+    """Of a change of some per cent of a baseline of 100: logarithms change by tenths."""
+    return 0.01 if QUANTITIES[quantity].scale == LOG else 1.0
+
+
 def every(pairs: int) -> list[Verdict]:
     rng = np.random.default_rng(0)
     return [
-        verdict(q, change=float(rng.normal(0, 40)), half=float(rng.uniform(5, 60)), pair=pair)
+        verdict(q, size(q) * float(rng.normal(0, 40)), size(q) * float(rng.uniform(5, 60)), pair=pair)
         for pair in range(pairs)
         for q in range(len(QUANTITIES))
     ]
@@ -142,3 +148,10 @@ def test_correlations_are_over_configurations():
     assert alone.attrs["seeds"] == ""
     assert "seeds" not in figures.caption("correlations", alone)
     assert np.isfinite(correlated.correlation).any()
+
+
+def test_a_logarithm_changes_by_a_factor():
+    (place,) = (i for i, each in enumerate(QUANTITIES) if each.name == "high frequencies")
+    value, low, high = relative(verdict(place, -0.5, 0.2, baseline=-2.0))
+    assert (value, low, high) == pytest.approx((-39.35, -50.34, -25.92), abs=0.01)  # exp(−0.5) is 0.6065
+    assert relative(verdict(place, 0.5, 0.2, baseline=0.0))[0] == pytest.approx(64.87, abs=0.01)
