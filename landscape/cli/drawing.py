@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     Results = dict[str, dict[str, xr.Dataset]]
 
 ALL = "all"
-_PRESETS = click.Choice(["icml", "neurips", "cvpr"])
+_FEW = 3
+"""With fewer references than this nothing is left out: networks that differ in training are compared."""
+VENUES = ("icml", "neurips", "iclr", "cvpr", "tmlr")
+FONTS = ("sans", "serif")
 
 
 @click.command("plot")
@@ -31,7 +34,7 @@ _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
     "nll",
     metavar="NAME",
 )
-@option("--preset", "Widths of a venue  [default: icml].", choices=("icml", "neurips", "cvpr"))
+@option("--preset", "Widths of a venue  [default: icml].", choices=VENUES)
 @option(
     "--columns",
     "Width of the figures in columns  [default: each figure's own, or 2 with --preset].",
@@ -42,6 +45,8 @@ _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
     "Draw networks that differ by their seed alone (gap-seed0, gap-seed1) apart, not as one.",
     False,
 )
+@option("--every", "Draw networks that were trained otherwise than most of a bundle or folder, too.", False)
+@option("--font", "Letters: sans, or serif as the text of the venues has them.", "sans", choices=FONTS)
 @option("--out", "Folder of the figures.", "landscape-out/figures", metavar="DIR")
 def plot(
     places: tuple[str, ...],
@@ -50,6 +55,8 @@ def plot(
     preset: str | None,
     columns: int | None,
     each_seed: bool,
+    every: bool,
+    font: str,
     out: str,
 ) -> None:
     """Draw saved results side by side, as PDF, SVG and PNG, with a caption beside each figure.
@@ -59,7 +66,8 @@ def plot(
     (.h5) and tables published by Park & Kim (.csv) are drawn as they are. RESULT may also be a folder that
     `landscape compare` wrote, a folder of results, or a bundle (.zip).
 
-    Networks of one configuration that differ by their seed are drawn as one, with its spread over them.
+    Networks of one configuration that differ by their seed are drawn as one, with its spread over them. Of a
+    bundle or folder of many networks those are drawn that were trained as most of them were.
     """
     from landscape import figures
     from landscape.cli.reading import read
@@ -68,6 +76,8 @@ def plot(
     from landscape.report.sections import panels
 
     results = read(places, apart=True)
+    if len(places) == 1 and not every:
+        results = _references(results)
     if not each_seed:
         results = pooled(results)
         say_seeds(results)
@@ -79,8 +89,26 @@ def plot(
         what = " or ".join(only) + " cannot be drawn" if only else "no figure is drawn"
         raise ResultError(f"{what} of results of kind {kinds}")
     for panel in chosen:
-        panel.save(Path(out), looks)
+        with figures.font(font):
+            panel.save(Path(out), looks)
         say(Path(out) / f"{panel.name}.pdf")
+
+
+def _references(results: Results) -> Results:
+    """The networks that were trained as most were, where there are more than six; the others on stderr."""
+    from landscape.comparison.conditional import alike
+    from landscape.comparison.identity import groups
+    from landscape.figures.style.groups import MOST
+
+    kept = {name: dict(kinds) for name, kinds in alike(results).items()}
+    if len(groups(results)) <= MOST or len(groups(kept)) < _FEW:
+        return results
+    left = len(results) - len(kept)
+    if left:
+        say(
+            f"{left} networks were trained otherwise than most and are left out; --every draws them", err=True
+        )
+    return kept
 
 
 def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
@@ -96,14 +124,21 @@ def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
 @click.command("paper")
 @click.argument("panel", required=False)
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
-@option("--preset", "Widths of a venue.", "icml", choices=("icml", "neurips", "cvpr"))
+@option("--preset", "Widths of a venue.", "icml", choices=VENUES)
 @option(
     "--columns", "Width of the figures in columns  [default: that of each panel].", type=click.IntRange(1, 2)
 )
 @option("--mix", "Merge seeds of different protocols, too.", False)
+@option("--font", "Letters: sans, or serif as the text of the venues has them.", "sans", choices=FONTS)
 @option("--out", "Folder of the figures.", "landscape-out/paper", metavar="DIR")
 def paper(
-    panel: str | None, places: tuple[str, ...], preset: str, columns: int | None, mix: bool, out: str
+    panel: str | None,
+    places: tuple[str, ...],
+    preset: str,
+    columns: int | None,
+    mix: bool,
+    font: str,
+    out: str,
 ) -> None:
     """Draw a panel of Park & Kim's papers of measured networks: p1-fig8, p1-tablec1, p2-fig2, or all.
 
@@ -127,7 +162,8 @@ def paper(
     across = figures.PRESETS[preset]
     widths: Widths = across if columns is None else (across[columns - 1], across[columns - 1])
     for name in PANELS if panel == ALL else [panel]:
-        _draw(name, results, widths, Path(out), alone=panel != ALL)
+        with figures.font(font):
+            _draw(name, results, widths, Path(out), alone=panel != ALL)
 
 
 def gather(places: tuple[str, ...]) -> Results:

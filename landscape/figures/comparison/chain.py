@@ -18,7 +18,7 @@ from landscape.comparison.readings import QUANTITIES
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import joined
+from landscape.figures.captions import with_notes
 from landscape.figures.registry import VERDICTS, figure
 from landscape.numbers import plain_number, written
 
@@ -36,12 +36,11 @@ def caption(found: Sequence[Verdict]) -> str:
     factors = {pair[2]: pair[0] for pair in by_pair(found)}
     said = ", ".join(f"{variant} ({factor})" for variant, factor in factors.items())
     alone = all(verdict.change.over != "seeds" for verdict in found)
-    return joined(
+    return with_notes(
         "Change of each quantity from baseline to variant, in per cent of the baseline's size, in the "
         "order of the chain of reasons: feature maps, spread of predictions, curvature, loss surface, "
-        "quality of predictions.",
+        f"quality of predictions. Intervals are 95 %, over {', '.join(over)}.",
         f"Factors: {said}.",
-        f"Intervals are 95 %, over {', '.join(over)}.",
         _corrections(found),
         "Other seeds were not measured: the intervals are those of these networks." if alone else "",
         "As the papers expect: less of everything, except for a higher accuracy.",

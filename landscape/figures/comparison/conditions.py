@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from landscape.comparison.conditional import REFERENCE, Conditioned
 from landscape.errors import ResultError
 from landscape.figures import style
+from landscape.figures.captions import with_notes
 from landscape.figures.comparison.chain import bare_table, cell, legend
 from landscape.figures.registry import VERDICTS, figure
 from landscape.numbers import written
@@ -35,13 +36,13 @@ def _caption(found: Sequence[Conditioned]) -> str:
     over = dict.fromkeys(f"{each.verdict.change.count} {each.verdict.change.over}" for each in found)
     pairs = dict.fromkeys((each.factor, *each.verdict.pair.labels) for each in found)
     said = "; ".join(f"{factor}: {first} → {second}" for factor, first, second in pairs)
-    return (
+    return with_notes(
         "Change of the mean largest Hessian eigenvalue of mini-batches, and of the mean second derivative of "
         "the NLL along random filter-normalised directions, from baseline to variant, in per cent of the "
         f"baseline. The row “{REFERENCE}” is the usual measurement; each other one differs from it in what "
-        "it says. Bold on a tint: the 95 % interval excludes no change; hatched: sharper. Intervals are over "
-        f"{', '.join(over)}. "
-        f"Cells are exploratory: each by itself, not corrected for how many there are. {said}."
+        "it says.",
+        f"Bold on a tint: the 95 % interval, over {', '.join(over)}, excludes no change; hatched: sharper. "
+        f"Cells are exploratory: each by itself, not corrected for how many there are. {said}.",
     )
 
 
@@ -107,7 +108,7 @@ def _correlated_caption(dataset: xr.Dataset) -> str:
     span = f"{most[0]}" if len(most) == 1 else f"{most[0]} to {most[-1]}"
     seeds = dataset.attrs.get("seeds")
     each = f", each the mean over {seeds} seeds" if seeds else ""
-    return (
+    return with_notes(
         f"Spearman's rank correlation between the mean quantities of {span} networks{each}; bold where the "
         "p-value by permutation of the networks is under 0.05, without correction for the number of pairs. "
         "The networks are few and related: a correlation here shows no cause."

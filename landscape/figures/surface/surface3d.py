@@ -15,7 +15,7 @@ from mpl_toolkits.mplot3d import Axes3D
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from landscape.figures import style
-from landscape.figures.captions import joined
+from landscape.figures.captions import with_notes
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import Scale, inner_ticks, scale
 from landscape.figures.surface.grids import Cells, cells, first, is_plane, label_of
@@ -26,7 +26,7 @@ from landscape.numbers import plain_number
 
 def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = None) -> str:
     label = label_of(quantity, results.values())
-    text = f"{label} {where(results)}; height, colours and view are the same in all panels."
+    text = f"The {label} {where(results)}; height, colours and view are the same in all panels."
     shared = shared_scale(results, quantity, log, count=5)
     if shared:
         span = f"{plain_number(shared.low)} to {plain_number(shared.high)}"
@@ -36,7 +36,7 @@ def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = Non
             else "all of them inside the axes"
         )
         text += f" Values span {span}, {how}."
-    return joined(
+    return with_notes(
         text,
         *conditions(results, quantity),
         not_drawn(results, quantity, "holes, crossed on the floor", "holes with dots on the floor"),

@@ -46,7 +46,7 @@ def test_several_networks_have_a_row_each():
     figure = figures.sequence(data)
     assert numbers(figure) == list("123123")
     titles = [axis.get_title(loc="left") for axis in panels(figure)]
-    assert titles == ["mcd-mlp (1 = ‖Δw‖ 12.5)", "", "", "mcd-gap (1 = ‖Δw‖ 9)", "", ""]
+    assert titles == ["mcd-mlp (1 unit: ‖Δw‖ = 12.5)", "", "", "mcd-gap (1 unit: ‖Δw‖ = 9)", "", ""]
     assert figure.get_supxlabel() == "x (filter norms)"
 
 
