@@ -18,8 +18,8 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-SMALLEST = 6.0
-"""Points that the smallest letters have in print."""
+SMALLEST, LARGEST = 6.0, 8.0
+"""Points that letters have in print; larger ones were made outside the style."""
 SLACK = 0.75
 """Pixels at 100 dots an inch by which boxes may overlap: letters do not fill theirs."""
 
@@ -31,7 +31,7 @@ def faults(figure: Figure) -> list[str]:
     found = [
         f"{text.get_fontsize():.2g} pt: {said(text)}"
         for text in letters
-        if text.get_fontsize() < SMALLEST - 1e-6
+        if not SMALLEST - 1e-6 <= text.get_fontsize() <= LARGEST
     ]
     found += [f"cut off: {said(text)}" for text, box in letters.items() if not within(box, figure.bbox)]
     pairs = itertools.combinations(letters.items(), 2)
@@ -126,7 +126,7 @@ def covered(figure: Figure, legend: Legend) -> Iterator[str]:
     for axes in figure.axes:
         if axes is legend.axes:
             yield from (f"data of {what}" for what in _data_in(axes, box))
-        elif Bbox.intersection(box, axes.get_window_extent()):
+        elif Bbox.intersection(box, axes.patch.get_window_extent()):
             yield f"the panel {axes.get_title() or axes.get_ylabel() or axes}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -63,13 +64,13 @@ def polar(paths: Datasets, *, width: float, looks: Looks) -> Figure:
     labels = [style.short(name) for name in paths]
     across = (1 if width < style.NARROW else 3) + (max(map(len, labels)) < 16)
     groups = split(looks)
-    figure, axes = _panels(len(groups), width, half, 0.15 * ceil(len(paths) / across))
+    titles = [group.title for group in groups]
+    figure, axes = _panels(titles, width, half, 0.15 * ceil(len(paths) / across))
     for axis, group in zip(axes, groups, strict=True):
         for name, dataset in group.of(paths).items():
             angle, radius = polar_path(dataset)
             every = max(len(radius) // 8, 1)
             axis.plot(angle, radius, **looks[name].line, markevery=every, label=name, clip_on=False)
-        axis.set_title(group.title)
     end = max(float(np.nanmax(line.get_ydata())) for axis in axes for line in axis.lines)
     for axis in axes:
         _wedge(axis, half, 1.02 * max(1.0, end))
@@ -90,20 +91,23 @@ def polar_path(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return angle, radius
 
 
-def _panels(count: int, width: float, half: bool, legend: float) -> tuple[Figure, list[PolarAxes]]:
+def _panels(
+    titles: Sequence[str], width: float, half: bool, legend: float
+) -> tuple[Figure, list[PolarAxes]]:
     """Halves or quarters of a disc, placed by hand: layout engines reserve room for the whole of it."""
     side, below = width - 0.9, 0.55
     each = (side / 2 if half else side) + below + 0.25
-    height = count * each + legend
+    height = len(titles) * each + legend
     figure = Figure(figsize=(width, height))
     sunk = side / 4 if half else 0  # matplotlib centres half a disc in a square
     axes = []
-    for row in range(count):
-        bottom = legend + (count - 1 - row) * each + below - sunk
+    for row, title in enumerate(reversed(titles)):
+        figure.text(0.1 / width, (legend + (row + 1) * each - 0.1) / height, title, va="top", fontsize=7.5)
+        bottom = legend + row * each + below - sunk
         place = (0.45 / width, bottom / height, side / width, side / height)
         axes.append(PolarAxes(figure, place))
         figure.add_axes(axes[-1])
-    return figure, axes
+    return figure, axes[::-1]
 
 
 def _wedge(axis: PolarAxes, half: bool, end: float) -> None:
@@ -112,6 +116,7 @@ def _wedge(axis: PolarAxes, half: bool, end: float) -> None:
     axis.set_thetagrids(range(0, 181 if half else 91, 30))
     axis.set_rlim(0, end)
     axis.set_rticks([0.25, 0.5, 0.75, 1.0], labels=["0.25", "0.5", "0.75", "1"])
+    axis.tick_params(labelsize=6.5)  # these ticks are made when they are drawn, maybe outside the style
     where: dict[str, Any] = {"xytext": (0, -16), "textcoords": "offset points"}
     axis.annotate("r = ‖w − w*‖ / ‖w₀ − w*‖", (0, end / 2), **where, ha="center", va="top")
     axis.grid(color="0.88", linewidth=0.4)

@@ -106,7 +106,9 @@ def surface3d(
 def both_units(x: Axis, y: Axis) -> str:
     """The units of both axes for the space under a title; said once if they are the same."""
     if (x.unit, x.length) == (y.unit, y.length):
-        return "; ".join(part for part in (x.unit, x.step) if part)
+        return "\n".join(part for part in (x.unit, x.step) if part)
+    if x.unit == y.unit and x.length and y.length:
+        return f"{x.unit}\n{x.step}, {y.length}"
     return "\n".join(each.label() for each in (x, y))
 
 
