@@ -45,6 +45,12 @@ def faults(figure: Figure) -> list[str]:
     return found
 
 
+def assert_legible(figure: Figure) -> None:
+    """Nothing is wrong with the layout of a figure."""
+    found = faults(figure)
+    assert not found, "\n".join(found)
+
+
 def shown(figure: Figure) -> list[Text]:
     """All letters that are drawn: ticks outside an axis are not, and empty ones."""
     hidden = {text for axes in figure.axes for side in _sides(axes) for text in _outside(side)}

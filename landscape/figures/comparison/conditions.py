@@ -88,7 +88,7 @@ def _table(
     for each in table:
         cell(axis, columns.index((each.factor, each.dropout)), rows.index(each.condition), each.verdict)
     room = max(int(16 * width / len(columns)), 8)
-    bare_table(axis, [textwrap.fill(_named(*each), room) for each in columns], rows, 6)
+    bare_table(axis, [textwrap.fill(_named(*each), room) for each in columns], rows)
     axis.tick_params(labelsize=6)
     for line in range(1, len(rows)):
         axis.axhline(line - 0.5, color="0.9", linewidth=0.5, zorder=0)
@@ -146,7 +146,7 @@ def correlations(dataset: xr.Dataset, *, width: float) -> Figure:
         if np.isfinite(value):
             weight = "bold" if dataset["p_value"].values[row + 1, column] < _SMALL else "normal"
             colour = "white" if abs(value) > 0.75 else "black"
-            text = _signed(value, 1 if narrow else 2)
+            text = _signed(value, 1).replace("+", "").replace("0.", ".") if narrow else _signed(value, 2)
             axis.text(column, row, text, **letters, weight=weight, color=colour)
     # Names in two lines need room beside them.
     labels = [textwrap.fill(name, 18 if width / len(names) > 0.4 else 40) for name in names]
@@ -154,7 +154,8 @@ def correlations(dataset: xr.Dataset, *, width: float) -> Figure:
     axis.set_yticks(range(len(names) - 1), labels=labels[1:], fontsize=6)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    style.colour_bar(figure, colours, "rank correlation ρ", ax=axis, aspect=30, pad=0.02, shrink=0.9)
+    if not narrow:  # where the cells need the room, their numbers say what the colours mean
+        style.colour_bar(figure, colours, "rank correlation ρ", ax=axis, aspect=30, pad=0.02, shrink=0.9)
     return figure
 
 

@@ -91,18 +91,16 @@ def polar_path(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return angle, radius
 
 
-def _panels(
-    titles: Sequence[str], width: float, half: bool, legend: float
-) -> tuple[Figure, list[PolarAxes]]:
+def _panels(titles: Sequence[str], width: float, half: bool, legend: float) -> tuple[Figure, list[PolarAxes]]:
     """Halves or quarters of a disc, placed by hand: layout engines reserve room for the whole of it."""
     side, below = width - 0.9, 0.55
-    each = (side / 2 if half else side) + below + 0.25
+    each = (side / 2 if half else side) + below + 0.25 + 0.16 * bool(titles[0])
     height = len(titles) * each + legend
     figure = Figure(figsize=(width, height))
     sunk = side / 4 if half else 0  # matplotlib centres half a disc in a square
     axes = []
     for row, title in enumerate(reversed(titles)):
-        figure.text(0.1 / width, (legend + (row + 1) * each - 0.1) / height, title, va="top", fontsize=7.5)
+        figure.text(0.1 / width, (legend + (row + 1) * each - 0.03) / height, title, va="top", fontsize=7.5)
         bottom = legend + row * each + below - sunk
         place = (0.45 / width, bottom / height, side / width, side / height)
         axes.append(PolarAxes(figure, place))

@@ -8,6 +8,7 @@ from landscape.comparison import pooled
 from landscape.figures.curvature.spectrum import density, entry, grid, numbers, use_log
 from tests.figures import seeds, synthetic
 from tests.figures.artists import labels, line
+from tests.figures.legible import assert_legible
 
 
 def titles(figure):
@@ -112,7 +113,7 @@ def test_nine_networks_have_a_curve_and_a_row_each():
         for i, name in enumerate(synthetic.FAMILY)
     }
     figure = figures.spectrum(spectra)
-    synthetic.assert_legible(figure)
+    assert_legible(figure)
     for start, names in ((0, synthetic.FAMILY[:4]), (4, synthetic.FAMILY[4:])):
         for upper, lower in zip(
             figure.axes[start : start + 2], figure.axes[start + 2 : start + 4], strict=True

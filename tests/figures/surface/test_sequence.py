@@ -11,6 +11,7 @@ from landscape import figures
 from landscape.errors import ResultError
 from tests.figures import planes, synthetic
 from tests.figures.artists import filled
+from tests.figures.legible import assert_legible
 
 
 def panels(figure):
@@ -132,4 +133,4 @@ def test_animations_end_in_gif(tmp_path):
 def test_strips_are_legible(width):
     figure = figures.sequence(planes.masks(count=6), width=width)
     assert figure.get_figwidth() == width
-    synthetic.assert_legible(figure)
+    assert_legible(figure)
