@@ -69,7 +69,7 @@ class Panels:
     def label_left(self, label: str) -> None:
         """Label the vertical axes of the first panel of each row, where all are the same."""
         for axis in self.axes:
-            if axis.get_subplotspec().is_first_col():
+            if _leftmost(axis):
                 axis.set_ylabel(label)
 
 
@@ -175,6 +175,12 @@ def _finish(cells: np.ndarray, taken: set[Place], x: str) -> None:
             axis.xaxis.set_tick_params(labelbottom=True)
 
 
+def _leftmost(axis: Axes) -> bool:
+    """Whether a panel is the first of its row."""
+    place = axis.get_subplotspec()
+    return place is None or place.is_first_col()
+
+
 def _share(groups: Sequence[Group], *, everything: bool) -> None:
     """Panels of one quantity share their vertical axis, or all do."""
     first = groups[0].axes
@@ -183,5 +189,5 @@ def _share(groups: Sequence[Group], *, everything: bool) -> None:
             leader = first[0] if everything else first[quantity]
             if axis is not leader:
                 axis.sharey(leader)
-            if (everything or len(first) == 1) and not axis.get_subplotspec().is_first_col():
+            if (everything or len(first) == 1) and not _leftmost(axis):
                 axis.tick_params(labelleft=False)

@@ -146,9 +146,9 @@ def _lines(
         # Near the border a label would be cut off, near another it would lie on it.
         place = np.array(text.get_position()) / [np.ptp(along) for along in sides]
         apart = (np.abs(kept - place).max(axis=1) > _APART).all()
-        inside = all(_inside(v, along) for v, along in zip(text.get_position(), sides, strict=True))
-        text.set_visible(bool(apart and inside))
-        kept = np.vstack([kept, place]) if apart and inside else kept
+        within = all(_inside(v, along) for v, along in zip(text.get_position(), sides, strict=True))
+        text.set_visible(bool(apart and within))
+        kept = np.vstack([kept, place]) if apart and within else kept
 
 
 def _inside(value: float, along: np.ndarray) -> bool:
