@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     Results = dict[str, dict[str, xr.Dataset]]
 
 ALL = "all"
-_PRESETS = click.Choice(["icml", "neurips", "cvpr"])
+_FEW = 3
+"""With fewer references than this nothing is left out: networks that differ in training are compared."""
+VENUES = ("icml", "neurips", "iclr", "cvpr", "tmlr")
+FONTS = ("sans", "serif")
 
 
 @click.command(
@@ -40,7 +43,7 @@ _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
     "nll",
     metavar="NAME",
 )
-@option("--preset", "Widths of a venue.  [default: icml]", choices=("icml", "neurips", "cvpr"))
+@option("--preset", "Widths of a venue.  [default: icml]", choices=VENUES)
 @option(
     "--columns",
     "Width of the figures in columns.  [default: each figure's own, or 2 with --preset]",
@@ -51,6 +54,8 @@ _PRESETS = click.Choice(["icml", "neurips", "cvpr"])
     "Draw networks that differ by their seed alone (gap-seed0, gap-seed1) apart, not as one.",
     False,
 )
+@option("--every", "Also draw networks that were trained otherwise than most of a bundle or folder.", False)
+@option("--font", "Typeface: sans, or serif like the text of the venues.", "sans", choices=FONTS)
 @output("Folder of the figures.", "landscape-out/figures", metavar="DIR")
 def plot(
     places: tuple[str, ...],
@@ -59,6 +64,8 @@ def plot(
     preset: str | None,
     columns: int | None,
     each_seed: bool,
+    every: bool,
+    font: str,
     out: str,
 ) -> None:
     """Draw saved results side by side, as PDF, SVG and PNG.
@@ -68,7 +75,8 @@ def plot(
     Surface files of loss-landscape (.h5) and tables published by Park & Kim (.csv) are drawn as they are.
     RESULT may also be a folder that `landscape compare` wrote, a folder of results, or a bundle (.zip).
 
-    Networks of one configuration that differ by their seed are drawn as one, with its spread over them.
+    Networks of one configuration that differ by their seed are drawn as one, with its spread over them. Of a
+    bundle or folder of many networks those are drawn that were trained as most of them were.
     """
     from landscape import figures
     from landscape.cli.reading import read
@@ -78,6 +86,8 @@ def plot(
 
     results = read(places, apart=True)
     say_contradicted(results)
+    if len(places) == 1 and not every:
+        results = _references(results)
     if not each_seed:
         results = pooled(results)
         say_seeds(results)
@@ -89,7 +99,8 @@ def plot(
         what = " or ".join(only) + " cannot be drawn" if only else "no figure is drawn"
         raise ResultError(f"{what} of results of kind {kinds}")
     for panel in chosen:
-        panel.save(Path(out), looks)
+        with figures.font(font):
+            panel.save(Path(out), looks)
         say(Path(out) / f"{panel.name}.pdf")
 
 
@@ -101,6 +112,23 @@ def say_contradicted(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
         for name, dataset in kinds.items():
             for sentence in contradicted(dataset):
                 say(f"WARN {network}, {name}: {sentence}", err=True)
+
+
+def _references(results: Results) -> Results:
+    """The networks that were trained as most were, where there are more than six; the others on stderr."""
+    from landscape.comparison.conditional import alike
+    from landscape.comparison.identity import groups
+    from landscape.figures.style.groups import MOST
+
+    kept = {name: dict(kinds) for name, kinds in alike(results).items()}
+    if len(groups(results)) <= MOST or len(groups(kept)) < _FEW:
+        return results
+    left = len(results) - len(kept)
+    if left:
+        say(
+            f"{left} networks were trained otherwise than most and are left out; --every draws them", err=True
+        )
+    return kept
 
 
 def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
@@ -121,14 +149,21 @@ def say_seeds(results: Mapping[str, Mapping[str, xr.Dataset]]) -> None:
 )
 @click.argument("panel", required=False)
 @click.argument("places", metavar="RESULT...", nargs=-1, type=click.Path())
-@option("--preset", "Widths of a venue.", "icml", choices=("icml", "neurips", "cvpr"))
+@option("--preset", "Widths of a venue.", "icml", choices=VENUES)
 @option(
     "--columns", "Width of the figures in columns.  [default: that of each panel]", type=click.IntRange(1, 2)
 )
 @option("--mix", "Also merge seeds of different protocols.", False)
+@option("--font", "Typeface: sans, or serif like the text of the venues.", "sans", choices=FONTS)
 @output("Folder of the figures.", "landscape-out/paper", metavar="DIR")
 def paper(
-    panel: str | None, places: tuple[str, ...], preset: str, columns: int | None, mix: bool, out: str
+    panel: str | None,
+    places: tuple[str, ...],
+    preset: str,
+    columns: int | None,
+    mix: bool,
+    font: str,
+    out: str,
 ) -> None:
     """Draw panels of Park & Kim's papers from measured networks.
 
@@ -152,7 +187,8 @@ def paper(
     across = figures.PRESETS[preset]
     widths: Widths = across if columns is None else (across[columns - 1], across[columns - 1])
     for name in PANELS if panel == ALL else [panel]:
-        _draw(name, results, widths, Path(out), alone=panel != ALL)
+        with figures.font(font):
+            _draw(name, results, widths, Path(out), alone=panel != ALL)
 
 
 def gather(places: tuple[str, ...]) -> Results:

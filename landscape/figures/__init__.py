@@ -18,13 +18,16 @@ from typing import Any
 
 _NAMES = {
     "Drawing": "registry",
+    "FONTS": "style",
     "Look": "style",
     "ONE_COLUMN": "style",
     "PRESETS": "style",
     "TWO_COLUMN": "style",
     "animate": "surface.sequence",
     "caption": "registry",
+    "caption_parts": "registry",
     "draw": "registry",
+    "font": "style",
     "looks": "style",
     "preset_width": "style",
     "protocol_differences": "captions",

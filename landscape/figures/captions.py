@@ -164,6 +164,11 @@ def joined(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
+def with_notes(text: str, *notes: str) -> str:
+    """The caption for a paper, two sentences at most, and on a line of its own what else has to be known."""
+    return "\n".join(filter(None, [text, joined(*notes)]))
+
+
 def left_out(results: Results) -> str:
     """How many layers of each network were found but could not be measured; the results list them."""
     counts = {name: int(dataset.attrs.get("left_out", 0)) for name, dataset in results.items()}

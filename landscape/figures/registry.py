@@ -48,7 +48,8 @@ class Drawing:
     Attributes:
         kind: Kind of result it draws, or `VERDICTS`.
         title: Its heading on a page.
-        caption: Says what is drawn, given results by name and those options of the figure that it takes.
+        caption: Says what is drawn in two sentences at most, and on a second line what else has to be known,
+            given results by name and those options of the figure that it takes.
         width: Usual width in inches of a figure of these results.
         read: Checks what is to be drawn, and returns it by network name. By default results have to be of the
             kind, and a single one goes by its stored name; what `VERDICTS` draw is taken as it is.
@@ -83,7 +84,7 @@ class Drawing:
             found = self.checked(datasets)
             options = {name: legible(value) for name, value in options.items()}
             if self.per_network:
-                options["looks"] = style.looks_for(list(found), options.get("looks"))
+                options["looks"] = style.looks_for(found, options.get("looks"))
             if options.get("width") is None:
                 options["width"] = self.width(found)
             with style.context():
@@ -241,7 +242,7 @@ def draw(name: str, datasets: Any, *, looks: Looks | None = None, **options: Any
 
 
 def caption(figure: str, datasets: Any, **options: Any) -> str:
-    """The caption of a figure: definition, warnings, seeds, protocol.
+    """The caption of a figure: two sentences for a paper, then paragraphs of notes and of the protocol.
 
     Args:
         figure: Its name, such as contours.
@@ -251,10 +252,20 @@ def caption(figure: str, datasets: Any, **options: Any) -> str:
     Raises:
         ResultError: If the figure is unknown or a result is of another kind.
     """
+    return "\n\n".join(filter(None, caption_parts(figure, datasets, **options)))
+
+
+def caption_parts(figure: str, datasets: Any, **options: Any) -> tuple[str, str, str]:
+    """What a caption says: two sentences for a paper, notes, and the protocol; each may be empty.
+
+    Args and Raises: as of `caption`.
+    """
     drawing = find(figure)
     inspect.signature(drawing.draw).bind(datasets, **options)  # an option that there is not is refused
     found = drawing.checked(datasets)
     taken = inspect.signature(drawing.caption).parameters
-    text = drawing.caption(found, **{name: value for name, value in options.items() if name in taken})
+    said = drawing.caption(found, **{name: value for name, value in options.items() if name in taken})
+    text, _, notes = said.partition("\n")
     heads = {} if drawing.kind == VERDICTS else drawing.heads(found)
-    return joined(text, left_out(heads), seeds_phrase(heads), protocol_phrase(heads))
+    notes = joined(notes, left_out(heads), seeds_phrase(heads))
+    return text, notes, protocol_phrase(heads)

@@ -58,7 +58,9 @@ def _measured(kind, name, i):
         "covariance": lambda: feature_results.covariance(name, width=1 + 0.1 * i),
         "surface": lambda: planes.surface(name, curvature=4 / (i + 1), steps=5),
         "sequence": lambda: sequence(name),
-        "spectrum": lambda: synthetic.spectrum(name, level=400 / (i + 1), k=1, seed=i, negative=0.1),
+        "spectrum": lambda: synthetic.spectrum(
+            name, level=400 / (i + 1), k=1, batches=40, seed=i, negative=0.1
+        ),
         "density": lambda: synthetic.density(name, top=170 / (i + 1), seed=i, probes=2, steps=30),
         "trajectory": lambda: planes.trajectory(name),
     }[kind]()

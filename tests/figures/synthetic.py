@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from operator import attrgetter
-
 import numpy as np
 import xarray as xr
 
@@ -285,25 +282,3 @@ def comparison(names=FAMILY[:3], *, checks=True):
 
 def of(results, kind):
     return {name: kinds[kind] for name, kinds in results.items()}
-
-
-def assert_legible(figure):
-    """Legends and labels lie inside the page, and tick labels of an axis do not touch."""
-    figure.draw_without_rendering()
-    boxes = {legend: legend.get_window_extent() for legend in figure.legends}
-    for axes in figure.axes:
-        for axis, start, end in ((axes.xaxis, "x0", "x1"), (axes.yaxis, "y0", "y1")):
-            shown = [tick.label1 for tick in axis.get_major_ticks() if tick.label1.get_visible()]
-            low, high = sorted(axis.get_view_interval())
-            inside = zip(shown, axis.get_majorticklocs(), strict=False)
-            ticks = {label: label.get_window_extent() for label, place in inside if low <= place <= high}
-            for before, after in itertools.pairwise(sorted(ticks.values(), key=attrgetter(start))):
-                assert getattr(before, end) < getattr(after, start), f"tick labels of {axis} touch"
-            words = [axis.label, axes.title, axes._left_title]
-            boxes |= {text: text.get_window_extent() for text in words if text.get_text()}
-            boxes |= ticks
-    for artist, box in boxes.items():
-        assert box.x0 >= -0.5, f"{artist} is cut off on the left"
-        assert box.x1 <= figure.bbox.x1 + 0.5, f"{artist} is cut off on the right"
-        assert box.y0 >= -0.5, f"{artist} is cut off below"
-        assert box.y1 <= figure.bbox.y1 + 0.5, f"{artist} is cut off above"

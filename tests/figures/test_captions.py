@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -156,6 +157,12 @@ def check(case, text):
     assert text + "\n" == file.read_text(encoding="utf-8")
     assert "  " not in text
     assert ".." not in text
+    assert 1 <= sentences(text.partition("\n")[0]) <= 2
+
+
+def sentences(text):
+    """How many there are: abbreviations end none."""
+    return len(re.findall(r"(?<!\bal)(?<!\bFig)\.(?= |$)", text))
 
 
 @pytest.mark.parametrize("name", list(figures.FIGURES | figures.FURTHER))

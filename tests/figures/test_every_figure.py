@@ -16,14 +16,13 @@ import pytest
 from landscape import figures
 from landscape.errors import ResultError
 from tests.figures import planes, synthetic
+from tests.figures.legible import assert_legible
 
 ROOT = Path(figures.__file__).parents[2]
 DRAWINGS = figures.FIGURES | figures.FURTHER
 EACH = pytest.mark.parametrize("name", [name for name in DRAWINGS if name != "sequence"])
 WITH_LOOKS = pytest.mark.parametrize("name", [n for n, drawing in DRAWINGS.items() if drawing.per_network])
 LONG = ("a-network-with-a-rather-long-name", *synthetic.FAMILY[1:-1], "mcd-gap-blur")
-UNLIKE_OTHERS = {"surface3d", "polar"}
-"""Figures whose axes have no labels at the left and below."""
 OTHERS = {
     "lines": lambda name: planes.line(name, repeats=3),
     "trace": synthetic.trace,
@@ -87,12 +86,7 @@ def test_any_number_of_networks_can_be_read(name, count, width):
     if count > 1 and name != "polar":
         usual = {figures.TWO_COLUMN}
     assert figure.get_figwidth() in ({width} if width else usual)
-    if width is None or name in UNLIKE_OTHERS:
-        return
-    for axis in figure.axes:
-        ticks = (*axis.get_xticklabels(), *axis.get_yticklabels())
-        assert min((text.get_fontsize() for text in ticks), default=6) >= 6
-    synthetic.assert_legible(figure)
+    assert_legible(figure)
 
 
 @EACH

@@ -18,7 +18,7 @@ from landscape.comparison.readings import QUANTITIES
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import joined
+from landscape.figures.captions import with_notes
 from landscape.figures.registry import VERDICTS, figure
 from landscape.numbers import plain_number, written
 from landscape.results.reading import LOG
@@ -28,6 +28,7 @@ LINKS = ("features", "ensemble", "spectrum", "flatness", "evaluation")
 
 _GOOD, _BAD, _NEUTRAL = style.PALETTE[0], style.PALETTE[1], "0.55"
 _LARGEST = 50.0  # logarithm of a factor that is large enough for any figure
+_BESIDE = 9  # names of more columns than this do not fit side by side
 _WIDEST = 100.0  # per cent; wider intervals end in arrows, larger changes stand at the edge in numbers
 Pairing = tuple[str, str, str]
 
@@ -38,12 +39,12 @@ def caption(found: Sequence[Verdict]) -> str:
     factors = {pair[2]: pair[0] for pair in by_pair(found)}
     said = ", ".join(f"{variant} ({factor})" for variant, factor in factors.items())
     alone = all(verdict.change.over != "seeds" for verdict in found)
-    return joined(
+    return with_notes(
         "Change of each quantity from baseline to variant, in per cent of the baseline's size (of the "
         "amplitude itself where its logarithm is measured), in the order of the chain of reasons: feature "
-        "maps, spread of predictions, curvature, loss surface, quality of predictions.",
+        "maps, spread of predictions, curvature, loss surface, quality of predictions. Intervals are 95 %, "
+        f"over {', '.join(over)}.",
         f"Factors: {said}.",
-        f"Intervals are 95 %, over {', '.join(over)}.",
         _corrections(found),
         "Other seeds were not measured: the intervals are those of these networks." if alone else "",
         "As the papers expect: less of everything, except for a higher accuracy.",
@@ -106,30 +107,32 @@ def overview(found: Sequence[Verdict], *, width: float) -> Figure:
         ResultError: If there are none.
     """
     groups, rows = by_pair(found), ordered(found)
-    figure = Figure(figsize=(width, 0.24 * len(groups) + 1.3), layout="constrained")
+    upright = len(rows) > _BESIDE
+    figure = Figure(figsize=(width, 0.24 * len(groups) + (1.7 if upright else 1.3)), layout="constrained")
     axis = figure.subplots()
     for line, verdicts in enumerate(groups.values()):
         for verdict in verdicts:
             cell(axis, rows.index(verdict.quantity.name), line, verdict)
-    room = max(int(16 * width / len(rows)), 9)
+    room = 19 if upright else max(int(16 * width / len(rows)), 9)
     columns = [textwrap.fill(name, room, break_long_words=False) for name in rows]
-    bare_table(axis, columns, [title(pair, 34) for pair in groups], 6 if len(rows) < 10 else 5.5)
+    bare_table(axis, columns, [title(pair, 34) for pair in groups])
+    if upright:
+        axis.tick_params(axis="x", rotation=90)
     style.legend_below(figure, *legend(), columns=3)
     return figure
 
 
-def bare_table(axis: Axes, columns: Sequence[str], rows: Sequence[str], size: float) -> None:
+def bare_table(axis: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
     """Names above the columns and beside the rows of a table without frame or ticks.
 
     Args:
         axis: Where it is drawn, a unit for each column and row.
         columns: Names.
         rows: Names.
-        size: Of the letters above, in points.
     """
     axis.set_xlim(-0.5, len(columns) - 0.5)
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xticks(range(len(columns)), labels=columns, fontsize=size)
+    axis.set_xticks(range(len(columns)), labels=columns, fontsize=6)
     axis.set_yticks(range(len(rows)), labels=rows)
     axis.tick_params(length=0, labeltop=True, labelbottom=False)
     axis.spines[:].set_visible(False)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from landscape.comparison.conditional import REFERENCE, Conditioned
 from landscape.errors import ResultError
 from landscape.figures import style
+from landscape.figures.captions import with_notes
 from landscape.figures.comparison.chain import bare_table, cell, legend
 from landscape.figures.registry import VERDICTS, figure
 from landscape.numbers import written
@@ -35,13 +36,13 @@ def _caption(found: Sequence[Conditioned]) -> str:
     over = dict.fromkeys(f"{each.verdict.change.count} {each.verdict.change.over}" for each in found)
     pairs = dict.fromkeys((each.factor, *each.verdict.pair.labels) for each in found)
     said = "; ".join(f"{factor}: {first} → {second}" for factor, first, second in pairs)
-    return (
+    return with_notes(
         "Change of the mean largest Hessian eigenvalue of mini-batches, and of the mean second derivative of "
         "the NLL along random filter-normalised directions, from baseline to variant, in per cent of the "
         f"baseline. The row “{REFERENCE}” is the usual measurement; each other one differs from it in what "
-        "it says. Bold on a tint: the 95 % interval excludes no change; hatched: sharper. Intervals are over "
-        f"{', '.join(over)}. "
-        f"Cells are exploratory: each by itself, not corrected for how many there are. {said}."
+        "it says.",
+        f"Bold on a tint: the 95 % interval, over {', '.join(over)}, excludes no change; hatched: sharper. "
+        f"Cells are exploratory: each by itself, not corrected for how many there are. {said}.",
     )
 
 
@@ -87,7 +88,7 @@ def _table(
     for each in table:
         cell(axis, columns.index((each.factor, each.dropout)), rows.index(each.condition), each.verdict)
     room = max(int(16 * width / len(columns)), 8)
-    bare_table(axis, [textwrap.fill(_named(*each), room) for each in columns], rows, 6)
+    bare_table(axis, [textwrap.fill(_named(*each), room) for each in columns], rows)
     axis.tick_params(labelsize=6)
     for line in range(1, len(rows)):
         axis.axhline(line - 0.5, color="0.9", linewidth=0.5, zorder=0)
@@ -107,7 +108,7 @@ def _correlated_caption(dataset: xr.Dataset) -> str:
     span = f"{most[0]}" if len(most) == 1 else f"{most[0]} to {most[-1]}"
     seeds = dataset.attrs.get("seeds")
     each = f", each the mean over {seeds} seeds" if seeds else ""
-    return (
+    return with_notes(
         f"Spearman's rank correlation between the mean quantities of {span} networks{each}; bold where the "
         "p-value by permutation of the networks is under 0.05, without correction for the number of pairs. "
         "The networks are few and related: a correlation here shows no cause."
@@ -145,7 +146,7 @@ def correlations(dataset: xr.Dataset, *, width: float) -> Figure:
         if np.isfinite(value):
             weight = "bold" if dataset["p_value"].values[row + 1, column] < _SMALL else "normal"
             colour = "white" if abs(value) > 0.75 else "black"
-            text = _signed(value, 1 if narrow else 2)
+            text = _signed(value, 1).replace("+", "").replace("0.", ".") if narrow else _signed(value, 2)
             axis.text(column, row, text, **letters, weight=weight, color=colour)
     # Names in two lines need room beside them.
     labels = [textwrap.fill(name, 18 if width / len(names) > 0.4 else 40) for name in names]
@@ -153,7 +154,8 @@ def correlations(dataset: xr.Dataset, *, width: float) -> Figure:
     axis.set_yticks(range(len(names) - 1), labels=labels[1:], fontsize=6)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    style.colour_bar(figure, colours, "rank correlation ρ", ax=axis, aspect=30, pad=0.02, shrink=0.9)
+    if not narrow:  # where the cells need the room, their numbers say what the colours mean
+        style.colour_bar(figure, colours, "rank correlation ρ", ax=axis, aspect=30, pad=0.02, shrink=0.9)
     return figure
 
 

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import broken_ones, estimate, matrix_of, sizes
-from landscape.figures.curvature.spectrum import rug, rug_panels
+from landscape.figures.captions import broken_ones, estimate, matrix_of, sizes, with_notes
+from landscape.figures.curvature.rugs import rug, rug_panels
 from landscape.figures.registry import Datasets, Looks, figure
+from landscape.figures.style.groups import split
 from landscape.figures.style.scales import limits
 from landscape.intervals import quantile
 from landscape.numbers import plain_number
@@ -25,16 +26,19 @@ def _caption(results: Datasets, *, log: bool = True) -> str:
     widths = [float(dataset["width"]) for dataset in results.values()]
     width = " to ".join(dict.fromkeys((plain_number(min(widths)), plain_number(max(widths)))))
     cut = ", cut at the lower limit of the axis" if log else ""
-    edge = " Lines at the right edge have the height of one eigenvalue." if log else ""
+    edge = "Lines at the right edge have the height of one eigenvalue." if log else ""
     single = ", ".join(name for name, dataset in results.items() if dataset.sizes["probe"] < 2)
-    lone = f" No error is known from one probe ({single})." if single else ""
-    return (
+    lone = f"No error is known from one probe ({single})." if single else ""
+    return with_notes(
         f"Density of all eigenvalues of the {matrix_of(results)}, by stochastic Lanczos quadrature: "
         f"{sizes(results, 'probe')} random probes of {sizes(results, 'step')} steps, each node broadened "
-        f"by a Gaussian of width {width}. The area under a curve is one. Bands are Student's 95 % "
-        f"intervals over probes{cut}.{edge} Ticks are the nodes of all probes: where these coincide, an "
-        "eigenvalue stands apart. Trace: mean eigenvalue times the number of parameters, with the same "
-        f"interval.{lone}{broken_ones(results, 'density')}"
+        f"by a Gaussian of width {width}. Bands are Student's 95 % intervals over probes{cut}; ticks are the "
+        "nodes of all probes.",
+        f"The area under a curve is one. {edge}".strip(),
+        "Where nodes of all probes coincide, an eigenvalue stands apart. Trace: mean eigenvalue times the "
+        "number of parameters, with the same interval.",
+        lone,
+        broken_ones(results, "density").strip(),
     )
 
 
@@ -57,12 +61,16 @@ def density(networks: Datasets, *, width: float, looks: Looks, log: bool = True)
     """
     floor = FLOOR * min(single_height(dataset) for dataset in networks.values())
     columns = 1 if width < style.NARROW else 2
-    size = (width, 2.4 + 0.15 * -(-(len(networks) + 1) // columns))
-    figure, ((upper, lower),) = rug_panels(len(networks), size, 1.9)
-    for row, (name, dataset) in enumerate(networks.items()):
-        _curve(upper, dataset, looks[name], name, floor if log else None)
-        rug(lower, nodes(dataset), row, looks[name])
-    _decorate(upper, lower, log, floor, networks)
+    groups = split(looks)
+    below = 0.7 + 0.15 * -(-(len(networks) + 1) // columns)
+    figure, axes = rug_panels(groups, width, below=below)
+    for group, ((upper, lower),) in zip(groups, axes, strict=True):
+        for row, (name, dataset) in enumerate(group.of(networks).items()):
+            _curve(upper, dataset, looks[name], name, floor if log else None)
+            rug(lower, nodes(dataset), row, looks[name])
+        _decorate(upper, lower, log, floor, networks)
+        upper.set_title(group.title, loc="left")
+    axes[-1][0][1].set_xlabel("eigenvalue")
     keys = [style.key(looks[name]) for name in networks]
     labels = [entry(name, dataset) for name, dataset in networks.items()]
     if log:
@@ -126,7 +134,6 @@ def _decorate(upper: Axes, lower: Axes, log: bool, floor: float, networks: Datas
     low, high = limits(_shown(d, floor) for d in networks.values()) or (0.0, 1.0)
     margin = 0.03 * (high - low) or 1.0
     lower.set_xlim(low - margin, high + 1.5 * margin)
-    lower.set_xlabel("eigenvalue")
 
 
 def _shown(dataset: xr.Dataset, floor: float) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -20,9 +21,12 @@ from landscape.figures.captions import (
     options,
     over,
     scalar,
+    with_notes,
 )
+from landscape.figures.curvature.strips import name_rows
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
+from landscape.figures.style.groups import panels
 from landscape.intervals import quantile
 
 OPEN = {"markerfacecolor": "white", "markersize": 4.5}
@@ -42,11 +46,12 @@ def _caption(results: Datasets) -> str:
     risk = ", or an eigenvalue may have been passed over before it"
     known = any("rank_certain" in dataset for dataset in results.values())
     opened = any(uncertain(dataset).any() for dataset in results.values())
-    return joined(
-        f"Eigenvalues of the {matrix_of(results)} over all samples by rank, the {which} ones.",
-        "Bars are error bounds, within which an eigenvalue lies; most are shorter than their marker."
-        if bounded
-        else "",
+    bars = "Bars are error bounds, within which an eigenvalue lies; most are shorter than their marker."
+    return with_notes(
+        joined(
+            f"Eigenvalues of the {matrix_of(results)} over all samples by rank, the {which} ones.",
+            bars if bounded else "",
+        ),
         f"Open markers: it did not converge{risk if known else ''}." if opened else "",
         joined(loose_ones(results).strip(), broken_ones(results, "eigenvalue").strip()),
     )
@@ -70,30 +75,38 @@ def eigenvalues(networks: Datasets, *, width: float, log: bool | None = None, lo
     opened = any(uncertain(dataset).any() for dataset in networks.values())
     shape: dict[str, Any] = {"color": "0.3", "linestyle": "none", "marker": "o", **OPEN}
     extra = {"rank not certain (open)": Line2D([], [], **shape)} if opened else {}
-    figure, (axis,) = curves.panels(1, looks, width=width, x="rank", extra=extra)
-    for row, (name, dataset) in enumerate(networks.items()):
-        rank = 1.0 + np.arange(dataset.sizes["rank"]) + 0.3 * ((row + 0.5) / len(networks) - 0.5)
-        values, bounds = (curves.column(dataset, key, "rank") for key in ("eigenvalue", "error_bound"))
-        curves.with_bars(axis, rank, values, bounds, looks[name], label=name)
-        loose = uncertain(dataset)
-        if loose.any():
-            mark: dict[str, Any] = {"color": looks[name].colour, "linestyle": "none", **OPEN}
-            axis.plot(rank[loose], values[loose], marker=looks[name].marker, **mark, label="_open", zorder=4)
+    page = panels(1, looks, width=width, x="rank", extra=extra)
+    for group in page.groups:
+        for row, (name, dataset) in enumerate(group.of(networks).items()):
+            shift = 0.3 * ((row + 0.5) / len(group.names) - 0.5)
+            _ranks(group.axes[0], dataset, shift, looks[name], name)
     found = [curves.column(dataset, "eigenvalue", "rank") for dataset in networks.values()]
+    axis = page.axes[0]
     taken = curves.logarithmic(axis, found, log)
-    axis.set_ylabel("eigenvalue" + (" (log)" if taken else ""))
-    if not taken:
-        axis.axhline(0, color="0.6", linewidth=0.6, zorder=0, label="_zero")
+    page.label(0, "eigenvalue" + (" (log)" if taken else ""))
+    for each in () if taken else page.axes:
+        each.axhline(0, color="0.6", linewidth=0.6, zorder=0, label="_zero")
     most = max(values.size for values in found)
     axis.set(xlim=(0.5, most + 0.5), xticks=range(1, most + 1, -(-most // 12)))
-    return figure
+    return page.figure
+
+
+def _ranks(axis: Axes, dataset: xr.Dataset, shift: float, look: style.Look, name: str) -> None:
+    """The eigenvalues of one network with their bounds."""
+    rank = 1.0 + np.arange(dataset.sizes["rank"]) + shift
+    values, bounds = (curves.column(dataset, key, "rank") for key in ("eigenvalue", "error_bound"))
+    curves.with_bars(axis, rank, values, bounds, look, label=name)
+    loose = uncertain(dataset)
+    if loose.any():
+        mark: dict[str, Any] = {"color": look.colour, "linestyle": "none", **OPEN}
+        axis.plot(rank[loose], values[loose], marker=look.marker, **mark, label="_open", zorder=4)
 
 
 def _trace_caption(results: Datasets) -> str:
     probes = options(results, "probes")
     source = "" if probes == "none" else f" from {probes} random probes"
     missing = [name for name, dataset in results.items() if scalar(dataset, "trace") is None]
-    return joined(
+    return with_notes(
         f"Trace, the sum of all eigenvalues, of the {matrix_of(results)}, by stochastic estimates{source}. "
         f"Bars are Student's 95 % intervals over {over(results, 'probes')}.",
         f"Not finite, not drawn: {', '.join(missing)}." if missing else "",
@@ -117,24 +130,13 @@ def trace(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     figure = Figure(figsize=(width, 0.6 + 0.2 * len(networks)), layout="constrained")
     axis = figure.subplots()
     axis.axvline(0, color="0.6", linewidth=0.6, zorder=0, label="_zero")
-    said = axis.secondary_yaxis("right")
     for row, (name, dataset) in enumerate(networks.items()):
         value, low, high = interval(dataset)
         mark: dict[str, Any] = {"color": looks[name].colour, "marker": looks[name].marker}
         bars: dict[str, Any] = {"xerr": [[value - low], [high - value]], "elinewidth": 0.9, "capsize": 1.8}
         axis.errorbar([value], [row], **mark, **(bars if np.isfinite(high - low) else {}), label=name)
-    rows = range(len(networks))
-    names = [style.short(name, 21 if width < style.NARROW else 26) for name in networks]
-    axis.set_yticks(rows, labels=names)
-    said.set_yticks(
-        rows, labels=[estimate(dataset, "trace") or "not finite" for dataset in networks.values()]
-    )
-    for side in (axis, said):
-        side.tick_params(axis="y", length=0)
-    axis.set_ylim(len(networks) - 0.5, -0.5)
-    axis.grid(axis="y", color="0.92", linewidth=0.5)
-    axis.set_axisbelow(True)
-    said.spines[:].set_visible(False)
+    said = {name: estimate(dataset, "trace") or "not finite" for name, dataset in networks.items()}
+    name_rows(axis, said, width)
     axis.set_xlabel("trace")
     return figure
 

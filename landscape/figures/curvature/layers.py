@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from landscape.figures import style
-from landscape.figures.captions import broken_ones, loose_ones, matrix_of, option, options
+from landscape.figures.captions import broken_ones, loose_ones, matrix_of, option, options, with_notes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
-from landscape.figures.style.depth import shade_stages, stage_boundaries
+from landscape.figures.style.depth import aligned, shade_stages, stage_boundaries
+from landscape.figures.style.groups import panels
 from landscape.figures.style.scales import is_wide, log_ticks
 from landscape.intervals import quantile
 from landscape.numbers import plain_number
@@ -29,19 +30,21 @@ _STAGE = re.compile(r"(?:layer|stage)s?\.?(\d+)\.")
 
 
 def _caption(results: Datasets) -> str:
-    drawn = results.values()
+    drawn = staged(results).values()
     probes = options(results, "probes")
     source = "" if probes == "none" else f" from {probes} random probes"
     known_probes = all(option(dataset, "probes") for dataset in drawn)
     bars = "Student's 95 % intervals" if known_probes else "± two standard errors"
     off = any(normalised(dataset).any() for dataset in drawn)
-    small = " Small markers off the line: normalisation layers." if off else ""
-    shaded = " Shading: alternate stages." if layer_boundaries(drawn) else ""
-    return (
+    small = "Small markers off the line: normalisation layers." if off else ""
+    shaded = "Shading: alternate stages." if layer_boundaries(drawn) else ""
+    return with_notes(
         "Curvature by layer: top eigenvalue and trace of each layer's own block of the "
         f"{matrix_of(results)}, all other layers held fixed. Traces are stochastic estimates{source}, bars "
-        f"{bars}.{small}{shaded}"
-        f"{loose_ones(results, ' (open markers)')}{broken_ones(results, 'eigenvalue', 'trace')}"
+        f"{bars}.",
+        small,
+        shaded,
+        f"{loose_ones(results, ' (open markers)')}{broken_ones(results, 'eigenvalue', 'trace')}".strip(),
     )
 
 
@@ -62,25 +65,18 @@ def layers(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     Raises:
         ResultError: If a result is of another kind.
     """
-    narrow = width < style.NARROW
     extra = _keys(networks.values())
-    entries = len(networks) + len(extra)
-    columns = 2 if narrow else 4 if entries == 4 else 3
-    height = (3.4 if narrow else 2.2) + 0.15 * -(-entries // columns)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = style.grid(figure, 2, 1 if narrow else 2, sharex=True)
+    networks = staged(networks)
+    page = panels(len(PANELS), looks, width=width, x="normalised depth", height=1.9, extra=extra)
     boundaries = layer_boundaries(networks.values())
-    for axis, (variable, label) in zip(axes, PANELS.items(), strict=True):
-        shade_stages(axis, boundaries)
-        for name, dataset in networks.items():
-            _line(axis, dataset, variable, looks[name], name)
-        _scale(axis, label, variable, networks.values())
-    axes[-1].set_xlim(-0.02, 1.02)
-    curves.label_below(axes, "normalised depth", width)
-    handles = [*(style.key(looks[name]) for name in networks), *extra.values()]
-    labels = [*(style.short(name, 21 if narrow else 26) for name in networks), *extra]
-    style.legend_below(figure, handles, labels, columns=columns)
-    return figure
+    for index, (variable, label) in enumerate(PANELS.items()):
+        for group in page.groups:
+            shade_stages(group.axes[index], boundaries)
+            for name, dataset in group.of(networks).items():
+                _line(group.axes[index], dataset, variable, looks[name], name)
+        page.label(index, label + _scale(page.of(index), variable, networks.values()))
+    page.axes[0].set_xlim(-0.02, 1.02)
+    return page.figure
 
 
 def normalised(dataset: xr.Dataset) -> np.ndarray:
@@ -109,17 +105,24 @@ def with_stages(dataset: xr.Dataset) -> xr.Dataset | None:
     return dataset.assign(stage=("layer", stages))
 
 
+def staged(networks: Datasets) -> dict[str, xr.Dataset]:
+    """The results with the stages of their layers, aligned over depth; as they are if a name tells none."""
+    known = {name: with_stages(dataset) for name, dataset in networks.items()}
+    found = {name: dataset for name, dataset in known.items() if dataset is not None}
+    return aligned(found) if len(found) == len(networks) else dict(networks)
+
+
 def layer_boundaries(datasets: Iterable[xr.Dataset]) -> list[float]:
     """Depths that separate consecutive stages in every network.
 
     None if the names of a network tell no stage, or a stage ends at different depths in different networks:
     shading every second one would then shade others than it seems.
     """
-    staged = [with_stages(dataset) for dataset in datasets]
-    known = [dataset for dataset in staged if dataset is not None]
+    everything = [with_stages(dataset) for dataset in datasets]
+    known = [dataset for dataset in everything if dataset is not None]
     found = stage_boundaries(known)
     stages = max((np.unique(dataset["stage"]).size for dataset in known), default=0)
-    return found if len(known) == len(staged) and len(found) == stages - 1 else []
+    return found if len(known) == len(everything) and len(found) == stages - 1 else []
 
 
 def _line(axis: Axes, dataset: xr.Dataset, variable: str, look: style.Look, name: str) -> None:
@@ -167,24 +170,26 @@ def linear_within(values: np.ndarray, bars: np.ndarray) -> float | None:
     return float(f"{known:.1g}") if is_wide(known, sizes.max(), DECADE) else None
 
 
-def _scale(axis: Axes, label: str, variable: str, datasets: Iterable[xr.Dataset]) -> None:
+def _scale(axes: Sequence[Axes], variable: str, datasets: Iterable[xr.Dataset]) -> str:
+    """The scale that some panels share, and what their label says of it."""
+    axis = axes[0]
     found = [(dataset[variable].values.astype(float), _bars(dataset, variable)) for dataset in datasets]
     values, bars = (each[np.isfinite(each)] for each in map(np.concatenate, zip(*found, strict=True)))
     linear = linear_within(values, bars)
-    axis.set_ylabel(label)
-    if linear != 0 and axis.dataLim.y0 < 0:  # a value or a bar
-        axis.axhline(0, color="0.6", linewidth=0.5, zorder=1)
+    said = " (log)"
+    if linear != 0 and min(each.dataLim.y0 for each in axes) < 0:  # a value or a bar
+        for each in axes:
+            each.axhline(0, color="0.6", linewidth=0.5, zorder=1)
     elif linear is None:
         axis.set_ylim(bottom=0)
     if linear is None:
-        return
+        return ""
     if linear:
-        axis.set_ylabel(f"{label} (log, linear to ±{plain_number(linear)})")
+        said = f" (log, linear to ±{plain_number(linear)})"
         axis.set_yscale("symlog", linthresh=linear)
         powers = log_ticks(linear, np.abs(values).max(), 3)
         ticks = np.concatenate([-powers[::-1], [0], powers])
     else:
-        axis.set_ylabel(f"{label} (log)")
         axis.set_yscale("log")
         axis.set_ylim(values.min() / 1.5, max(1.5 * values.max(), axis.get_ylim()[1]))  # cuts bars, no value
         ticks = log_ticks(*axis.get_ylim(), 5)
@@ -192,6 +197,7 @@ def _scale(axis: Axes, label: str, variable: str, datasets: Iterable[xr.Dataset]
     ticks = ticks[(ticks >= low) & (ticks <= high)]
     axis.set_yticks(ticks, labels=[plain_number(tick) for tick in ticks])
     axis.minorticks_off()
+    return said
 
 
 def _keys(datasets: Iterable[xr.Dataset]) -> dict[str, Line2D]:

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import joined, over, paired, values
+from landscape.figures.captions import joined, over, paired, values, with_notes
 from landscape.figures.features.spectra import small_maps
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.curves import label_logarithm
 from landscape.figures.style.depth import (
+    aligned,
     depth_panels,
     lines,
     shade_stages,
@@ -24,6 +25,7 @@ from landscape.figures.style.depth import (
     stage_boundaries,
     stage_key,
 )
+from landscape.figures.style.groups import panels
 from landscape.figures.style.scales import is_wide, limits
 
 PANELS = {
@@ -35,32 +37,43 @@ PANELS = {
 
 def _shading(results: Datasets) -> str:
     """What is shaded over depth, and what is not because the networks do not agree."""
+    stored, results = results, aligned(results)
     smooth = any(smoothing(dataset).any() for dataset in results.values())
-    text = " Open markers: after a smoothing layer." if smooth else ""
+    text = "Open markers: after a smoothing layer." if smooth else ""
+    text = joined(text, _stretching(stored, results))
     shaded = [f"{shade.label}s" for shade in shades(results.values())]
     if stage_boundaries(results.values()):
         shaded.insert(0, "every second stage")
     else:
-        text += " Stages end at different depths in these networks and are not shaded."
+        text = joined(text, "Stages end at different depths in these networks and are not shaded.")
     if not shaded:
         return text
     where = ", in the networks that have them" if len(results) > 1 and len(shaded) > 1 else ""
     listed = " and ".join(shaded) if len(shaded) < 3 else f"{', '.join(shaded[:-1])}, and {shaded[-1]}"
-    return f"{text} Shading: {listed}{where}."
+    return joined(text, f"Shading: {listed}{where}.")
+
+
+def _stretching(stored: Datasets, drawn: Datasets) -> str:
+    """That depths were stretched, where they were."""
+    moved = any(not drawn[name]["depth"].equals(dataset["depth"]) for name, dataset in stored.items())
+    return "Depths are stretched so that the stages of all networks begin and end together." if moved else ""
 
 
 def _high_frequency_caption(results: Datasets) -> str:
-    return (
+    return with_notes(
         "Δ log amplitude at the highest frequency on the diagonal, (1 − 2/h)π for feature maps of even size "
         "h and (1 − 1/h)π for odd ones, so the frequency itself changes where the map size does; "
-        f"bars are ± two standard errors over {over(results)}.{_shading(results)}{small_maps(results)}"
+        f"bars are ± two standard errors over {over(results)}.",
+        _shading(results),
+        small_maps(results),
     )
 
 
 def _variance_caption(results: Datasets) -> str:
-    return (
+    return with_notes(
         "Spatial variance of the feature maps: unbiased variance over height and width, mean over channels "
-        f"and samples; bars are ± two standard errors over {over(results)}.{_shading(results)}"
+        f"and samples; bars are ± two standard errors over {over(results)}.",
+        _shading(results),
     )
 
 
@@ -69,11 +82,12 @@ def _uncertainty_caption(results: Datasets) -> str:
     draws = values(random, "draws") if random else "none"
     passes = f"{draws} dropout masks" if draws != "none" else "dropout masks"
     absent = [name for name, dataset in results.items() if not is_uncertain(dataset)]
-    return joined(
+    return with_notes(
         f"Model uncertainty: standard deviation of each element of the feature maps over {passes}, mean over "
         "elements and samples, zero for a deterministic network. Data uncertainty: standard deviation over "
-        "the points of one map, mean over channels and samples (Park & Kim 2022a, Fig. 5). Bands are ± two "
-        f"standard errors over {over(results)}.{_shading(results)}",
+        "the points of one map, mean over channels and samples (Park & Kim 2022a, Fig. 5); bands are ± two "
+        f"standard errors over {over(results)}.",
+        _shading(results),
         f"Without several masks: {', '.join(absent)}." if absent else "",
     )
 
@@ -97,10 +111,11 @@ def high_frequency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     Raises:
         ResultError: If a result is of another kind.
     """
-    figure, (axis,) = depth_panels(networks, 1, looks=looks, width=width)
-    lines(axis, networks, "high_frequency", looks=looks)
-    axis.set_ylabel("high-frequency Δ log amplitude")
-    return figure
+    networks = aligned(networks)
+    page = depth_panels(networks, 1, looks=looks, width=width)
+    lines(page, 0, networks, "high_frequency", looks=looks)
+    page.label(0, "high-frequency Δ log amplitude")
+    return page.figure
 
 
 @figure(kind="features", title="Feature-map variance by depth", caption=_variance_caption, order=32)
@@ -118,17 +133,19 @@ def variance(networks: Datasets, *, width: float, log: bool | None = None, looks
     Raises:
         ResultError: If a result is of another kind.
     """
-    figure, (axis,) = depth_panels(networks, 1, looks=looks, width=width)
-    lines(axis, networks, "spatial_variance", looks=looks)
-    axis.set_ylabel("spatial variance")
+    networks = aligned(networks)
+    page = depth_panels(networks, 1, looks=looks, width=width)
+    lines(page, 0, networks, "spatial_variance", looks=looks)
+    page.label(0, "spatial variance")
+    axis = page.axes[0]
     span = limits(dataset["spatial_variance"].values for dataset in networks.values())
     if span is not None and span[0] > 0 and (is_wide(*span) if log is None else log):
         axis.set_yscale("log")
         label_logarithm(axis, 7)
-        axis.set_ylabel("spatial variance (log)")
+        page.label(0, "spatial variance (log)")
     else:
         axis.set_ylim(bottom=0)
-    return figure
+    return page.figure
 
 
 @figure(
@@ -153,12 +170,14 @@ def uncertainty(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     Raises:
         ResultError: If a result is of another kind.
     """
-    figure, axes = depth_panels(networks, len(PANELS), looks=looks, width=width)
-    for axis, (variable, label) in zip(axes, PANELS.items(), strict=True):
-        lines(axis, networks, variable, looks=looks, band=True)
-        axis.set_ylabel(label)
+    networks = aligned(networks)
+    page = depth_panels(networks, len(PANELS), looks=looks, width=width)
+    for index, (variable, label) in enumerate(PANELS.items()):
+        lines(page, index, networks, variable, looks=looks, band=True)
+        page.label(index, label)
+        axis = page.of(index)[0]
         axis.set_ylim(bottom=-0.02 * axis.get_ylim()[1])  # zero, of deterministic networks, is seen
-    return figure
+    return page.figure
 
 
 LOST: dict[str, tuple[str, float]] = {
@@ -170,12 +189,15 @@ _NAMED = 24  # blocks of a single network that are named, in the width of a page
 
 
 def _lesion_caption(results: Datasets, *, quantity: str = "accuracy_drop") -> str:
+    stored, results = results, aligned(results)
     what = "Accuracy lost" if quantity == "accuracy_drop" else "Rise of the NLL"
-    shaded = " Shading: every second stage." if stage_boundaries(results.values()) else ""
-    return (
+    shaded = "Shading: every second stage." if stage_boundaries(results.values()) else ""
+    return with_notes(
         f"{what} when one block is taken out and its shortcut stays (Veit et al. 2016), against the depth of "
         f"the block; bars are ± two standard errors over {over(results)}"
-        f"{paired(results, ', of paired')}.{shaded}"
+        f"{paired(results, ', of paired')}.",
+        _stretching(stored, results),
+        shaded,
     )
 
 
@@ -198,22 +220,24 @@ def lesion(networks: Datasets, *, quantity: str = "accuracy_drop", width: float,
     if quantity not in LOST:
         raise ResultError(f"a lesion study has no {quantity!r}; there are {', '.join(LOST)}")
     label, factor = LOST[quantity]
+    networks = aligned(networks)
     boundaries = stage_boundaries(networks.values())
-    label_below = "normalised depth of the block taken out"
-    figure, (axis,) = curves.panels(
-        1, looks, width=width, x=label_below, height=2.1, extra=stage_key(boundaries)
-    )
-    shade_stages(axis, boundaries)
+    below = "normalised depth of the block taken out"
+    page = panels(1, looks, width=width, x=below, height=2.1, extra=stage_key(boundaries))
     shape: dict[str, Any] = {"linewidth": 0.8, "elinewidth": 0.8}
-    for name, dataset in networks.items():
-        depth = curves.column(dataset, "depth", "block")
-        values, error = curves.measured(dataset, quantity, "block", factor)
-        curves.with_bars(axis, depth, values, 2 * error, looks[name], **shape, label=name)
-    axis.axhline(0, color="0.6", linewidth=0.6, zorder=1, label="_zero")
-    axis.set(ylabel=label, xlim=(-0.03, 1.03))
+    for group in page.groups:
+        (axis,) = group.axes
+        shade_stages(axis, boundaries)
+        for name, dataset in group.of(networks).items():
+            depth = curves.column(dataset, "depth", "block")
+            values, error = curves.measured(dataset, quantity, "block", factor)
+            curves.with_bars(axis, depth, values, 2 * error, looks[name], **shape, label=name)
+        axis.axhline(0, color="0.6", linewidth=0.6, zorder=1, label="_zero")
+    page.axes[0].set_xlim(-0.03, 1.03)
+    page.label(0, label)
     if len(networks) == 1:
-        _name_blocks(figure, next(iter(networks.values())), width)
-    return figure
+        _name_blocks(page.figure, next(iter(networks.values())), width)
+    return page.figure
 
 
 def _name_blocks(figure: Figure, dataset: xr.Dataset, width: float) -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import values
+from landscape.figures.captions import values, with_notes
 from landscape.figures.features.spectra import stage_ends
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.curves import TALLEST
@@ -36,11 +36,11 @@ def _caption(
     numbers = [
         {"": int(dataset["image"]) if "image" in dataset.coords else image} for dataset in images.values()
     ]
-    return (
+    return with_notes(
         f"Feature maps of image {values(numbers, '')} over dropout masks (Park & Kim 2022a, Fig. 4): channel "
         f"{channels} of {'; '.join(listed)}. Each layer has one colour scale for all networks, from its "
-        "smallest to its largest activation. Channels of different networks do not correspond. A network "
-        "without dropout has one map."
+        "smallest to its largest activation.",
+        "Channels of different networks do not correspond. A network without dropout has one map.",
     )
 
 

@@ -13,10 +13,11 @@ from matplotlib.patches import Rectangle
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import over, paired, scalar, values
+from landscape.figures.captions import over, paired, scalar, values, with_notes
 from landscape.figures.features.spectra import frequency_axis, stage_curves
 from landscape.figures.registry import Datasets, Looks, figure, named
 from landscape.figures.style import curves
+from landscape.figures.style.groups import panels
 
 LABEL = "frequency of the noise (units of π)"
 VARIABLES = {"accuracy": "accuracy (%)", "accuracy_drop": "accuracy drop (% points)"}
@@ -27,17 +28,19 @@ EXAMPLE = 0.55
 
 def _caption(results: Datasets, *, quantities: Sequence[str] = tuple(VARIABLES)) -> str:
     attrs = [dataset.attrs for dataset in results.values()]
-    equal = " Noise of every ring has the same power." if values(attrs, "equal_power") == "True" else ""
-    clean, differences = " A short line at the left edge is the accuracy without noise.", ""
+    equal = "Noise of every ring has the same power." if values(attrs, "equal_power") == "True" else ""
+    bands = f"ands are ± two standard errors over {over(results)}"
+    clean = f"B{bands}; a short line at the left edge is the accuracy without noise."
     if "accuracy_drop" in quantities:
         marked = ", marked at the left edge," if "accuracy" in quantities else ""
-        clean = f" The drop is the accuracy without noise{marked} minus that with it."
         differences = paired(results, ", those of the drop over paired")
-    return (
+        clean = f"The drop is the accuracy without noise{marked} minus that with it; b{bands}{differences}."
+    return with_notes(
         f"Accuracy on images plus {values(attrs, 'noise')} noise of standard deviation "
         f"{values(attrs, 'strength')} before it is restricted to a square ring of frequencies, of width "
-        f"{values(attrs, 'width_pi')}π around the frequency shown (Park & Kim 2022a, Fig. 6; 2022b, Fig. 2)."
-        f"{clean}{equal} Bands are ± two standard errors over {over(results)}{differences}."
+        f"{values(attrs, 'width_pi')}π around the frequency shown (Park & Kim 2022a, Fig. 6; 2022b, Fig. 2). "
+        f"{clean}",
+        equal,
     )
 
 
@@ -62,11 +65,16 @@ def noise(
         raise ResultError(
             f"cannot draw {', '.join(quantities) or 'nothing'}; there are {', '.join(VARIABLES)}"
         )
-    figure, axes = curves.panels(len(quantities), looks, width=width, x=LABEL)
-    drawn = zip(axes, quantities, strict=True)
-    highest = max(noise_curves(axis, networks, quantity, looks=looks) for axis, quantity in drawn)
-    frequency_axis(axes[0], highest)
-    return figure
+    page = panels(len(quantities), looks, width=width, x=LABEL)
+    highest = max(
+        noise_curves(axis, group.of(networks), quantity, looks=looks)
+        for group in page.groups
+        for axis, quantity in zip(group.axes, quantities, strict=True)
+    )
+    for index, quantity in enumerate(quantities):
+        page.label(index, VARIABLES[quantity])
+    frequency_axis(page.axes[0], highest)
+    return page.figure
 
 
 def noise_curves(axis: Axes, networks: Datasets, quantity: str, *, looks: Looks) -> float:
@@ -93,7 +101,6 @@ def noise_curves(axis: Axes, networks: Datasets, quantity: str, *, looks: Looks)
         _clean(axis, networks, looks)
     else:
         axis.axhline(0, color="0.6", linewidth=0.6, zorder=0, label="_zero")
-    axis.set_ylabel(VARIABLES[quantity])
     return max(1.0, *(1.02 * x.max(initial=0.0) for x, _, _ in drawn.values()))
 
 
@@ -128,7 +135,7 @@ def frequencies(
     drops = named(noises, "noise") if noises else {}
     if not spectra and not drops:
         raise ResultError("nothing to draw: expected results of kind 'features' or 'noise', received none")
-    chosen = style.looks_for(list(dict.fromkeys([*spectra, *drops])), looks)
+    chosen = style.looks_for(spectra | drops, looks)
     total = width or style.TWO_COLUMN
     with style.context():
         figure, axes = _unequal_panels(bool(spectra) + 2 * bool(drops), total, len(chosen), mask=bool(drops))
@@ -142,7 +149,7 @@ def frequencies(
         if drops:
             axis = axes.pop(0)
             frequency_axis(axis, noise_curves(axis, drops, "accuracy", looks=chosen))
-            axis.set(xlabel=LABEL, title="noise of one frequency")
+            axis.set(xlabel=LABEL, ylabel=VARIABLES["accuracy"], title="noise of one frequency")
         curves.legend(figure, chosen, total)
     return figure
 

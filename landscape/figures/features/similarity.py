@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from math import ceil
 
+import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import joined, values
+from landscape.figures.captions import values, with_notes
 from landscape.figures.features.spectra import stage_ends
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.curves import TALLEST
@@ -35,11 +36,10 @@ def _caption(results: Datasets) -> str:
     )
     size = values([dataset.attrs for dataset in results.values()], "batch_size")
     pairs = [" and ".join(networks(d, n)) for n, d in results.items() if len(set(networks(d, n))) > 1]
-    return joined(
+    return with_notes(
         f"Unbiased linear CKA of the feature maps of each pair of layers, over mini-batches of {size} "
         "samples (Nguyen et al. 2021), layers in order from the lower left; 1 is the same up to "
-        "rotation and scale.",
-        error,
+        f"rotation and scale. {error}",
         f"Pairs of networks: {'; '.join(pairs)}." if pairs else "",
     )
 
@@ -106,6 +106,7 @@ def _ticks(axis: Axes, dataset: xr.Dataset, side: float) -> None:
 
 
 _COLOURS = "RdBu_r"
+_GREY = "0.87"
 Panel = tuple[str, int, str]
 """Input, index of the layer, and what the layer is called."""
 Row = tuple[str, list[Panel]]
@@ -116,13 +117,17 @@ def _covariance_caption(results: Datasets) -> str:
     name = "correlation_standard_error"
     errors = [dataset[name].values for dataset in results.values() if name in dataset]
     span = limits(errors) if errors else None
-    error = f" Largest standard error: {plain_number(span[1])}." if span else ""
-    return (
+    grey = (
+        f"; grey cells are under two standard errors, which are {plain_number(span[1])} at most"
+        if span
+        else ""
+    )
+    return with_notes(
         "Covariance of the points of a feature map with its centre, over the variance of the centre, over "
         "samples and averaged over channels (Park & Kim 2022a, D.1), for noise of independent points and for "
-        "images. Offsets in points of that map. The centre is 1; the scale ends at the largest magnitude "
-        f"beside it, {plain_number(largest_off_centre(results.values()))}. A minus marks cells below "
-        f"zero.{error}"
+        "images. The centre is 1; the scale ends at the largest magnitude beside it, "
+        f"{plain_number(largest_off_centre(results.values()))}{grey}.",
+        "Offsets in points of that map. A minus marks cells below zero.",
     )
 
 
@@ -156,7 +161,7 @@ def covariance(networks: Datasets, *, layers: Sequence[str] | None = None, width
     grid = figure.subplots(len(rows), across, squeeze=False)
     for line, (name, panels) in zip(grid, rows, strict=True):
         for axis, (source, layer, _) in zip(line, panels, strict=False):
-            _heat(axis, correlation(networks[name], source, layer), top)
+            _heat(axis, *correlation(networks[name], source, layer), top)
         for spare in line[len(panels) :]:
             spare.remove()
         label = panels[0][0] if len(networks) == 1 else name
@@ -220,10 +225,14 @@ def select(dataset: xr.Dataset, layers: Sequence[str] | None, count: int) -> lis
     return [ends[index] for index in kept]
 
 
-def correlation(dataset: xr.Dataset, source: str, layer: int) -> xr.DataArray:
-    """The correlation of one layer, dimensions `dy` and `dx`."""
-    index = dataset["source"].values.astype(str).tolist().index(source)
-    return dataset["correlation"].isel(source=index, layer=layer).transpose("dy", "dx")
+def correlation(dataset: xr.Dataset, source: str, layer: int) -> tuple[xr.DataArray, np.ndarray]:
+    """The correlation of one layer, dimensions `dy` and `dx`; a mask of what is under two standard errors."""
+    place = {"source": dataset["source"].values.astype(str).tolist().index(source), "layer": layer}
+    found = dataset["correlation"].isel(place).transpose("dy", "dx")
+    if "correlation_standard_error" not in dataset:
+        return found, np.zeros(found.shape, dtype=bool)
+    error = dataset["correlation_standard_error"].isel(place).transpose("dy", "dx").values
+    return found, np.abs(found.values) < 2 * error
 
 
 def largest_off_centre(datasets: Iterable[xr.Dataset]) -> float:
@@ -236,12 +245,15 @@ def largest_off_centre(datasets: Iterable[xr.Dataset]) -> float:
     return max(sizes) or 1.0
 
 
-def _heat(axis: Axes, values: xr.DataArray, top: float) -> None:
+def _heat(axis: Axes, values: xr.DataArray, lost: np.ndarray, top: float) -> None:
+    """One layer; what is lost in its error is grey."""
     dy, dx = (values[name].values.astype(float) for name in ("dy", "dx"))
     extent = (dx.min() - 0.5, dx.max() + 0.5, dy.max() + 0.5, dy.min() - 0.5)
     drawn = values.values.astype(float)
-    axis.imshow(drawn, cmap=_COLOURS, vmin=-top, vmax=top, extent=extent, interpolation="nearest")
-    row, col = np.nonzero(drawn < -0.03 * top)
+    colours = matplotlib.colormaps[_COLOURS].with_extremes(bad=_GREY)
+    shown = np.ma.masked_where(lost, drawn)
+    axis.imshow(shown, cmap=colours, vmin=-top, vmax=top, extent=extent, interpolation="nearest")
+    row, col = np.nonzero((drawn < -0.03 * top) & ~lost)
     axis.plot(dx[col], dy[row], "_", color="0.2", markersize=2.2, markeredgewidth=0.5, label="_negative")
     axis.spines[:].set_visible(False)
     axis.set(xticks=[], yticks=[])

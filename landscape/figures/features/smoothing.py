@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import all_over_seeds, joined, over
+from landscape.figures.captions import all_over_seeds, over, with_notes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.depth import smoothing
+from landscape.figures.style.groups import panels
 from landscape.results.smoothing import smoothing_ratios
 
 PANELS = {
@@ -37,7 +38,7 @@ def _effect_caption(results: Datasets) -> str:
     paired = all("spatial_variance_change_standard_error" in dataset for dataset in results.values())
     longer = "" if paired else ", as if both variances were independent, so rather too long"
     of = f" over {over(results)}" if all_over_seeds(results) else ""
-    return joined(
+    return with_notes(
         "Variance of the feature maps after each smoothing layer over that of the layer before it: over "
         f"dropout masks, over the points of a map and over samples. Bars are ± two standard errors{of}"
         f"{longer}.",
@@ -47,7 +48,7 @@ def _effect_caption(results: Datasets) -> str:
 
 def _aliasing_caption(results: Datasets) -> str:
     smoothed = any(np.isfinite(dataset["before"].values.astype(float)).any() for dataset in results.values())
-    return joined(
+    return with_notes(
         "Share of the power of the feature map that enters a subsampling layer, its mean left out, at "
         "frequencies above π over the factor of subsampling in either direction: this folds back onto lower "
         f"ones. Filled markers: the map that is subsampled, bars ± two standard errors over {over(results)}.",
@@ -91,16 +92,18 @@ def smoothing_effect(networks: Datasets, *, width: float, looks: Looks) -> Figur
         if any(np.isfinite(ratio).any() for _, ratio, _ in of_networks.values())
     }
     options: dict[str, Any] = {"width": width, "x": "smoothing layer, in order", "sharey": True}
-    figure, axes = curves.panels(len(shown), {name: looks[name] for name in smoothed}, height=1.8, **options)
+    options["titles"] = [f"variance {PANELS[variable]}" for variable in shown]
+    page = panels(len(shown), {name: looks[name] for name in smoothed}, height=1.8, **options)
     shape: dict[str, Any] = {"linewidth": 0.7, "elinewidth": 0.8}
-    for axis, (variable, of_networks) in zip(axes, shown.items(), strict=True):
-        for row, (name, (_, ratio, error)) in enumerate(of_networks.items()):
-            place = 1 + np.arange(ratio.size) + 0.4 * ((row + 0.5) / len(of_networks) - 0.5)
-            curves.with_bars(axis, place, ratio, 2 * error, looks[name], **shape, label=name)
-        axis.set_title(f"variance {PANELS[variable]}")
-    _one_scale(axes, max(int(smoothing(dataset).sum()) for dataset in smoothed.values()))
-    curves.label_left(axes, "after / before (log)", width)
-    return figure
+    for group in page.groups:
+        for axis, of_networks in zip(group.axes, shown.values(), strict=True):
+            own = group.of(of_networks)
+            for row, (name, (_, ratio, error)) in enumerate(own.items()):
+                place = 1 + np.arange(ratio.size) + 0.4 * ((row + 0.5) / len(own) - 0.5)
+                curves.with_bars(axis, place, ratio, 2 * error, looks[name], **shape, label=name)
+    _one_scale(page.axes, max(int(smoothing(dataset).sum()) for dataset in smoothed.values()))
+    page.label_left("after / before (log)")
+    return page.figure
 
 
 def _one_scale(axes: list[Axes], count: int) -> None:

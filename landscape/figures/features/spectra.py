@@ -10,10 +10,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from landscape.figures import style
-from landscape.figures.captions import over
+from landscape.figures.captions import over, with_notes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
 from landscape.figures.style.depth import smoothing
+from landscape.figures.style.groups import panels
 from landscape.figures.style.scales import limits
 
 DIAGONAL = ("frequency", "frequency_pi")
@@ -33,41 +34,41 @@ def small_maps(results: Datasets) -> str:
     if not listed:
         return ""
     return (
-        f" Maps under {SMALL_MAP} × {SMALL_MAP} ({', '.join(listed)}) have fewer than four frequencies: "
+        f"Maps under {SMALL_MAP} × {SMALL_MAP} ({', '.join(listed)}) have fewer than four frequencies: "
         "read them with care."
     )
 
 
 def _by_layer(results: Datasets) -> str:
     dashed = any(smoothing(dataset).any() for dataset in results.values())
-    return (
-        f" One curve per layer, coloured by normalised depth{', dashed after smoothing' * dashed}."
-        f"{small_maps(results)}"
-    )
+    return f"One curve per layer, coloured by normalised depth{', dashed after smoothing' * dashed}."
 
 
 def _fourier_caption(results: Datasets) -> str:
-    return (
+    return with_notes(
         "Δ log amplitude of the feature maps: log amplitude of the 2D Fourier transform along its diagonal, "
-        f"mean over samples and channels, minus its value at frequency zero (Park & Kim 2022b)."
-        f"{_by_layer(results)}"
+        "mean over samples and channels, minus its value at frequency zero (Park & Kim 2022b). "
+        f"{_by_layer(results)}",
+        small_maps(results),
     )
 
 
 def _radial_caption(results: Datasets) -> str:
-    return (
+    return with_notes(
         "Δ log amplitude of the feature maps, averaged over all frequencies in rings around zero instead of "
         "along the diagonal alone, minus its value in the innermost ring; the corners of the spectrum lie "
-        f"beyond π.{_by_layer(results)}"
+        f"beyond π. {_by_layer(results)}",
+        small_maps(results),
     )
 
 
 def _amplitude_caption(results: Datasets, *, radial: bool = False) -> str:
     where = "averaged over rings of equal frequency" if radial else "along its diagonal"
-    return (
+    return with_notes(
         f"Log amplitude of the 2D Fourier transform of the feature maps that leave each stage, {where}, mean "
         "over samples and channels (Park & Kim 2022a, D.2); after the smoothing layer where there is one. "
-        f"Bands are ± two standard errors over {over(results)}, where these are known.{small_maps(results)}"
+        f"Bands are ± two standard errors over {over(results)}, where these are known.",
+        small_maps(results),
     )
 
 
@@ -142,16 +143,17 @@ def amplitude(networks: Datasets, *, width: float, radial: bool = False, looks: 
         ResultError: If a result is of another kind.
     """
     stages = sorted({stage for dataset in networks.values() for stage in stage_ends(dataset)})
-    extra = 0.3 + 0.14 * curves.legend_rows(len(networks), width)
-    row = 1.4 if width < style.NARROW else 1.75
-    figure, axes, across = curves.tiles(len(stages), width=width, row=row, extra=extra)
+    titles = [f"end of stage {stage}" for stage in stages]
+    x = "frequency (units of π)"
+    page = panels(len(stages), looks, width=width, x=x, height=1.75, sharey=True, titles=titles, narrow=2)
     highest = 1.0
-    for axis, stage in zip(axes, stages, strict=True):
-        highest = max(highest, stage_curves(axis, networks, stage, looks=looks, radial=radial))
-        axis.set_title(f"end of stage {stage}")
-    _decorate(axes, across, highest, "log amplitude", width)
-    curves.legend(figure, looks, width)
-    return figure
+    for group in page.groups:
+        for axis, stage in zip(group.axes, stages, strict=True):
+            own = group.of(networks)
+            highest = max(highest, stage_curves(axis, own, stage, looks=looks, radial=radial))
+    frequency_axis(page.axes[0], highest, step=0.5 if width / page.across < 2 else 0.25)
+    page.label_left("log amplitude")
+    return page.figure
 
 
 def stage_curves(axis: Axes, networks: Datasets, stage: int, *, looks: Looks, radial: bool = False) -> float:

@@ -13,8 +13,8 @@ from landscape.comparison.readings import READINGS
 from landscape.figures.captions import joined
 from landscape.figures.features.noise import EXAMPLE, frequencies
 from landscape.figures.papers import networks
-from landscape.figures.papers.parts import Part, Widths, drawn, introduction, looks, require
-from landscape.figures.registry import caption
+from landscape.figures.papers.parts import Part, Widths, drawn, lowered, require, words
+from landscape.figures.registry import caption_parts
 from landscape.results import attribute
 
 AVERAGED = ("ensemble",)
@@ -83,19 +83,20 @@ def frequency_noise(number: str, results: Results, widths: Widths) -> list[Part]
         {label: results[each][kind] for label, each in selection.found.items() if kind in results[each]}
         for kind in ("features", "noise")
     )
-    content = frequencies(features, noises, width=widths[1], looks=looks(selection.found))
-    words = [introduction(number, selection)]
+    content = frequencies(features, noises, width=widths[1])
+    shown = [f"the frequencies (white) that noise at {EXAMPLE:g}π is restricted to"] * bool(noises)
+    shown += ["the log amplitude of feature maps at the end of stage 1"] * bool(features)
+    shown += ["the accuracy on images with such noise"] * bool(noises)
+    said = {"Amplitude": caption_parts("amplitude", features)} if features else {}
     if noises:
-        under_noise = _lowered(caption("noise", noises, quantities=("accuracy",)))
-        words.append(
-            f"Left: the frequencies (white) that noise at {EXAMPLE:g}π is restricted to. Right: {under_noise}"
-        )
-    if features:
-        words.append(f"End of stage 1: {_lowered(caption('amplitude', features))}")
+        said["Noise"] = caption_parts("noise", noises, quantities=("accuracy",))
+    notes = [f"{name}: {lowered(joined(*found[:2]))}" for name, found in said.items()]
     for kind, there in (("features", features), ("noise", noises)):
         lacking = [label for label in selection.found if label not in there]
-        words.append(f"Without a result {kind}: {', '.join(lacking)}." if lacking else "")
-    return [Part("", content, joined(*words))]
+        notes += [f"Without a result {kind}: {', '.join(lacking)}."] * bool(lacking)
+    protocol = " ".join(f"{name}: {lowered(found[2])}" for name, found in said.items())
+    text = f"from the left, {', '.join(shown)}." if len(shown) > 1 else f"{shown[0]}."
+    return [Part("", content, words(number, selection, text, joined(*notes), protocol))]
 
 
 def corruptions(number: str, results: Results, widths: Widths) -> list[Part]:
@@ -178,11 +179,6 @@ def _one_and_five(dataset: xr.Dataset) -> tuple[xr.Dataset, Sequence[str]]:
     called = ["1 layer", "5 layers"][: len(kept)] if basic else layers
     source = [str(each) for each in dataset["source"].values].index("noise")
     return dataset.isel(layer=kept, source=[source]).assign_coords(layer=called), layers
-
-
-def _lowered(text: str) -> str:
-    """A sentence to go on with: its first letter small, unless the first word is all capitals."""
-    return text if text[:2].isupper() else text[0].lower() + text[1:]
 
 
 def _curves(found: Mapping[str, Mapping[str, xr.Dataset]]) -> dict[str, xr.Dataset]:

@@ -26,7 +26,16 @@ from landscape.figures.papers.networks import (
     three,
     two,
 )
-from landscape.figures.papers.parts import ICML, Part, Widths, drawn, introduction, measured_by, require
+from landscape.figures.papers.parts import (
+    ICML,
+    Part,
+    Widths,
+    chosen,
+    counterpart,
+    drawn,
+    measured_by,
+    require,
+)
 from landscape.figures.papers.tables import NEEDS, table
 from landscape.figures.surface.grids import is_plane
 from landscape.figures.surface.polar import is_polar
@@ -252,4 +261,5 @@ def _table(panel: Panel, results: Results) -> list[Part]:
     require(panel.full_number, found.selection, results, NEEDS)
     inserted = "Rows inserted: smoothing was inserted after training, the weights as they were."
     said = inserted if has_inserted(found.selection) else ""
-    return [Part("", found, joined(introduction(panel.full_number, found.selection), said, found.note))]
+    words = joined(f"{counterpart(panel.full_number)}.", chosen(found.selection), said, found.note)
+    return [Part("", found, words)]

@@ -9,29 +9,20 @@ from typing import Any
 import xarray as xr
 from matplotlib.figure import Figure
 
+from landscape.comparison import members
 from landscape.comparison.identity import Results
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import joined
+from landscape.figures.captions import joined, values
+from landscape.figures.captions import options as option_values
 from landscape.figures.papers.networks import Selection
 from landscape.figures.papers.tables import Table
-from landscape.figures.registry import caption, find
+from landscape.figures.registry import caption_parts, find
 from landscape.results import KINDS
 
 Widths = tuple[float, float]
 """Width of one column and of the whole page, in inches."""
 ICML: Widths = style.PRESETS["icml"]
-
-_LOOKS = (
-    ("deterministic", "no smoothing"),
-    ("deterministic + S", "after stage 1"),
-    ("MC dropout", "GAP"),
-    ("MC dropout + S", "GAP + S"),
-    ("MLP",),
-    ("max",),
-    ("median",),
-)
-"""Labels that share a look, so that a network looks alike in every panel."""
 
 
 @dataclass(frozen=True)
@@ -73,28 +64,59 @@ def drawn(
         **options: Of the figure and of its caption.
     """
     entry = find(figure)
-    own = {"looks": looks(datasets)} if entry.per_network else {}
-    content = entry.draw(datasets, width=width, **options, **own)
-    words = joined(introduction(number, selection), said, caption(figure, datasets, **options))
-    return Part(letter, content, words)
+    content = entry.draw(datasets, width=width, **options)
+    text, notes, protocol = caption_parts(figure, datasets, **options)
+    other = differences(datasets) if entry.kind == "spectrum" else ""
+    return Part(letter, content, words(number, selection, text, joined(said, other, notes), protocol))
 
 
-def looks(labels: Sequence[str] | Mapping[str, Any]) -> dict[str, style.Look]:
-    """The same look for a label in every panel; by order where one is not among those of the papers."""
-    places = {label: index for index, shared in enumerate(_LOOKS) for label in shared}
-    if set(labels) <= set(places) and len({places[label] for label in labels}) == len(labels):
-        every = list(style.looks(map(str, range(len(_LOOKS)))).values())
-        return {label: every[places[label]] for label in labels}
-    return style.looks(labels)
+def words(number: str, selection: Selection, text: str, notes: str, protocol: str) -> str:
+    """The caption of a panel: two sentences for a paper, then paragraphs of notes and of the protocol.
+
+    Args:
+        number: The panel.
+        selection: Which networks.
+        text: What is drawn, in two sentences at most.
+        notes: What else has to be known.
+        protocol: How it was measured.
+    """
+    first = f"{counterpart(number)}: {lowered(text)}"
+    return "\n\n".join(filter(None, (first, joined(chosen(selection), notes), protocol)))
 
 
-def introduction(number: str, selection: Selection) -> str:
-    """Which panel it is the counterpart of, which networks are drawn, and which of its curves are absent."""
+def lowered(text: str) -> str:
+    """A sentence to go on with: its first letter small, unless the first word is all capitals."""
+    return text if text[:2].isupper() else text[0].lower() + text[1:]
+
+
+PUBLISHED = {"batch_size": 128, "k": 5}
+"""How the papers measured the spectra of mini-batches (Park & Kim 2022a, Fig. 8; 2022b, Fig. 1c)."""
+
+
+def differences(spectra: Mapping[str, xr.Dataset]) -> str:
+    """In what spectra of mini-batches were measured otherwise than in the papers."""
+    counts = [dataset.sizes["batch"] // max(len(members(dataset)), 1) for dataset in spectra.values()]
+    batches = values([{"": count} for count in counts], "")
+    found = {name: option_values(spectra, name) for name in PUBLISHED}
+    said = {
+        "batch_size": f"{batches} mini-batches of {found['batch_size']} samples, there of 128",
+        "k": f"the top {found['k']} of each, there the top 5",
+    }
+    other = [said[name] for name, value in found.items() if value != str(PUBLISHED[name])]
+    return f"Other than in the paper: {'; '.join(other)}." if other else ""
+
+
+def counterpart(number: str) -> str:
+    """Which panel it is the counterpart of."""
+    return f"Counterpart of {number}, of other networks and data"
+
+
+def chosen(selection: Selection) -> str:
+    """Which networks are drawn, and which of the panel's curves are absent."""
     found = selection.found
     named = [f"{label}: {network}" if label != network else network for label, network in found.items()]
     absent = ", ".join(selection.absent)
     return joined(
-        f"Counterpart of {number}, of other networks and data.",
         f"Networks: {'; '.join(named)}{_settings(selection)}.",
         "S: smoothing layers." if any(label.endswith("+ S") for label in found) else "",
         f"Absent, for want of such a network or result: {absent}." if absent else "",

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import by_name, estimate, joined, over, sizes
+from landscape.figures.captions import by_name, estimate, over, sizes, with_notes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
+from landscape.figures.style.groups import panels
 from landscape.numbers import plain_number
 
 QUANTITIES: dict[str, tuple[str, float]] = {
@@ -39,7 +40,7 @@ def _caption(results: Datasets, *, quantities: Sequence[str] = USUAL) -> str:
         name: _KINDS.get(str(dataset.attrs.get("kind_of_ensemble")), "predictions")
         for name, dataset in results.items()
     }
-    return joined(
+    return with_notes(
         f"{listed(quantities)} of the mean of the predicted probabilities over so many "
         f"{by_name(kinds)} (Park & Kim 2022a, Fig. 3). Bands are ± two standard errors over {over(results)}; "
         "the sizes share samples and predictions, so neighbouring points err together.",
@@ -72,18 +73,21 @@ def ensemble(
     """
     check_quantities(quantities)
     sizes = {name: dataset["size"].values.astype(float) for name, dataset in networks.items()}
-    figure, axes = curves.panels(len(quantities), looks, width=width, x="ensemble size (log)", height=1.75)
-    for axis, quantity in zip(axes, quantities, strict=True):
+    page = panels(len(quantities), looks, width=width, x="ensemble size (log)", height=1.75)
+    for index, quantity in enumerate(quantities):
         label, factor = QUANTITIES[quantity]
         drawn = {
             name: (sizes[name], *curves.measured(dataset, quantity, "size", factor))
             for name, dataset in networks.items()
         }
-        curves.of_networks(axis, drawn, looks, count=len(networks), marked=_round)
+        for group in page.groups:
+            own = group.of(drawn)
+            curves.of_networks(group.axes[index], own, looks, count=len(own), marked=_round)
+        axis = page.groups[0].axes[index]  # the others share its scale
         taken = quantity == "nll" and curves.logarithmic(axis, [each[1] for each in drawn.values()], log)
-        axis.set_ylabel(label + (" (log)" if taken else ""))
-        _size_axis(axis, max(size.max() for size in sizes.values()))
-    return figure
+        page.label(index, label + (" (log)" if taken else ""))
+    _size_axis(page.groups[0].axes[0], max(size.max() for size in sizes.values()))
+    return page.figure
 
 
 def check_quantities(quantities: Sequence[str]) -> None:
@@ -131,11 +135,11 @@ def is_binned(dataset: xr.Dataset) -> bool:
 
 
 def _reliability_caption(results: Datasets) -> str:
-    return (
+    return with_notes(
         f"Accuracy of the predictions in each of {sizes(results, 'bin')} bins of confidence, at the mean "
-        f"confidence of the bin, bars ± two standard errors over {over(results)}; bins without predictions "
-        "have no point. Dashed: calibrated; points below it are overconfident. With it the share of the "
-        f"predictions in each bin. {CALIBRATION} (± two standard errors)."
+        f"confidence of the bin, bars ± two standard errors over {over(results)}, and the share of the "
+        "predictions in each bin. Dashed: calibrated; points below it are overconfident.",
+        f"Bins without predictions have no point. {CALIBRATION} (± two standard errors).",
     )
 
 

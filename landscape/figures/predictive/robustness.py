@@ -9,10 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from landscape.figures.captions import by_name, estimate, joined, over, scalar, sizes, values
+from landscape.figures.captions import by_name, estimate, over, scalar, sizes, values, with_notes
 from landscape.figures.predictive.ensemble import CALIBRATION, QUANTITIES, USUAL, check_quantities, listed
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import Look, curves
+from landscape.figures.style.groups import panels
 
 LEVELS = 255
 """Strengths are drawn in steps of an 8-bit image."""
@@ -32,10 +33,10 @@ def _source(results: Datasets) -> str:
 
 
 def _severities_caption(results: Datasets, *, quantities: Sequence[str] = USUAL) -> str:
-    return joined(
+    return with_notes(
         f"{listed(quantities)} on corrupted images by severity: mean over {sizes(results, 'corruption')} "
-        "corruptions, bars from the lower to the upper quartile over them (Park & Kim 2022a, C.1).",
-        _source(results),
+        "corruptions, bars from the lower to the upper quartile over them (Park & Kim 2022a, C.1). "
+        f"{_source(results)}",
         f"{CALIBRATION}." if "ece" in quantities else "",
     )
 
@@ -46,10 +47,10 @@ def _corruptions_caption(results: Datasets, *, quantity: str = "error") -> str:
         for name, dataset in results.items()
         if (found := estimate(dataset, f"mean_{quantity}", percent=QUANTITIES[quantity][1] == 100))
     }
-    return joined(
-        f"{listed([quantity])} by corruption, mean over {sizes(results, 'severity')} severities, bars ± two "
-        f"standard errors over {over(results)}, as if the errors of all severities were the same, so rather "
-        "too long.",
+    return with_notes(
+        f"{listed([quantity])} by corruption, mean over {sizes(results, 'severity')} severities. Bars are ± "
+        f"two standard errors over {over(results)}, as if the errors of all severities were the same, so "
+        "rather too long.",
         f"Mean over corruptions: {by_name(means)}." if means else "",
         _source(results),
     )
@@ -81,18 +82,20 @@ def robustness(
         ResultError: If a result is of another kind, or a quantity is unknown.
     """
     check_quantities(quantities)
-    figure, axes = curves.panels(len(quantities), looks, width=width, x="severity", height=1.75)
-    for axis, quantity in zip(axes, quantities, strict=True):
-        for row, (name, dataset) in enumerate(networks.items()):
-            shift = 0.36 * ((row + 0.5) / len(networks) - 0.5)
-            _severities(axis, dataset, quantity, shift, looks[name], name)
-        axis.set_ylabel(QUANTITIES[quantity][0])
-        axis.set_ylim(bottom=0 if quantity != "accuracy" else None)
+    page = panels(len(quantities), looks, width=width, x="severity", height=1.75)
+    for index, quantity in enumerate(quantities):
+        for group in page.groups:
+            for row, (name, dataset) in enumerate(group.of(networks).items()):
+                shift = 0.36 * ((row + 0.5) / len(group.names) - 0.5)
+                _severities(group.axes[index], dataset, quantity, shift, looks[name], name)
+        page.label(index, QUANTITIES[quantity][0])
+        page.groups[0].axes[index].set_ylim(bottom=0 if quantity != "accuracy" else None)
     severities = sorted(
         {float(s) for d in networks.values() for s in d["severity"].values} | _clean(networks)
     )
-    axes[0].set_xticks(severities, labels=[f"{each:g}" if each else "clean" for each in severities])
-    return figure
+    labels = [f"{each:g}" if each else "clean" for each in severities]
+    page.groups[0].axes[0].set_xticks(severities, labels=labels)
+    return page.figure
 
 
 @figure(
@@ -189,10 +192,10 @@ def _clean(networks: Mapping[str, xr.Dataset]) -> set[float]:
 def _attack_caption(results: Datasets) -> str:
     attrs = [dataset.attrs for dataset in results.values()]
     steps = values(attrs, "steps")
-    pgd = "" if steps == "none" else f" PGD: {steps} steps of size {values(attrs, 'step_size')}."
+    pgd = "" if steps == "none" else f", PGD in {steps} steps of size {values(attrs, 'step_size')}"
     return (
         "Accuracy on images that an attack has changed by at most ε at each pixel, with the gradient of the "
-        f"network's own loss: FGSM in one step.{pgd} Bands are ± two standard errors over {over(results)}."
+        f"network's own loss: FGSM in one step{pgd}. Bands are ± two standard errors over {over(results)}."
     )
 
 
@@ -212,15 +215,16 @@ def attack(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     """
     attacks = list(dict.fromkeys(str(name) for d in networks.values() for name in d["attack"].values))
     x = "strength ε (steps of 1/255)"
-    figure, axes = curves.panels(len(attacks), looks, width=width, x=x, sharey=True)
-    for axis, each in zip(axes, attacks, strict=True):
-        drawn = {name: strengths(dataset, each) for name, dataset in networks.items()}
-        curves.of_networks(axis, drawn, looks, count=len(networks))
-        axis.set_title(each.upper())
-        axis.set_xlim(left=0)
-        axis.set_ylim(bottom=0)
-    curves.label_left(axes, "accuracy (%)", width)
-    return figure
+    titles = [each.upper() for each in attacks]
+    page = panels(len(attacks), looks, width=width, x=x, sharey=True, titles=titles)
+    for group in page.groups:
+        for axis, each in zip(group.axes, attacks, strict=True):
+            drawn = {name: strengths(dataset, each) for name, dataset in group.of(networks).items()}
+            curves.of_networks(axis, drawn, looks, count=len(drawn))
+            axis.set_xlim(left=0)
+            axis.set_ylim(bottom=0)
+    page.label_left("accuracy (%)")
+    return page.figure
 
 
 def strengths(dataset: xr.Dataset, attack: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

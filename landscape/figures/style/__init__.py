@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Sequence, Sized
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,13 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from landscape.errors import ArgumentError, ResultError
+from landscape.figures.style.roles import PALETTE as PALETTE
+from landscape.figures.style.roles import Look as Look
+from landscape.figures.style.roles import looks as looks
+from landscape.figures.style.roles import looks_for as looks_for
 from landscape.files import atomic_path
 
 ONE_COLUMN = 3.25
@@ -28,24 +32,21 @@ TWO_COLUMN = 6.75
 NARROW = 5.0
 """Figures under this width (inches) stack their panels and have shorter legends."""
 
-PRESETS = {"icml": (ONE_COLUMN, TWO_COLUMN), "neurips": (2.7, 5.5), "cvpr": (3.25, 6.875)}
-"""Widths in inches of one column and of the whole page; NeurIPS has one column, which the first halves."""
+PRESETS = {
+    "icml": (ONE_COLUMN, TWO_COLUMN),
+    "neurips": (2.7, 5.5),
+    "iclr": (2.7, 5.5),
+    "cvpr": (3.25, 6.875),
+    "tmlr": (3.2, 6.5),
+}
+"""Widths in inches of one column and of the whole page; where a page has one column, the first halves it."""
 
-# Okabe & Ito's colour-blind-safe set without its yellow (too light on white), then three darker ones.
-PALETTE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-    "#882255",
-    "#808000",
-    "#7F7F7F",
-)
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
-_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (5, 1.2, 1, 1.2)), (0, (1, 1.1)))
+FONTS = {"sans": ("DejaVu Sans",), "serif": ("STIXGeneral", "DejaVu Sans")}
+"""Families by name, which ship with matplotlib: the same letters on every machine.
+
+STIX matches the Times of the venues; letters it lacks are those of the next family.
+"""
+
 _FORMATS = ("pdf", "svg", "png")
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
@@ -53,7 +54,6 @@ _METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
 }
 _RC: Any = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters on every machine
     "font.size": 7,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7,
@@ -80,48 +80,36 @@ _RC: Any = {
 }
 
 
-@dataclass(frozen=True)
-class Look:
-    """How one network is drawn in every figure of a comparison; legible in grey by dash and marker."""
+def context(font: str | None = None) -> AbstractContextManager[None]:
+    """The style as a context; rcParams are as before when it ends.
 
-    colour: str
-    dash: Any
-    marker: str
-
-    @property
-    def line(self) -> dict[str, Any]:
-        """Colour, dash and marker as matplotlib takes them."""
-        return {"color": self.colour, "linestyle": self.dash, "marker": self.marker}
-
-
-def context() -> AbstractContextManager[None]:
-    """The style as a context; rcParams are as before when it ends."""
-    return matplotlib.rc_context(_RC)
-
-
-def looks(names: Iterable[str]) -> dict[str, Look]:
-    """A look for each name, by its place in the order; the same order gives the same looks.
-
-    The first ten differ in colour and marker, the first forty in the combination with the dash.
-    """
-    return {
-        name: Look(PALETTE[i % 10], _DASHES[(i + i // 10) % 4], _MARKERS[i % 10])
-        for i, name in enumerate(dict.fromkeys(names))
-    }
-
-
-def looks_for(names: Sequence[str], chosen: Mapping[str, Look] | None) -> dict[str, Look]:
-    """The looks chosen for a whole comparison, or new ones by order.
+    Args:
+        font: One of `FONTS`; by default that of the context around it, and without any `sans`.
 
     Raises:
-        ResultError: If looks were chosen, but not for every name.
+        ResultError: If there is no such font.
     """
-    if chosen is None:
-        return looks(names)
-    absent = [name for name in names if name not in chosen]
-    if absent:
-        raise ResultError(f"no look for {', '.join(absent)}; build them with figures.looks(all names)")
-    return {name: chosen[name] for name in names}
+    if font is not None and font not in FONTS:
+        raise ResultError(f"no font is called {font!r}; there are {', '.join(FONTS)}")
+    family = list(FONTS[font or _font_of(matplotlib.rcParams["font.family"]) or "sans"])
+    return matplotlib.rc_context(_RC | {"font.family": family})
+
+
+def font(name: str) -> AbstractContextManager[None]:
+    """A context in which figures are drawn with other letters: `with figures.font("serif"): …`.
+
+    Args:
+        name: One of `FONTS`.
+
+    Raises:
+        ResultError: If there is no such font.
+    """
+    return context(name)
+
+
+def _font_of(family: Sequence[str]) -> str | None:
+    """Which of `FONTS` a list of families is."""
+    return next((name for name, found in FONTS.items() if list(found) == list(family)), None)
 
 
 def ramp() -> Colormap:
@@ -238,10 +226,13 @@ def save(
     unknown = [name for name in formats if name not in _FORMATS]
     if unknown:
         raise ResultError(f"unknown format {', '.join(unknown)}; figures are saved as {', '.join(_FORMATS)}")
+    # Labels of ticks are made when they are written: in the font of those that are there.
+    families = (_font_of(text.get_fontfamily()) for text in figure.findobj(Text))
+    own = next(filter(None, families), None)
     paths = []
     for name in formats:
         path = Path(f"{stem}.{name}")
-        with atomic_path(path) as draft, context():
+        with atomic_path(path) as draft, context(own):
             figure.savefig(draft, format=name, dpi=dpi, metadata=_METADATA[name])
         paths.append(path)
     return paths

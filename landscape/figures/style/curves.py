@@ -1,4 +1,4 @@
-"""What figures of curves share: panels side by side or stacked, lines with bands, one legend below."""
+"""What figures of curves share: lines with bands or bars, rows of categories, one legend below."""
 
 from __future__ import annotations
 
@@ -23,41 +23,10 @@ MARKS = 9
 """About how many markers a curve has."""
 MOST = 3
 """More networks than this have markers instead of bars."""
+_LONGEST = 30  # letters of a label that stands beside two others in a legend
 _HATCHES = ("", "/////", ".....")
 Table = Mapping[str, Mapping[str, tuple[float, float]]]
 """Network → category → value and standard error."""
-
-
-def panels(
-    count: int,
-    looks: Mapping[str, style.Look],
-    *,
-    width: float,
-    x: str,
-    height: float = 1.9,
-    extra: Mapping[str, Artist] | None = None,
-    sharey: bool = False,
-) -> tuple[Figure, list[Axes]]:
-    """Panels with a common horizontal axis, side by side or stacked if narrow, above one legend.
-
-    Args:
-        count: Number of panels.
-        looks: Looks of the networks that are drawn.
-        width: Width of the figure in inches.
-        x: Label of the common axis: of the last of stacked panels, else of each.
-        height: Height of a row of panels in inches.
-        extra: What else is in the legend, by label.
-        sharey: Whether the panels share their vertical axis.
-    """
-    stacked = width < NARROW
-    rows = legend_rows(len(looks) + len(extra or {}), width)
-    size = (width, height * (count if stacked else 1) + 0.25 + 0.14 * rows)
-    figure = Figure(figsize=size, layout="constrained")
-    shape = (count, 1) if stacked else (1, count)
-    axes = list(figure.subplots(*shape, sharex=True, sharey=sharey, squeeze=False).flat)
-    label_below(axes, x, width)
-    legend(figure, looks, width, extra)
-    return figure, axes
 
 
 def tiles(count: int, *, width: float, row: float, extra: float) -> tuple[Figure, list[Axes], int]:
@@ -84,14 +53,22 @@ def label_tiles(axes: Sequence[Axes], across: int, x: str, y: str) -> None:
         axis.set_ylabel("" if index % across else y)
 
 
-def legend_columns(entries: int, width: float) -> int:
-    """Columns of a legend: names fit three times, or four times if that fills the row, across a page."""
+def legend_columns(entries: int, width: float, labels: Sequence[str] = ()) -> int:
+    """Columns of a legend: names fit three times, or four times if that fills the row, across a page.
+
+    Args:
+        entries: How many there are.
+        width: Of the figure in inches.
+        labels: Of the entries, where they are longer than names.
+    """
+    if max(map(len, labels), default=0) > _LONGEST:
+        return min(entries, 1 if width < NARROW else 2)
     return min(entries, 2 if width < NARROW else 4 if entries == 4 else 3)
 
 
-def legend_rows(entries: int, width: float) -> int:
+def legend_rows(entries: int, width: float, labels: Sequence[str] = ()) -> int:
     """Rows of such a legend."""
-    return -(-entries // max(legend_columns(entries, width), 1))
+    return -(-entries // max(legend_columns(entries, width, labels), 1))
 
 
 def legend(
@@ -99,13 +76,23 @@ def legend(
     looks: Mapping[str, style.Look],
     width: float,
     extra: Mapping[str, Artist] | None = None,
+    *,
+    labels: Sequence[str] = (),
 ) -> None:
-    """One legend below for the networks, then for what else is drawn, by label."""
+    """One legend below for the networks, then for what else is drawn, by label.
+
+    Args:
+        figure: Where it stands.
+        looks: Looks of the networks by name.
+        width: Of the figure in inches.
+        extra: What else is drawn, by label.
+        labels: What is said of the networks; by default their names, shortened if need be.
+    """
     more = extra or {}
     limit = 21 if width < NARROW else 26
     handles = [*(style.key(look) for look in looks.values()), *more.values()]
-    labels = [*(style.short(name, limit) for name in looks), *more]
-    style.legend_below(figure, handles, labels, columns=legend_columns(len(handles), width))
+    said = [*(labels or [style.short(name, limit) for name in looks]), *more]
+    style.legend_below(figure, handles, said, columns=legend_columns(len(handles), width, labels))
 
 
 def of_networks(
@@ -199,18 +186,6 @@ def measured(
 def column(dataset: xr.Dataset, name: str, dimension: str, factor: float = 1.0) -> np.ndarray:
     """A variable of one dimension as floats; NaN where the result has none of that name."""
     return measured(dataset, name, dimension, factor)[0]
-
-
-def label_below(axes: Sequence[Axes], label: str, width: float) -> None:
-    """The label of a common horizontal axis: of the last of stacked panels, else of each."""
-    for axis in axes[-1:] if width < NARROW else axes:
-        axis.set_xlabel(label)
-
-
-def label_left(axes: Sequence[Axes], label: str, width: float) -> None:
-    """The label of a common vertical axis: of each of stacked panels, else of the first."""
-    for axis in axes if width < NARROW else axes[:1]:
-        axis.set_ylabel(label)
 
 
 def logarithmic(axis: Axes, arrays: Iterable[np.ndarray], log: bool | None = None) -> bool:

@@ -14,11 +14,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from landscape.figures.style import Look, curves
+from landscape.figures.style.groups import Panels, panels
 
 Span = tuple[float, float]
 _OPEN: dict[str, Any] = {"linestyle": "none", "markersize": 5, "markerfacecolor": "white"}
@@ -82,6 +82,40 @@ def stage_boundaries(features: Iterable[xr.Dataset]) -> list[float]:
     return [(low + high) / 2 for low, high in common if low < high]
 
 
+def aligned(networks: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """The results with depths stretched so that each stage begins and ends at one depth in all networks.
+
+    Stages meet at the mean of where they do in the networks. Networks whose stages are not the same, or not
+    in the order of depth, stay as they are.
+
+    Args:
+        networks: Results with `depth` and `stage` of each layer, by network name.
+    """
+    if any("stage" not in dataset for dataset in networks.values()):
+        return dict(networks)
+    found = {name: _meetings(dataset) for name, dataset in networks.items()}
+    stages = {tuple(np.unique(dataset["stage"].values)) for dataset in networks.values()}
+    if len(stages) > 1 or any((np.diff(ends) <= 0).any() for ends in found.values()):
+        return dict(networks)
+    shared = np.mean(list(found.values()), axis=0)
+    return {name: _stretched(networks[name], ends, shared) for name, ends in found.items()}
+
+
+def _meetings(dataset: xr.Dataset) -> np.ndarray:
+    """Depths of the first layer, of where each stage gives way to the next, and of the last layer."""
+    stage, depth = dataset["stage"].values, dataset["depth"].values.astype(float)
+    kinds = np.unique(stage)
+    last, first = (np.array([pick(depth[stage == kind]) for kind in kinds]) for pick in (np.max, np.min))
+    return np.r_[first[0], (last[:-1] + first[1:]) / 2, last[-1]]
+
+
+def _stretched(dataset: xr.Dataset, ends: np.ndarray, shared: np.ndarray) -> xr.Dataset:
+    if np.allclose(ends, shared):
+        return dataset
+    depth = dataset["depth"]
+    return dataset.assign(depth=depth.copy(data=np.interp(depth.values.astype(float), ends, shared)))
+
+
 def shades(datasets: Iterable[xr.Dataset]) -> list[Shade]:
     """The kinds of layers that can be shaded for every network at once, with their spans.
 
@@ -133,7 +167,7 @@ def shared_spans(found: Sequence[Sequence[Span]]) -> list[Span]:
 
 def depth_panels(
     networks: Mapping[str, xr.Dataset], count: int, *, looks: Mapping[str, Look], width: float
-) -> tuple[Figure, list[Axes]]:
+) -> Panels:
     """Panels over normalised depth with their shading and the legend of both.
 
     Args:
@@ -149,12 +183,12 @@ def depth_panels(
         extra["after smoothing (open)"] = Line2D([], [], color="0.3", marker="o", **_OPEN)
     extra |= stage_key(boundaries) | {shade.label: patch(shade.colour, shade.hatch) for shade in found}
     shown = {name: looks[name] for name in networks}
-    figure, axes = curves.panels(count, shown, width=width, x="normalised depth", height=2.0, extra=extra)
-    for axis in axes:
+    page = panels(count, shown, width=width, x="normalised depth", height=2.0, extra=extra)
+    for axis in page.axes:
         shade_stages(axis, boundaries)
         _shade_layers(axis, found)
         axis.set_xlim(-0.02, 1.02)
-    return figure, axes
+    return page
 
 
 def shade_stages(axis: Axes, boundaries: Iterable[float]) -> None:
@@ -185,7 +219,8 @@ def _shade_layers(axis: Axes, found: Iterable[Shade]) -> None:
 
 
 def lines(
-    axis: Axes,
+    page: Panels,
+    quantity: int,
     networks: Mapping[str, xr.Dataset],
     variable: str,
     *,
@@ -197,21 +232,24 @@ def lines(
     Smoothing layers have large open markers. Networks for which the variable is nowhere finite are left out.
 
     Args:
-        axis: Where to draw.
+        page: Where to draw.
+        quantity: Which of its panels, counted from 0.
         networks: Results with the dimension `layer`, by network name.
         variable: What to draw.
         looks: Looks by name.
         band: Whether errors are a band instead of bars.
     """
-    for name, dataset in networks.items():
-        values, error = curves.measured(dataset, variable, "layer")
-        if not np.isfinite(values).any():
-            continue
-        bars = np.full(values.shape, np.nan) if band else 2 * error
-        _line(axis, dataset, values, bars, looks[name], name)
-        if band:
-            depth = dataset["depth"].values.astype(float)
-            curves.band(axis, depth, values, 2 * error, looks[name], len(networks))
+    for group in page.groups:
+        axis, own = group.axes[quantity], group.of(networks)
+        for name, dataset in own.items():
+            values, error = curves.measured(dataset, variable, "layer")
+            if not np.isfinite(values).any():
+                continue
+            bars = np.full(values.shape, np.nan) if band else 2 * error
+            _line(axis, dataset, values, bars, looks[name], name)
+            if band:
+                depth = dataset["depth"].values.astype(float)
+                curves.band(axis, depth, values, 2 * error, looks[name], len(own))
 
 
 def _line(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landscape.figures import style
-from landscape.figures.captions import joined
+from landscape.figures.captions import with_notes
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import scale
 from landscape.figures.surface import planes
@@ -33,8 +33,8 @@ def _caption(
     lowest = ", ○ the lowest value of each grid" if quantity in ("nll", "l2", "total") else ""
     levels = ", with logarithmic levels" if shared and shared.log else ""
     areas = "Contours" if filled else "Contour lines"
-    return joined(
-        f"{areas} of {label_of(quantity, results.values())} {where(results)}; + marks w{lowest}.",
+    return with_notes(
+        f"{areas} of the {label_of(quantity, results.values())} {where(results)}; + marks w{lowest}. "
         f"One colour scale for all panels{levels}.",
         f"Values under {plain_number(shared.levels[0])} share the lowest colour."
         if shared and shared.below

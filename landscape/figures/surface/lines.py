@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landscape.figures import style
-from landscape.figures.captions import by_name, joined, option, over, sizes
+from landscape.figures.captions import by_name, option, over, sizes, with_notes
 from landscape.figures.registry import Datasets, Looks, figure
 from landscape.figures.style import curves
+from landscape.figures.style.groups import panels
 from landscape.figures.style.scales import is_wide, limits
 from landscape.figures.surface.grids import Profile, is_line, label_of, profile, repeats
 from landscape.figures.surface.planes import NOT_FINITE, plain_ticks
@@ -25,15 +26,13 @@ _MARKS = 8  # markers on a curve, to tell it from others in grey
 def _caption(results: Datasets, *, quantity: str = "nll") -> str:
     several = {name: str(repeats(dataset)) for name, dataset in results.items() if repeats(dataset) > 1}
     single = len(several) < len(results)
-    return joined(
-        f"{label_of(quantity, results.values())} {where(results)}.",
-        "Bands are ± two standard errors over samples, that of the accuracy from its binomial variance."
-        if single
-        else "",
-        f"Of several directions ({by_name(several)}) each is a thin line and the mean a thick one; the band "
-        "is ± one standard deviation over directions."
-        if several
-        else "",
+    bands = ["± two standard errors over samples, that of the accuracy from its binomial variance"] * single
+    bands += [
+        f"of several directions ({by_name(several)}), each a thin line around a thick mean, ± one standard "
+        "deviation over them"
+    ] * bool(several)
+    return with_notes(
+        f"The {label_of(quantity, results.values())} {where(results)}. Bands are {'; '.join(bands)}.",
         *conditions(results, quantity),
         not_drawn(results, quantity, "gaps, with a cross at the upper edge", "left out of the curves"),
     )
@@ -72,21 +71,18 @@ def lines(
             shown["accuracy"] = accuracies
     along = {name: axis_of(dataset, "x") for name, dataset in networks.items()}
     labels = entries(along)
-    narrow = width < style.NARROW
-    columns = 1 if narrow else 3 if max(map(len, labels)) < 31 else 2
-    height = (1.9 * len(shown) if narrow else 2.3) + 0.4 + 0.15 * -(-len(networks) // columns)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = style.grid(figure, len(shown), 1 if narrow else len(shown), sharex=True)
-    for axis, (what, profiles) in zip(axes, shown.items(), strict=True):
-        for row, (name, line) in enumerate(profiles.items()):
-            _curve(axis, line, looks[name], name, row)
-        _scale(axis, what, label_of(what, networks.values()), profiles.values(), log)
-        axis.margins(x=0.02)
-        plain_ticks(axis.xaxis, 6)
-        axis.axvline(0, color="0.75", linewidth=0.5, zorder=0)
-    curves.label_below(axes, _label(along), width)
-    style.legend_below(figure, [style.key(look) for look in looks.values()], labels, columns=columns)
-    return figure
+    page = panels(len(shown), looks, width=width, x=_label(along), height=2.1, labels=labels)
+    for index, (what, profiles) in enumerate(shown.items()):
+        for group in page.groups:
+            axis = group.axes[index]
+            for row, (name, line) in enumerate(group.of(profiles).items()):
+                _curve(axis, line, looks[name], name, row)
+            axis.axvline(0, color="0.75", linewidth=0.5, zorder=0)
+        taken = _scale(page.of(index)[0], what, profiles.values(), log)
+        page.label(index, label_of(what, networks.values()) + (" (log)" if taken else ""))
+    page.axes[0].margins(x=0.02)
+    plain_ticks(page.axes[0].xaxis, 6)
+    return page.figure
 
 
 def entries(axes: Mapping[str, Axis]) -> list[str]:
@@ -125,7 +121,7 @@ def _curve(axis: Axes, line: Profile, look: style.Look, name: str, row: int) -> 
         axis.plot(line.x[broken], height, "x", **cross)
 
 
-def _scale(axis: Axes, quantity: str, label: str, profiles: Iterable[Profile], log: bool | None) -> None:
+def _scale(axis: Axes, quantity: str, profiles: Iterable[Profile], log: bool | None) -> bool:
     """Logarithmic or linear, over every value; a band may leave a logarithmic axis below."""
     span = limits(line.drawn() for line in profiles)
     take_log = (
@@ -134,7 +130,6 @@ def _scale(axis: Axes, quantity: str, label: str, profiles: Iterable[Profile], l
         and span[0] > 0
         and (is_wide(*span) if log is None else log)
     )
-    axis.set_ylabel(label + (" (log)" if take_log else ""))
     if span and take_log:
         axis.set_yscale("log")
         axis.set_ylim(span[0] / (span[1] / span[0]) ** 0.05, span[1] * (span[1] / span[0]) ** 0.08)
@@ -142,6 +137,7 @@ def _scale(axis: Axes, quantity: str, label: str, profiles: Iterable[Profile], l
     elif quantity == "accuracy":
         low, high = axis.get_ylim()
         axis.set_ylim(max(low, 0), min(high, 1.02))
+    return take_log
 
 
 def _label(axes: Mapping[str, Axis]) -> str:
@@ -160,7 +156,7 @@ def _flatness_caption(results: Datasets) -> str:
         for name, dataset in results.items()
         if "not_finite" in dataset and dataset["not_finite"][-1]
     ]
-    return joined(
+    return with_notes(
         f"Rise of the NLL from θ to θ ± r·d, mean of both signs, along {sizes(results, 'repeat')} random "
         f"directions d: {how}. Thin lines are single directions, thick ones their mean, bars 95 % intervals "
         f"of the mean over {over(results, 'directions')}.",
@@ -185,18 +181,22 @@ def flatness(networks: Datasets, *, width: float, log: bool | None = None, looks
     """
     units = dict.fromkeys(str(d["radius"].attrs.get("units", "filter norms")) for d in networks.values())
     label = f"radius ({' / '.join(units)})"
-    figure, (axis,) = curves.panels(1, looks, width=width, x=label, height=2.1)
+    page = panels(1, looks, width=width, x=label, height=2.1)
     radii = np.unique(np.concatenate([dataset["radius"].values for dataset in networks.values()]))
     thin: dict[str, Any] = {"linewidth": 0.35, "alpha": 0.5}
-    for row, (name, dataset) in enumerate(networks.items()):
-        place = np.searchsorted(radii, dataset["radius"].values) + 0.5 * ((row + 0.5) / len(networks) - 0.5)
-        directions = dataset["rise"].transpose("radius", "repeat").values.astype(float)
-        axis.plot(place, directions, color=looks[name].colour, **thin, label="_direction")
-        mean = curves.column(dataset, "rise_mean", "radius")
-        ends = dataset["rise_interval"].transpose("quantile", "radius").values.astype(float)
-        curves.with_bars(axis, place, mean, np.abs(ends - mean), looks[name], label=name, zorder=3)
+    for group in page.groups:
+        axis = group.axes[0]
+        for row, (name, dataset) in enumerate(group.of(networks).items()):
+            shift = 0.5 * ((row + 0.5) / len(group.names) - 0.5)
+            place = np.searchsorted(radii, dataset["radius"].values) + shift
+            directions = dataset["rise"].transpose("radius", "repeat").values.astype(float)
+            axis.plot(place, directions, color=looks[name].colour, **thin, label="_direction")
+            mean = curves.column(dataset, "rise_mean", "radius")
+            ends = dataset["rise_interval"].transpose("quantile", "radius").values.astype(float)
+            curves.with_bars(axis, place, mean, np.abs(ends - mean), looks[name], label=name, zorder=3)
+    axis = page.axes[0]  # the others share its scale
     taken = curves.logarithmic(axis, [dataset["rise"].values for dataset in networks.values()], log)
-    axis.set_ylabel("rise of the NLL (nats" + (", log)" if taken else ")"))
+    page.label(0, "rise of the NLL (nats" + (", log)" if taken else ")"))
     axis.set_xlim(-0.5, len(radii) - 0.5)
     axis.set_xticks(range(len(radii)), labels=[plain_number(radius) for radius in radii])
-    return figure
+    return page.figure

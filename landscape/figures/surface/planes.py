@@ -27,6 +27,7 @@ from landscape.numbers import plain_number
 
 LOSSES = ("nll", "l2", "total")
 """Quantities whose minimum is marked."""
+_APART = 0.14  # labels of lines keep this distance, as a share of the panel
 NOT_FINITE = "not finite"
 NOT_DONE = "not computed"
 
@@ -139,12 +140,15 @@ def _lines(
     if not numbers:
         return
     roomy = [v for v in inside if 0.06 < np.mean(values < v) < 0.92]  # others are too short for a label
+    sides, kept = (grid.x, grid.y), np.empty((0, 2))
     for text in axis.clabel(lines, roomy, fontsize=6, inline=False, fmt=plain_number, colors="black"):
         text.set_path_effects(outline("white", 1.4))
-        # Near the border a label would be cut off.
-        text.set_visible(
-            all(_inside(v, along) for v, along in zip(text.get_position(), (grid.x, grid.y), strict=True))
-        )
+        # Near the border a label would be cut off, near another it would lie on it.
+        place = np.array(text.get_position()) / [np.ptp(along) for along in sides]
+        apart = (np.abs(kept - place).max(axis=1) > _APART).all()
+        within = all(_inside(v, along) for v, along in zip(text.get_position(), sides, strict=True))
+        text.set_visible(bool(apart and within))
+        kept = np.vstack([kept, place]) if apart and within else kept
 
 
 def _inside(value: float, along: np.ndarray) -> bool:

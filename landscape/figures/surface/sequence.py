@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import joined, protocol_differences
+from landscape.figures.captions import protocol_differences, with_notes
 from landscape.figures.registry import figure, named
 from landscape.figures.style.scales import Scale, inner_ticks, scale
 from landscape.figures.surface import planes
@@ -48,11 +48,10 @@ def _caption(rows: Rows, *, quantity: str = "nll", log: bool | None = None) -> s
         for other in found[1:]
         for entry in protocol_differences({"": found[0], name: other})
     }
-    return joined(
-        f"{len(next(iter(rows.values())))} frames of the same plane: "
-        f"{label_of(quantity, heads.values())} {where(heads)}; "
-        "+ marks w, ○ the lowest value. The number is that of the frame.",
-        f"One colour scale for all frames{levels}.",
+    return with_notes(
+        f"{len(next(iter(rows.values())))} numbered frames of the same plane: "
+        f"the {label_of(quantity, heads.values())} {where(heads)}; "
+        f"+ marks w, ○ the lowest value. One colour scale for all frames{levels}.",
         f"The frames differ in {', '.join(sorted(mixed))}."
         if mixed
         else "The frames have the same protocol: they differ by what is drawn afresh.",

@@ -15,7 +15,7 @@ from mpl_toolkits.mplot3d import Axes3D
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from landscape.figures import style
-from landscape.figures.captions import joined
+from landscape.figures.captions import with_notes
 from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import Scale, inner_ticks, scale
 from landscape.figures.surface.grids import Cells, cells, first, is_plane, label_of
@@ -26,7 +26,7 @@ from landscape.numbers import plain_number
 
 def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = None) -> str:
     label = label_of(quantity, results.values())
-    text = f"{label} {where(results)}; height, colours and view are the same in all panels."
+    text = f"The {label} {where(results)}; height, colours and view are the same in all panels."
     shared = shared_scale(results, quantity, log, count=5)
     if shared:
         span = f"{plain_number(shared.low)} to {plain_number(shared.high)}"
@@ -36,7 +36,7 @@ def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = Non
             else "all of them inside the axes"
         )
         text += f" Values span {span}, {how}."
-    return joined(
+    return with_notes(
         text,
         *conditions(results, quantity),
         not_drawn(results, quantity, "holes, crossed on the floor", "holes with dots on the floor"),
@@ -106,7 +106,9 @@ def surface3d(
 def both_units(x: Axis, y: Axis) -> str:
     """The units of both axes for the space under a title; said once if they are the same."""
     if (x.unit, x.length) == (y.unit, y.length):
-        return "; ".join(part for part in (x.unit, x.step) if part)
+        return "\n".join(part for part in (x.unit, x.step) if part)
+    if x.unit == y.unit and x.length and y.length:
+        return f"{x.unit}\n{x.step}, {y.length}"
     return "\n".join(each.label() for each in (x, y))
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from landscape.errors import ResultError
 from landscape.figures import style
-from landscape.figures.captions import by_name, joined
+from landscape.figures.captions import by_name, with_notes
 from landscape.figures.registry import Datasets, figure, named
 from landscape.figures.style.scales import scale
 from landscape.figures.surface.grids import Cells, cells, first, label_of
@@ -30,15 +30,14 @@ def _caption(
 ) -> str:
     planes = _planes(results, surfaces)
     named_axes = dict.fromkeys(" and ".join(axis_of(d, w).name for w in "xy") for d in results.values())
-    over = f" over contours of {label_of(quantity, planes.values())}" if planes else ""
+    over = f" over contours of the {label_of(quantity, planes.values())}" if planes else ""
     off = {}
     for name, dataset in results.items():
         away, distance = (np.nanmax(dataset[key].values) for key in ("off_plane", "distance"))
         off[name] = f"{plain_number(float(away))} and {plain_number(float(distance))}"
-    return joined(
+    return with_notes(
         f"Training{over}: checkpoints in order, the first a square, the last a disc, some numbered "
-        "(Li et al. 2018, Fig. 9).",
-        f"Axes: {'; '.join(named_axes)}.{_shares(results)}",
+        f"(Li et al. 2018, Fig. 9). Axes: {'; '.join(named_axes)}{_shares(results)}.",
         f"Largest distance off the plane, and from the origin: {by_name(off)}.",
         "The loss under a checkpoint is that of the plane, not its own." if planes else "",
         *(conditions(planes, quantity) if planes else ()),
@@ -53,7 +52,7 @@ def _shares(results: Datasets) -> str:
         shares = [explained(dataset, index) for index in (0, 1)]
         if all(share is not None for share in shares):
             found[name] = " and ".join(f"{100 * share:.2g} %" for share in shares if share is not None)
-    return f" They explain {by_name(found)} of the sum of ‖w − origin‖²." if found else ""
+    return f"; they explain {by_name(found)} of the sum of ‖w − origin‖²" if found else ""
 
 
 @figure(kind="trajectory", title="Path of training", caption=_caption, width=style.by_count, order=12)

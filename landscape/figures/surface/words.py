@@ -47,15 +47,15 @@ class Axis:
 
     @property
     def step(self) -> str:
-        """How far one unit moves the weights: `1 = ‖Δw‖ 12.3`; empty if that is not known."""
-        return f"1 = {LENGTH} {self.length}" if self.length else ""
+        """How far one unit moves the weights: `1 unit: ‖Δw‖ = 12.3`; empty if that is not known."""
+        return f"1 unit: {LENGTH} = {self.length}" if self.length else ""
 
     def bare(self) -> Axis:
         """The axis without its length."""
         return Axis(self.name, self.unit, None)
 
     def label(self, *, lines: bool = False) -> str:
-        """The label: `x (filter norms; 1 = ‖Δw‖ 12.3)`.
+        """The label: `x (filter norms; 1 unit: ‖Δw‖ = 12.3)`.
 
         Args:
             lines: Whether the length has a line of its own, for narrow panels.

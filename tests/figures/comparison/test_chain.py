@@ -14,7 +14,7 @@ from landscape.errors import ResultError
 from landscape.figures.comparison.chain import as_expected, ordered, relative
 from landscape.results.reading import LOG
 from tests.figures import seeds, synthetic
-from tests.figures.synthetic import assert_legible
+from tests.figures.legible import assert_legible
 
 
 def verdict(quantity: int = 0, change: float = -10.0, half: float = 5.0, baseline: float = 100.0, *, pair=0):

@@ -5,9 +5,10 @@ import pytest
 
 from landscape import figures
 from landscape.comparison import pooled
-from landscape.figures.curvature.spectrum import density, entry, grid, use_log
+from landscape.figures.curvature.spectrum import density, entry, grid, numbers, use_log
 from tests.figures import seeds, synthetic
-from tests.figures.artists import labels
+from tests.figures.artists import labels, line
+from tests.figures.legible import assert_legible
 
 
 def titles(figure):
@@ -45,12 +46,31 @@ def test_every_value_is_a_tick_on_its_side():
     assert negative.get_xlim()[1] <= 0 <= positive.get_xlim()[0]
 
 
-@pytest.mark.parametrize(("batches", "k"), [(1, 1), (1, 2), (2, 1)])
-def test_few_values_are_drawn_as_ticks_alone(batches, k, tmp_path):
-    figure = figures.spectrum(synthetic.spectrum(batches=batches, k=k))
-    assert not figure.axes[0].lines
-    assert "too few" in figure.axes[0].texts[0].get_text()
+@pytest.mark.parametrize(("batches", "k"), [(1, 1), (1, 2), (2, 1), (8, 1), (29, 1)])
+def test_few_values_are_a_strip_with_their_mean_and_no_density(batches, k, tmp_path):
+    dataset = synthetic.spectrum(batches=batches, k=k).assign(ape_low=90.0, ape_high=260.0)
+    figure = figures.spectrum({"gap": dataset, "mlp": synthetic.spectrum("mlp", batches=40, seed=1)})
+    (axis,) = figure.axes
+    ticks = {line.get_label(): line.get_xdata() for line in axis.lines if line.get_marker() == "|"}
+    np.testing.assert_allclose(ticks["_gap"], dataset["eigenvalue"].values.ravel())
+    mean = line(axis, "gap")
+    assert float(mean.get_xdata()[0]) == pytest.approx(float(dataset["ape"]))
+    ends = axis.containers[0].lines[2][0].get_segments()[0][:, 0]
+    np.testing.assert_allclose(ends, [90, 260])
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["gap", "mlp"]
+    assert not figure.legends
     figures.save(figure, tmp_path / "few", formats=["png"])
+
+
+def test_the_share_of_negative_ones_is_said_only_where_they_were_asked_for():
+    largest = synthetic.spectrum(batches=8, k=5, options={"which": "largest"})
+    assert numbers(largest)[1:] == []
+    assert "NEP" not in figures.caption("spectrum", largest)
+    assert numbers(largest.assign(nep=0.25))[1:] == ["NEP 25 %"]
+    first = synthetic.spectrum(batches=8, k=1, options={"which": "magnitude"})
+    assert numbers(first)[1:] == []
+    assert numbers(first.assign(nep=0.125))[1:] == ["NEP 12.5 %"]
+    assert numbers(synthetic.spectrum(options={"which": "magnitude"}))[1:] == ["NEP 0 %"]
 
 
 def test_the_axis_is_logarithmic_where_the_range_is_wide():
@@ -93,10 +113,16 @@ def test_nine_networks_have_a_curve_and_a_row_each():
         for i, name in enumerate(synthetic.FAMILY)
     }
     figure = figures.spectrum(spectra)
-    synthetic.assert_legible(figure)
-    for upper, lower in zip(figure.axes[:2], figure.axes[2:], strict=True):
-        assert [line.get_label() for line in upper.lines] == list(spectra)
-        assert [set(line.get_ydata()) for line in lower.lines] == [{row} for row in range(9)]
+    assert_legible(figure)
+    for start, names in ((0, synthetic.FAMILY[:4]), (4, synthetic.FAMILY[4:])):
+        for upper, lower in zip(
+            figure.axes[start : start + 2], figure.axes[start + 2 : start + 4], strict=True
+        ):
+            assert [each.get_label() for each in upper.lines] == list(names)
+            assert [set(each.get_ydata()) for each in lower.lines] == [{row} for row in range(len(names))]
+    for side in (0, 1):
+        assert figure.axes[side].get_ylim() == figure.axes[side + 4].get_ylim()
+        assert figure.axes[side].get_xlim() == figure.axes[side + 4].get_xlim()
 
 
 def test_the_legend_has_the_interval_over_seeds():

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from landscape import figures
-from landscape.figures.style.depth import shades, shared_spans, spans_of, subsampling
+from landscape.figures.style.depth import (
+    aligned,
+    shades,
+    shared_spans,
+    spans_of,
+    stage_boundaries,
+    subsampling,
+)
 from tests.figures import synthetic
 from tests.figures.artists import line
 
@@ -25,7 +32,7 @@ def test_lines_by_depth_hold_the_data(draw, variable):
     looks = figures.looks(NETWORKS)
     for name, dataset in NETWORKS.items():
         drawn = line(axis, name)
-        np.testing.assert_allclose(drawn.get_xdata(), dataset["depth"].values)
+        np.testing.assert_allclose(drawn.get_xdata(), aligned(NETWORKS)[name]["depth"].values)
         np.testing.assert_allclose(drawn.get_ydata(), dataset[variable].values)
         assert drawn.get_color() == looks[name].colour
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -116,14 +123,52 @@ def test_attention_layers_are_shaded_and_named_in_the_legend():
     assert "attention layer" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_nothing_is_shaded_that_only_some_networks_would_show():
+def late():
+    """A network and one whose stages lie elsewhere."""
     late = synthetic.features("late", blur=True)
     late["depth"][:] = late["depth"].values ** 4
-    both = {"gap-blur": synthetic.features("gap-blur", blur=True), "late": late}
-    assert shades(both.values()) == []
-    labels = [text.get_text() for text in figures.variance(both).legends[0].get_texts()]
-    assert not [label for label in labels if label.endswith("layer")]
-    assert "smoothing layers" not in figures.caption("variance", both)
+    return {"gap-blur": synthetic.features("gap-blur", blur=True), "late": late}
+
+
+def shaded_layers(networks):
+    labels = [text.get_text() for text in figures.variance(networks).legends[0].get_texts()]
+    return [label for label in labels if label.endswith("layer")]
+
+
+def test_stages_of_other_depth_share_their_shading():
+    both = late()
+    assert stage_boundaries(both.values()) != stage_boundaries(aligned(both).values())
+    assert len(stage_boundaries(aligned(both).values())) == 3
+    for stage in (1, 2, 3):
+        ends = {
+            (round(float(depth.min()), 6), round(float(depth.max()), 6))
+            for dataset in aligned(both).values()
+            for depth in [dataset["depth"].values[dataset["stage"].values >= stage]]
+        }
+        assert len({end for _, end in ends}) == 1
+    for name, dataset in aligned(both).items():
+        assert (np.diff(dataset["depth"].values) > 0).all()
+        assert (dataset["depth"].values[[0, -1]] == both[name]["depth"].values[[0, -1]]).all()
+    assert shaded_layers(both) == ["subsampling layer", "smoothing layer"]
+    assert "Depths are stretched" in figures.caption("variance", both)
+
+
+def test_networks_alone_or_of_other_stages_keep_their_depths():
+    alone = {"late": late()["late"]}
+    assert aligned(alone)["late"] is alone["late"]
+    other = late()
+    other["late"] = other["late"].isel(layer=other["late"]["stage"].values < 3)
+    assert aligned(other) == other
+    assert "Depths are stretched" not in figures.caption("variance", other)
+
+
+def test_nothing_is_shaded_that_only_some_networks_would_show():
+    other = late()
+    other["late"] = other["late"].isel(layer=other["late"]["stage"].values < 3)
+    other["late"]["depth"][:] = other["late"]["depth"].values ** 0.1
+    assert shades(other.values()) == []
+    assert shaded_layers(other) == []
+    assert "smoothing layers" not in figures.caption("variance", other)
 
 
 def test_results_without_the_mask_tell_subsampling_by_their_kind():

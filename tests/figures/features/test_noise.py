@@ -5,8 +5,9 @@ import pytest
 
 from landscape import figures
 from landscape.errors import ResultError
-from tests.figures import feature_results, synthetic
+from tests.figures import feature_results
 from tests.figures.artists import bands, edges, line
+from tests.figures.legible import assert_legible
 
 
 def test_noise_draws_accuracy_and_drop_in_per_cent():
@@ -42,4 +43,4 @@ def test_blocks_of_one_network_are_named():
     many = feature_results.lesion(blocks=20)
     narrow = figures.lesion(many, width=figures.ONE_COLUMN).axes[0]
     assert 6 <= len(narrow.get_xticks()) <= 12
-    synthetic.assert_legible(narrow.figure)
+    assert_legible(narrow.figure)

@@ -9,6 +9,7 @@ from landscape.figures.predictive.ensemble import ladder
 from landscape.figures.predictive.robustness import mean_over_severities, strengths
 from tests.figures import prediction_results, synthetic
 from tests.figures.artists import bands, edges, line
+from tests.figures.legible import assert_legible
 
 NAMES = ("gap", "mcd-gap", "mcd-gap-blur")
 
@@ -75,7 +76,7 @@ def test_ensembles_are_drawn_over_a_logarithmic_size_with_bands():
 def test_an_ensemble_of_a_few_networks_is_drawn_too():
     deep = prediction_results.ensemble("deep", most=3)
     figure = figures.ensemble({"deep": deep, "one": prediction_results.ensemble("one", most=1)})
-    synthetic.assert_legible(figure)
+    assert_legible(figure)
     assert line(figure.axes[0], "one").get_xdata().tolist() == [1.0]
     assert ladder(3) == [1, 2]
     assert ladder(1000) == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]

@@ -123,14 +123,14 @@ def test_planes_and_lines_are_told_apart():
 
 def test_an_axis_says_its_unit_and_its_length():
     dataset = planes.line()
-    assert axis_of(dataset, "x").label() == "x (filter norms; 1 = ‖Δw‖ 12.3)"
-    assert axis_of(dataset, "x").label(lines=True) == "x (filter norms)\n1 = ‖Δw‖ 12.3"
+    assert axis_of(dataset, "x").label() == "x (filter norms; 1 unit: ‖Δw‖ = 12.3)"
+    assert axis_of(dataset, "x").label(lines=True) == "x (filter norms)\n1 unit: ‖Δw‖ = 12.3"
     assert axis_of(planes.surface(), "x").unit == "filter norms"  # by the norm, where the axis stores no unit
     assert axis_of(dataset.assign(x_norm=np.nan), "x").label() == "x (filter norms)"
     dataset["x"].attrs.update(units="‖Δw‖", long_name="principal component 1")
     assert axis_of(dataset, "x").label() == "first principal component (‖Δw‖)"
     dataset["x"].attrs.update(units="share of the way", long_name="from a to b")
-    assert axis_of(dataset, "x").label() == "from a to b (share of the way; 1 = ‖Δw‖ 12.3)"
+    assert axis_of(dataset, "x").label() == "from a to b (share of the way; 1 unit: ‖Δw‖ = 12.3)"
 
 
 def test_inner_panels_say_what_is_theirs_alone():
@@ -142,9 +142,9 @@ def test_inner_panels_say_what_is_theirs_alone():
     assert mixed[0] == ("", y.label())
     assert mixed[1] == (
         other.label(),
-        "1 = ‖Δw‖ 12.3",
+        "1 unit: ‖Δw‖ = 12.3",
     )  # below it lies another unit, and y is not as long as x
-    assert mixed[3][1] == "y (standard deviations; 1 = ‖Δw‖ 3)"
+    assert mixed[3][1] == "y (standard deviations; 1 unit: ‖Δw‖ = 3)"
 
 
 @pytest.mark.parametrize(

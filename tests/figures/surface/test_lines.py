@@ -23,7 +23,7 @@ def test_each_network_is_one_curve_with_its_look_and_its_band():
         np.testing.assert_allclose(low, dataset["nll"].values - 2 * dataset["standard_error"].values)
         np.testing.assert_allclose(high, dataset["nll"].values + 2 * dataset["standard_error"].values)
         np.testing.assert_array_equal(line(right, name).get_ydata(), dataset["accuracy"].values)
-    assert left.get_xlabel() == "x (filter norms; 1 = ‖Δw‖ 12.3)"
+    assert left.get_xlabel() == "x (filter norms; 1 unit: ‖Δw‖ = 12.3)"
     assert right.get_ylabel() == "accuracy"
 
 
@@ -67,7 +67,7 @@ def test_lengths_that_differ_stand_in_the_legend():
     data = {"a": planes.line("a"), "b": planes.line("b").assign(x_norm=9.0)}
     figure = figures.lines(data)
     assert figure.axes[0].get_xlabel() == "x (filter norms)"
-    assert labels(figure) == ["a (1 = ‖Δw‖ 12.3)", "b (1 = ‖Δw‖ 9)"]
+    assert labels(figure) == ["a (1 unit: ‖Δw‖ = 12.3)", "b (1 unit: ‖Δw‖ = 9)"]
 
 
 def test_without_accuracy_there_is_one_panel():

@@ -38,8 +38,8 @@ def test_contours_mark_the_centre_and_name_the_unit():
     axis = titled(figures.contours(synthetic.surface()))[0]
     marks = [line for line in axis.lines if line.get_marker() == "+"]
     assert [tuple(line.get_xydata()[0]) for line in marks] == [(0.0, 0.0)]
-    assert axis.get_xlabel() == "x (filter norms; 1 = ‖Δw‖ 12.5)"
-    assert axis.get_ylabel() == "y (filter norms; 1 = ‖Δw‖ 12.4)"
+    assert axis.get_xlabel() == "x (filter norms; 1 unit: ‖Δw‖ = 12.5)"
+    assert axis.get_ylabel() == "y (filter norms; 1 unit: ‖Δw‖ = 12.4)"
 
 
 def test_only_panels_with_cells_that_are_not_finite_are_hatched():
@@ -186,9 +186,9 @@ def test_a_plane_is_drawn_in_the_proportions_of_weight_space():
 def test_lengths_that_differ_stand_beside_their_own_panel():
     data = {name: planes.surface(name).assign(x_norm=n, y_norm=n) for n, name in enumerate("abcde", 10)}
     labels = [axis.get_xlabel() for axis in titled(figures.contours(data))]
-    assert labels[0].endswith("1 = ‖Δw‖ 10")
+    assert labels[0].endswith("1 unit: ‖Δw‖ = 10")
     assert labels[4].startswith("x (filter norms)")
-    assert all(f"‖Δw‖ {length}" in label for length, label in enumerate(labels, 10))
+    assert all(f"‖Δw‖ = {length}" in label for length, label in enumerate(labels, 10))
 
 
 def test_a_stopped_run_is_drawn_at_the_resolution_it_reached():

@@ -11,6 +11,7 @@ from landscape import figures
 from landscape.errors import ResultError
 from tests.figures import planes, synthetic
 from tests.figures.artists import filled
+from tests.figures.legible import assert_legible
 
 
 def panels(figure):
@@ -46,7 +47,7 @@ def test_several_networks_have_a_row_each():
     figure = figures.sequence(data)
     assert numbers(figure) == list("123123")
     titles = [axis.get_title(loc="left") for axis in panels(figure)]
-    assert titles == ["mcd-mlp (1 = ‖Δw‖ 12.5)", "", "", "mcd-gap (1 = ‖Δw‖ 9)", "", ""]
+    assert titles == ["mcd-mlp (1 unit: ‖Δw‖ = 12.5)", "", "", "mcd-gap (1 unit: ‖Δw‖ = 9)", "", ""]
     assert figure.get_supxlabel() == "x (filter norms)"
 
 
@@ -132,4 +133,4 @@ def test_animations_end_in_gif(tmp_path):
 def test_strips_are_legible(width):
     figure = figures.sequence(planes.masks(count=6), width=width)
     assert figure.get_figwidth() == width
-    synthetic.assert_legible(figure)
+    assert_legible(figure)
