@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 _ROOM = re.compile(r"^::: room (\S+)$", re.MULTILINE)
 _FIGURE = re.compile(r"\]\(figures\.md#(\w+)\)")
+_TITLE = re.compile(r"<figcaption>(\w+)</figcaption>")
 _ENTRY = """::: {path}
     options:
       heading: {heading}
@@ -47,7 +48,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     from docs.formulas import typeset
 
     if page.file.src_uri == "gallery.md":  # a code host shows the sections of one page instead
+        from landscape.figures.registry import find
+
         markdown = _FIGURE.sub(r"](gallery/\1.md)", markdown)
+        markdown = _TITLE.sub(lambda found: f"<figcaption>{find(found[1]).title}</figcaption>", markdown)
     markdown = _ROOM.sub(lambda found: _entries(found[1]), markdown).replace("::: kinds", kinds())
     return typeset(markdown)
 

@@ -27,9 +27,9 @@ from landscape.tasks import task_of
 class Objective(MeanLoss):
     """Mean loss of a network over a fixed set of samples, as a pure function of its parameters.
 
-    The module itself is never changed: parameters and buffers are handed to it call by call, BatchNorm runs
-    in eval mode on the stored statistics, and all that a pass leaves behind is taken back, also after an
-    error. Before the first value, gradient and product, a few samples tell whether they will be right; see
+    The module itself is never changed: parameters and buffers are passed to it with each call, BatchNorm runs
+    in eval mode on the stored statistics, and whatever a pass leaves behind is removed, even after an error.
+    Before the first value, gradient and product, a few samples show whether they will be right; see
     `landscape.soundness`. Attributes are those of `landscape.mean_loss.MeanLoss`.
     """
 

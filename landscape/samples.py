@@ -34,16 +34,16 @@ class Samples:
     Attributes:
         inputs: Images, uint8 in 0…255 or floating point, shape (sample, channel, height, width); or any
             floating-point tensor whose first dimension is the sample, or integers such as tokens, which stay
-            what they are; or a mapping, tuple or list of such tensors. NumPy arrays become tensors.
+            integers; or a mapping, tuple or list of such tensors. NumPy arrays become tensors.
         targets: Class indices, shape (sample,), which become int64; or whatever the loss compares outputs
-            with, its first dimension the sample; likewise. Left out, there are none: shape (sample, 0).
+            with, the first dimension being the sample. If left out, there are none: shape (sample, 0).
         source: Where they come from, in words (a data specification such as ``cifar10:DIR``).
         split: ``train`` or ``test``.
         indices: Position of each sample in its source, shape (sample,).
         normalisation: The one usual for this data set; a network that stores its own takes precedence.
-        augmentation: Frozen crop and flip, one draw per sample; None for clean images.
+        augmentation: Frozen crop and flip, one for each sample; None for clean images.
         class_names: Names of the classes, where known.
-        workers: Processes that read ahead what is read when asked for.
+        workers: Number of processes that read ahead.
     """
 
     inputs: Tree
@@ -59,12 +59,12 @@ class Samples:
 
     @classmethod
     def of(cls, data: Any, *, seed: int = 0, workers: int = 0, **fields: Any) -> Samples:
-        """The samples of a data set or loader of PyTorch, read when they are asked for, or of plain arrays.
+        """The samples of a data set or loader of PyTorch, read when they are needed, or of plain arrays.
 
         Args:
             data: A map-style `Dataset`, a `DataLoader` (its data set and collation; the order is the data
                 set's), or a pair of arrays or tensors.
-            seed: Of random transforms: those of a sample depend on the seed and its index alone.
+            seed: Seed of random transforms; those of a sample depend only on the seed and its index.
             workers: Processes that read ahead.
             **fields: Such as `source`, `split` or `normalisation`.
 

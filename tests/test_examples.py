@@ -1,8 +1,8 @@
 """The examples in docstrings run and give what they say."""
 
+import contextlib
 import doctest
 import importlib
-import importlib.util
 
 import pytest
 
@@ -41,16 +41,15 @@ HOW = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 def found(path: str) -> object:
     """The function, class or method at a path within the package."""
-    parts = path.split(".")
-    last = next(n for n in range(len(parts), 0, -1) if is_module(".".join(parts[:n]), ".".join(parts[n:])))
-    value: object = importlib.import_module(f"landscape.{'.'.join(parts[:last])}")
-    for name in parts[last:]:
-        value = getattr(value, name)
-    return value
-
-
-def is_module(path: str, rest: str) -> bool:
-    return bool(rest) and importlib.util.find_spec(f"landscape.{path}") is not None
+    place, names = f"landscape.{path}", []
+    while True:
+        place, _, name = place.rpartition(".")
+        names.insert(0, name)
+        with contextlib.suppress(ModuleNotFoundError):
+            value: object = importlib.import_module(place)
+            for each in names:
+                value = getattr(value, each)
+            return value
 
 
 def failures(value: object, name: str) -> tuple[int, int, str]:

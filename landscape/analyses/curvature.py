@@ -143,13 +143,13 @@ def spectrum(
     Args:
         objective: The loss.
         batch_size: Samples per mini-batch.
-        batches: How many; 0 takes all that the samples give.
+        batches: Number of mini-batches; 0 takes as many as the samples give.
         progress: Shows the mini-batches.
         run: Runs them; in memory by default.
         **options: Fields of `Search`; by default the one of largest magnitude, to a tolerance of 0.01.
 
     Raises:
-        LandscapeError: If there are too few samples, or the objective is no function.
+        LandscapeError: If there are too few samples, or the objective is not a function.
     """
     search = Search(**options)
     operator = search.operator(objective)

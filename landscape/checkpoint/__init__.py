@@ -33,10 +33,10 @@ def load(
 ) -> Network:
     """A network from a checkpoint, in eval mode on the CPU.
 
-    Names are matched whatever wrappers trainers put before or into them (`landscape.checkpoint.keys.find`),
-    and networks of the zoo whatever anyone calls their layers (`landscape.zoo.layouts`); where a file holds
-    several sets of weights that fit, raw ones come before averaged ones. Every choice stands in the network's
-    `notes`.
+    Names are matched whatever prefixes and wrappers trainers add to them (`landscape.checkpoint.keys.find`),
+    and networks of the zoo are recognised whatever their layers are called (`landscape.zoo.layouts`). If a
+    file holds several sets of weights that fit, raw ones are preferred to averaged ones. Every choice is
+    recorded in the network's `notes`.
 
     Args:
         path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read inert, see

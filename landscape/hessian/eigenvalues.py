@@ -121,7 +121,7 @@ def evidence(pairs: Eigenpairs) -> dict[str, np.ndarray]:
 def top_eigenvalues(
     source: Objective | Operator, k: int = 5, *, vectors: bool = False, **options
 ) -> xr.Dataset:
-    """K eigenvalues as a dataset.
+    """The k largest eigenvalues, or others, as a dataset.
 
     Args:
         source: An objective, for its Hessian, or an `Operator`.

@@ -40,9 +40,9 @@ def max_eigenvalue_spectrum(
     own.
 
     Args:
-        objective: Network, samples and protocol; its micro-batch may be smaller, which changes nothing.
+        objective: Network, samples and protocol; its micro-batch may be smaller than a mini-batch.
         batch_size: Samples per mini-batch.
-        batches: How many; 0 takes all that the samples give.
+        batches: Number of mini-batches; 0 takes as many as the samples give.
         k: Eigenvalues per mini-batch.
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.

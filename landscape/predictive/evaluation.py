@@ -50,14 +50,14 @@ def evaluate(
     Everything comes from the logits, in float64, also where the objective's loss is not the cross-entropy.
     Values that are not finite stay as they are; a prediction that is NaN counts as wrong.
 
-    Of another task than classification, `nll` is its loss, and beside `mean_nll` stand the task's own scores
-    with their standard errors.
+    For a task other than classification, `nll` is its loss, and the task's own scores with their standard
+    errors stand beside `mean_nll`.
 
     Args:
         objective: Network and samples.
-        bins: Of the calibration errors and of the reliability diagram.
-        draw: Which dropout masks, with `fresh` dropout.
-        progress: Shows how far it is.
+        bins: Number of bins of the calibration errors and the reliability diagram.
+        draw: Number of the dropout masks, with `fresh` dropout.
+        progress: Shows how far the work is.
 
     Returns:
         Dimensions `sample` (coordinate: position in the source), `class` and `bin`. By sample: `target`,

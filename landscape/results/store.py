@@ -70,9 +70,9 @@ def _write(dataset: xr.Dataset, draft: Path) -> None:
 
 
 def load(path: str | Path) -> xr.Dataset:
-    """Open a result and read it into memory, if it is as it was written.
+    """Open a result, verify it and read it into memory.
 
-    Results of version 0.1 have no manifest, and are read as they are.
+    Results of version 0.1 have no manifest and are read without verification.
 
     Raises:
         ResultError: If there is none at `path`, it is not one of ours, was altered or damaged, or was written

@@ -161,13 +161,13 @@ def filter_normalised(
 def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) -> tuple[Parameters, ...]:
     """Gaussian directions through the free parameters, filter-normalised.
 
-    Direction i depends on the seed and on i alone. They are drawn in float64, so that both precisions share
-    them.
+    Direction i depends only on the seed and on i. Directions are drawn in float64, so that both precisions
+    share them.
 
     Args:
         objective: Gives the weights that set the scale.
-        seed: Random seed of the draw.
-        count: How many.
+        seed: Random seed.
+        count: Number of directions.
 
     Raises:
         LandscapeError: If the seed is negative.
@@ -196,7 +196,7 @@ def random(
         objective: Gives the weights that set the scale.
         norm: One of `landscape.surface.norms.NORMS`; the paper's moves the stored filters of blurs too, see
             `landscape.surface.moved`.
-        seed: Random seed of the draw.
+        seed: Random seed.
         count: 1 for a line, 2 for a plane.
         orthogonal: Whether the second is made orthogonal to the first, after both are scaled; its filters
             then have the norms of the weights' filters nearly, no longer exactly.

@@ -45,14 +45,14 @@ def flatness(
     same shape are compared in pairs, repeat by repeat, and the first direction of surface k is d_k.
 
     Intervals cover the choice of directions, 95 %: of means as `landscape.intervals.of_ratio`, of the median
-    as `of_median`. They do not cover the samples, nor other trainings. With `fresh` dropout the masks of a
-    repeat are its own, the same at all of its points: what it measures is then the direction, not the mask.
+    as `of_median`. They cover neither the samples nor other training runs. With `fresh` dropout each
+    repeat has its own masks, the same at all of its points: what it measures is the direction, not the mask.
 
     Args:
         objective: The loss; its own parameters are the centre.
         radii: Where to measure, increasing, in units of the directions.
-        repeats: How many directions.
-        norm: Of the directions, see `landscape.surface.norms.NORMS`.
+        repeats: Number of directions.
+        norm: Norm of the directions, see `landscape.surface.norms.NORMS`.
         seed: Random seed of the directions and of the resampling.
         rise: For `radius_at_rise`, in nats above the centre.
         run: Runs the repeats; in memory by default.
@@ -63,8 +63,8 @@ def flatness(
         - `loss` (repeat, radius, sign), `center` (repeat): as measured, in nats; `direction_norm` (repeat):
           ‖d_k‖.
         - `rise` (repeat, radius): mean over both signs of L(θ ± r·d) − L(θ); `rise_mean`, `rise_interval`,
-          and `not_finite` (radius), how many repeats are not. Those make the mean infinite or NaN, and its
-          interval NaN: to leave them out would flatter the network.
+          and `not_finite` (radius), the number of repeats that are not finite. These make the mean infinite or
+          NaN and its interval NaN, because the network would look flatter without them.
         - `curvature` (repeat): (L(θ + r·d) + L(θ − r·d) − 2·L(θ))/r² at the smallest radius, in nats per
           squared unit, which is dᵀ∇²L d up to O(r²); `curvature_mean`, `curvature_interval`.
         - `radius_at_rise` (repeat): where `rise` first passes the given number of nats, interpolated between
