@@ -62,8 +62,8 @@ def measure(
         at `radial_frequency_pi`. Standard errors are over samples, those of the sample variance over groups
         of consecutive samples; `…_change_standard_error` is that of the paired difference from the layer
         before. Layers with fewer frequencies than others are padded with NaN. The variance of maps of one
-        pixel is NaN, and so is `high_frequency` where zero is the only frequency. For oblong maps, frequencies
-        are those of the shorter side, see `landscape.features.fourier`. Attributes: `draws`, `warnings`,
+        pixel is NaN, and so is `high_frequency` where zero is the only frequency. For oblong maps,
+        frequencies are those of the shorter side, see `landscape.features.fourier`. Attributes: `draws`, `warnings`,
         sentences, and `not_measured`, the layers found that are left out, with the reason.
 
     Raises:

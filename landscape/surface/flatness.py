@@ -63,8 +63,8 @@ def flatness(
         - `loss` (repeat, radius, sign), `center` (repeat): as measured, in nats; `direction_norm` (repeat):
           ‖d_k‖.
         - `rise` (repeat, radius): mean over both signs of L(θ ± r·d) − L(θ); `rise_mean`, `rise_interval`,
-          and `not_finite` (radius), the number of repeats that are not finite. These make the mean infinite or
-          NaN and its interval NaN, because the network would look flatter without them.
+          and `not_finite` (radius), the number of repeats that are not finite. These make the mean infinite
+          or NaN and its interval NaN, because the network would look flatter without them.
         - `curvature` (repeat): (L(θ + r·d) + L(θ − r·d) − 2·L(θ))/r² at the smallest radius, in nats per
           squared unit, which is dᵀ∇²L d up to O(r²); `curvature_mean`, `curvature_interval`.
         - `radius_at_rise` (repeat): where `rise` first passes the given number of nats, interpolated between
