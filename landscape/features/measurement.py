@@ -63,8 +63,8 @@ def measure(
         of consecutive samples; `…_change_standard_error` is that of the paired difference from the layer
         before. Layers with fewer frequencies than others are padded with NaN. The variance of maps of one
         pixel is NaN, and so is `high_frequency` where zero is the only frequency. For oblong maps,
-        frequencies are those of the shorter side, see `landscape.features.fourier`. Attributes: `draws`, `warnings`,
-        sentences, and `not_measured`, the layers found that are left out, with the reason.
+        frequencies are those of the shorter side, see `landscape.features.fourier`. Attributes: `draws`,
+        `warnings`, sentences, and `not_measured`, the layers found that are left out, with the reason.
 
     Raises:
         LandscapeError: If a layer does not exist, one that is asked for by name or all of them give no map or

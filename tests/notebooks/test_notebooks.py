@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat", reason="pip install 'landscape[notebooks]'")
-nbclient = pytest.importorskip("nbclient", reason="pip install 'landscape[notebooks]'")
-pytest.importorskip("ipykernel", reason="pip install 'landscape[notebooks]'")
-pytest.importorskip("ipywidgets", reason="pip install 'landscape[notebooks]'")
+nbformat = pytest.importorskip("nbformat", reason="pip install 'landscape-toolkit[notebooks]'")
+nbclient = pytest.importorskip("nbclient", reason="pip install 'landscape-toolkit[notebooks]'")
+pytest.importorskip("ipykernel", reason="pip install 'landscape-toolkit[notebooks]'")
+pytest.importorskip("ipywidgets", reason="pip install 'landscape-toolkit[notebooks]'")
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
