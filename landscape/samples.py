@@ -44,6 +44,14 @@ class Samples:
         augmentation: Frozen crop and flip, one for each sample; None for clean images.
         class_names: Names of the classes, where known.
         workers: Number of processes that read ahead.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> images, labels = torch.zeros(100, 3, 32, 32), torch.arange(100) % 10
+        >>> samples = ls.Samples(images, labels, source="black images", split="train")
+        >>> len(samples.take(20)), samples.take(20).targets[:3]
+        (20, tensor([0, 1, 2]))
     """
 
     inputs: Tree
@@ -130,6 +138,11 @@ class Samples:
 
         Raises:
             DataError: If `count` is not between 1 and the number of samples, or the seed is negative.
+
+        Examples:
+            >>> import landscape as ls
+            >>> ls.data.demo("test").take(5, seed=0).indices
+            array([269, 307, 510, 635, 847])
         """
         if not 1 <= count <= len(self):
             raise DataError(

@@ -9,11 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from docs.ideas.paper import BLUE, GREEN, GREY, ORANGE, WIDTH, letter
+from docs.ideas.paper import BLUE, GREEN, ORANGE, WIDTH, letter
 
 LAYER = "layer1.2"
 """The end of the first stage."""
-SMOOTHED = "smooth1"
+SMOOTHED = "smooth1.0"
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 
@@ -60,7 +60,7 @@ def _diagonal(axis: Axes, image: np.ndarray) -> None:
     axis.plot(frequency, before, color=BLUE, label="the map")
     axis.plot(frequency, after, color=GREEN, label="blurred")
     exact = before + 2 * np.log(np.cos(np.pi * frequency / 2))
-    axis.plot(frequency, exact, color=GREY, linestyle=(0, (1, 1.5)), label="by the formula")
+    axis.plot(frequency, exact, ".", color="black", markersize=3, label="by the formula")
     axis.legend(loc="lower left")
 
 

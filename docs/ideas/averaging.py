@@ -31,13 +31,13 @@ def losses(count: int, along: np.ndarray, generator: np.random.Generator) -> np.
     frequency = generator.normal(scale=8, size=(count, 12))
     phase = generator.uniform(0, 2 * np.pi, size=(count, 12))
     noise = np.cos(frequency[..., None] * along + phase[..., None]).sum(1) * np.sqrt(2 / 12)
-    logit = 3 - 2.5 * along**2 + 1.5 * noise
+    logit = 3 - 2.5 * along**2 + 2.2 * noise
     return -np.log((1 / (1 + np.exp(-logit))).mean(0))
 
 
 def picture(family: Results) -> Figure:
     """A toy; the variance of the loss by the size of the ensemble; and the eigenvalue that should follow."""
-    figure = Figure(figsize=(WIDTH, 2.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.3), layout="constrained")
     toy, variance, sharpness = figure.subplots(1, 3, width_ratios=[1.1, 1.1, 1])
     _toy(toy)
     _variance(variance, family)
@@ -46,7 +46,8 @@ def picture(family: Results) -> Figure:
         sharpness.plot([place] * len(values), values, "o", color=colour, markersize=4.5)
         sharpness.plot([place - 0.2, place + 0.2], [np.mean(values)] * 2, color=colour)
     sharpness.set_xticks(range(len(NETWORKS)), labels=[name.removeprefix("mcd-") for name in NETWORKS])
-    sharpness.set(ylabel="largest eigenvalue, mean", ylim=(0, None), xlim=(-0.5, len(NETWORKS) - 0.5))
+    top = 1.1 * max(line.get_ydata().max() for line in sharpness.lines)
+    sharpness.set(ylabel="largest eigenvalue, mean", ylim=(0, top), xlim=(-0.5, len(NETWORKS) - 0.5))
     letter([toy, variance, sharpness], ["a toy", "measured: variance", "measured: sharpness"])
     return figure
 
@@ -59,18 +60,23 @@ def _toy(axis: Axes) -> None:
             label = f"mean of {count}" if count > 1 else "one prediction"
             values = losses(count, along, generator)
             axis.plot(along, values, color=colour, linewidth=0.8, label=None if index else label)
-    axis.set(xlabel="position x in weight space", ylabel="NLL", ylim=(0, None))
-    axis.legend(loc="upper center")
+    single = np.mean([losses(1, along, np.random.default_rng(index)) for index in range(2000)], axis=0)
+    axis.plot(along, single, color="black", linestyle=(0, (1, 1.5)), label="mean loss of single ones")
+    axis.set(xlabel="position x in weight space", ylabel="NLL", ylim=(0, 3.4))
+    axis.legend(loc="upper center", ncols=2, columnspacing=1, handlelength=1.6)
 
 
 def _variance(axis: Axes, family: Results) -> None:
+    curves = []
     for name, colour in NETWORKS.items():
         for seed in SEEDS:
             found = family[f"{name}-seed{seed}"]["ensemble-n50"].sel(size=slice(1, LARGEST))
             label = None if seed else name
-            shown = found["nll_variance"] / float(found["nll_variance"][0])
-            axis.plot(found["size"], shown, color=colour, linewidth=0.8, label=label)
+            shown = (found["nll_variance"] / float(found["nll_variance"][0])).values
+            axis.plot(found["size"], shown, color=colour, linewidth=0.7, alpha=0.6, label=label)
+            curves.append(shown)
     size = np.arange(1, LARGEST + 1)
+    axis.plot(size, np.exp(np.log(curves).mean(0)), color="black", linewidth=1.6, label="mean of all nine")
     axis.plot(size, 1 / size, color=GREY, linestyle=(0, (1, 1.5)), linewidth=1.4, label="theory, 1/N")
     axis.set(xscale="log", yscale="log", xlabel="predictions averaged, N", ylabel="Var[NLL], against N = 1")
     axis.set_xticks([1, 2, 5, 10], labels=["1", "2", "5", "10"])

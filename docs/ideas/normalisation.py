@@ -42,7 +42,7 @@ def picture() -> Figure:
 def _plane(axis: Axes) -> None:
     grid = np.stack(np.meshgrid(np.linspace(-0.6, 3.6, 241), np.linspace(-0.6, 3.6, 241)), axis=-1)
     axis.contourf(
-        grid[..., 0], grid[..., 1], loss(grid), levels=np.linspace(0, 2, 21), cmap="Greys", alpha=0.6
+        grid[..., 0], grid[..., 1], loss(grid), levels=2 * np.linspace(0, 1, 17) ** 2, cmap="Greys", alpha=0.7
     )
     for (name, scale), colour in zip(SCALES.items(), (BLUE, ORANGE), strict=True):
         centre = scale * BEST

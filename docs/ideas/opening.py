@@ -34,7 +34,7 @@ QUANTITIES = {
     "NLL": "predictions: test NLL",
     "accuracy": "predictions: accuracy",
 }
-SPAN, STEPS, SAMPLES = 0.5, 25, 500
+SPAN, STEPS, SAMPLES = 0.5, 25, 200
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 

@@ -12,7 +12,7 @@ from docs.ideas.paper import BLUE, GREEN, GREY, WIDTH, letter
 
 NETWORKS = {"gap": BLUE, "gap-blur": GREEN}
 SEEDS = range(3)
-SIZES = {"16": "spectrum-batch16", "64": "spectrum", "all": "spectrum-whole"}
+SIZES = {"16": "spectrum-batch16", "64": "spectrum", "256": "spectrum-whole"}
 """Images per mini-batch, and the result that has them."""
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]

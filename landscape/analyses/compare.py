@@ -71,6 +71,15 @@ def compare(
 
     Raises:
         LandscapeError: If two networks share a name.
+
+    Examples:
+        >>> import landscape as ls
+        >>> from landscape.analyses import Measurement, Settings
+        >>> networks = [ls.family.load(name) for name in ("gap", "gap-blur")]
+        >>> plan = [Measurement("evaluation", Settings(split="test", samples=10))]
+        >>> results = ls.analyses.compare(networks, plan, "comparison")
+        >>> {name: list(kinds) for name, kinds in results.items()}
+        {'gap': ['evaluation'], 'gap-blur': ['evaluation']}
     """
     names = [network.name for network in networks]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -104,6 +104,16 @@ def eigenvalues(
 
     Raises:
         LandscapeError: As `landscape.hessian.top_eigenvalues`, or if the objective is no function.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> found = ls.analyses.eigenvalues(objective, k=1)
+        >>> [check["passed"] for check in ls.results.attribute(found, "checks")]
+        [True, True, True, True, True, True, True]
     """
     search = Search(**{"k": 5, "which": "largest", "tolerance": 1e-3, **options})
     if search.method != "lanczos" and search.which == "largest":
@@ -150,6 +160,15 @@ def spectrum(
 
     Raises:
         LandscapeError: If there are too few samples, or the objective is not a function.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> spectrum = ls.analyses.spectrum(objective, batch_size=20)
+        >>> ls.figures.spectrum({"gap": spectrum}).savefig("spectrum.png")
     """
     search = Search(**options)
     operator = search.operator(objective)

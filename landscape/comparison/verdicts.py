@@ -67,6 +67,16 @@ def verdicts(
     Raises:
         ResultError: If a pair was measured under different protocols, and `mix` does not allow it, or seeds
             were pooled: what spreads over seeds is measured on the seeds themselves.
+
+    Examples:
+        >>> from landscape import family
+        >>> from landscape.comparison import verdicts
+        >>> names = [f"{network}-seed{seed}" for network in ("gap", "gap-blur") for seed in range(3)]
+        >>> results = family.measured()
+        >>> found = verdicts({name: results[name] for name in names})
+        >>> said = {each.quantity.name: each.verdict for each in found}
+        >>> said["largest Hessian eigenvalue"], said["spatial variance"]
+        ('not distinguishable', 'smoother')
     """
     merged = [name for name, kinds in results.items() if kinds and record_of(kinds).get("seeds")]
     if merged:

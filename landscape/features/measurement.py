@@ -69,6 +69,15 @@ def measure(
     Raises:
         LandscapeError: If a layer does not exist, one that is asked for by name or all of them give no map or
             run more than once a pass, or draws are asked for and dropout is not `fresh`.
+
+    Examples:
+        >>> import landscape as ls
+        >>> objective = ls.Objective(ls.family.load("gap"), ls.data.demo("train").take(8))
+        >>> features = ls.features.measure(objective)
+        >>> features.layer.values.tolist()[:3]
+        ['relu', 'layer1.0', 'layer1.1']
+        >>> features.spatial_variance.dims, features.delta_log_amplitude.dims
+        (('layer',), ('layer', 'frequency'))
     """
     each = runs(objective, repeats(objective, draws))
     chosen = survey(objective, layers)

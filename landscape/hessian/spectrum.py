@@ -57,6 +57,18 @@ def max_eigenvalue_spectrum(
 
     Raises:
         LandscapeError: If the samples do not give that many mini-batches.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> spectrum = ls.hessian.max_eigenvalue_spectrum(objective, batch_size=20)
+        >>> spectrum.eigenvalue.dims, spectrum.eigenvalue.shape
+        (('batch', 'rank'), (3, 1))
+        >>> bool(spectrum.ape == spectrum.eigenvalue.mean())
+        True
     """
     count = mini_batches(len(objective.samples), batch_size, batches)
     objective, _ = prepared(objective, kind)

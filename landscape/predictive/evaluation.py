@@ -71,6 +71,13 @@ def evaluate(
     Raises:
         LandscapeError: If the network does not output logits of shape (sample, class), a target is none of
             its classes, or `bins` is less than 1.
+
+    Examples:
+        >>> import landscape as ls
+        >>> objective = ls.Objective(ls.family.load("gap"), ls.data.demo("test").take(50))
+        >>> scores = ls.predictive.evaluate(objective)
+        >>> print(f"{float(scores.accuracy):.2f} ± {float(scores.accuracy_standard_error):.2f}")
+        0.98 ± 0.02
     """
     if objective.task.name != "classification":
         return _of_task(objective, draw, progress)

@@ -171,6 +171,18 @@ def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) ->
 
     Raises:
         LandscapeError: If the seed is negative.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> first, second = ls.surface.random_directions(objective, seed=0)
+        >>> torch.allclose(first["0.weight"].norm(dim=1), network[0].weight.norm(dim=1))
+        True
+        >>> first["0.bias"].abs().max()
+        tensor(0.)
     """
     _check_seed(seed)
     found = roles(objective.network.module)

@@ -79,6 +79,16 @@ def flatness(
     Raises:
         LandscapeError: On radii that are not positive, finite and increasing, no repeats, a rise that is not
             positive, an unknown norm, a negative seed, or parameters of which none gets a direction.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> found = ls.surface.flatness(objective, radii=[0.1, 0.2], repeats=3)
+        >>> found.rise.dims, found.rise.shape
+        (('repeat', 'radius'), (3, 2))
     """
     _check(radii, repeats, rise)
     check_norm(norm, include_1d=False)
