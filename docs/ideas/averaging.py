@@ -61,9 +61,9 @@ def _toy(axis: Axes) -> None:
             values = losses(count, along, generator)
             axis.plot(along, values, color=colour, linewidth=0.8, label=None if index else label)
     single = np.mean([losses(1, along, np.random.default_rng(index)) for index in range(2000)], axis=0)
-    axis.plot(along, single, color="black", linestyle=(0, (1, 1.5)), label="mean loss of single ones")
-    axis.set(xlabel="position x in weight space", ylabel="NLL", ylim=(0, 3.4))
-    axis.legend(loc="upper center", ncols=2, columnspacing=1, handlelength=1.6)
+    axis.plot(along, single, color="black", linestyle=(0, (1, 1.5)), label="mean of single losses")
+    axis.set(xlabel="position x in weight space", ylabel="NLL", ylim=(0, 4.4))
+    axis.legend(loc="upper left")
 
 
 def _variance(axis: Axes, family: Results) -> None:
