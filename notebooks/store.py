@@ -55,8 +55,20 @@ def small(notebook: Any) -> Any:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata = {}
-            cell.outputs = [kept for each in cell.outputs for kept in _outputs(each, state)]
+            cell.outputs = _joined([kept for each in cell.outputs for kept in _outputs(each, state)])
     return notebook
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Outputs, those of one stream that follow each other as one."""
+    found: list[Any] = []
+    for each in outputs:
+        same = found and each.output_type == found[-1].output_type == "stream" and each.name == found[-1].name
+        if same:
+            found[-1].text += each.text
+        else:
+            found.append(each)
+    return found
 
 
 def _outputs(output: Any, state: dict[str, Any]) -> list[Any]:
