@@ -1,13 +1,13 @@
 """Measures a few networks of the shipped family, draws every figure there is, and writes docs/images/gallery.
 
-    python docs/gallery.py
+    python -m docs.gallery
 
 It takes some minutes on two cores. Measurements are kept under landscape-out/gallery and not repeated.
 
 Correlations and the map of conditions need more networks and more measurements: they are drawn of the results
 that ship with the package, or, alone and without measuring anything, of those of `landscape compare`:
 
-    python docs/gallery.py --correlations comparison --conditions comparison
+    python -m docs.gallery --correlations comparison --conditions comparison
 
 The figure `consistency` is left out: its images are those of CIFAR-10-P, which is not in the package.
 """
@@ -18,13 +18,13 @@ import argparse
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from PIL import Image
 
 import landscape as ls
+from docs.catalogue import LINES, MASKS, MEASURED, NAMES, Example
 from landscape import analyses, figures
 from landscape.analyses import Measurement, Settings
 from landscape.cli.reading import read
@@ -36,42 +36,17 @@ from landscape.zoo import parse
 
 OUT = Path(__file__).parent / "images" / "gallery"
 KEPT = Path("landscape-out/gallery")
-NAMES = ("mcd-mlp", "mcd-gap", "mcd-gap-blur")
-CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
 DPI = 150
 
 Results = dict[str, dict]
 Picture = tuple[str, Figure, str]
 Parts = list[tuple[Results, tuple[str, ...]]]
 
-CURVATURE = Settings(split="train", samples=128, dropout="fixed")
-MAPS = Settings(split="test", samples=96, dropout="fresh")
-PREDICTIONS = Settings(split="test", samples=400)
 
-MEASURED = [
-    Measurement("surface", CURVATURE, {"span": 0.5, "steps": 13}),
-    Measurement("spectrum", replace(CURVATURE, samples=256), {"batch_size": 16}),
-    Measurement("flatness", CURVATURE, {"repeats": 10, "radii": [0.1, 0.2]}),
-    Measurement("density", replace(CURVATURE, samples=64), {"probes": 2, "steps": 30}),
-    Measurement("layers", replace(CURVATURE, samples=32), {"probes": 6, "tolerance": 0.05}),
-    Measurement("features", MAPS, {"draws": 6}),
-    Measurement("aliasing", MAPS),
-    Measurement("covariance", MAPS),
-    Measurement("maps", MAPS, {"images": [4], "channels": [3], "draws": 4}),
-    Measurement("similarity", replace(MAPS, samples=256)),
-    Measurement("noise", PREDICTIONS),
-    Measurement("lesion", PREDICTIONS),
-    Measurement("evaluation", replace(PREDICTIONS, samples=1000)),
-    Measurement("ensemble", replace(PREDICTIONS, dropout="fresh"), {"passes": 20}),
-    Measurement("attack", replace(PREDICTIONS, samples=100)),
-    Measurement("robustness", replace(PREDICTIONS, samples=100), {"corruptions": list(CORRUPTIONS)}),
-]
-LINES = [Measurement("surface", CURVATURE, {"axes": 1, "span": 0.5, "steps": 21, "repeats": 5})]
-MASKS = [
-    Measurement(
-        "surface", replace(CURVATURE, samples=64, dropout="fresh"), {"span": 0.4, "steps": 9, "masks": 3}
-    )
-]
+def measurement(example: Example) -> Measurement:
+    """What the catalogue states, as a comparison takes it."""
+    settings = Settings(split=example.split, samples=example.samples, dropout=example.dropout)
+    return Measurement(example.kind, settings, example.options)
 
 
 def training(folder: Path) -> Results:
@@ -98,13 +73,13 @@ def measured() -> Parts:
     """Results, and which figures to draw of them; none named is every figure that suits them."""
     networks = [ls.family.load(name) for name in NAMES]
 
-    def compare(part: str, measurements: list[Measurement]) -> Results:
-        return analyses.compare(networks, measurements, KEPT / part, say=print)
+    def compare(part: str, examples: list[Example]) -> Results:
+        return analyses.compare(networks, [measurement(each) for each in examples], KEPT / part, say=print)
 
     return [
         (compare("all", MEASURED), ()),
-        (compare("lines", LINES), ("lines",)),
-        (compare("masks", MASKS), ("sequence",)),
+        (compare("lines", [LINES]), ("lines",)),
+        (compare("masks", [MASKS]), ("sequence",)),
         (training(KEPT / "training"), ("trajectory", "polar")),
     ]
 

@@ -5,6 +5,9 @@ that it loads on first use and the figures that register themselves, are read as
 function may share its name with the file it lives in, where a reader of modules would find the file. The
 recipes of `landscape.analyses`, and the table that takes the place of a line ``::: kinds``, follow from the
 records of `landscape.results.kinds`. The line ``::: commands`` becomes the help pages of all commands.
+
+Every figure of the gallery gets a page of its own (docs/catalogue.py), and formulas are typeset
+(docs/formulas.py).
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 _ROOM = re.compile(r"^::: room (\S+)$", re.MULTILINE)
+_FIGURE = re.compile(r"\]\(figures\.md#(\w+)\)")
+_TITLE = re.compile(r"<figcaption>(\w+)</figcaption>")
 _ENTRY = """::: {path}
     options:
       heading: {heading}
@@ -27,10 +32,30 @@ _ENTRY = """::: {path}
 """
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
+def on_files(files: Any, config: Any, **_: Any) -> Any:
+    """Called by mkdocs once: the pages of the gallery join those that lie in docs."""
+    from mkdocs.structure.files import File
+
+    from docs import catalogue
+
+    for name in catalogue.drawn():
+        files.append(File.generated(config, f"gallery/{name}.md", content=catalogue.page(name)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Called by mkdocs for every page."""
-    listed = _ROOM.sub(lambda found: _entries(found[1]), markdown).replace("::: kinds", kinds())
-    return listed.replace("::: commands", commands()) if "::: commands" in listed else listed
+    from docs.formulas import typeset
+
+    if page.file.src_uri == "gallery.md":  # a code host shows the sections of one page instead
+        from landscape.figures.registry import find
+
+        markdown = _FIGURE.sub(r"](gallery/\1.md)", markdown)
+        markdown = _TITLE.sub(lambda found: f"<figcaption>{find(found[1]).title}</figcaption>", markdown)
+    markdown = _ROOM.sub(lambda found: _entries(found[1]), markdown).replace("::: kinds", kinds())
+    if "::: commands" in markdown:
+        return markdown.replace("::: commands", commands())
+    return typeset(markdown)
 
 
 def commands() -> str:

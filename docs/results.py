@@ -1,6 +1,6 @@
 """Writes docs/results.md and its pictures from what was measured of the shipped family.
 
-    python docs/results.py
+    python -m docs.results
 
 Prose stands in docs/results.template.md, numbers come from the measured results that ship with the package:
 nothing is trained or measured here.

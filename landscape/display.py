@@ -46,10 +46,10 @@ def show(what: xr.Dataset | Figure, caption: str = "") -> Shown:
 
     Args:
         what: A result of an analysis, or what one of the functions of `landscape.figures` returned.
-        caption: Of a figure, as `landscape.figures.caption` writes it; it is also its alternative text.
+        caption: Caption of a figure, as `landscape.figures.caption` writes it; also its alternative text.
 
     Raises:
-        ResultError: If a dataset is no result of ours.
+        ResultError: If a dataset is not a result of `landscape`.
     """
     if isinstance(what, xr.Dataset):
         kind, network = str(what.attrs.get("kind")), attribute(what, "network")

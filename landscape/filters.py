@@ -106,6 +106,12 @@ def roles(module: nn.Module) -> dict[str, Role]:
 
     A parameter that layers share has the role that the first known one gives it; where another gives it a
     different one, it is `disputed`.
+
+    Examples:
+        >>> import torch
+        >>> from landscape.filters import roles
+        >>> list(roles(torch.nn.Linear(2, 3)))
+        ['weight', 'bias']
     """
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     parametrized = {

@@ -23,6 +23,11 @@ class Normalisation:
     Attributes:
         mean: One value per channel.
         std: One positive value per channel.
+
+    Examples:
+        >>> import landscape as ls
+        >>> ls.Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)).mean
+        (0.485, 0.456, 0.406)
     """
 
     mean: tuple[float, ...]

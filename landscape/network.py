@@ -27,7 +27,7 @@ class Network:
         sha256: The file's digest, if any.
         training: The training record stored in the checkpoint.
         config: The zoo configuration it was built from, as plain values; empty for other networks.
-        surgery: What was put into it after training, such as `blur@layer1`.
+        surgery: What was inserted after training, such as `blur@layer1`.
         notes: What a user should know about how it was loaded.
         input_size: Channels, height and width of its images, where they are known.
         shaping: How images get that size in its usual evaluation, see `landscape.data.pictures.Shaping`.

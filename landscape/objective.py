@@ -27,10 +27,24 @@ from landscape.tasks import task_of
 class Objective(MeanLoss):
     """Mean loss of a network over a fixed set of samples, as a pure function of its parameters.
 
-    The module itself is never changed: parameters and buffers are handed to it call by call, BatchNorm runs
-    in eval mode on the stored statistics, and all that a pass leaves behind is taken back, also after an
-    error. Before the first value, gradient and product, a few samples tell whether they will be right; see
+    The module itself is never changed: parameters and buffers are passed to it with each call, BatchNorm runs
+    in eval mode on the stored statistics, and whatever a pass leaves behind is removed, even after an error.
+    Before the first value, gradient and product, a few samples show whether they will be right; see
     `landscape.soundness`. Attributes are those of `landscape.mean_loss.MeanLoss`.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples, weight_decay=5e-4)
+        >>> value = objective.value()
+        >>> 0 < value.l2 < value.nll < 3
+        True
+        >>> {name: tuple(each.shape) for name, each in objective.gradient().items()}
+        {'0.weight': (8, 4), '0.bias': (8,), '2.weight': (3, 8), '2.bias': (3,)}
+        >>> list(objective.replace(params="2.*").free)
+        ['2.weight', '2.bias']
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class Recipe:
         epochs: Passes over the training set.
         batch_size: Images a step; the last, incomplete batch of an epoch is used too.
         learning_rate: Peak of the schedule; left out, the usual one of the optimizer (0.1, or 1.25·10⁻⁴).
-        momentum: Of SGD.
+        momentum: Momentum of SGD.
         weight_decay: On every parameter; left out, the usual one of the optimizer (5·10⁻⁴, or 0.05).
         schedule: `one-cycle` rises linearly for a fifth of the steps and falls linearly to zero; `step` warms
             up for one epoch and multiplies by 0.2 after 30, 60 and 80 % of the epochs; `cosine` warms up for

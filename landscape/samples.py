@@ -34,16 +34,24 @@ class Samples:
     Attributes:
         inputs: Images, uint8 in 0…255 or floating point, shape (sample, channel, height, width); or any
             floating-point tensor whose first dimension is the sample, or integers such as tokens, which stay
-            what they are; or a mapping, tuple or list of such tensors. NumPy arrays become tensors.
+            integers; or a mapping, tuple or list of such tensors. NumPy arrays become tensors.
         targets: Class indices, shape (sample,), which become int64; or whatever the loss compares outputs
-            with, its first dimension the sample; likewise. Left out, there are none: shape (sample, 0).
+            with, the first dimension being the sample. If left out, there are none: shape (sample, 0).
         source: Where they come from, in words (a data specification such as ``cifar10:DIR``).
         split: ``train`` or ``test``.
         indices: Position of each sample in its source, shape (sample,).
         normalisation: The one usual for this data set; a network that stores its own takes precedence.
-        augmentation: Frozen crop and flip, one draw per sample; None for clean images.
+        augmentation: Frozen crop and flip, one for each sample; None for clean images.
         class_names: Names of the classes, where known.
-        workers: Processes that read ahead what is read when asked for.
+        workers: Number of processes that read ahead.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> images, labels = torch.zeros(100, 3, 32, 32), torch.arange(100) % 10
+        >>> samples = ls.Samples(images, labels, source="black images", split="train")
+        >>> len(samples.take(20)), samples.take(20).targets[:3]
+        (20, tensor([0, 1, 2]))
     """
 
     inputs: Tree
@@ -59,12 +67,12 @@ class Samples:
 
     @classmethod
     def of(cls, data: Any, *, seed: int = 0, workers: int = 0, **fields: Any) -> Samples:
-        """The samples of a data set or loader of PyTorch, read when they are asked for, or of plain arrays.
+        """The samples of a data set or loader of PyTorch, read when they are needed, or of plain arrays.
 
         Args:
             data: A map-style `Dataset`, a `DataLoader` (its data set and collation; the order is the data
                 set's), or a pair of arrays or tensors.
-            seed: Of random transforms: those of a sample depend on the seed and its index alone.
+            seed: Seed of random transforms; those of a sample depend only on the seed and its index.
             workers: Processes that read ahead.
             **fields: Such as `source`, `split` or `normalisation`.
 
@@ -131,6 +139,11 @@ class Samples:
         Raises:
             DataError: If `count` is not between 1 and the number of samples.
             ArgumentError: If the seed is negative.
+
+        Examples:
+            >>> import landscape as ls
+            >>> ls.data.demo("test").take(5, seed=0).indices
+            array([269, 307, 510, 635, 847])
         """
         if not 1 <= count <= len(self):
             raise DataError(

@@ -60,9 +60,9 @@ def train(
         config: The network.
         samples: Training images.
         recipe: How to train.
-        out: The checkpoint to write; one that the same network, recipe and data made already is left alone.
+        out: The checkpoint to write; one that was made of the same network, recipe and data is left as it is.
         device: Where to train.
-        keep_every: Also keep a checkpoint every so many epochs (and the initial weights), for trajectories.
+        keep_every: Also keep the initial weights, and a checkpoint every so many epochs, for trajectories.
         progress: Shows the steps of an epoch.
         report: Receives a row of numbers after each epoch, when its state is safe.
         note: Receives a sentence where an unfinished run begins anew; a warning by default.

@@ -61,20 +61,28 @@ def compare(
 ) -> Results:
     """Measure each network in the same way and keep every dataset under ``FOLDER/datasets``.
 
-    A network that does not have what is measured, such as feature maps, is left out of that measurement.
-
-    A result that is there already, of the same file under the same protocol, is read instead of computed, so
-    that a comparison that was stopped goes on where it was.
+    A network that does not have what is measured, such as feature maps, is left out of that measurement. A
+    result that exists already, of the same file under the same protocol, is read instead of computed: a
+    comparison that was stopped goes on where it was.
 
     Args:
         networks: With names that differ.
         measurements: What to measure.
-        folder: Where to.
+        folder: Where the results go.
         progress: Shows the work of each measurement.
         say: Receives a line before each measurement.
 
     Raises:
         LandscapeError: If two networks share a name.
+
+    Examples:
+        >>> import landscape as ls
+        >>> from landscape.analyses import Measurement, Settings
+        >>> networks = [ls.family.load(name) for name in ("gap", "gap-blur")]
+        >>> plan = [Measurement("evaluation", Settings(split="test", samples=10))]
+        >>> results = ls.analyses.compare(networks, plan, "comparison")
+        >>> {name: list(kinds) for name, kinds in results.items()}
+        {'gap': ['evaluation'], 'gap-blur': ['evaluation']}
     """
     names = [network.name for network in networks]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -104,6 +104,16 @@ def eigenvalues(
 
     Raises:
         LandscapeError: As `landscape.hessian.top_eigenvalues`, or if the objective is no function.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> found = ls.analyses.eigenvalues(objective, k=1)
+        >>> [check["passed"] for check in ls.results.attribute(found, "checks")]
+        [True, True, True, True, True, True, True]
     """
     search = Search(**{"k": 5, "which": "largest", "tolerance": 1e-3, **options})
     if search.method != "lanczos" and search.which == "largest":
@@ -143,13 +153,22 @@ def spectrum(
     Args:
         objective: The loss.
         batch_size: Samples per mini-batch.
-        batches: How many; 0 takes all that the samples give.
+        batches: Number of mini-batches; 0 takes as many as the samples give.
         progress: Shows the mini-batches.
         run: Runs them; in memory by default.
         **options: Fields of `Search`; by default the one of largest magnitude, to a tolerance of 0.01.
 
     Raises:
-        LandscapeError: If there are too few samples, or the objective is no function.
+        LandscapeError: If there are too few samples, or the objective is not a function.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> spectrum = ls.analyses.spectrum(objective, batch_size=20)
+        >>> ls.figures.spectrum({"gap": spectrum}).savefig("spectrum.png")
     """
     search = Search(**options)
     operator = search.operator(objective)

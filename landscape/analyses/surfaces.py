@@ -131,6 +131,18 @@ def surface(
 
     Raises:
         LandscapeError: If the directions cannot be drawn, or options contradict each other.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> surface = ls.analyses.surface(objective, span=0.5, steps=3)
+        >>> surface.attrs["kind"], surface.nll.shape
+        ('surface', (3, 3))
+        >>> [check["name"] for check in ls.results.attribute(surface, "checks")][:3]
+        ['deterministic', 'movement', 'finite']
     """
     layout = Layout(**options)
     layout.require(objective)

@@ -33,10 +33,10 @@ def load(
 ) -> Network:
     """A network from a checkpoint, in eval mode on the CPU.
 
-    Names are matched whatever wrappers trainers put before or into them (`landscape.checkpoint.keys.find`),
-    and networks of the zoo whatever anyone calls their layers (`landscape.zoo.layouts`); where a file holds
-    several sets of weights that fit, raw ones come before averaged ones. Every choice stands in the network's
-    `notes`.
+    Names are matched whatever prefixes and wrappers trainers add to them (`landscape.checkpoint.keys.find`),
+    and networks of the zoo are recognised whatever their layers are called (`landscape.zoo.layouts`). If a
+    file holds several sets of weights that fit, raw ones are preferred to averaged ones. Every choice is
+    recorded in the network's `notes`.
 
     Args:
         path: A ``.safetensors`` file or anything that ``torch.save`` wrote, read inert, see
@@ -54,6 +54,16 @@ def load(
         CheckpointError: If the file cannot be read safely, no architecture fits, keys or shapes differ (they
             are listed), values are of another kind (int8, complex), or weights are not finite.
         LandscapeError: If the specification cannot be read, or its library is not installed.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> torch.save({"state_dict": ls.family.load("gap").module.state_dict()}, "net.pt")
+        >>> network = ls.load("net.pt")
+        >>> network.architecture
+        'cifar-resnet20-gap'
+        >>> network.notes[0]
+        "weights found under 'state_dict'"
     """
     path, own = split_path(path)
     state, digest = read_all(path)
@@ -110,6 +120,13 @@ def save(
         config: Its configuration, so that the file rebuilds itself.
         normalisation: What its inputs need.
         training: Anything JSON can hold.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> ls.save("linear.safetensors", torch.nn.Linear(2, 3))
+        >>> ls.load("linear.safetensors", torch.nn.Linear(2, 3)).name
+        'linear'
     """
     from safetensors.torch import save as serialised
 

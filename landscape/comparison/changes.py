@@ -96,7 +96,7 @@ def paired(baseline: np.ndarray, variant: np.ndarray, *, over: str, seed: int = 
         baseline: One value for each item, shape (item,).
         variant: The same items in the same order.
         over: What the items are.
-        seed: Of the resampling.
+        seed: Random seed of the resampling.
     """
     interval = intervals.of_mean(variant - baseline, seed=seed)
     return _change(float(baseline.mean()), float(variant.mean()), interval, over, len(baseline))

@@ -64,7 +64,7 @@ def conditional(results: Results, *, mix: bool = False, seed: int = 0) -> list[C
     Args:
         results: Network name → name of the result → dataset.
         mix: Whether networks measured under different protocols may be compared.
-        seed: Of the resampling.
+        seed: Random seed of the resampling.
 
     Raises:
         ResultError: As `verdicts`.

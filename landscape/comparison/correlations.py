@@ -34,7 +34,7 @@ def correlations(results: Mapping[str, Mapping[str, xr.Dataset]], *, seed: int =
 
     Args:
         results: Network name → kind → dataset.
-        seed: Of the permutations.
+        seed: Random seed of the permutations.
 
     Returns:
         Dimensions `quantity_a`, `quantity_b`: `correlation`, `p_value` (two-sided, by permutation of the

@@ -51,9 +51,9 @@ def verdicts(
 ) -> list[Verdict]:
     """Every pair's change in every quantity that both have.
 
-    With several seeds on both sides the interval is Welch's over seeds. With one, it is a paired interval
-    over the mini-batches, directions or samples that two networks share, of one seed where there are such,
-    and says nothing of other seeds; the pair of the verdict is then these two.
+    With several seeds on both sides the interval is Welch's over seeds. With a single seed on one side, it is
+    a paired interval over the mini-batches, directions or samples that two networks share, if possible of the
+    same seed. It says nothing about other seeds; the pair of the verdict is then these two networks.
 
     Verdicts are corrected for how many there are (`landscape.comparison.changes`): largest Hessian
     eigenvalue and NLL of all pairs are the primary family, the others secondary, block by block.
@@ -61,12 +61,22 @@ def verdicts(
     Args:
         results: Network name → kind → dataset.
         mix: Whether networks measured under different protocols may be compared.
-        seed: Of the resampling.
-        exploratory: Whether each is judged by itself, as the cells of the map of conditions are.
+        seed: Random seed of the resampling.
+        exploratory: Whether each change is judged by itself, as in the map of conditions.
 
     Raises:
         ResultError: If a pair was measured under different protocols, and `mix` does not allow it, or seeds
             were pooled: what spreads over seeds is measured on the seeds themselves.
+
+    Examples:
+        >>> from landscape import family
+        >>> from landscape.comparison import verdicts
+        >>> names = [f"{network}-seed{seed}" for network in ("gap", "gap-blur") for seed in range(3)]
+        >>> results = family.measured()
+        >>> found = verdicts({name: results[name] for name in names})
+        >>> said = {each.quantity.name: each.verdict for each in found}
+        >>> said["largest Hessian eigenvalue"], said["spatial variance"]
+        ('not distinguishable', 'smoother')
     """
     merged = [name for name, kinds in results.items() if kinds and record_of(kinds).get("seeds")]
     if merged:

@@ -32,6 +32,12 @@ def demo(split: str = "test") -> Samples:
 
     Raises:
         DataError: If the split is unknown, or the installation lacks the file.
+
+    Examples:
+        >>> import landscape as ls
+        >>> samples = ls.data.demo("train")
+        >>> len(samples), samples.inputs.shape, samples.inputs.dtype
+        (1000, torch.Size([1000, 3, 32, 32]), torch.uint8)
     """
     check_split(split)
     resource = files("landscape.data") / "embedded" / _file_name(split)

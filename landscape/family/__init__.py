@@ -37,6 +37,12 @@ def load(name: str) -> Network:
 
     Raises:
         LandscapeError: If there is no such member.
+
+    Examples:
+        >>> import landscape as ls
+        >>> network = ls.family.load("gap-blur")
+        >>> network.architecture, sum(each.numel() for each in network.module.parameters())
+        ('cifar-resnet20-gap-tanh+blur11', 269722)
     """
     from landscape import checkpoint
 
@@ -53,6 +59,12 @@ def measured() -> dict[str, dict[str, xr.Dataset]]:
         Network name, such as `gap-seed1` → name of the result → dataset, in the order of `NAMES`;
         `gap-seed2-epoch008` is half trained, `narrow-gap-seed0` has half the width, `few-gap-seed0` saw 5,000
         images. How it was measured is in docs/results.md.
+
+    Examples:
+        >>> import landscape as ls
+        >>> results = ls.family.measured()
+        >>> results["gap-seed0"]["surface"].nll.dims
+        ('y', 'x')
     """
     from landscape.results import load_bundle
 

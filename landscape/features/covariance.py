@@ -51,7 +51,7 @@ def covariance(
         objective: Network and samples; there are as many noise inputs as samples.
         layers: Names or patterns of submodules; by default those that `find_layers` finds.
         window: Largest distance from the centre, in points of the map.
-        seed: Of the noise.
+        seed: Random seed of the noise.
         progress: Shows how far it is.
 
     Returns:

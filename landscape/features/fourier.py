@@ -58,7 +58,7 @@ def half_diagonal(logs: Tensor, width: int | None = None) -> Tensor:
 
     Args:
         logs: From `log_amplitudes`, shape (sample, height, width // 2 + 1).
-        width: Of the map; None is its height.
+        width: Width of the feature map; by default its height.
 
     Returns:
         Shape (sample, ⌈min(height, width)/2⌉).
@@ -93,7 +93,7 @@ def radial_average(logs: Tensor, width: int | None = None) -> Tensor:
 
     Args:
         logs: From `log_amplitudes`, shape (sample, height, width // 2 + 1).
-        width: Of the map; None is its height.
+        width: Width of the feature map; by default its height.
 
     Returns:
         Shape (sample, ring).

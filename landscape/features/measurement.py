@@ -40,13 +40,13 @@ def measure(
     """Variances and Fourier spectra of feature maps by depth (Park & Kim 2022, Fig. 5; 2022b, Fig. 2, 8, 9).
 
     The network runs over the objective's samples, in its protocol; everything but the model variance is that
-    of draw 0 of dropout that is `fresh`. All draws of a micro-batch run before the next, and sums are kept in
-    float64, so that memory does not grow with the number of samples or draws.
+    of draw 0 of dropout that is `fresh`. All draws of a micro-batch run before the next micro-batch, and sums
+    are kept in float64, so that memory does not grow with the number of samples or draws.
 
     Args:
         objective: Network and samples.
         layers: Names or patterns of submodules; by default those that `find_layers` finds.
-        progress: Shows how far it is.
+        progress: Shows how far the work is.
         draws: Passes with dropout masks of their own, for the model variance; 1 leaves it NaN. A network
             without dropout is passed twice, however many are asked for.
 
@@ -62,13 +62,22 @@ def measure(
         at `radial_frequency_pi`. Standard errors are over samples, those of the sample variance over groups
         of consecutive samples; `…_change_standard_error` is that of the paired difference from the layer
         before. Layers with fewer frequencies than others are padded with NaN. The variance of maps of one
-        pixel is NaN, and so is `high_frequency` where zero is the only frequency. Of oblong maps, frequencies
-        are those of the shorter side, see `landscape.features.fourier`. Attributes: `draws`, `warnings`,
-        sentences, and `not_measured`, the layers found that are left out, with the reason.
+        pixel is NaN, and so is `high_frequency` where zero is the only frequency. For oblong maps,
+        frequencies are those of the shorter side, see `landscape.features.fourier`. Attributes: `draws`,
+        `warnings`, sentences, and `not_measured`, the layers found that are left out, with the reason.
 
     Raises:
         LandscapeError: If a layer does not exist, one that is asked for by name or all of them give no map or
             run more than once a pass, or draws are asked for and dropout is not `fresh`.
+
+    Examples:
+        >>> import landscape as ls
+        >>> objective = ls.Objective(ls.family.load("gap"), ls.data.demo("train").take(8))
+        >>> features = ls.features.measure(objective)
+        >>> features.layer.values.tolist()[:3]
+        ['relu', 'layer1.0', 'layer1.1']
+        >>> features.spatial_variance.dims, features.delta_log_amplitude.dims
+        (('layer',), ('layer', 'frequency'))
     """
     each = runs(objective, repeats(objective, draws))
     chosen = survey(objective, layers)

@@ -65,10 +65,10 @@ def frequency_noise(
             before normalisation. The papers state none; the author's example (how-do-vits-work, issue 44)
             has 0.7 in normalised units, which is 0.16 to 0.19 at the standard deviations of ImageNet and
             CIFAR.
-        width: Of the rings, in units of π (Park & Kim 2022b: 0.1).
+        width: Width of the rings, in units of π (Park & Kim 2022b: 0.1).
         equal_power: Whether each ring's noise is scaled up to standard deviation `strength`. The papers do
             not: a square ring holds the more frequencies, and so the more power, the further out it lies.
-        seed: Of δ.
+        seed: Random seed of δ.
         progress: Shows how far it is.
 
     Returns:

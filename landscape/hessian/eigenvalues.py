@@ -121,7 +121,7 @@ def evidence(pairs: Eigenpairs) -> dict[str, np.ndarray]:
 def top_eigenvalues(
     source: Objective | Operator, k: int = 5, *, vectors: bool = False, **options
 ) -> xr.Dataset:
-    """K eigenvalues as a dataset.
+    """The k largest eigenvalues, or others, as a dataset.
 
     Args:
         source: An objective, for its Hessian, or an `Operator`.
@@ -136,6 +136,18 @@ def top_eigenvalues(
         was passed over before it) and `rank_certain` (converged, at a risk of 1 in 1,000 at most); `products`
         counts products. With `vectors`, `vector` with dimensions `rank`, `parameter`, the free parameters
         flattened in order.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> found = ls.hessian.top_eigenvalues(objective, k=2)
+        >>> bool(found.eigenvalue[0] > found.eigenvalue[1])
+        True
+        >>> found.converged.values, found.rank_certain.values.shape
+        (array([ True,  True]), (2,))
     """
     operator = as_operator(source, draw=options.pop("draw", 0))
     pairs = eigenpairs(operator, k, **options)

@@ -40,7 +40,7 @@ def layers(
         objective: Network, samples and protocol.
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.
-        probes: Of the traces, which come from products of the whole matrix, all layers at once.
+        probes: Random vectors of the traces, which come from products of the whole matrix.
         keep: Bytes that graphs may take between products.
         seed: Random seed of start vectors and probes.
         run: Runs layers and probes; in memory by default.

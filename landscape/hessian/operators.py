@@ -37,6 +37,18 @@ class Operator:
         coordinates: `raw`, `filter` or `layer`.
         exact: Whether products are exact, or central finite differences of the gradient.
         size: n.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> scale_free = ls.hessian.Operator(objective, coordinates="filter")
+        >>> scale_free.size, ls.hessian.Operator(objective).size
+        (56, 67)
+        >>> scale_free(torch.ones(scale_free.size)).shape
+        torch.Size([56])
     """
 
     def __init__(

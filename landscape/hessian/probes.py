@@ -50,6 +50,16 @@ def trace(
 
     Raises:
         LandscapeError: On an unknown estimator, or fewer than two probes.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> found = ls.hessian.trace(objective, probes=8)
+        >>> bool(found.trace_low < found.trace < found.trace_high)
+        True
     """
     if estimator not in ESTIMATORS:
         raise ArgumentError(f"estimator is {estimator!r}; choose one of {', '.join(ESTIMATORS)}")
@@ -176,6 +186,16 @@ def density(
 
     Raises:
         LandscapeError: If a number is out of range.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> found = ls.hessian.density(objective, probes=2, steps=10)
+        >>> found.density.dims, int(found.parameters)
+        (('point',), 67)
     """
     for name, number, least in (("probes", probes, 1), ("steps", steps, 2), ("points", points, 2)):
         if number < least:

@@ -40,9 +40,9 @@ def max_eigenvalue_spectrum(
     own.
 
     Args:
-        objective: Network, samples and protocol; its micro-batch may be smaller, which changes nothing.
+        objective: Network, samples and protocol; its micro-batch may be smaller than a mini-batch.
         batch_size: Samples per mini-batch.
-        batches: How many; 0 takes all that the samples give.
+        batches: Number of mini-batches; 0 takes as many as the samples give.
         k: Eigenvalues per mini-batch.
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.
@@ -57,6 +57,18 @@ def max_eigenvalue_spectrum(
 
     Raises:
         LandscapeError: If the samples do not give that many mini-batches.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> spectrum = ls.hessian.max_eigenvalue_spectrum(objective, batch_size=20)
+        >>> spectrum.eigenvalue.dims, spectrum.eigenvalue.shape
+        (('batch', 'rank'), (3, 1))
+        >>> bool(spectrum.ape == spectrum.eigenvalue.mean())
+        True
     """
     count = mini_batches(len(objective.samples), batch_size, batches)
     objective, _ = prepared(objective, kind)

@@ -53,10 +53,10 @@ def attack(
     Args:
         objective: Network and samples.
         epsilons: Largest change of a pixel, in units of its whole range 0 … 1.
-        steps: Of PGD.
-        step_size: Of PGD, in the same units; by default 2.5·ε/steps, which reaches the ball's edge from
-            anywhere in it.
-        seed: Of PGD's random starts, which depend on it and on each sample's position in its source.
+        steps: Number of steps of PGD.
+        step_size: Size of a step of PGD, in the same units; by default 2.5·ε/steps, which reaches the edge
+            of the ball from anywhere in it.
+        seed: Random seed of PGD's starts, which depend on it and on each sample's position in its source.
         random_start: Whether PGD starts at a uniformly random point of the ball, or at the image.
         progress: Shows how far it is.
         run: Runs the micro-batches; in memory by default.

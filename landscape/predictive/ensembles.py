@@ -61,8 +61,8 @@ def ensemble(
         objective: One objective with `fresh` dropout, or several over the same samples.
         passes: Passes of the one network; of several networks, each makes one.
         orders: Orders of the passes over which the curve is averaged: the natural one, then random ones.
-        seed: Of the random orders.
-        bins: Of the calibration error.
+        seed: Random seed of the orders.
+        bins: Number of bins of the calibration error.
         progress: Shows how far it is.
         run: Runs the micro-batches; in memory by default.
 

@@ -50,14 +50,14 @@ def evaluate(
     Everything comes from the logits, in float64, also where the objective's loss is not the cross-entropy.
     Values that are not finite stay as they are; a prediction that is NaN counts as wrong.
 
-    Of another task than classification, `nll` is its loss, and beside `mean_nll` stand the task's own scores
-    with their standard errors.
+    For a task other than classification, `nll` is its loss, and the task's own scores with their standard
+    errors stand beside `mean_nll`.
 
     Args:
         objective: Network and samples.
-        bins: Of the calibration errors and of the reliability diagram.
-        draw: Which dropout masks, with `fresh` dropout.
-        progress: Shows how far it is.
+        bins: Number of bins of the calibration errors and the reliability diagram.
+        draw: Number of the dropout masks, with `fresh` dropout.
+        progress: Shows how far the work is.
 
     Returns:
         Dimensions `sample` (coordinate: position in the source), `class` and `bin`. By sample: `target`,
@@ -71,6 +71,13 @@ def evaluate(
     Raises:
         LandscapeError: If the network does not output logits of shape (sample, class), a target is none of
             its classes, or `bins` is less than 1.
+
+    Examples:
+        >>> import landscape as ls
+        >>> objective = ls.Objective(ls.family.load("gap"), ls.data.demo("test").take(50))
+        >>> scores = ls.predictive.evaluate(objective)
+        >>> print(f"{float(scores.accuracy):.2f} ± {float(scores.accuracy_standard_error):.2f}")
+        0.98 ± 0.02
     """
     if objective.task.name != "classification":
         return _of_task(objective, draw, progress)

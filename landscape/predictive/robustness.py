@@ -49,7 +49,7 @@ def robustness(
         severities: From 1 to 5.
         reference: A result of this function for a baseline (AlexNet in the papers), over the same corruptions
             and severities.
-        bins: Of the calibration error.
+        bins: Number of bins of the calibration error.
         draw: Which dropout masks, with `fresh` dropout.
         progress: Shows how far it is.
         run: Runs the corruptions and severities; in memory by default.

@@ -30,7 +30,7 @@ class Reading:
         key: What it is called in `summary.csv` and JSON.
         kind: Kind of result it is read from.
         read: The number of a dataset; None where the dataset does not hold it.
-        unit: Of the number; empty for pure numbers.
+        unit: Unit of the number; empty for pure numbers.
         items: What its items are, or its error is over, such as `samples`.
         lower: Verdict if a variant's is lower; empty for what is not compared.
         higher: Verdict if it is higher.

@@ -105,6 +105,16 @@ def attribute(dataset: xr.Dataset, name: str) -> Any:
 
     Raises:
         ResultError: If the dataset does not carry it, or it is damaged.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> protocol = ls.results.attribute(ls.analyses.evaluation(objective), "protocol")
+        >>> protocol["batch_norm"], protocol["dropout"], protocol["data"]["samples"]
+        ('eval', 'off', 60)
     """
     if name not in ATTRIBUTES:
         raise ResultError(f"results have the attributes {', '.join(ATTRIBUTES)}, not {name!r}")

@@ -52,6 +52,16 @@ def save(dataset: xr.Dataset, path: str | Path) -> Path:
     Raises:
         ResultError: If the place is taken, see `check_place`.
         LandscapeError: If it cannot be written.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> surface = ls.analyses.surface(objective, span=0.5, steps=3)
+        >>> ls.results.save(surface, "gap-surface.zarr").name
+        'gap-surface.zarr'
     """
     check_place(path)
     with atomic_path(path, lasting=True) as draft:
@@ -70,13 +80,23 @@ def _write(dataset: xr.Dataset, draft: Path) -> None:
 
 
 def load(path: str | Path) -> xr.Dataset:
-    """Open a result and read it into memory, if it is as it was written.
+    """Open a result, verify it and read it into memory.
 
-    Results of version 0.1 have no manifest, and are read as they are.
+    Results of version 0.1 have no manifest and are read without verification.
 
     Raises:
         ResultError: If there is none at `path`, it is not one of ours, was altered or damaged, or was written
             in the format of a newer version.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> path = ls.results.save(ls.analyses.evaluation(objective), "gap-evaluation.zarr")
+        >>> ls.results.load(path).attrs["kind"]
+        'evaluation'
     """
     place = Path(path)
     if not place.exists():

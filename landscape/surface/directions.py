@@ -161,16 +161,28 @@ def filter_normalised(
 def random_directions(objective: Objective, *, seed: int = 0, count: int = 2) -> tuple[Parameters, ...]:
     """Gaussian directions through the free parameters, filter-normalised.
 
-    Direction i depends on the seed and on i alone. They are drawn in float64, so that both precisions share
-    them.
+    Direction i depends only on the seed and on i. Directions are drawn in float64, so that both precisions
+    share them.
 
     Args:
         objective: Gives the weights that set the scale.
-        seed: Random seed of the draw.
-        count: How many.
+        seed: Random seed.
+        count: Number of directions.
 
     Raises:
         LandscapeError: If the seed is negative.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> first, second = ls.surface.random_directions(objective, seed=0)
+        >>> torch.allclose(first["0.weight"].norm(dim=1), network[0].weight.norm(dim=1))
+        True
+        >>> first["0.bias"].abs().max()
+        tensor(0.)
     """
     _check_seed(seed)
     found = roles(objective.network.module)
@@ -196,7 +208,7 @@ def random(
         objective: Gives the weights that set the scale.
         norm: One of `landscape.surface.norms.NORMS`; the paper's moves the stored filters of blurs too, see
             `landscape.surface.moved`.
-        seed: Random seed of the draw.
+        seed: Random seed.
         count: 1 for a line, 2 for a plane.
         orthogonal: Whether the second is made orthogonal to the first, after both are scaled; its filters
             then have the norms of the weights' filters nearly, no longer exactly.

@@ -45,14 +45,14 @@ def flatness(
     same shape are compared in pairs, repeat by repeat, and the first direction of surface k is d_k.
 
     Intervals cover the choice of directions, 95 %: of means as `landscape.intervals.of_ratio`, of the median
-    as `of_median`. They do not cover the samples, nor other trainings. With `fresh` dropout the masks of a
-    repeat are its own, the same at all of its points: what it measures is then the direction, not the mask.
+    as `of_median`. They cover neither the samples nor other training runs. With `fresh` dropout each
+    repeat has its own masks, the same at all of its points: what it measures is the direction, not the mask.
 
     Args:
         objective: The loss; its own parameters are the centre.
         radii: Where to measure, increasing, in units of the directions.
-        repeats: How many directions.
-        norm: Of the directions, see `landscape.surface.norms.NORMS`.
+        repeats: Number of directions.
+        norm: Norm of the directions, see `landscape.surface.norms.NORMS`.
         seed: Random seed of the directions and of the resampling.
         rise: For `radius_at_rise`, in nats above the centre.
         run: Runs the repeats; in memory by default.
@@ -63,8 +63,8 @@ def flatness(
         - `loss` (repeat, radius, sign), `center` (repeat): as measured, in nats; `direction_norm` (repeat):
           ‖d_k‖.
         - `rise` (repeat, radius): mean over both signs of L(θ ± r·d) − L(θ); `rise_mean`, `rise_interval`,
-          and `not_finite` (radius), how many repeats are not. Those make the mean infinite or NaN, and its
-          interval NaN: to leave them out would flatter the network.
+          and `not_finite` (radius), the number of repeats that are not finite. These make the mean infinite
+          or NaN and its interval NaN, because the network would look flatter without them.
         - `curvature` (repeat): (L(θ + r·d) + L(θ − r·d) − 2·L(θ))/r² at the smallest radius, in nats per
           squared unit, which is dᵀ∇²L d up to O(r²); `curvature_mean`, `curvature_interval`.
         - `radius_at_rise` (repeat): where `rise` first passes the given number of nats, interpolated between
@@ -79,6 +79,16 @@ def flatness(
     Raises:
         LandscapeError: On radii that are not positive, finite and increasing, no repeats, a rise that is not
             positive, an unknown norm, a negative seed, or parameters of which none gets a direction.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> found = ls.surface.flatness(objective, radii=[0.1, 0.2], repeats=3)
+        >>> found.rise.dims, found.rise.shape
+        (('repeat', 'radius'), (3, 2))
     """
     _check(radii, repeats, rise)
     check_norm(norm, include_1d=False)

@@ -162,6 +162,19 @@ def plane(
 
     Raises:
         LandscapeError: If the grid has no centre, or the span is not positive and finite.
+
+    Examples:
+        >>> import torch
+        >>> import landscape as ls
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
+        >>> objective = ls.Objective(network, samples)
+        >>> directions = ls.surface.random_directions(objective, seed=0)
+        >>> grid = ls.surface.plane(objective, directions, span=0.5, steps=3)
+        >>> grid.nll.dims, grid.nll.shape
+        (('y', 'x'), (3, 3))
+        >>> abs(float(grid.nll.sel(x=0, y=0)) - objective.value().nll) < 1e-5
+        True
     """
     if not isinstance(directions, Directions):
         directions = Directions(tuple(directions), units="filter norms")

@@ -1,4 +1,4 @@
-"""A smoothing layer where there was none: what it does to a map, and how it is put into a module."""
+"""A smoothing layer where there was none: what it does to a map, and how it is inserted into a module."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ _LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def put(module: nn.Module, place: str, smoothing: Smoothing, layout: MapLayout | None) -> None:
-    """Put smoothing behind a place whose output has this layout; None is the usual one."""
+    """Insert smoothing behind a place whose output has this layout; None is the usual one."""
     part = module.get_submodule(place)
     layer = InsertedSmooth(place, smoothing, layout)
     layer.train(part.training)

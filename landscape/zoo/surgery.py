@@ -1,4 +1,4 @@
-"""Smoothing put into a network that is already trained: what would it change, had nothing else changed?"""
+"""Smoothing inserted into a trained network: what does it change if nothing else changes?"""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+from docs import catalogue
 from landscape import family, figures
 from landscape.cli import group
 from landscape.samples import Samples
@@ -116,6 +117,13 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert len(pages) > 20
     outside = re.compile(r'<(?:link|script|img)[^>]+(?:href|src)="https?://')
     assert not [page.name for page in pages if outside.search(page.read_text(encoding="utf-8"))]
+    front = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "assets/iframe-worker.js" in front, "the search does not work from files"
+    assert (tmp_path / "site" / "search" / "search_index.js").stat().st_size > 10_000
+    for name in catalogue.drawn():
+        page = (tmp_path / "site" / "gallery" / f"{name}.html").read_text(encoding="utf-8")
+        assert f'src="../images/gallery/{name}.webp"' in page
+    assert (tmp_path / "site" / "five-pictures.html").read_text(encoding="utf-8").count('class="math"') > 15
     reference = (tmp_path / "site" / "api" / "hessian.html").read_text(encoding="utf-8")
     for name in ("probes.density", "probes.trace", "eigenvalues.top_eigenvalues"):
         assert f'id="landscape.hessian.{name}"' in reference
@@ -124,7 +132,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
 
 
 def test_the_results_page_says_what_was_measured():
-    """Run `python docs/results.py` after a change of the measured results, of claims or of the prose."""
+    """Run `python -m docs.results` after a change of the measured results, of claims or of the prose."""
     spec = importlib.util.spec_from_file_location("results_page", ROOT / "docs" / "results.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

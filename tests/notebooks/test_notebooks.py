@@ -100,12 +100,23 @@ def test_there_is_one_for_each_subject():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_are_committed_without_outputs(path):
+def test_notebooks_are_stored_with_small_outputs(path):
+    """Either none of them, after a change, or all: run `python -m notebooks.store`."""
+    assert path.stat().st_size < 700_000
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    assert "widgets" not in notebook["metadata"]
-    for cell in notebook["cells"]:
-        assert not cell.get("outputs"), f"{path.name} holds outputs; clear them before you commit"
-        assert cell.get("execution_count") is None
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    if not any(cell["outputs"] or cell["execution_count"] for cell in code):
+        assert path.stem != "06_your_own_network", "this one takes a minute to run and store"
+        return
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    found = [output for cell in code for output in cell["outputs"]]
+    assert code[-1]["outputs"], "the last control shows nothing"
+    assert any("image/png" in output.get("data", {}) for output in found)
+    said = json.dumps(found)
+    assert "widget-view" not in said
+    assert "Traceback" not in said
+    assert str(ROOT) not in said
 
 
 def test_an_error_behind_a_control_is_found(tmp_path):

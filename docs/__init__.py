@@ -1,0 +1,1 @@
+"""Text of the documentation, and what makes its pictures and pages."""
