@@ -68,14 +68,21 @@ def natural(quantity: Reading, change: Change) -> Natural:
     means, form = _means(quantity, change), _form(quantity, change)
     if form == LOG:
         factors = [math.exp(min(each, 700.0)) for each in values]
-        return Natural(means, *(number(each, 3 if each > 0.1 else 2) for each in factors), times=_TIMES)
+        return _worded(means, [number(each, 3 if each > 0.1 else 2) for each in factors], times=_TIMES)
     if form == POINTS:
         points = [100 * each for each in values]
-        return Natural(means, *_signed(points, 1 if abs(points[0]) >= 0.1 else 2), unit=f"{_SPACE}points")
+        texts = _signed(points, 1 if abs(points[0]) >= 0.1 else 2)
+        return _worded(means, texts, unit=f"{_SPACE}points")
     if form == RATIO:
         shares = [100 * each / change.baseline for each in values]
-        return Natural(means, *_signed(shares, 0 if max(map(abs, shares)) >= 9.95 else 1), unit=PERCENT)
-    return Natural(means, *_signed(values, _decimals(values)), unit=_unit(quantity))
+        return _worded(means, _signed(shares, 0 if max(map(abs, shares)) >= 9.95 else 1), unit=PERCENT)
+    return _worded(means, _signed(values, _decimals(values)), unit=_unit(quantity))
+
+
+def _worded(means: str, texts: Sequence[str], unit: str = "", times: str = "") -> Natural:
+    """The change, and its interval where that is known."""
+    value, low, high = [*texts, "", ""][:3]
+    return Natural(means, value, low, high, unit, times)
 
 
 def in_words(quantity: Reading, change: Change) -> str:

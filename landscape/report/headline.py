@@ -89,7 +89,7 @@ def _about(verdicts: Sequence[Verdict], names: Sequence[str]) -> tuple[bool, str
 def _sentence(verdicts: Sequence[Verdict], quantity: str) -> str:
     """As in `Blur flattens the loss landscape (largest Hessian eigenvalue −58 %); ReLU6 sharpens it`."""
     reading = verdicts[0].quantity
-    clauses = []
+    clauses: list[str] = []
     for word in (reading.lower, reading.higher):
         own = [verdict for verdict in verdicts if verdict.verdict == word]
         if own:
