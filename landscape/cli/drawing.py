@@ -125,9 +125,8 @@ def _references(results: Results) -> Results:
         return results
     left = len(results) - len(kept)
     if left:
-        say(
-            f"{left} networks were trained otherwise than most and are left out; --every draws them", err=True
-        )
+        networks = "network was" if left == 1 else "networks were"
+        say(f"{left} {networks} trained otherwise than most and left out; --every draws all", err=True)
     return kept
 
 

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from landscape.results import save
+from landscape import results
+from landscape.results import attribute, save
 from tests.exchange.surfaces import surface
+from tests.figures import synthetic
+from tests.figures.paper_results import SPECS, configured
 
 
 @pytest.fixture
@@ -140,3 +143,29 @@ def test_a_bundle_is_drawn(family, tmp_path):
     save_bundle({"gap": {"spectrum": synthetic.spectrum()}}, tmp_path / "all.zip")
     outcome = family("plot", "all.zip", "--out", "figures")
     assert outcome.out.split() == ["figures/spectrum.pdf"]
+
+
+def trained(epochs, name, spec):
+    """A result of a network of this specification, trained for so many epochs."""
+    dataset = configured(synthetic.trace(name), spec)
+    network = attribute(dataset, "network") | {"training": {"recipe": {"epochs": epochs, "seed": 0}}}
+    return dataset.assign_attrs(network=json.dumps(network))
+
+
+def test_of_many_networks_those_trained_alike_are_drawn(run, tmp_path):
+    for name, spec in SPECS.items():
+        results.save(trained(17, name, spec), tmp_path / "many" / f"{name}-trace.zarr")
+    results.save(trained(8, "half", SPECS["gap"]), tmp_path / "many" / "half-trace.zarr")
+    outcome = run("plot", "many", "--figure", "trace", "--out", "figures")
+    assert outcome.status == 0, outcome.err
+    assert outcome.err.startswith("1 network was trained otherwise than most and left out; --every")
+    drawn = (tmp_path / "figures" / "trace.svg").read_bytes()
+    outcome = run("plot", "many", "--figure", "trace", "--every", "--out", "figures")
+    assert "left out" not in outcome.err
+    assert (tmp_path / "figures" / "trace.svg").read_bytes() != drawn
+
+
+def test_letters_can_be_those_of_the_text(run, tmp_path):
+    results.save(synthetic.trace("gap"), tmp_path / "gap-trace.zarr")
+    assert run("plot", "gap-trace.zarr", "--font", "serif", "--out", "figures").status == 0
+    assert b"STIXGeneral" in (tmp_path / "figures" / "trace.pdf").read_bytes()

@@ -90,7 +90,8 @@ def surface3d(
         _draw(axis, grid.covering(), shared, colours)
         axis.set(xlim=grid.x[[0, -1]], ylim=grid.y[[0, -1]], zlim=heights)
         _decorate(axis, surfaces[name], grid, shared)
-        axis.set_title(style.short(name), pad=0, y=1.02)
+        room = int(16 * axis.get_position(True).width * width)
+        axis.set_title(style.short(name, min(26, max(room, 9))), pad=0, y=1.02)
         axis.view_init(elevation, azimuth)
     if shared:
         label = label_of(quantity, networks.values()) + (" (log)" if shared.log else "")
