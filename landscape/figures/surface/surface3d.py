@@ -90,8 +90,9 @@ def surface3d(
         _draw(axis, grid.covering(), shared, colours)
         axis.set(xlim=grid.x[[0, -1]], ylim=grid.y[[0, -1]], zlim=heights)
         _decorate(axis, surfaces[name], grid, shared)
-        room = int(16 * axis.get_position(True).width * width)
-        axis.set_title(style.short(name, min(26, max(room, 9))), pad=0, y=1.02)
+        cell = axis.get_position(True).width * width
+        # The lower of two lines of units keeps clear of a corner that rises to the top.
+        axis.set_title(style.short(name, min(26, max(int(16 * cell), 9))), pad=0, y=1.0 + 0.17 / cell)
         axis.view_init(elevation, azimuth)
     if shared:
         label = label_of(quantity, networks.values()) + (" (log)" if shared.log else "")
@@ -136,15 +137,17 @@ def _panels(count: int, width: float) -> tuple[Figure, list[Axes3D], Axes]:
     down = ceil(count / across)
     bar = 0.75 / width  # room for the colour bar and its labels
     cell = (1 - bar) / across
-    row = 0.96 * cell * width + 0.16  # a title of two lines above, labels below
+    row = 0.96 * cell * width + 0.38  # a title and two lines of units above, labels below
     height = down * row
     figure = Figure(figsize=(width, height))
     axes = []
     for i in range(count):
         row, column = divmod(i, across)
-        place = (column * cell, 1 - (row + 1) / down, cell, 1 / down)
+        labels = 0.08 / height  # below the box
+        place = (column * cell, 1 - (row + 1) / down + labels, cell, 1 / down - labels)
         axis: Axes3D = figure.add_axes(place, projection="3d", computed_zorder=True)
         axis.set_box_aspect((1, 1, 0.8), zoom=0.88)
+        axis.set_anchor("S")
         axis.patch.set_alpha(0)  # a long label reaches into the next panel
         axes.append(axis)
     length = min(0.7, 1.8 / height)
