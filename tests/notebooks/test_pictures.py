@@ -86,7 +86,7 @@ def test_formulas_are_typeset_and_code_stays():
     shown = typeset(page)
     assert shown.count("<svg") == 3
     assert shown.count('class="formula"') == 1
-    assert "echo $A $B" in shown
+    assert "echo $HOME $PATH" in shown
     assert "`a $b$`" in shown
     assert 'aria-label="x^2"' in shown
 
