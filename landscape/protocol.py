@@ -94,7 +94,7 @@ class DataSpec:
     )
     augment: int | None = stated(
         None,
-        "Augment by one frozen draw of crop and flip, with this seed.",
+        "Crop and flip each image once at random, with this seed, and keep it so.",
         metavar="SEED",
         least=0,
         most=LARGEST_SEED,
