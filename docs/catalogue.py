@@ -92,9 +92,10 @@ SPECIAL = {
     "polar": _TRAINED,
     "overview": _SHIPPED.format(name="verdicts", how="verdicts(ls.family.measured())"),
     "chain": _SHIPPED.format(name="verdicts", how="verdicts(ls.family.measured())"),
-    "correlations": _SHIPPED.format(
-        name="correlations, pooled", how="correlations(pooled(ls.family.measured()))"
-    ),
+    "correlations": "import landscape as ls\n"
+    "from landscape.comparison import correlations, pooled\n"
+    "from landscape.comparison.conditional import alike, usual\n\n"
+    "results = correlations(pooled(usual(alike(ls.family.measured()))))\n",
     "conditions": _SHIPPED.format(name="conditional", how="conditional(ls.family.measured())"),
 }
 """Code of figures that are of no single measurement."""

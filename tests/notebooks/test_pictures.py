@@ -15,7 +15,7 @@ from docs.ideas.paper import ALIKE, difference, drawing
 from landscape.samples import Samples
 
 DOCS = Path(catalogue.DOCS)
-FEW = ("contours", "spectrum", "variance", "reliability")
+FEW = ("reliability", "overview")
 
 
 @pytest.fixture(scope="module")
