@@ -1,4 +1,4 @@
-"""See why one trained network is flatter, calmer and better calibrated than another.
+"""See whether one trained network is flatter, calmer or better calibrated than another.
 
     >>> import landscape as ls
     >>> network = ls.load("net.safetensors")                              # doctest: +SKIP

@@ -100,7 +100,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
-    """See why one trained network is flatter, calmer and better calibrated than another.
+    """See whether one trained network is flatter, calmer or better calibrated than another.
 
     Measuring commands take checkpoint files, measure them under one recorded protocol, and save what they
     find; plot, paper and verdicts draw and judge saved results. `landscape COMMAND --help` explains each.
