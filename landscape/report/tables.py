@@ -50,7 +50,8 @@ def write_table(table: Table, stem: str | Path, caption: str) -> list[Path]:
     Raises:
         LandscapeError: If the place cannot be written.
     """
-    texts = {"csv": as_csv(table), "tex": as_latex(table, caption), "md": as_markdown(table, caption)}
+    latex = as_latex(table, caption, Path(stem).name)
+    texts = {"csv": as_csv(table), "tex": latex, "md": as_markdown(table, caption)}
     paths = []
     for suffix, text in texts.items():
         paths.append(Path(f"{stem}.{suffix}"))
@@ -72,15 +73,31 @@ def as_csv(table: Table) -> str:
     return pd.DataFrame(columns, dtype=object).map(guarded).to_csv(index=False, lineterminator="\n")
 
 
-def as_latex(table: Table, caption: str) -> str:
-    """A `table` environment with the rules of booktabs."""
+def as_latex(table: Table, caption: str, name: str = "") -> str:
+    """A `table` environment with the rules of booktabs, in small type, shrunk where a column is narrower.
+
+    Args:
+        table: What to write.
+        caption: Its first paragraph becomes the caption; the others, notes and protocol, become comments.
+        name: Its label is ``tab:NAME``; it has none by default.
+    """
+    said, *notes = caption.split("\n\n")
     printed_cells = [[printed(cell).translate(_LATEX) for cell in row] for row in table.rows]
-    frame = pd.DataFrame(printed_cells, columns=[name.translate(_LATEX) for name in table.columns])
+    frame = pd.DataFrame(printed_cells, columns=[column.translate(_LATEX) for column in table.columns])
     aligned = "".join("r" if numeric else "l" for _, _, numeric in _columns(table))
     written = frame.style.hide(axis="index").to_latex(
-        hrules=True, column_format=aligned, position_float="centering", caption=caption.translate(_LATEX)
+        hrules=True,
+        column_format=aligned,
+        position="t",
+        position_float="centering",
+        caption=said.translate(_LATEX),
+        label=f"tab:{name}" if name else None,
     )
-    return f"% needs \\usepackage{{booktabs}}\n{written}"
+    begun, ended = r"\begin{tabular}", r"\end{tabular}"
+    fitted = written.replace(begun, f"\\footnotesize\n\\begin{{adjustbox}}{{max width=\\linewidth}}\n{begun}")
+    fitted = fitted.replace(ended, f"{ended}\n\\end{{adjustbox}}")
+    comments = "".join(f"% {line}\n" for note in notes for line in note.splitlines())
+    return f"% needs \\usepackage{{adjustbox,booktabs}}\n{comments}{fitted}"
 
 
 def as_markdown(table: Table, caption: str) -> str:

@@ -157,7 +157,12 @@ def test_csv_has_numbers_in_full_with_their_errors(small):
 
 
 def test_latex_has_rules_and_nothing_that_latex_takes_for_its_own(small):
-    text = as_latex(small, "100 % of a_b & c")
+    text = as_latex(small, "100 % of a_b & c\n\nnotes, of 8 seeds", "p1-tablec1")
+    assert "\\label{tab:p1-tablec1}" in text
+    assert "% notes, of 8 seeds\n" in text
+    inside = text.partition("\\begin{adjustbox}{max width=\\linewidth}\n")[2].partition("\\end{adjustbox}")[0]
+    assert inside.startswith("\\begin{tabular}{")
+    assert inside.endswith("\\end{tabular}\n")
     assert text.count("\\toprule") == text.count("\\midrule") == text.count("\\bottomrule") == 1
     assert r"\caption{100 \% of a\_b \& c}" in text
     body = next(line for line in text.splitlines() if "a\\_b &" in line)
