@@ -86,12 +86,13 @@ def _worded(means: str, texts: Sequence[str], unit: str = "", times: str = "") -
 
 
 def in_words(quantity: Reading, change: Change) -> str:
-    """Means, change, its interval where there is one, and what that is over."""
+    """Means, change, its interval where there is one, and what that is over, with plain spaces."""
     found = natural(quantity, change)
-    if found.low:
-        return f"{found.means}, change {found.both} over {change.count:,} {change.over}"
     why = f": {change.reason}" if change.reason else ""
-    return f"{found.means}, change {found.change}, without an interval{why}"
+    text = f"{found.means}, change {found.change}, without an interval{why}"
+    if found.low:
+        text = f"{found.means}, change {found.both} over {change.count:,} {change.over}"
+    return text.replace(_SPACE, " ")  # terminals are shown no others
 
 
 def _form(quantity: Reading, change: Change) -> str:
