@@ -216,7 +216,9 @@ def test_the_protocol_says_where_things_come_from(tmp_path):
 @pytest.mark.parametrize("source", ["timm", "torchvision", "hf"])
 def test_a_missing_library_is_said_in_one_sentence(tmp_path, monkeypatch, source):
     monkeypatch.setattr(zoo_libraries, "installed", lambda name: False)
-    with pytest.raises(LandscapeError, match=rf"not installed here: pip install 'landscape\[{source}\]'$"):
+    with pytest.raises(
+        LandscapeError, match=rf"not installed here: pip install 'landscape-toolkit\[{source}\]'$"
+    ):
         load(file(tmp_path, plain()), f"{source}:any")
 
 

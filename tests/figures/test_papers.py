@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from landscape.comparison.identity import renamed
-from landscape.errors import ResultError
+from landscape.errors import ArgumentError, ResultError
 from landscape.figures import papers
 from landscape.figures.papers import PANELS
 from landscape.figures.papers.networks import select, three
@@ -105,7 +105,7 @@ def _lesion():
 
 
 def test_an_unknown_panel_is_refused_with_those_near():
-    with pytest.raises(ResultError, match="no panel is called 'p1-fig88'; there are p1-fig8"):
+    with pytest.raises(ArgumentError, match="no panel is called 'p1-fig88'; did you mean p1-fig8"):
         papers.draw("p1-fig88", {})
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landscape.errors import ResultError
+from landscape.errors import ArgumentError, ResultError
 from landscape.figures.style.depth import stage_boundaries
 from landscape.figures.surface.grids import cells
 from tests.figures import synthetic
@@ -18,7 +18,7 @@ def test_cells_count_and_add():
 
 
 def test_unknown_quantities_and_lines_are_refused():
-    with pytest.raises(ResultError, match=r"'loss'.*nll, l2, total, accuracy"):
+    with pytest.raises(ArgumentError, match=r"'loss'.*nll, l2, total, accuracy"):
         cells(synthetic.surface(), "loss")
     with pytest.raises(ResultError, match="this surface has no l2"):
         cells(synthetic.surface().drop_vars("l2"), "total")
