@@ -118,7 +118,7 @@ def test_a_missing_library_says_how_to_install_it(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(corruptions, "version", absent)
-    with pytest.raises(DataError, match=r"pip install 'landscape\[corruptions\]'"):
+    with pytest.raises(DataError, match=r"pip install 'landscape-toolkit\[corruptions\]'"):
         corruptions.corrupt(_samples(1), "fog", 1)
     monkeypatch.setattr(corruptions, "version", lambda name: "1.1.5")
     monkeypatch.setitem(sys.modules, "imagecorruptions", None)
