@@ -76,5 +76,5 @@ def meant(word: str, known: Collection[str]) -> str:
         word: As it was written.
         known: The words there are.
     """
-    near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(word, known, n=2, cutoff=0.7)
     return f"; did you mean {' or '.join(near)}?" if near else ""
