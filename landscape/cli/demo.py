@@ -11,12 +11,14 @@ from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, output
 
 QUICK = ("mlp", "gap", "gap-blur")
 """Networks of ``--quick``: the two steps that the papers are about."""
+SAMPLES, BATCH = 64, 32
+"""Training images of surface and flatness, and of a mini-batch of the spectrum; half as many if quick."""
 FIRST = ("contours", "spectrum")
 """Figures that are drawn of the shipped measurements while nothing else is there yet."""
 
 
 @click.command("demo", cls=Command, examples=("landscape demo", "landscape demo --quick --out quick"))
-@option("--quick", "Compare three of the nine networks only.", False)
+@option("--quick", "Compare three of the nine networks only, on half as many images.", False)
 @output("Folder of datasets, figures and page.", "landscape-out/demo", metavar="DIR")
 @SEED
 @DEVICE
@@ -31,9 +33,10 @@ def demo(quick: bool, out: str, seed: int, device: str, as_json: bool, quiet: bo
     from landscape import family
     from landscape.analyses import plan
 
+    shrink = 2 if quick else 1
     request = Request(
         split="train",
-        samples=200,
+        samples=SAMPLES // shrink,
         weight_decay=family.WEIGHT_DECAY,
         dropout="fixed",
         device=device,
@@ -44,7 +47,14 @@ def demo(quick: bool, out: str, seed: int, device: str, as_json: bool, quiet: bo
     names = QUICK if quick else family.NAMES
     _shipped(names, Path(out) / "shipped", request)
     measurements = plan(
-        request.settings(), predictions=1000, batch_size=64, batches=8, span=0.5, steps=13, directions=8
+        request.settings(),
+        predictions=1000,
+        maps=256 // shrink,
+        batch_size=BATCH // shrink,
+        batches=8,
+        span=0.5,
+        steps=21,
+        directions=8,
     )
     run(request, [([family.load(name) for name in names], measurements)], Path(out), "demo")
 

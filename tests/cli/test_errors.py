@@ -15,6 +15,8 @@ QUICK = {"surface": ("--steps", "3"), "hessian": ("--top-k", "1")}
 
 WRONG_USAGE = {
     "--mean and --std belong together",
+    "a margin of -1.0",
+    "choose --repeats or --masks",
     "choose auto, cpu or cuda[:i]",
     "learning rate must be positive",
     "momentum must lie in",

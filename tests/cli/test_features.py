@@ -63,7 +63,7 @@ def test_smoothing_that_is_put_in_is_measured_and_named(run, checkpoint):
     [
         (("--pictures", "x"), 2, "is not a list of whole numbers"),
         (("--pictures", "99"), 1, "99"),
-        (("--smooth", "blurr"), 1, "unknown surgery 'blurr'"),
+        (("--smooth", "blurr"), 2, "unknown surgery 'blurr'"),
         (("--smooth", "blur@nowhere"), 1, "nowhere"),
         (("--noise", "gaussian", "--noise-strength", "-1"), 1, "strength"),
     ],

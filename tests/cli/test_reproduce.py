@@ -28,6 +28,7 @@ def tiny(monkeypatch):
     return experiment
 
 
+@pytest.mark.full
 def test_from_nothing_to_verdicts(run, tiny, tmp_path):
     found = run("reproduce", "--data", "demo", "--seeds", "2", "--out", "all", "--json").json
     names = ["gap-seed0", "gap-blur-seed0", "gap-seed1", "gap-blur-seed1"]

@@ -118,8 +118,8 @@ def test_direction_files_of_another_network(run, checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("others", "status", "message"),
     [
-        ((), 1, "at least three checkpoints, got 1"),
-        (("again",), 1, "at least three checkpoints, got 2"),
+        ((), 2, "at least three checkpoints, got 1"),
+        (("again",), 2, "at least three checkpoints, got 2"),
         (("again", "again"), 1, "span 0 dimensions"),
         (("none.pt", "none.pt"), 1, "no checkpoint at none.pt"),
         (("again", "again", "--margin", "-1"), 2, "-1.0 is not in the range x>=0"),

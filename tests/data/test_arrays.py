@@ -6,7 +6,7 @@ import torch
 
 from landscape.data import cifar10, images
 from landscape.data.arrays import npz
-from landscape.errors import DataError
+from landscape.errors import ArgumentError, DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 10), dtype=np.uint8)
 LABELS = np.array([0, 2, 1, 1, 0, 2])
@@ -169,7 +169,7 @@ def test_members_that_are_no_arrays(write):
 
 
 def test_unknown_split(write):
-    with pytest.raises(DataError, match="unknown split 'val'"):
+    with pytest.raises(ArgumentError, match="unknown split 'val'"):
         npz(write(images=IMAGES, labels=LABELS), "val")
 
 

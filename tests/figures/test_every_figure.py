@@ -77,8 +77,17 @@ def test_unknown_figures_are_refused():
 
 
 @EACH
-@pytest.mark.parametrize("count", [1, 9])
-@pytest.mark.parametrize("width", [None, figures.ONE_COLUMN, figures.TWO_COLUMN])
+@pytest.mark.parametrize(
+    ("count", "width"),
+    [
+        (1, None),
+        (9, figures.ONE_COLUMN),
+        pytest.param(9, None, marks=pytest.mark.full),
+        pytest.param(9, figures.TWO_COLUMN, marks=pytest.mark.full),
+        pytest.param(1, figures.ONE_COLUMN, marks=pytest.mark.full),
+        pytest.param(1, figures.TWO_COLUMN, marks=pytest.mark.full),
+    ],
+)
 def test_any_number_of_networks_can_be_read(name, count, width):
     networks = LONG[-count:]
     figure = figures.draw(name, results(name, networks), width=width)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from landscape.data.corrupted import CORRUPTIONS, corrupted
-from landscape.errors import DataError, LandscapeError
+from landscape.errors import ArgumentError, DataError, LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.predictive import evaluate, robustness
@@ -153,7 +153,7 @@ def test_fresh_dropout_follows_the_draw(folder):
 
 
 def test_mistakes_are_found_before_the_long_part(folder):
-    with pytest.raises(DataError, match="unknown corruption 'rain'"):
+    with pytest.raises(ArgumentError, match="unknown corruption 'rain'"):
         robustness(objective(), folder, corruptions=["fog", "rain"])
     with pytest.raises(DataError, match="severities are 1, 2, 3, 4 and 5, got 6"):
         robustness(objective(), folder, severities=[6])
