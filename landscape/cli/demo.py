@@ -53,7 +53,7 @@ def demo(quick: bool, out: str, seed: int, device: str, as_json: bool, quiet: bo
         batch_size=BATCH // shrink,
         batches=8,
         span=0.5,
-        steps=21,
+        steps=13 if quick else 17,
         directions=8,
     )
     run(request, [([family.load(name) for name in names], measurements)], Path(out), "demo")
