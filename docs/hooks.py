@@ -43,11 +43,13 @@ def on_files(files: Any, config: Any, **_: Any) -> Any:
     return files
 
 
-def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+def on_page_markdown(markdown: str, page: Any = None, **_: Any) -> str:
     """Called by mkdocs for every page."""
     from docs.formulas import typeset
 
-    if page.file.src_uri == "gallery.md":  # a code host shows the sections of one page instead
+    if (
+        page is not None and page.file.src_uri == "gallery.md"
+    ):  # a code host shows the sections of one page instead
         from landscape.figures.registry import find
 
         markdown = _FIGURE.sub(r"](gallery/\1.md)", markdown)

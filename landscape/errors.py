@@ -36,6 +36,14 @@ class ResultError(LandscapeError):
     """A saved result that is missing, damaged, or cannot be combined with another."""
 
 
+class DataRequestError(ArgumentError, DataError):
+    """A request of data that no data set could meet, such as an unknown split."""
+
+
+class ResultRequestError(ArgumentError, ResultError):
+    """A request of results that none could meet, such as an unknown figure."""
+
+
 class NewerResultError(ResultError):
     """A result of a newer version, which nothing may take for a damaged one and replace."""
 

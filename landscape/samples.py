@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from landscape import trees
 from landscape.datasets import Ahead, Digest, parts
-from landscape.errors import ArgumentError, DataError
+from landscape.errors import DataError, DataRequestError
 from landscape.images import CropFlip, Normalisation
 from landscape.lazy import Lazy
 from landscape.precision import usable
@@ -138,7 +138,7 @@ class Samples:
 
         Raises:
             DataError: If `count` is not between 1 and the number of samples.
-            ArgumentError: If the seed is negative.
+            DataRequestError: If the seed is negative.
 
         Examples:
             >>> import landscape as ls
@@ -153,7 +153,7 @@ class Samples:
         if seed is None:
             return self.select(np.arange(count))
         if seed < 0:
-            raise ArgumentError(f"the sample seed is {seed}; choose 0 or a positive integer")
+            raise DataRequestError(f"the sample seed is {seed}; choose 0 or a positive integer")
         rng = np.random.default_rng(seed)
         return self.select(np.sort(rng.choice(len(self), size=count, replace=False)))
 

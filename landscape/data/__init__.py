@@ -15,7 +15,7 @@ from landscape.data.conventions import NORMALISATIONS
 from landscape.data.embedded import demo
 from landscape.data.folders import images
 from landscape.data.libraries import hugging_face, is_factory, of_factory, torchvision
-from landscape.errors import ArgumentError, DataError
+from landscape.errors import DataError, DataRequestError
 from landscape.samples import Samples
 
 __all__ = ["NORMALISATIONS", "cifar10", "cifar100", "demo", "images", "load", "npz"]
@@ -58,7 +58,7 @@ def load(spec: str, split: str = "test", first: int = 0) -> Samples:
     if is_factory(spec):
         return of_factory(spec, split)
     if form not in _READERS or not place:
-        raise ArgumentError(f"unknown data set '{spec}'; expected one of: {_FORMS}{_guess(spec)}")
+        raise DataRequestError(f"unknown data set '{spec}'; expected one of: {_FORMS}{_guess(spec)}")
     place, options = _with_options(place, _OPTIONS.get(form, {}))
     return _READERS[form](place, split, first, **options)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landscape.errors import ArgumentError, DataError
+from landscape.errors import DataError, DataRequestError
 from landscape.samples import Normalisation
 
 SPLITS = ("train", "test")
@@ -19,10 +19,10 @@ def check_split(split: str) -> None:
     """Refuse anything but the two splits.
 
     Raises:
-        ArgumentError: If `split` is neither ``train`` nor ``test``.
+        DataRequestError: If `split` is neither ``train`` nor ``test``.
     """
     if split not in SPLITS:
-        raise ArgumentError(f"unknown split {split!r}; choose 'train' or 'test'")
+        raise DataRequestError(f"unknown split {split!r}; choose 'train' or 'test'")
 
 
 def check_pixels(width: int, height: int, name: str) -> None:

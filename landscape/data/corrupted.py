@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from landscape.data.conventions import NORMALISATIONS
-from landscape.errors import ArgumentError, DataError
+from landscape.errors import DataError, DataRequestError
 from landscape.files import expanded
 from landscape.samples import Samples
 
@@ -131,7 +131,7 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     known = (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
     wrong = [name for name in names if name not in known]
     if wrong or not names:
-        raise ArgumentError(
+        raise DataRequestError(
             f"unknown corruption {wrong[0] if wrong else ''!r}; choose from {', '.join(known)}"
         )
     return tuple(names)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from landscape.data.conventions import check_pixels
-from landscape.errors import ArgumentError, DataError
+from landscape.errors import DataError, DataRequestError
 from landscape.lazy import Lazy, Source
 from landscape.samples import Samples
 
@@ -44,11 +44,13 @@ class Shaping:
     def __post_init__(self) -> None:
         for name in ("resize", "crop"):
             if not 0 <= getattr(self, name) <= _MOST_SIDE:
-                raise ArgumentError(f"{name} goes from 1 to {_MOST_SIDE:,} pixels, got {getattr(self, name)}")
+                raise DataRequestError(
+                    f"{name} goes from 1 to {_MOST_SIDE:,} pixels, got {getattr(self, name)}"
+                )
         if self.channels not in _CHANNELS:
             raise DataError(f"images have 3 channels (RGB) or 1 (grey), not {self.channels}")
         if self.interpolation not in INTERPOLATIONS:
-            raise ArgumentError(
+            raise DataRequestError(
                 f"the interpolation is {self.interpolation!r}; choose one of {', '.join(INTERPOLATIONS)}"
             )
 

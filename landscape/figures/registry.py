@@ -25,7 +25,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from landscape.errors import ArgumentError, ResultError, meant, printable
+from landscape.errors import ResultError, ResultRequestError, meant, printable
 from landscape.figures import style
 from landscape.figures.captions import joined, left_out, protocol_phrase, seeds_phrase
 from landscape.results import attribute
@@ -199,12 +199,12 @@ def find(name: str) -> Drawing:
     """The figure of a name.
 
     Raises:
-        ArgumentError: If there is none.
+        ResultRequestError: If there is none.
     """
     drawings = registered()
     if name not in drawings:
         others = meant(name, drawings) or f"; there are {', '.join(catalogue())}"
-        raise ArgumentError(f"no figure is called {name!r}{others}")
+        raise ResultRequestError(f"no figure is called {name!r}{others}")
     return drawings[name]
 
 

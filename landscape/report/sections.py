@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from landscape import figures
-from landscape.errors import ArgumentError
+from landscape.errors import ResultRequestError
 from landscape.figures.registry import VERDICTS, Drawing, catalogue, find
 from landscape.figures.style import Look
 from landscape.figures.surface.grids import QUANTITIES, masks
@@ -78,12 +78,12 @@ def panels(
         width: In inches; None takes each figure's usual one.
 
     Raises:
-        ArgumentError: If a figure or the quantity is unknown.
+        ResultRequestError: If a figure or the quantity is unknown.
     """
     for name in only:
         find(name)
     if quantity not in QUANTITIES:
-        raise ArgumentError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
+        raise ResultRequestError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
     return [
         Panel(name, datasets, _options(name, results, quantity), width)
         for name in catalogue()

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from landscape.comparison.identity import Results, record_of, renamed
-from landscape.errors import ArgumentError, meant
+from landscape.errors import ResultRequestError, meant
 from landscape.figures.captions import joined
 from landscape.figures.features.depth import is_uncertain
 from landscape.figures.papers import composed
@@ -190,11 +190,11 @@ def find(name: str) -> Panel:
     """The panel of an id, such as `p1-fig8`.
 
     Raises:
-        ArgumentError: If there is none.
+        ResultRequestError: If there is none.
     """
     if name not in PANELS:
         others = meant(name.lower(), PANELS) or f"; there are {', '.join(PANELS)}"
-        raise ArgumentError(f"no panel is called {name!r}{others}")
+        raise ResultRequestError(f"no panel is called {name!r}{others}")
     return PANELS[name]
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from landscape.errors import ArgumentError, ResultError
+from landscape.errors import ResultError, ResultRequestError
 from landscape.figures.style.roles import PALETTE as PALETTE
 from landscape.figures.style.roles import Look as Look
 from landscape.figures.style.roles import looks as looks
@@ -134,10 +134,10 @@ def preset_width(preset: str, across: int) -> float:
         across: Columns, 1 or 2.
 
     Raises:
-        ArgumentError: If there is no such preset.
+        ResultRequestError: If there is no such preset.
     """
     if preset not in PRESETS or across not in (1, 2):
-        raise ArgumentError(
+        raise ResultRequestError(
             f"no width is known of {across} columns of {preset!r}; choose 1 or 2 of {', '.join(PRESETS)}"
         )
     return PRESETS[preset][across - 1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from landscape.errors import ArgumentError, ResultError
+from landscape.errors import ResultError, ResultRequestError
 from landscape.results.surfaces import loss_label
 
 QUANTITIES = {
@@ -225,7 +225,7 @@ def profile(dataset: xr.Dataset, quantity: str = "nll") -> Profile:
 
 def _check_quantity(quantity: str) -> None:
     if quantity not in QUANTITIES:
-        raise ArgumentError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
+        raise ResultRequestError(f"unknown quantity {quantity!r}; a surface has {', '.join(QUANTITIES)}")
 
 
 def _values(dataset: xr.Dataset, quantity: str) -> xr.DataArray:
