@@ -36,6 +36,8 @@ def on_files(files: Any, config: Any, **_: Any) -> Any:
     """Called by mkdocs once: the pages of the gallery join those that lie in docs."""
     from mkdocs.structure.files import File
 
+    if str(ROOT) not in sys.path:  # mkdocs takes back what a hook does to the path while it is loaded
+        sys.path.insert(0, str(ROOT))
     from docs import catalogue
 
     for name in catalogue.drawn():
