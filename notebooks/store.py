@@ -11,19 +11,18 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
 import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import nbclient
 import nbformat
 from PIL import Image
 
+from notebooks.execution import execute
+
 FOLDER = Path(__file__).resolve().parent
-ROOT = FOLDER.parent
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 PIXELS, COLOURS = 1100, 48
@@ -36,14 +35,10 @@ _FIGURE = re.compile(
 
 
 def executed(path: Path) -> Any:
-    """The notebook with its outputs, run in an empty folder with one thread."""
+    """The notebook with its outputs, run in an empty folder."""
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        client = nbclient.NotebookClient(
-            notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": folder}}
-        )
-        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-        client.execute(env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"})
+        execute(notebook, Path(folder), seconds=SECONDS)
     return notebook
 
 

@@ -139,8 +139,11 @@ def rechecked(dataset: xr.Dataset) -> xr.Dataset:
     """
     stored = [Check(each["name"], each["passed"], each["message"]) for each in attribute(dataset, "checks")]
     again = {check.name: check for check in _again(dataset, stored) if not check.passed}
-    kept = [_held(check, again.pop(check.name, None)) for check in stored]
-    checks = [*kept, *(_held(None, check) for check in again.values())]
+    checks = []
+    for check in stored:
+        failed = again.pop(check.name, None)
+        checks.append(_altered(failed, "with this check passed") if failed and check.passed else check)
+    checks += [_altered(failed, "without this check") for failed in again.values()]
     if checks == stored:
         return dataset
     return dataset.assign_attrs(checks=json.dumps([asdict(check) for check in checks]))
@@ -155,13 +158,9 @@ def contradicted(dataset: xr.Dataset) -> list[str]:
 _ALTERED = "it was altered, or is damaged."
 
 
-def _held(stored: Check | None, again: Check | None) -> Check:
-    """What is to be shown of a check as it was stored and one that fails now; one of them is there."""
-    if stored is not None and (again is None or not stored.passed):
-        return stored
-    assert again is not None
-    claim = "is stored with this check passed" if stored else "is stored without this check"
-    return replace(again, message=f"{again.message} The result {claim}: {_ALTERED}")
+def _altered(failed: Check, how: str) -> Check:
+    """A check that fails now, with how the result was stored."""
+    return replace(failed, message=f"{failed.message} The result is stored {how}: {_ALTERED}")
 
 
 def _again(dataset: xr.Dataset, stored: list[Check]) -> Iterator[Check]:

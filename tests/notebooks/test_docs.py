@@ -127,8 +127,9 @@ def test_the_site_builds_without_a_warning(tmp_path):
     reference = (tmp_path / "site" / "api" / "hessian.html").read_text(encoding="utf-8")
     for name in ("probes.density", "probes.trace", "eigenvalues.top_eigenvalues"):
         assert f'id="landscape.hessian.{name}"' in reference
+    literal = re.compile(r"<pre>.*?</pre>", re.DOTALL)  # help pages are quoted as the terminal shows them
     for each in (tmp_path / "site" / "api").glob("*.html"):  # as where words are taken for a type
-        assert "`" not in each.read_text(encoding="utf-8"), f"{each.name} shows raw markup"
+        assert "`" not in literal.sub("", each.read_text(encoding="utf-8")), f"{each.name} shows raw markup"
 
 
 def test_the_results_page_says_what_was_measured():

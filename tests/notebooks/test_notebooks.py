@@ -1,7 +1,7 @@
 """Every notebook runs from its first cell to its last, and its controls do something."""
 
+import importlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,8 @@ import pytest
 
 from tests.tools import need
 
-nbformat, nbclient, *_ = (
-    need(name, "notebooks") for name in ("nbformat", "nbclient", "ipykernel", "ipywidgets")
-)
+nbformat, *_ = (need(name, "notebooks") for name in ("nbformat", "nbclient", "ipykernel", "ipywidgets"))
+execution = importlib.import_module("notebooks.execution")
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -41,20 +40,12 @@ print("moved", moved)
 """
 
 
-def execute(path: Path, folder: Path, *, first: str = "", last: str = "") -> Any:
+def executed(path: Path, folder: Path, *, first: str = "", last: str = "") -> Any:
     """The notebook with its outputs, run in a folder of its own, between these two cells."""
     notebook = nbformat.read(path, as_version=4)
     before, after = ([nbformat.v4.new_code_cell(code)] if code else [] for code in (first, last))
     notebook.cells = [*before, *notebook.cells, *after]
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=SECONDS,
-        kernel_name="python3",
-        allow_errors=True,
-        resources={"metadata": {"path": str(folder)}},
-    )
-    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    client.execute(env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"})
+    execution.execute(notebook, folder, seconds=SECONDS, allow_errors=True)
     return notebook
 
 
@@ -73,7 +64,7 @@ def drawn(notebook: Any) -> list[Any]:
 @pytest.mark.parametrize("first", [FEWER, pytest.param("", marks=pytest.mark.full)], ids=["few", "all"])
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, first, tmp_path):
-    notebook = execute(path, tmp_path, first=first, last=NUDGE)
+    notebook = executed(path, tmp_path, first=first, last=NUDGE)
     found = outputs(notebook)
     errors = ["\n".join(output["traceback"]) for output in found if output["output_type"] == "error"]
     assert not errors, errors[0]
@@ -130,6 +121,6 @@ def test_an_error_behind_a_control_is_found(tmp_path):
     )
     place = tmp_path / "broken.ipynb"
     nbformat.write(broken, place)
-    assert not [output for output in outputs(execute(place, tmp_path)) if output["output_type"] == "error"]
-    found = outputs(execute(place, tmp_path, last=NUDGE))
+    assert not [output for output in outputs(executed(place, tmp_path)) if output["output_type"] == "error"]
+    found = outputs(executed(place, tmp_path, last=NUDGE))
     assert [output["ename"] for output in found if output["output_type"] == "error"] == ["AssertionError"]

@@ -42,8 +42,9 @@ def strips(
     axis = figure.subplots()
     for row, (name, each) in enumerate(values.items()):
         _row(axis, row, each, means[name], looks[name], name)
-    span = limits([*values.values(), *(np.array(mean) for mean in means.values())]) or (0.0, 1.0)
-    if log:
+    drawn = np.concatenate([*values.values(), *map(np.asarray, means.values())])
+    span = limits([drawn[drawn > 0] if log else drawn]) or (0.1 if log else 0.0, 1.0)
+    if log:  # an interval that reaches zero or below leaves the axis at its left end
         axis.set_xscale("log")
         axis.set_xlim(span[0] / 1.15, span[1] * 1.15)
         ticks = log_ticks(*axis.get_xlim(), 5 if width < style.NARROW else 7)

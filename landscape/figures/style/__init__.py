@@ -87,10 +87,10 @@ def context(font: str | None = None) -> AbstractContextManager[None]:
         font: One of `FONTS`; by default that of the context around it, and without any `sans`.
 
     Raises:
-        ResultError: If there is no such font.
+        ResultRequestError: If there is no such font.
     """
     if font is not None and font not in FONTS:
-        raise ResultError(f"no font is called {font!r}; there are {', '.join(FONTS)}")
+        raise ResultRequestError(f"no font is called {font!r}; there are {', '.join(FONTS)}")
     family = list(FONTS[font or _font_of(matplotlib.rcParams["font.family"]) or "sans"])
     return matplotlib.rc_context(_RC | {"font.family": family})
 
@@ -102,7 +102,7 @@ def font(name: str) -> AbstractContextManager[None]:
         name: One of `FONTS`.
 
     Raises:
-        ResultError: If there is no such font.
+        ResultRequestError: If there is no such font.
     """
     return context(name)
 

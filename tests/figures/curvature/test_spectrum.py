@@ -62,6 +62,17 @@ def test_few_values_are_a_strip_with_their_mean_and_no_density(batches, k, tmp_p
     figures.save(figure, tmp_path / "few", formats=["png"])
 
 
+def test_an_interval_below_zero_leaves_a_logarithmic_axis_at_its_left_end(recwarn, tmp_path):
+    dataset = synthetic.spectrum(batches=8, k=1).assign(ape_low=-20.0, ape_high=300.0)
+    figure = figures.spectrum(dataset, log=True)
+    figures.save(figure, tmp_path / "below", formats=["png"])
+    values = dataset["eigenvalue"].values
+    low, high = figure.axes[0].get_xlim()
+    assert 0.5 * values[values > 0].min() < low < values[values > 0].min()
+    assert high > 300
+    assert not recwarn.list
+
+
 def test_the_share_of_negative_ones_is_said_only_where_they_were_asked_for():
     largest = synthetic.spectrum(batches=8, k=5, options={"which": "largest"})
     assert numbers(largest)[1:] == []
