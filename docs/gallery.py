@@ -64,7 +64,7 @@ def training(folder: Path) -> Results:
         directions=ls.surface.from_arrays(path, objectives[-1].free),
         marks={str(index): list(place) for index, place in enumerate(places)},
         span=0.3,
-        steps=13,
+        steps=21,
     )
     return {"resnet20-8": {"trajectory": path, "surface": plane}}
 

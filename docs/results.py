@@ -29,6 +29,7 @@ from landscape.comparison.claims import OPEN, OTHER, PAIRED, Finding, Slope, ave
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
 from landscape.comparison.identity import groups, record_of
+from landscape.comparison.natural import natural
 from landscape.comparison.readings import BY_NAME
 from landscape.comparison.verdicts import change_between
 from landscape.numbers import with_interval, written
@@ -62,15 +63,18 @@ def claims(found: list[Finding], section: str) -> str:
             first = (claim.text, claim.source) if index == 0 else ("", "")
             change = each.change
             over = f"{change.count:,} {change.over}" if change.count > 1 else "one network"
-            rows.append((*first, each.where, _measured(each), signed(change), over, MARKS[each.verdict]))
+            rows.append((*first, each.where, _measured(each), _changed(each), over, MARKS[each.verdict]))
     return markdown(("claim", "source", "networks", "measured", "change [95 %]", "over", "verdict"), rows)
 
 
 def _measured(each: Finding) -> str:
     """Quantity and means; a change within a network has none."""
-    means = (each.change.baseline, each.change.variant)
-    arrow = f": {written(means[0])} → {written(means[1])}" if means[0] else ""
-    return f"{each.claim.quantity}{arrow}"
+    means = natural(each.claim.reading, each.change).means
+    return f"{each.claim.quantity}: {means}" if each.change.baseline else each.claim.quantity
+
+
+def _changed(each: Finding) -> str:
+    return natural(each.claim.reading, each.change).both
 
 
 def conditions(found: list[Conditioned], quantity: str) -> str:
@@ -180,7 +184,7 @@ def alarms(results: Results, quantity: str) -> str:
 def taken_back(found: list[Finding]) -> str:
     """Comparisons whose interval excludes no change, but which are not distinguishable once corrected."""
     lost = [
-        f"{each.claim.quantity} of {each.where} ({signed(each.change)}, p = {each.adjusted:.2g})"
+        f"{each.claim.quantity} of {each.where} ({_changed(each)}, p = {each.adjusted:.2g})"
         for each in found
         if each.change.distinguishable and each.verdict == OPEN
     ]

@@ -21,14 +21,29 @@ def silent(items: Iterable[T], label: str = "", total: int | None = None) -> Ite
 
 
 def bar(items: Iterable[T], label: str = "", total: int | None = None) -> Iterable[T]:
-    """The items behind a progress bar with the time left, on stderr; gone when complete."""
+    """The items behind a progress bar with the time left, on stderr; gone when complete.
+
+    In a log file each 15 s give a line.
+    """
     from tqdm import tqdm
 
-    # A log file gets a line now and then, a terminal a moving bar.
-    pause = 0.1 if sys.stderr.isatty() else 15.0
-    return tqdm(
-        items, desc=label, total=total, leave=False, dynamic_ncols=True, smoothing=0.1, mininterval=pause
+    shown = (
+        {"mininterval": 0.1}
+        if sys.stderr.isatty()
+        else {"mininterval": 15.0, "delay": 15.0, "file": _Lines()}
     )
+    return tqdm(items, desc=label, total=total, leave=False, dynamic_ncols=True, smoothing=0.1, **shown)
+
+
+class _Lines:
+    """Writes each state of a bar as a line of its own to stderr."""
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            sys.stderr.write(f"{text.strip()}\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 Item = dict[str, "np.ndarray"]

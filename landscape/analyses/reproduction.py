@@ -62,7 +62,7 @@ def _full_size(dropout: str, prefix: str) -> dict[str, str]:
 _SMALL = Experiment(
     family.MODELS,
     Recipe(epochs=17, learning_rate=0.1, precision="bfloat16"),
-    sizes={"batch_size": 64, "batches": 8, "span": 0.5, "steps": 13},
+    sizes={"batch_size": 64, "batches": 8, "span": 0.5, "steps": 25},
     pictures={"predictions": 2000, "corrupted": 100, "density": 128, "probes": 2, "density_steps": 40},
 )
 

@@ -177,11 +177,8 @@ def train(
 
     Call it again with the same options to continue a run that was stopped.
     """
-    from landscape import checkpoint
     from landscape import data as datasets
-    from landscape.analyses import network_record
     from landscape.analyses.settings import resolve_device
-    from landscape.cli.measuring import emit
     from landscape.train import Recipe
     from landscape.train import train as trained
     from landscape.zoo import parse
@@ -190,13 +187,6 @@ def train(
     images = datasets.load(data, "train", samples if sample_seed is None else 0)
     if samples:
         images = images.take(samples, seed=sample_seed)
-
-    def report(row: dict) -> None:
-        if not quiet:
-            say(
-                "epoch {epoch}: loss {loss:.4f}, accuracy {accuracy:.4f}, {seconds} s".format(**row), err=True
-            )
-
     path = trained(
         parse(model),
         images,
@@ -205,22 +195,34 @@ def train(
         device=str(resolve_device(device)),
         keep_every=keep_every,
         progress=silent if quiet else bar,
-        report=report,
+        report=(lambda row: None) if quiet else _say_epoch,
         note=lambda sentence: say(sentence, err=True),
     )
     if as_json:
-        network = checkpoint.load(path)
-        emit(
-            {
-                "command": "train",
-                "checkpoint": network_record(network),
-                "result": str(path),
-                "training": network.training,
-                "seconds": round(time.monotonic() - started, 3),
-            }
-        )
+        _emit_trained(path, time.monotonic() - started)
     else:
         say(f"saved {path}")
+
+
+def _say_epoch(row: dict) -> None:
+    say("epoch {epoch}: loss {loss:.4f}, accuracy {accuracy:.4f}, {seconds} s".format(**row), err=True)
+
+
+def _emit_trained(path: Path, seconds: float) -> None:
+    from landscape import checkpoint
+    from landscape.analyses import network_record
+    from landscape.cli.measuring import emit
+
+    network = checkpoint.load(path)
+    emit(
+        {
+            "command": "train",
+            "checkpoint": network_record(network),
+            "result": str(path),
+            "training": network.training,
+            "seconds": round(seconds, 3),
+        }
+    )
 
 
 @click.command("data", cls=Command, own="Source", examples=("landscape data cifar10 data",))

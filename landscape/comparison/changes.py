@@ -17,7 +17,6 @@ from scipy import stats
 
 from landscape import intervals
 from landscape.intervals import Interval
-from landscape.numbers import with_interval, written
 from landscape.results.reading import Reading
 
 PRIMARY, EXPLORATORY = "primary", "exploratory"
@@ -59,14 +58,6 @@ class Change:
     def distinguishable(self) -> bool:
         """Whether the interval, by itself, excludes no change."""
         return self.low > 0 or self.high < 0
-
-    @property
-    def in_words(self) -> str:
-        """The change, its interval where there is one, and what that is over."""
-        if not math.isfinite(self.low):
-            why = f": {self.reason}" if self.reason else ""
-            return f"{written(self.value, '+.3g')}, without an interval{why}"
-        return f"{with_interval(self.value, self.low, self.high)} over {self.count} {self.over}"
 
     @property
     def needed(self) -> int | None:

@@ -12,10 +12,12 @@ from scipy import stats
 from landscape.comparison import effects
 from landscape.comparison.changes import Change, corrected
 from landscape.comparison.identity import Results, record_of
-from landscape.comparison.readings import largest_eigenvalue, largest_ensemble
+from landscape.comparison.natural import change_in_words
+from landscape.comparison.readings import BY_NAME, largest_eigenvalue, largest_ensemble
 from landscape.comparison.verdicts import Verdict, is_distinguishable, verdicts
 from landscape.intervals import from_error
 from landscape.results.estimate import Estimate
+from landscape.results.reading import Reading
 
 AGREES, CONTRADICTS, OPEN = "agrees", "contradicts", "cannot tell"
 _AVERAGES, _OTHERS = "means of passes", "other claims"
@@ -44,6 +46,11 @@ class Claim:
     averaged: str = ""
     measured: effects.Measured | None = None
 
+    @property
+    def reading(self) -> Reading:
+        """The number that the quantity names."""
+        return BY_NAME.get(self.quantity) or effects.OWN[self.quantity]
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -69,7 +76,7 @@ class Finding:
     def sentence(self) -> str:
         """All of it in words."""
         claim = self.claim
-        change = f"{claim.quantity} {self.change.in_words}"
+        change = f"{claim.quantity} {change_in_words(claim.reading, self.change)}"
         return f"{claim.text} ({claim.source}; {self.where}): {change}: {self.verdict}."
 
 
@@ -77,8 +84,7 @@ _BLUR, _GAP, _PRE, _RELU6 = "blur", "global average pooling", "pre-activation", 
 _SHARPEST, _CURVED = "largest Hessian eigenvalue", "curvature along random directions"
 _RISE, _GAP_TABLE = "rise of the NLL at radius 0.2", "P1 Table C.1, MCD"
 _SPATIAL, _CALIBRATION, _ACCURACY = "spatial variance", "calibration error", "accuracy"
-_HIGH = "log amplitude over 0.3π"
-_MORE = f"{_HIGH} against under it"
+_HIGH, _MORE, _DROP, _ERROR = effects.OWN
 
 PAIRED: tuple[Claim, ...] = (
     Claim("Smoothing lowers the variance within feature maps", "P1 Fig. 5, MCD", _BLUR, _SPATIAL, -1),
@@ -108,7 +114,7 @@ PAIRED: tuple[Claim, ...] = (
 )
 """Claims of what one factor does; MCD where the papers looked at networks with MC dropout alone."""
 
-_DROP, _VARIANCE = "drop of accuracy", effects.within_stages("spatial_variance")
+_VARIANCE = effects.within_stages("spatial_variance")
 
 OTHER: tuple[Claim, ...] = (
     Claim("MC dropout sharpens the Hessian", "P1 Fig. D.3", "", _SHARPEST, +1, "", effects.of_dropout),
@@ -123,7 +129,7 @@ OTHER: tuple[Claim, ...] = (
     Claim("High-frequency noise harms more than low", "P2 Fig. 2", "", _DROP, +1, "", effects.of_frequency),
     Claim("Smoothing protects from high-frequency noise", "P1 Fig. 6", "", _DROP, -1, "",
           effects.of_smoothed_noise),
-    Claim("Smoothing makes robust to corruptions", "P1 Fig. C.1", "", "error", -1, "",
+    Claim("Smoothing makes robust to corruptions", "P1 Fig. C.1", "", _ERROR, -1, "",
           effects.of_smoothed_corruption),
 )  # fmt: skip
 """Claims that compare otherwise."""

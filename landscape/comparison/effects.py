@@ -13,7 +13,7 @@ from landscape.comparison.identity import Results, common_name, groups, identity
 from landscape.comparison.pairs import Pair, comparable, pairs, require_alike
 from landscape.comparison.readings import BY_NAME, largest_ensemble
 from landscape.comparison.verdicts import change_between
-from landscape.results.reading import Reading, stored
+from landscape.results.reading import LOG, Reading, stored
 
 Effect = tuple[str, Change]
 """Which networks, and what changed."""
@@ -23,6 +23,24 @@ Measured = Callable[[Results, bool], Iterator[Effect]]
 
 _LOW = 0.3
 """Frequency, in π, under which MC dropout is said to leave feature maps alone (Park & Kim 2022a)."""
+
+
+def _unread(dataset: xr.Dataset) -> None:
+    """Computed here, not read from one result."""
+
+
+_MORE = "amplitude over 0.3π against under it"
+
+OWN = {
+    each.name: each
+    for each in (
+        Reading("amplitude over 0.3π", "log_amplitude_over", "features", _unread, scale=LOG),
+        Reading(_MORE, "log_amplitude_gain", "features", _unread, scale=LOG),
+        Reading("drop of accuracy", "accuracy_drop", "noise", stored("accuracy_drop"), percent=True),
+        Reading("error", "mean_error", "robustness", stored("mean_error"), percent=True),
+    )
+}
+"""Quantities that no verdict is given on."""
 
 
 def of_dropout(results: Results, mix: bool = False) -> Iterator[Effect]:

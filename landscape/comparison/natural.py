@@ -87,11 +87,17 @@ def _worded(means: str, texts: Sequence[str], unit: str = "", times: str = "") -
 
 def in_words(quantity: Reading, change: Change) -> str:
     """Means, change, its interval where there is one, and what that is over, with plain spaces."""
+    means = natural(quantity, change).means.replace(_SPACE, " ")
+    return f"{means}, change {change_in_words(quantity, change)}"
+
+
+def change_in_words(quantity: Reading, change: Change) -> str:
+    """The same without the means."""
     found = natural(quantity, change)
     why = f": {change.reason}" if change.reason else ""
-    text = f"{found.means}, change {found.change}, without an interval{why}"
+    text = f"{found.change}, without an interval{why}"
     if found.low:
-        text = f"{found.means}, change {found.both} over {change.count:,} {change.over}"
+        text = f"{found.both} over {change.count:,} {change.over}"
     return text.replace(_SPACE, " ")  # terminals are shown no others
 
 

@@ -76,8 +76,12 @@ def ranks(dataset: xr.Dataset) -> Check:
         f"passed over is known at a risk of up to {risks[~certain].max():.2g}"
     )
     if risks[~certain].max() <= LOOKED:
-        return Check("ranks", True, f"{text}; more --confirm lowers it.")
-    return Check("ranks", False, f"{text}, which tells nothing; allow more --confirm.")
+        return Check("ranks", True, f"{text}; more products to confirm them lower it.")
+    return Check(
+        "ranks",
+        False,
+        f"{text}, which tells nothing; allow more products to confirm them (landscape hessian --confirm).",
+    )
 
 
 def trace(dataset: xr.Dataset) -> Check:

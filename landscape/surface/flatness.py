@@ -40,7 +40,7 @@ def flatness(
     """Loss increase, curvature and sharpness along random directions through the trained weights.
 
     Direction d_k is Gaussian and scaled by the norm, with `filter` so that every filter is as long as the
-    same filter of the weights (Li et al. 2018, section 4). The loss L, the NLL, is measured at θ and at
+    same filter of the weights (Li et al. 2018, section 4). The loss L is measured at θ and at
     θ ± r·d_k, so that r is in filter norms. Direction k depends on the seed and on k alone: networks of the
     same shape are compared in pairs, repeat by repeat, and the first direction of surface k is d_k.
 
@@ -158,8 +158,8 @@ def summary(
     nats, units_of_curvature = {"units": "nats"}, {"units": f"nats / ({units})²"}
     return xr.Dataset(
         {
-            "loss": (("repeat", "radius", "sign"), loss, {"long_name": "NLL at θ ± r·d"} | nats),
-            "center": ("repeat", center, {"long_name": "NLL at θ"} | nats),
+            "loss": (("repeat", "radius", "sign"), loss, {"long_name": "loss at θ ± r·d"} | nats),
+            "center": ("repeat", center, {"long_name": "loss at θ"} | nats),
             "rise": (("repeat", "radius"), increase, {"long_name": "mean loss increase"} | nats),
             "rise_mean": ("radius", _mean(increase), nats),
             "rise_interval": (("quantile", "radius"), _interval(increase, seed), nats),

@@ -9,6 +9,8 @@ import pytest
 from scipy import stats
 
 from landscape.comparison.changes import Change, over_seeds, paired, unpaired
+from landscape.comparison.natural import change_in_words
+from landscape.comparison.readings import BY_NAME
 
 
 @pytest.mark.parametrize(("count", "most"), [(5, 0.08), (40, 0.08)])
@@ -48,14 +50,6 @@ def test_of_many_items_both_intervals_agree(monkeypatch):
     width = student.high - student.low
     assert abs(student.low - bootstrap.low) < 0.05 * width
     assert abs(student.high - bootstrap.high) < 0.05 * width
-
-
-def test_a_change_in_words():
-    assert (
-        Change(1.0, 0.5, -0.75, -0.25, "mini-batches", 8).in_words
-        == "−0.5 [−0.75, −0.25] over 8 mini-batches"
-    )
-    assert Change(1.0, 0.5, math.nan, math.nan, "seeds", 1).in_words == "−0.5, without an interval"
 
 
 def test_one_item_or_one_that_is_not_finite_leaves_the_interval_open():
@@ -103,7 +97,7 @@ def test_rare_events_have_no_interval_and_say_so():
     fewer[:5], more[:30] = 1, 1
     found = paired(right, fewer, over="samples")
     assert found.reason == "too few events (5 of 2,000 differ)"
-    assert "without an interval: too few events" in found.in_words
+    assert "without an interval: too few events" in change_in_words(BY_NAME["accuracy"], found)
     assert not found.distinguishable
     assert paired(right, more, over="samples").distinguishable
     assert paired(right, right, over="samples").reason == "too few events (0 of 2,000 differ)"

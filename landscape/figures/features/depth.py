@@ -25,6 +25,7 @@ from landscape.figures.style.depth import (
     stage_boundaries,
     stage_key,
 )
+from landscape.figures.style.direct import name_ends
 from landscape.figures.style.groups import panels
 from landscape.figures.style.scales import is_wide, limits
 
@@ -115,6 +116,7 @@ def high_frequency(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     page = depth_panels(networks, 1, looks=looks, width=width)
     lines(page, 0, networks, "high_frequency", looks=looks)
     page.label(0, "high-frequency Δ log amplitude")
+    name_ends(page)
     return page.figure
 
 
@@ -145,6 +147,7 @@ def variance(networks: Datasets, *, width: float, log: bool | None = None, looks
         page.label(0, "spatial variance (log)")
     else:
         axis.set_ylim(bottom=0)
+    name_ends(page)
     return page.figure
 
 
@@ -235,6 +238,7 @@ def lesion(networks: Datasets, *, quantity: str = "accuracy_drop", width: float,
         axis.axhline(0, color="0.6", linewidth=0.6, zorder=1, label="_zero")
     page.axes[0].set_xlim(-0.03, 1.03)
     page.label(0, label)
+    name_ends(page)
     if len(networks) == 1:
         _name_blocks(page.figure, next(iter(networks.values())), width)
     return page.figure

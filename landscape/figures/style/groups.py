@@ -45,11 +45,19 @@ class Panels:
         figure: The figure.
         groups: With their panels.
         across: Panels in a row.
+        width: Of the figure in inches.
+        looks: Looks of the networks that are drawn.
+        labels: What the legend says of the networks; empty where it has their names.
+        extra: What else is in the legend, by label.
     """
 
     figure: Figure
     groups: tuple[Group, ...]
     across: int
+    width: float
+    looks: Mapping[str, Look]
+    labels: Sequence[str]
+    extra: Mapping[str, Artist]
 
     @property
     def axes(self) -> list[Axes]:
@@ -146,7 +154,7 @@ def panels(
             elif not quantity or across == 1:
                 axis.set_title(group.title, loc="left")
     curves.legend(figure, looks, width, extra, labels=labels)
-    return Panels(figure, found, across)
+    return Panels(figure, found, across, width, looks, labels, extra or {})
 
 
 Place = tuple[int, int]
