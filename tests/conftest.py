@@ -10,6 +10,8 @@ from tests.snapshot import snapshot
 
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport", "pytest_sessionfinish", "snapshot"]
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # tests run beside each other
+
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 

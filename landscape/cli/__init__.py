@@ -14,6 +14,7 @@ import click
 
 from landscape.cli.help import Helpful
 from landscape.cli.interruption import ending, interruptible
+from landscape.cli.threads import choose_waiting
 from landscape.errors import LONGEST_LINE, ArgumentError, LandscapeError, meant, printable
 from landscape.results.kinds import KINDS, imported
 
@@ -110,12 +111,12 @@ def group(debug: bool) -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line; exit status 0 done, 1 failed, 2 wrong usage, 128 + its number for a signal."""
     arguments = sys.argv[1:] if args is None else args
-    # Read once, when torch is imported. Threads that spin while they wait cost several times as much beside
-    # other work, and next to nothing less on a machine of their own.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    waiting = choose_waiting(arguments, os.environ)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without λ and ± still gets the numbers
+    if waiting:
+        click.echo(waiting, err=True)
     try:
         with interruptible():
             status = group.main(arguments, prog_name="landscape", standalone_mode=False, obj=tuple(arguments))

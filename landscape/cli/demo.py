@@ -11,14 +11,14 @@ from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, output
 
 QUICK = ("mlp", "gap", "gap-blur")
 """Networks of ``--quick``: the two steps that the papers are about."""
-SAMPLES, BATCH = 64, 32
-"""Training images of surface and flatness, and of a mini-batch of the spectrum; half as many if quick."""
+SAMPLES, BATCH = 32, 16
+"""Training images of surface and flatness, and of a mini-batch of the spectrum."""
 FIRST = ("contours", "spectrum")
 """Figures that are drawn of the shipped measurements while nothing else is there yet."""
 
 
 @click.command("demo", cls=Command, examples=("landscape demo", "landscape demo --quick --out quick"))
-@option("--quick", "Compare three of the nine networks only, on half as many images.", False)
+@option("--quick", "Compare three of the nine networks only.", False)
 @output("Folder of datasets, figures and page.", "landscape-out/demo", metavar="DIR")
 @SEED
 @DEVICE
@@ -33,10 +33,9 @@ def demo(quick: bool, out: str, seed: int, device: str, as_json: bool, quiet: bo
     from landscape import family
     from landscape.analyses import plan
 
-    shrink = 2 if quick else 1
     request = Request(
         split="train",
-        samples=SAMPLES // shrink,
+        samples=SAMPLES,
         weight_decay=family.WEIGHT_DECAY,
         dropout="fixed",
         device=device,
@@ -49,12 +48,12 @@ def demo(quick: bool, out: str, seed: int, device: str, as_json: bool, quiet: bo
     measurements = plan(
         request.settings(),
         predictions=1000,
-        maps=256 // shrink,
-        batch_size=BATCH // shrink,
-        batches=8,
+        maps=128,
+        batch_size=BATCH,
+        batches=5,
         span=0.5,
-        steps=13 if quick else 17,
-        directions=8,
+        steps=15,
+        directions=6,
     )
     run(request, [([family.load(name) for name in names], measurements)], Path(out), "demo")
 

@@ -6,8 +6,8 @@ from matplotlib.patches import Patch
 
 from landscape.figures import TWO_COLUMN, style
 from landscape.figures.style import groups
-from landscape.figures.style.roles import looks as looks_by_name
 from landscape.figures.style.direct import name_ends
+from landscape.figures.style.roles import looks as looks_by_name
 from tests.figures.legible import assert_legible
 
 
