@@ -15,15 +15,15 @@ IMAGES = Path(__file__).parents[1] / "images"
 
 def pictures() -> dict[str, Figure]:
     """Every picture by its file below docs/images."""
-    measured, surfaces = family.measured(), opening.surfaces()
+    measured = family.measured()
     with drawing():
         return {
-            "opening.png": opening.picture(surfaces, measured),
+            "opening.png": opening.picture(measured),
             "ideas/normalisation.webp": normalisation.picture(),
             "ideas/spectrum.webp": spectrum.picture(measured),
             "ideas/amplitude.webp": amplitude.picture(measured),
             "ideas/averaging.webp": averaging.picture(measured),
-            "ideas/misleading.webp": misleading.picture(surfaces["gap"], measured),
+            "ideas/misleading.webp": misleading.picture(measured),
         }
 
 

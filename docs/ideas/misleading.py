@@ -17,10 +17,11 @@ STEEP = 40.0
 """Where the scale of a much steeper network would end, in nats."""
 
 
-def picture(surface: xr.Dataset, family: Results) -> Figure:
+def picture(family: Results) -> Figure:
     """One surface three times, and the curvature along ten random directions for each of three seeds."""
     figure = Figure(figsize=(WIDTH, 1.95), layout="constrained")
     *planes, last = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.2])
+    surface = family["gap-seed0"]["surface"]
     values = surface["nll"].values
     low, high = float(values.min()), float(values.max())
     levels = [

@@ -1,15 +1,12 @@
 """The picture that opens the README: three loss surfaces, and what may be said of their difference.
 
-    python -m docs.ideas.opening
-
-measures the surfaces again, in some minutes; they are kept in docs/ideas/surfaces.zip. The changes beneath
-them are those of the shipped family's measured results, over three seeds, with the corrected verdicts.
+All of it comes from the measured results that ship: the surfaces are those of seed 0, the changes beneath
+them are over three seeds, with the corrected verdicts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -22,9 +19,7 @@ from landscape.comparison import Verdict, verdicts
 from landscape.comparison.conditional import alike, usual
 from landscape.comparison.identity import record_of
 from landscape.comparison.verdicts import SAME
-from landscape.results import load_bundle, save_bundle
 
-STORED = Path(__file__).parent / "surfaces.zip"
 NETWORKS = {"mlp": "MLP head", "gap": "global average pooling", "gap-blur": "global average pooling + blur"}
 FACTORS = ("global average pooling", "blur")
 QUANTITIES = {
@@ -34,14 +29,8 @@ QUANTITIES = {
     "NLL": "predictions: test NLL",
     "accuracy": "predictions: accuracy",
 }
-SPAN, STEPS, SAMPLES = 0.5, 25, 100
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]
-
-
-def surfaces() -> dict[str, xr.Dataset]:
-    """The stored surfaces by network."""
-    return {name: kinds["surface"] for name, kinds in load_bundle(STORED).items()}
 
 
 def changes(family: Results) -> dict[tuple[str, str], Verdict]:
@@ -54,11 +43,11 @@ def changes(family: Results) -> dict[tuple[str, str], Verdict]:
     return found
 
 
-def picture(stored: Mapping[str, xr.Dataset], family: Results) -> Figure:
+def picture(family: Results) -> Figure:
     """Three surfaces on one scale; beneath them, the change from each to the next with its verdict."""
     figure = Figure(figsize=(WIDTH, 3.95), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.42, 1])
-    _planes(top, stored)
+    _planes(top, {name: family[f"{name}-seed0"]["surface"] for name in NETWORKS})
     found = changes(family)
     reach = max(abs(100 * end) for each in _shown(found) for end in each) * 1.05
     for axis, factor in zip(bottom.subplots(1, 2, sharey=True), FACTORS, strict=True):
@@ -105,20 +94,3 @@ def _verdicts(axis: Axes, shown: list[Verdict], reach: float) -> None:
         axis.annotate(word, (1.02, row), xycoords=("axes fraction", "data"), va="center", color=look["color"])
     axis.set_yticks(range(len(shown)), labels=[QUANTITIES[each.quantity.name] for each in shown])
     axis.set(xlim=(-reach, reach), ylim=(len(shown) - 0.5, -0.5))
-
-
-def measure() -> None:
-    """Measure the surfaces anew and store them."""
-    import landscape as ls
-
-    samples = ls.data.demo("train").take(SAMPLES)
-    found = {}
-    for name in NETWORKS:
-        objective = ls.Objective(ls.family.load(name), samples, weight_decay=ls.family.WEIGHT_DECAY)
-        found[name] = {"surface": ls.analyses.surface(objective, span=SPAN, steps=STEPS)}
-        save_bundle(found, STORED, slim=True)
-        print(f"{name}: {float(found[name]['surface']['nll'].max()):.2f} nats at most", flush=True)
-
-
-if __name__ == "__main__":
-    measure()
