@@ -11,7 +11,7 @@ from landscape.cli.options import DEVICE, JSON, QUIET, SEED, Request, output
 
 QUICK = ("mlp", "gap", "gap-blur")
 """Networks of ``--quick``: the two steps that the papers are about."""
-SAMPLES, BATCH = 32, 16
+SAMPLES, BATCH = 40, 16
 """Training images of surface and flatness, and of a mini-batch of the spectrum."""
 FIRST = ("contours", "spectrum")
 """Figures that are drawn of the shipped measurements while nothing else is there yet."""
@@ -53,7 +53,7 @@ def demo(quick: bool, out: str, seed: int, device: str, as_json: bool, quiet: bo
         batches=5,
         span=0.5,
         steps=15,
-        directions=6,
+        directions=10,
     )
     run(request, [([family.load(name) for name in names], measurements)], Path(out), "demo")
 
