@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from scipy.optimize import isotonic_regression
@@ -41,7 +43,7 @@ def name_ends(page: Panels) -> None:
     if len(ends) < len(page.looks) or not len(ends) or np.abs(places - wanted).max() > _ASTRAY * gap:
         return
     for name, place in zip(order, places, strict=True):
-        words = {"color": page.looks[name].colour, "fontsize": 6.5, "va": "center"}
+        words: dict[str, Any] = {"color": page.looks[name].colour, "fontsize": 6.5, "va": "center"}
         axis.text(1.015, place, style.short(name, 26), transform=axis.transAxes, **words)
     _shrink(page)
 
