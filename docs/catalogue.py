@@ -52,7 +52,7 @@ class Example:
 
 CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
 MEASURED = [
-    Example("surface", options={"span": 0.5, "steps": 21}),
+    Example("surface", samples=64, options={"span": 0.5, "steps": 21}),
     Example("flatness", options={"repeats": 10, "radii": [0.1, 0.2]}),
     Example("spectrum", samples=512, options={"batch_size": 16}),
     Example("eigenvalues", samples=64, options={"k": 5}),
@@ -72,7 +72,7 @@ MEASURED = [
     Example("robustness", "test", 100, "off", {"corruptions": list(CORRUPTIONS)}),
 ]
 LINES = Example("surface", options={"axes": 1, "span": 0.5, "steps": 21, "repeats": 5})
-MASKS = Example("surface", samples=64, dropout="fresh", options={"span": 0.4, "steps": 21, "masks": 3})
+MASKS = Example("surface", samples=32, dropout="fresh", options={"span": 0.4, "steps": 21, "masks": 3})
 OTHERWISE = {"lines": LINES, "sequence": MASKS}
 """Figures of a kind that `MEASURED` has in another form."""
 
