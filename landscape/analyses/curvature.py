@@ -108,6 +108,7 @@ def eigenvalues(
     Examples:
         >>> import torch
         >>> import landscape as ls
+        >>> _ = torch.manual_seed(2)
         >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
         >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
         >>> objective = ls.Objective(network, samples)

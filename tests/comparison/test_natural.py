@@ -62,5 +62,5 @@ def test_what_is_not_known_says_so():
     text = in_words(BY_NAME["NLL"], change(0.5, 0.4, reason="too few events"))
     assert text.endswith("without an interval: too few events")
     assert in_words(BY_NAME["NLL"], change(0.5, 0.4, 0.1)).endswith("over 3 seeds")
-    assert change_in_words(BY_NAME["NLL"], change(0.5, 0.4, 0.1)) == "−0.10 nats [−0.20, +0.00] over 3 seeds"
+    assert change_in_words(BY_NAME["NLL"], change(0.5, 0.4, 0.1)) == "−0.10 nats [−0.20, 0] over 3 seeds"
     assert "\N{NO-BREAK SPACE}" not in in_words(BY_NAME["accuracy"], change(0.5, 0.4, 0.1))
