@@ -50,6 +50,10 @@ class Network:
     origins: dict[str, str] = field(default_factory=dict)
     beside: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        architecture = f"{self.architecture}, " if self.architecture else ""
+        return f"<Network {self.name!r}: {architecture}{self.parameter_count():,} parameters>"
+
     def parameter_count(self) -> int:
         """Number of trainable parameters."""
         return sum(p.numel() for p in self.module.parameters())

@@ -74,3 +74,7 @@ def test_what_was_measured_is_of_these_networks(members):
     for dataset in (each for kinds in results.values() for each in kinds.values()):
         assert "/" not in attribute(dataset, "network")["path"]
         assert "/" not in attribute(dataset, "protocol")["data"]["source"]
+
+
+def test_a_network_is_shown_in_one_line():
+    assert repr(family.load("gap")) == "<Network 'gap': cifar-resnet20-gap, 269,722 parameters>"
