@@ -108,11 +108,10 @@ def eigenvalues(
     Examples:
         >>> import torch
         >>> import landscape as ls
-        >>> _ = torch.manual_seed(2)
         >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
         >>> samples = (torch.linspace(-1, 1, 240).reshape(60, 4), torch.arange(60) % 3)
         >>> objective = ls.Objective(network, samples)
-        >>> found = ls.analyses.eigenvalues(objective, k=1)
+        >>> found = ls.analyses.eigenvalues(objective, k=1, confirm=8)
         >>> [check["passed"] for check in ls.results.attribute(found, "checks")]
         [True, True, True, True, True, True, True]
     """
