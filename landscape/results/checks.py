@@ -76,11 +76,11 @@ def ranks(dataset: xr.Dataset) -> Check:
         f"passed over is known at a risk of up to {risks[~certain].max():.2g}"
     )
     if risks[~certain].max() <= LOOKED:
-        return Check("ranks", True, f"{text}; more products to confirm them lower it.")
+        return Check("ranks", True, f"{text}; confirming with more products lowers it.")
     return Check(
         "ranks",
         False,
-        f"{text}, which tells nothing; allow more products to confirm them (landscape hessian --confirm).",
+        f"{text}, which tells nothing; confirm them with more products (landscape hessian --confirm).",
     )
 
 

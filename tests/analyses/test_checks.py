@@ -219,8 +219,8 @@ def test_every_check_that_can_fail_has_a_case():
     [
         ([True, True], [0, 1e-4], True, "Every rank is certain"),
         ([True, False], [1e-4, 0.2], True, "1 of 2 ranks are certain"),
-        ([True, False], [1e-4, 0.2], True, "at a risk of up to 0.2; more products to confirm them lower it"),
-        ([False, False], [0.1, 0.9], False, "allow more products to confirm them"),
+        ([True, False], [1e-4, 0.2], True, "at a risk of up to 0.2; confirming with more products lowers it"),
+        ([False, False], [0.1, 0.9], False, "confirm them with more products (landscape hessian --confirm)"),
     ],
 )
 def test_ranks(certain: list[bool], risks: list[float], passed: bool, text: str):

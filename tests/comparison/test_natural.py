@@ -61,6 +61,8 @@ def test_only_the_likelihood_and_the_loss_are_in_nats():
 def test_what_is_not_known_says_so():
     text = in_words(BY_NAME["NLL"], change(0.5, 0.4, reason="too few events"))
     assert text.endswith("without an interval: too few events")
+    alone = change_in_words(BY_NAME["NLL"], change(1.0, 0.5))
+    assert alone == "−0.50 nats, without an interval"
     assert in_words(BY_NAME["NLL"], change(0.5, 0.4, 0.1)).endswith("over 3 seeds")
     assert change_in_words(BY_NAME["NLL"], change(0.5, 0.4, 0.1)) == "−0.10 nats [−0.20, 0] over 3 seeds"
     assert "\N{NO-BREAK SPACE}" not in in_words(BY_NAME["accuracy"], change(0.5, 0.4, 0.1))

@@ -72,9 +72,8 @@ def _apart(wanted: np.ndarray, gap: float) -> np.ndarray:
 
 def _shrink(page: Panels) -> None:
     """A legend of what else is drawn alone, and a figure that is shorter by the rows it has less."""
-    for legend in page.figure.legends:
+    for legend in list(page.figure.legends):
         legend.remove()
-    page.figure.legends.clear()
     extra = len(page.extra)
     rows = [curves.legend_rows(count, page.width) for count in (len(page.looks) + extra, extra)]
     page.figure.set_figheight(page.figure.get_figheight() - 0.14 * (rows[0] - rows[1]))
