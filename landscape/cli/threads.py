@@ -21,8 +21,8 @@ def choose_waiting(arguments: Sequence[str], environment: MutableMapping[str, st
     """Let threads sleep while they wait if the machine has other work, unless the user has chosen.
 
     On two cores of its own a command that spins is up to a third faster; beside one busy process it takes
-    about twice as long as one that sleeps. The number of threads stays: it would change the last bits of results. OpenMP reads the
-    policy once, when PyTorch is imported.
+    about twice as long as one that sleeps. The number of threads stays: it would change the last bits of
+    results. OpenMP reads the policy once, when PyTorch is imported.
 
     Args:
         arguments: Of the command line.
