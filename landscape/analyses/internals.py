@@ -44,12 +44,22 @@ def _empty_rings(dataset: xr.Dataset) -> list[Check]:
     return [Check("rings", False, f"{text}: their values are NaN.")]
 
 
-@analysis(_warnings)
+def _outputs(options: dict[str, Any]) -> dict[str, Any]:
+    """Whether inputs were measured is said where they were: results of before do not say it."""
+    return {name: value for name, value in options.items() if name != "inputs" or value}
+
+
+@analysis(_warnings, record=_outputs)
 def features(
-    objective: Objective, *, layers: Sequence[str] = (), draws: int = 1, progress: Progress = silent
+    objective: Objective,
+    *,
+    layers: Sequence[str] = (),
+    draws: int = 1,
+    inputs: bool = False,
+    progress: Progress = silent,
 ) -> xr.Dataset:
     """Variance and Fourier content by depth, see `landscape.features.measure`."""
-    return feature_maps.measure(objective, layers or None, draws=draws, progress=progress)
+    return feature_maps.measure(objective, layers or None, draws=draws, inputs=inputs, progress=progress)
 
 
 @analysis(lambda found: [finite("shares of power", found.after.values), *_left_out(found)])

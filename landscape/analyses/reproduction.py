@@ -1,95 +1,28 @@
-"""The experiment behind the comparison, from nothing: which networks to train, how, and what to measure."""
+"""An experiment from nothing: its runs, what is shipped or finished already, and the time it will take."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 from landscape import family
-from landscape.analyses.compare import Measurement
-from landscape.analyses.plans import conditions, panel_plan, plan
-from landscape.analyses.settings import Settings
+from landscape.analyses.experiments import EXPERIMENTS, Experiment
 from landscape.errors import LandscapeError
 from landscape.files import atomic_path
-from landscape.network import Network
 from landscape.samples import Samples
-from landscape.train import Recipe, sweep, train
+from landscape.train import sweep, train
 from landscape.work import Progress, silent
-from landscape.zoo import operated, parse
+from landscape.zoo import parse
+
+__all__ = ["EXPERIMENTS", "Experiment", "Run", "forecast", "missing", "runs", "trained"]
 
 _STEPS = 4
 """Training steps that a forecast is measured on."""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Networks one factor apart, and one recipe for all of them.
-
-    Attributes:
-        models: Specification of each network by name.
-        recipe: How to train; the seed is that of each run.
-        images: How many training images, the first ones of the data; 0 for all.
-        sizes: What a comparison measures, options of `landscape.analyses.plan`.
-        pictures: What else the papers' panels take, options of `landscape.analyses.plans.panel_plan`.
-    """
-
-    models: Mapping[str, str]
-    recipe: Recipe
-    images: int = 0
-    sizes: Mapping[str, Any] = field(default_factory=dict)
-    pictures: Mapping[str, Any] = field(default_factory=dict)
-
-
-def _full_size(dropout: str, prefix: str) -> dict[str, str]:
-    """ResNet-18 as in the paper, with each head and each factor."""
-    suffix = f",{dropout}" if dropout else ""
-    alone = f":{dropout}" if dropout else ""
-    return {
-        f"{prefix}mlp": f"resnet18:head=mlp{suffix}",
-        f"{prefix}gap": f"resnet18{alone}",
-        f"{prefix}gap-blur": f"resnet18:blur{suffix}",
-        f"{prefix}gap-relu6": f"resnet18:kernel=1,prob=relu6{suffix}",
-        f"{prefix}gap-preact": f"preresnet18{alone}",
-    }
-
-
-_SMALL = Experiment(
-    family.MODELS,
-    Recipe(epochs=17, learning_rate=0.1, precision="bfloat16"),
-    sizes={"batch_size": 64, "batches": 8, "span": 0.5, "steps": 25},
-    pictures={"predictions": 2000, "corrupted": 100, "density": 128, "probes": 2, "density_steps": 40},
-)
-
-EXPERIMENTS: dict[str, Experiment] = {
-    "small": _SMALL,
-    "narrow": replace(
-        _SMALL,
-        models={
-            "narrow-mlp": "cifar-resnet20:width=8,head=mlp,hidden=128",
-            "narrow-gap": "cifar-resnet20:width=8",
-            "narrow-gap-blur": "cifar-resnet20:width=8,blur",
-        },
-    ),
-    "few": replace(
-        _SMALL,
-        models={f"few-{name}": family.MODELS[name] for name in ("gap", "gap-blur")},
-        recipe=replace(_SMALL.recipe, epochs=60),
-        images=5000,
-    ),
-    "paper": Experiment(
-        _full_size("", "") | _full_size("dropout=0.3", "mcd-"),
-        Recipe(epochs=30, learning_rate=0.1, schedule="step", precision="bfloat16"),
-        sizes={"maps": 1000, "batch_size": 128, "batches": 32, "span": 0.5, "directions": 20},
-    ),
-}
-"""`small`: the shipped family, about 11 minutes a network on two cores. `narrow`: half its width. `few`: a
-tenth of the images for 60 epochs, until it fits them. `paper`: ResNet-18 of full width."""
 
 
 @dataclass(frozen=True)
@@ -231,43 +164,3 @@ def forecast(
             best = min(once(model, attempt) for attempt in range(2))
             seconds[model] = best / measured * steps
     return {run.name: seconds[run.model] for run in wanted}
-
-
-def measurements(experiment: Experiment, settings: Settings) -> tuple[list[Measurement], list[Measurement]]:
-    """What is measured of every network, and what of one seed of each alone: the pictures.
-
-    Args:
-        experiment: Gives the sizes.
-        settings: The protocol; its samples are those of surface and flatness.
-    """
-    usual = plan(settings, **experiment.sizes)
-    every = [each for each in usual if each.kind != "surface"]
-    maps = next(each for each in usual if each.kind == "features")
-    off = replace(maps.settings, dropout="off")
-    every.append(Measurement("features", off, {"draws": 1}, stochastic=True, condition="off"))
-    shared = {
-        name: experiment.sizes[name] for name in ("batch_size", "directions") if name in experiment.sizes
-    }
-    every += conditions(settings, **shared)
-    panels = panel_plan(settings, **experiment.pictures)
-    every += [each for each in panels if each.kind == "ensemble"]
-    once = [each for each in usual if each.kind == "surface"]
-    return every, once + [each for each in panels if each.kind != "ensemble"]
-
-
-def turns(networks: Sequence[Network]) -> list[Network]:
-    """Networks with MC dropout and no smoothing of their own, blurred after one stage in turn (P1 Fig. B.5).
-
-    Put in after training: that shows which place matters, not what training with it would give.
-
-    Args:
-        networks: Of the zoo; others are passed over.
-    """
-    return [
-        operated(network, f"blur@smooth{stage}")
-        for network in networks
-        if (config := network.config or {}).get("dropout")
-        and config.get("head") == "gap"
-        and not (config.get("smoothing") or config.get("preactivation"))
-        for stage in (1, 2, 3)
-    ]

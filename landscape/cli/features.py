@@ -24,6 +24,7 @@ _OPTIONS = (
         "Layers to measure, as in 'layer1.*,conv1'; chosen automatically when left out.",
         metavar="PATTERN",
     ),
+    option("--inputs", "Measure what the layers read instead of what they give.", False),
     option(
         "--draws",
         "Passes under fresh dropout masks; two or more also give the variance over masks.",
@@ -88,7 +89,7 @@ def command(request: Request, checkpoint: str, out: str | None, **options: Any) 
     objective = request.settings().objective(network)
     layers = [part.strip() for part in (options["layers"] or "").split(",") if part.strip()]
     further = _parts(request, network, objective, layers, options)
-    asked = {"layers": layers, "draws": options["draws"]}
+    asked = {"layers": layers, "draws": options["draws"], "inputs": options["inputs"]}
     measure(request, "features", path, Part("features", objective, _features, asked), further)
 
 

@@ -33,9 +33,10 @@ SAMPLES = 500
 @option(
     "--size",
     "The shipped family's nine ResNet-20s; three of half the width; two trained for 60 epochs on "
-    "5,000 images; or ResNet-18 of full width as in the papers.",
+    "5,000 images; ResNet-18 of full width as in the papers; or a ResNet, an AlterNet and a vision "
+    "transformer on 10,000 images.",
     "small",
-    choices=("small", "narrow", "few", "paper"),
+    choices=("small", "narrow", "few", "paper", "attention"),
 )
 @option(
     "--data",
@@ -94,11 +95,9 @@ def command(
         say=request.say,
     )
     networks = [request.network(path) for path in paths]
-    every, once = reproduction.measurements(experiment, request.settings())
     first = [network for network, one in zip(networks, wanted, strict=True) if one.seed == 0]
-    ensembles = [each for each in every if each.kind == "ensemble" and each.condition]
-    _along(request, wanted, experiment.recipe.epochs, every, Path(out))
-    work = [(networks, every), (first, once), (reproduction.turns(first), ensembles)]
+    work = experiment.work(experiment, request.settings(), networks, first)
+    _along(request, wanted, experiment.recipe.epochs, work[0][1], Path(out))
     run(request, work, Path(out), "reproduce")
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from landscape.comparison import effects
+from landscape.comparison import attention, effects
 from landscape.comparison.changes import Change, corrected
 from landscape.comparison.identity import Results, record_of
 from landscape.comparison.natural import change_in_words
-from landscape.comparison.readings import BY_NAME, largest_eigenvalue, largest_ensemble
+from landscape.comparison.readings import APE, BY_NAME, largest_eigenvalue, largest_ensemble
 from landscape.comparison.verdicts import Verdict, is_distinguishable, verdicts
 from landscape.intervals import from_error
 from landscape.results.estimate import Estimate
@@ -49,7 +49,7 @@ class Claim:
     @property
     def reading(self) -> Reading:
         """The number that the quantity names."""
-        return BY_NAME.get(self.quantity) or effects.OWN[self.quantity]
+        return BY_NAME.get(self.quantity) or (effects.OWN | attention.OWN)[self.quantity]
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,31 @@ OTHER: tuple[Claim, ...] = (
 )  # fmt: skip
 """Claims that compare otherwise."""
 
+_LOWER, _HIGHER = attention.VARIANCE, attention.FREQUENCIES
+
+ATTENTION: tuple[Claim, ...] = (
+    Claim("Attention flattens the loss landscape", "P2 Fig. 1", "", APE, -1, "", attention.between(APE)),
+    Claim("Attention flattens the loss surface", "P2 Fig. 1", "", _CURVED, -1, "",
+          attention.between(_CURVED)),
+    Claim("Transformers have more negative eigenvalues", "P2 Fig. 1", "", attention.NEGATIVE, +1, "",
+          attention.between(attention.NEGATIVE, alternating=False)),
+    Claim("High-frequency noise harms attention less", "P2 Fig. 2", "", _DROP, -1, "",
+          attention.of_high_frequency_noise),
+    Claim("Attention at the ends of stages improves the likelihood", "P2 AlterNet", "", "NLL", -1, "",
+          attention.between("NLL", alternating=True)),
+    Claim("Attention at the ends of stages improves the accuracy", "P2 AlterNet", "", _ACCURACY, +1, "",
+          attention.between(_ACCURACY, alternating=True)),
+    Claim("Attention filters high frequencies", "P2 Fig. 8", "", _HIGHER, -1, "",
+          attention.across(_HIGHER, "attention")),
+    Claim("The MLPs between amplify high frequencies", "P2 Fig. 8", "", _HIGHER, +1, "",
+          attention.across(_HIGHER, "mlp")),
+    Claim("Attention lowers the variance within feature maps", "P2 Fig. 9", "", _LOWER, -1, "",
+          attention.across(_LOWER, "attention")),
+    Claim("The MLPs between raise the variance", "P2 Fig. 9", "", _LOWER, +1, "",
+          attention.across(_LOWER, "mlp")),
+)  # fmt: skip
+"""Claims of attention against convolutions."""
+
 
 def findings(results: Results, *, mix: bool = False) -> list[Finding]:
     """What was measured of every claim that these networks can test, in the order of the claims.
@@ -147,7 +172,7 @@ def findings(results: Results, *, mix: bool = False) -> list[Finding]:
     """
     changes = verdicts(results, mix=mix)
     found = [_finding(claim, *each) for claim in PAIRED for each in _paired(claim, results, changes, mix)]
-    for claim in OTHER:
+    for claim in (*OTHER, *ATTENTION):
         if claim.measured:
             found += [_finding(claim, *each, _OTHERS) for each in claim.measured(results, mix)]
     for family in (_AVERAGES, _OTHERS):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -46,7 +47,7 @@ OWN = {
 def of_dropout(results: Results, mix: bool = False) -> Iterator[Effect]:
     """Mean largest eigenvalue of a network with MC dropout over that of the same without."""
     eigenvalue = BY_NAME["largest Hessian eigenvalue"]
-    every = _groups(results, "spectrum")
+    every = groups_with(results, "spectrum")
     known = {identity(record_of(results[names[0]])): names for names in every}
     for names in every:
         record = record_of(results[names[0]])
@@ -94,23 +95,23 @@ def of_averages(results: Results, factor: str, name: str, mix: bool = False) -> 
         if chosen is not None:
             sides = _sides(chosen, fitting, "ensemble", mix)
             where = f"{' → '.join(chosen.labels)}, mean of {size} passes"
-            yield from _effect(where, name, *([each.isel(size=-1) for each in side] for side in sides))
+            yield from effect(where, name, *([each.isel(size=-1) for each in side] for side in sides))
 
 
 def of_few_smoothed(results: Results, mix: bool = False) -> Iterator[Effect]:
     """NLL of the mean of five predictions with blur, over that of fifty without."""
     for pair, first, second in _blurred(results, "ensemble-n50", mix):
         many, few = [each.sel(size=50) for each in first], [each.sel(size=5) for each in second]
-        yield from _effect(f"{pair.labels[0]}, 50 → {pair.labels[1]}, 5", "nll", many, few)
+        yield from effect(f"{pair.labels[0]}, 50 → {pair.labels[1]}, 5", "nll", many, few)
 
 
 def within_stages(name: str) -> Measured:
     """The last block of a stage over its first, mean over stages; networks without smoothing and dropout."""
 
     def read(results: Results, mix: bool = False) -> Iterator[Effect]:
-        for names in _groups(results, "features"):
+        for names in groups_with(results, "features"):
             config = record_of(results[names[0]])["config"]
-            if config.get("smoothing") or config.get("dropout"):
+            if config.get("smoothing") or config.get("dropout") or has_attention(config):
                 continue
             found = [results[each]["features"] for each in names]
             require_alike("features", names, found, mix)
@@ -126,29 +127,31 @@ def of_frequency(results: Results, mix: bool = False) -> Iterator[Effect]:
 
     At equal power where that was measured: of the papers' noise, rings of high frequency hold more.
     """
-    for names in _groups(results):
+    for names in groups_with(results):
         kinds = results[names[0]]
+        if has_attention(record_of(kinds)["config"]):
+            continue
         noise = kinds.get("noise-equal", kinds.get("noise"))
         if noise is not None:
             equal = ", equal power" if str(noise.attrs.get("equal_power")) == "True" else ""
             ends = ([noise.isel(frequency=place)] for place in (0, -1))
-            yield from _effect(f"{names[0]}{equal}", "accuracy_drop", *ends)
+            yield from effect(f"{names[0]}{equal}", "accuracy_drop", *ends)
 
 
 def of_smoothed_noise(results: Results, mix: bool = False) -> Iterator[Effect]:
     """Drop of accuracy with blur over that without, at the highest frequency of noise."""
     for pair, *sides in _blurred(results, "noise", mix):
         highest = ([each.isel(frequency=-1) for each in side] for side in sides)
-        yield from _effect(" → ".join(pair.labels), "accuracy_drop", *highest)
+        yield from effect(" → ".join(pair.labels), "accuracy_drop", *highest)
 
 
 def of_smoothed_corruption(results: Results, mix: bool = False) -> Iterator[Effect]:
     """Mean error over corruptions and severities with blur over that without."""
     for pair, *sides in _blurred(results, "robustness", mix):
-        yield from _effect(" → ".join(pair.labels), "mean_error", *sides)
+        yield from effect(" → ".join(pair.labels), "mean_error", *sides)
 
 
-def _effect(
+def effect(
     where: str, name: str, first: Sequence[xr.Dataset], second: Sequence[xr.Dataset]
 ) -> Iterator[Effect]:
     """Of a stored mean, over seeds, or of single networks over samples; nothing where it is not known."""
@@ -157,7 +160,12 @@ def _effect(
         yield where, change
 
 
-def _groups(results: Results, *needed: str) -> list[tuple[str, ...]]:
+def has_attention(config: Mapping[str, Any]) -> bool:
+    """Whether a network of the zoo has attention somewhere."""
+    return bool(config.get("attend")) or config.get("architecture") == "vit"
+
+
+def groups_with(results: Results, *needed: str) -> list[tuple[str, ...]]:
     """Names of the seeds of each configuration that have these results."""
     return groups(
         {
@@ -187,7 +195,7 @@ def _blurred(
 
 def _risen(results: Results, mix: bool) -> Iterator[tuple[tuple[str, ...], list[tuple[float, float]]]]:
     """By how much masks raise the log amplitude over 0.3π and under it, of each seed."""
-    for names in _groups(results, "features-off", "features"):
+    for names in groups_with(results, "features-off", "features"):
         sides = [[results[name][kind] for name in names] for kind in ("features", "features-off")]
         for side in sides:
             require_alike("features", names, side, mix)

@@ -36,6 +36,7 @@ def measure(
     layers: str | Sequence[str] | None = None,
     progress: Progress = silent,
     draws: int = 1,
+    inputs: bool = False,
 ) -> xr.Dataset:
     """Variances and Fourier spectra of feature maps by depth (Park & Kim 2022, Fig. 5; 2022b, Fig. 2, 8, 9).
 
@@ -49,6 +50,8 @@ def measure(
         progress: Shows how far the work is.
         draws: Passes with dropout masks of their own, for the model variance; 1 leaves it NaN. A network
             without dropout is passed twice, however many are asked for.
+        inputs: Measure what the layers read instead of what they give. The stream of a transformer before
+            and behind its halves is what their norms read, such as `blocks.*.norm1` and `blocks.*.norm2`.
 
     Returns:
         Dimensions `layer` (coordinate: the submodule's name, in the order of execution), `frequency` and
@@ -80,7 +83,7 @@ def measure(
         (('layer',), ('layer', 'frequency'))
     """
     each = runs(objective, repeats(objective, draws))
-    chosen = survey(objective, layers)
+    chosen = survey(objective, layers, inputs=inputs)
     seen, size = chosen.measured(lambda: _measured(objective, each, chosen, progress))
     found = dataset([chosen.layers[name] for name in seen], list(seen.values()), size, len(each))
     return found.assign_attrs(
@@ -118,7 +121,8 @@ def _micro_batch(
 
     receivers: list[Callable[[str, Tensor], None]] = [look, *[repeat] * (len(each) - 1)]
     for run, receive in zip(each, receivers, strict=True):
-        with capture(objective.network.module, chosen.layers, receive, layouts=chosen.layouts):
+        module, where = objective.network.module, {"inputs": chosen.inputs, "layouts": chosen.layouts}
+        with capture(module, chosen.layers, receive, **where):
             run(start, inputs)
     before = None
     for name in chosen.layers:

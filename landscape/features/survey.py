@@ -23,10 +23,11 @@ class Survey:
 
     Attributes:
         layers: Those that give one map of every sample, by name, in the network's order.
-        layouts: Where the map stands in what each gives.
+        layouts: Where the map stands in what each gives, or reads.
         missing: Why each of the others cannot be measured.
         demanded: Those that were asked for by their full name, which may not be missing.
         quiet: Of those missing, the ones whose output has no place for a map at all, such as a head.
+        inputs: Whether what the layers read is looked at, instead of what they give.
     """
 
     layers: dict[str, Layer]
@@ -34,6 +35,7 @@ class Survey:
     missing: dict[str, str]
     demanded: set[str] = field(default_factory=set)
     quiet: set[str] = field(default_factory=set)
+    inputs: bool = False
 
     def measured(self, work: Callable[[], Result]) -> Result:
         """What `work` gives, done anew without a layer that turns out to be odd.
@@ -77,12 +79,15 @@ class Survey:
         }
 
 
-def survey(objective: Objective, patterns: str | Sequence[str] | None = None) -> Survey:
+def survey(
+    objective: Objective, patterns: str | Sequence[str] | None = None, *, inputs: bool = False
+) -> Survey:
     """Watch two samples pass the network, in the objective's protocol.
 
     Args:
         objective: Network and samples.
         patterns: Names or patterns of submodules; by default those that `find_layers` finds.
+        inputs: Look at what they read instead of what they give.
 
     Raises:
         LandscapeError: If a layer does not exist, one asked for by name or all of them give no map, or run
@@ -90,15 +95,17 @@ def survey(objective: Objective, patterns: str | Sequence[str] | None = None) ->
     """
     seen = watched(objective)
     found = {layer.name: layer for layer in find_layers(objective.network.module, patterns, seen)}
-    missing = {name: seen[name].reason for name in found if seen[name].reason}
+    reasons = {name: seen[name].unread if inputs else seen[name].reason for name in found}
+    missing = {name: reason for name, reason in reasons.items() if reason}
     demanded = set(found) & set(listed(patterns or ""))
     refused = sorted(demanded & set(missing)) or (sorted(missing) if len(missing) == len(found) else [])
     for name in refused:
-        raise _cannot(name, seen[name])
+        raise _cannot(name, seen[name], missing[name], "reads" if inputs else "outputs")
     layers = {name: layer for name, layer in found.items() if name not in missing}
-    layouts = {name: layout for name in layers if (layout := seen[name].gives)}
+    places = {name: seen[name].reads if inputs else seen[name].gives for name in layers}
+    layouts = {name: layout for name, layout in places.items() if layout}
     quiet = {name for name in missing if seen[name].runs == 1 and 0 < len(seen[name].shape) < 3}
-    return Survey(layers, layouts, missing, demanded, quiet)
+    return Survey(layers, layouts, missing, demanded, quiet, inputs)
 
 
 def watched(objective: Objective) -> dict[str, Seen]:
@@ -115,11 +122,12 @@ def watched(objective: Objective) -> dict[str, Seen]:
         return watch(objective.network.module, run)
 
 
-def _cannot(name: str, seen: Seen) -> LandscapeError:
+def _cannot(name: str, seen: Seen, reason: str, verb: str) -> LandscapeError:
     """The error for a layer without feature maps."""
     if seen.runs != 1:
-        return OddLayer(name, seen.reason)
+        return OddLayer(name, reason)
+    why = f"it {reason}" if verb == "outputs" else reason
     return NothingToMeasure(
-        f"layer {name!r} outputs no feature map of shape (batch, channel, height, width), nor tokens of one: "
-        f"it {seen.reason}; choose layers before the head, such as the residual blocks"
+        f"layer {name!r} {verb} no feature map of shape (batch, channel, height, width), nor tokens of one: "
+        f"{why}; choose layers before the head, such as the residual blocks"
     )

@@ -195,6 +195,8 @@ def protocol_phrase(results: Results) -> str:
     ]
     mixed = protocol_differences(results)
     sentences = [f"Protocol: {', '.join(parts)}."] if any(data) else []
+    read = [name for name, dataset in results.items() if option(dataset, "inputs")]
+    sentences += [f"Of {', '.join(read)}, what the layers read is shown."] if read else []
     sentences += [f"The networks differ in protocol: {', '.join(mixed)}."] if mixed else []
     return " ".join(sentences)
 

@@ -41,15 +41,26 @@ class Seen:
     @property
     def reason(self) -> str:
         """Why its output cannot be measured as a feature map; empty if it can."""
-        if not self.runs:
-            return "did not run on the samples watched"
-        if self.runs > 1:
-            return f"runs {self.runs} times in a forward pass"
+        if self.runs != 1:
+            return self._repeated
         if not self.shape:
             return "gives no tensor"
         if len(self.shape) < 3:
             return "gives no feature map but one value a feature"
         return "" if self.gives else "no rows and columns of a map could be followed to its output"
+
+    @property
+    def unread(self) -> str:
+        """Why what it reads cannot be measured as a feature map; empty if it can."""
+        if self.runs != 1:
+            return self._repeated
+        return "" if self.reads else "no rows and columns of a map could be followed to its input"
+
+    @property
+    def _repeated(self) -> str:
+        if not self.runs:
+            return "did not run on the samples watched"
+        return f"runs {self.runs} times in a forward pass"
 
 
 def watch(module: nn.Module, run: Callable[[], object]) -> dict[str, Seen]:
