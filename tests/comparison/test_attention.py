@@ -40,7 +40,7 @@ def spectrum(rows: list[list[float]]) -> xr.Dataset:
 
 
 def stream(attention: float, mlp: float, error: float = 1e-3) -> xr.Dataset:
-    """Two blocks: each half multiplies the variance by a factor, and adds its logarithm to the frequencies."""
+    """Two blocks: each half multiplies the variance by a factor and adds its logarithm to the frequencies."""
     names = ["blocks.0.norm1", "blocks.0.norm2", "blocks.1.norm1", "blocks.1.norm2", "norm"]
     steps = np.log([attention, mlp, attention, mlp])
     logs = np.concatenate([[0.0], np.cumsum(steps)])

@@ -165,7 +165,7 @@ def test_what_norms_read_is_the_stream_of_a_transformer():
     tokens = [each[:, 1:].transpose(0, 2, 1).reshape(6, 8, 64) for each in stream]
     variances = [each.var(axis=2, ddof=1).mean() for each in tokens]
     np.testing.assert_allclose(found.spatial_variance, variances, rtol=1e-10)
-    with pytest.raises(LandscapeError, match="layer 'head' reads no feature map.*followed to its input"):
+    with pytest.raises(LandscapeError, match=r"layer 'head' reads no feature map.*followed to its input"):
         measure(one, "head", inputs=True)
 
 
