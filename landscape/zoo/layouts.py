@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.zoo import token_names
+from landscape.zoo import alternating, token_names
 from landscape.zoo.config import ModelConfig
 from landscape.zoo.families import BLOCKS, DEPTHS, HEADS
 from landscape.zoo.naming import spec_of
@@ -62,9 +62,11 @@ def invisible(config: ModelConfig) -> str:
         count = f"how many heads there are ({more}heads=N), nor " if config.heads else ""
         return f"shapes do not show {count}MC dropout ({more}dropout=P)"
     heads = [head for head in HEADS if head not in (config.head, "mlp")]
+    parted = f"how channels are parted among heads ({more}heads=N,head_dim=N)"
     unseen = [f"smoothing by the 2×2 box ({more}blur)", f"tanh, ReLU6 or scaling ({more}prob=tanh)"]
     if config.smoothing:
         unseen = [f"what precedes the blur (here {config.smoothing.prob}; prob=none, relu6 or scale)"]
+    unseen += [parted] * bool(config.attend)
     unseen.append(f"MC dropout ({more}dropout=P)")
     if config.head != "mlp":
         unseen.append(f"another pooling than {config.head} ({', '.join(f'head={head}' for head in heads)})")
@@ -90,7 +92,7 @@ def _configurations(parts: Sequence[Part]) -> Iterator[ModelConfig]:
         values["gate"] = "cbam" if any(_is_gate(conv) for conv in of_kind(parts, "conv")) else "se"
     inner = [conv for conv in convs if conv is not stem and conv.shape[2] > 1]
     points = sum(conv.shape[2] == 1 for conv in convs)
-    for layout in (_residual(stem, inner, points), _plain(convs)):
+    for layout in (_residual(stem, inner, points), _plain(convs), alternating.candidates(parts, stem)):
         for more in layout:
             try:
                 config = ModelConfig(**values | more)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from landscape.zoo import build, parse
-from landscape.zoo.layouts import infer, renamed, spec_of
+from landscape.zoo.layouts import infer, invisible, renamed, spec_of
 from landscape.zoo.parts import parts_of
 
 SPECS = [
@@ -181,3 +181,22 @@ def test_the_second_papers_alternet_opens_with_its_specification():
     names = renamed(parse("alternet18:width=4,heads=1,head_dim=2"), parts_of(named))
     assert names == dict(zip(own, named, strict=True))
     assert renamed(parse("alternet18:width=4,heads=2,head_dim=2"), parts_of(named)) is None
+    config, found = infer(parts_of(named))
+    assert (spec_of(config), found) == ("alternet18:width=4,heads=1,head_dim=2", names)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "alternet18:width=8,heads=2",
+        "resnet18:width=4,attend=0-0-1-1,heads=1,head_dim=3,window=2",
+        pytest.param("alternet34:width=4,heads=1", marks=pytest.mark.full),
+        pytest.param("alternet50:width=4,heads=1,stem=imagenet", marks=pytest.mark.full),
+    ],
+)
+def test_an_alternet_is_inferred_from_its_names_and_shapes(spec):
+    own = shapes(spec)
+    config, names = infer(parts_of(own))
+    assert config == parse(spec)
+    assert names == dict(zip(own, own, strict=True))
+    assert "heads=N,head_dim=N" in invisible(config)
