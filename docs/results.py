@@ -25,13 +25,24 @@ from scipy.stats import spearmanr
 from landscape import family, figures
 from landscape.comparison import Verdict, correlations, effects, pooled, verdicts
 from landscape.comparison.changes import Change
-from landscape.comparison.claims import OPEN, OTHER, PAIRED, Finding, Slope, averaging, findings, sharpness
+from landscape.comparison.claims import (
+    ATTENTION,
+    OPEN,
+    OTHER,
+    PAIRED,
+    Finding,
+    Slope,
+    averaging,
+    findings,
+    sharpness,
+)
 from landscape.comparison.conditional import Conditioned, alike, conditional, usual
 from landscape.comparison.correlations import values
 from landscape.comparison.identity import groups, record_of
 from landscape.comparison.natural import natural
 from landscape.comparison.readings import BY_NAME
 from landscape.comparison.verdicts import change_between
+from landscape.figures.papers import draw
 from landscape.numbers import with_interval, written
 from landscape.report.tables import markdown
 from landscape.results import attribute
@@ -40,6 +51,8 @@ HERE = Path(__file__).parent
 PAGE = HERE / "results.md"
 TEMPLATE = HERE / "results.template.md"
 PICTURES = HERE / "images" / "results"
+ATTENDED = HERE / "images" / "attention"
+PANELS = ("p2-fig1", "p2-fig2", "p2-fig8", "p2-fig9")
 DPI = 150
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]
@@ -57,7 +70,7 @@ def signed(change: Change) -> str:
 def claims(found: list[Finding], section: str) -> str:
     """The claims of a section as a table."""
     rows = []
-    for claim in (*PAIRED, *OTHER):
+    for claim in (*PAIRED, *OTHER, *ATTENTION):
         own = [each for each in found if each.claim == claim and section_of(each) == section]
         for index, each in enumerate(own):
             first = (claim.text, claim.source) if index == 0 else ("", "")
@@ -117,6 +130,8 @@ def tally(found: list[Finding]) -> str:
 
 def section_of(each: Finding) -> str:
     """The section of the page that a finding belongs to."""
+    if each.claim in ATTENTION:
+        return "attention"
     reading = BY_NAME.get(each.claim.quantity)
     block = reading.block if reading else _OTHER_BLOCKS.get(each.claim.quantity, "feature maps")
     return "predictions" if block == "spread of predictions" else block
@@ -224,7 +239,7 @@ def slope(found: Slope | None) -> str:
     )
 
 
-def page(results: Results, correlated: xr.Dataset) -> str:
+def page(results: Results, attended: Results, correlated: xr.Dataset) -> str:
     """The page's text."""
     family_alone = unaltered(results)
     merged = pooled(usual(family_alone))
@@ -233,7 +248,9 @@ def page(results: Results, correlated: xr.Dataset) -> str:
     first = {name: kinds for name, kinds in family_alone.items() if name.endswith("-seed0")}
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        claims={section: claims(found, section) for section in SECTIONS},
+        claims={section: claims(found, section) for section in SECTIONS}
+        | {"attention": claims(findings(attended), "attention")},
+        attended=means(attended),
         conditions={
             quantity: conditions(mapped, quantity)
             for quantity in ("largest Hessian eigenvalue", "curvature along random directions")
@@ -258,8 +275,20 @@ def correlated_links(results: Results) -> xr.Dataset:
     return correlations(pooled(usual(unaltered(results))))
 
 
+def panels(attended: Results) -> dict[str, Figure]:
+    """What the second paper draws of a ResNet and a vision transformer, of these networks, by name."""
+    found = {}
+    for name in PANELS:
+        for part in draw(name, attended):
+            found[f"{name}{part.letter}"] = part.content
+    alone = {
+        kind: {name: kinds[kind] for name, kinds in attended.items()} for kind in ("similarity", "lesion")
+    }
+    return found | {kind: getattr(figures, kind)(datasets) for kind, datasets in alone.items()}
+
+
 def pictures(results: Results, correlated: xr.Dataset) -> dict[str, Figure]:
-    """The pictures by name."""
+    """The pictures of the family by name."""
     changes = verdicts(usual(unaltered(results)))
     return {
         "overview": figures.overview(changes),
@@ -271,14 +300,15 @@ def pictures(results: Results, correlated: xr.Dataset) -> dict[str, Figure]:
 
 def main() -> None:
     """Write page and pictures."""
-    results = family.measured()
+    results, attended = family.measured(), family.measured("attention")
     correlated = correlated_links(results)
-    PAGE.write_text(page(results, correlated), encoding="utf-8")
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    for name, figure in pictures(results, correlated).items():
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=DPI)
-        Image.open(stream).convert("RGB").save(PICTURES / f"{name}.webp", quality=80, method=6)
+    PAGE.write_text(page(results, attended, correlated), encoding="utf-8")
+    for folder, drawn in ((PICTURES, pictures(results, correlated)), (ATTENDED, panels(attended))):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in drawn.items():
+            stream = io.BytesIO()
+            figure.savefig(stream, format="png", dpi=DPI)
+            Image.open(stream).convert("RGB").save(folder / f"{name}.webp", quality=80, method=6)
     print(f"wrote {PAGE}")
 
 

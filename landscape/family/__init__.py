@@ -27,6 +27,7 @@ MODELS = {
 
 NAMES = tuple(MODELS)
 WEIGHT_DECAY = 5e-4
+_BUNDLES = {"family": "measured.zip", "attention": "attention.zip"}
 
 
 def load(name: str) -> Network:
@@ -52,13 +53,20 @@ def load(name: str) -> Network:
         return checkpoint.load(path, name=name)
 
 
-def measured() -> dict[str, dict[str, xr.Dataset]]:
-    """What was measured of the family and of other seeds of it: figures rebuild from it without training.
+def measured(which: str = "family") -> dict[str, dict[str, xr.Dataset]]:
+    """What was measured of networks that ship, or do not: figures rebuild from it without training.
+
+    Args:
+        which: `family` is the family with other seeds of it: `gap-seed2-epoch008` is half trained,
+            `narrow-gap-seed0` has half the width, `few-gap-seed0` saw 5,000 images. `attention` is a ResNet,
+            an AlterNet and a vision transformer, see docs/attention.md.
 
     Returns:
-        Network name, such as `gap-seed1` → name of the result → dataset, in the order of `NAMES`;
-        `gap-seed2-epoch008` is half trained, `narrow-gap-seed0` has half the width, `few-gap-seed0` saw 5,000
-        images. How it was measured is in docs/results.md.
+        Network name, such as `gap-seed1` → name of the result → dataset, in the order of `NAMES`. How it was
+        measured is in docs/results.md.
+
+    Raises:
+        LandscapeError: If nothing of that name ships.
 
     Examples:
         >>> import landscape as ls
@@ -68,7 +76,9 @@ def measured() -> dict[str, dict[str, xr.Dataset]]:
     """
     from landscape.results import load_bundle
 
-    with as_file(files(__package__) / "measured.zip") as path:
+    if which not in _BUNDLES:
+        raise LandscapeError(f"no results called {which!r} ship; there are {', '.join(_BUNDLES)}")
+    with as_file(files(__package__) / _BUNDLES[which]) as path:
         found = load_bundle(path)
 
     def place(name: str) -> tuple[int, str]:

@@ -79,7 +79,7 @@ def lanczos(
         space.extend(newest)
         space.ritz()  # brings the scale up to date
         ahead, coupling = orthonormal(
-            space.images[-len(newest) :], space.vectors, closing(like) * space.scale
+            space.images[-len(newest) :], space.vectors, closing(like) * space.scale, space.wide[0]
         )
         state = search.state(coupling, tolerance)
         if state == "found":

@@ -9,9 +9,14 @@ from torch import Tensor
 from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, certain_gaps, goal, judged, multiply, order
 from landscape.linalg.vectors import inner, normalised, pieces
 
+_WIDE = 2**28  # bytes that copies in float64 may take
+
 
 class Subspace:
     """Orthonormal rows V, their images W = A V and the projection T = V Wᵀ.
+
+    Small ones are kept in float64 as well, as inner products take them: widening them each time takes an
+    eighth of a search over few samples.
 
     The images are kept because they give true residuals, ‖W s − θ V s‖ for the pair (θ, s) of T, without
     another product; the asymmetry of T measures the operator's rounding.
@@ -30,6 +35,8 @@ class Subspace:
         self._matvec = matvec
         self._vectors = torch.empty(0, size, dtype=like.dtype, device=like.device)
         self._images = torch.empty_like(self._vectors)
+        copied = self._vectors.dtype is not torch.float64 and 16 * capacity * size <= _WIDE
+        self._wide = (self._vectors.double(), self._images.double()) if copied else None
 
     @property
     def count(self) -> int:
@@ -46,6 +53,12 @@ class Subspace:
         """W, shape (m, n)."""
         return self._images[: self.count]
 
+    @property
+    def wide(self) -> tuple[Tensor, Tensor]:
+        """V and W in float64 where they are kept so, else as they are."""
+        vectors, images = self._wide or (self._vectors, self._images)
+        return vectors[: self.count], images[: self.count]
+
     def extend(self, directions: Tensor) -> None:
         """Take in rows orthonormal to each other and to V, shape (b, n), at one product each.
 
@@ -57,11 +70,13 @@ class Subspace:
         for position, direction in enumerate(directions, start=old):
             self._vectors[position] = direction
             self._images[position] = multiply(self._matvec, direction)
+            self._widen(slice(position, position + 1))
             self.products += 1
+        vectors, images = self._wide or (self._vectors, self._images)
         projected = np.zeros((new, new))
         projected[:old, :old] = self.projected
-        projected[:, old:] = inner(self._vectors[:new], self._images[old:new])
-        projected[old:, :old] = inner(self._vectors[old:new], self._images[:old])
+        projected[:, old:] = inner(vectors[:new], images[old:new])
+        projected[old:, :old] = inner(vectors[old:new], images[:old])
         self.projected = projected
         defect = np.abs(projected[:, old:] - projected[old:].T).max()
         self.symmetry_defect = max(self.symmetry_defect, float(defect))
@@ -92,6 +107,7 @@ class Subspace:
         for rows in (self._vectors, self._images):
             for piece in pieces(self.size, 2 * self.count):
                 rows[: len(weights), piece] = (weights @ rows[: self.count, piece].double()).to(rows.dtype)
+        self._widen(slice(0, len(weights)))
         self.projected = coefficients.T @ self.projected @ coefficients
 
     def truncate(self, count: int) -> None:
@@ -123,6 +139,15 @@ class Subspace:
             room = self._vectors.new_empty(more, self.size)
             self._vectors = torch.cat([self._vectors, room])
             self._images = torch.cat([self._images, room])
+            if self._wide:
+                vectors, images = self._wide
+                room = vectors.new_empty(more, self.size)
+                self._wide = torch.cat([vectors, room]), torch.cat([images, room])
+
+    def _widen(self, rows: slice) -> None:
+        """Bring the copies in float64 up to date."""
+        for copy, source in zip(self._wide or (), (self._vectors, self._images), strict=False):
+            copy[rows] = source[rows]
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._vectors.device)

@@ -68,7 +68,9 @@ def pieces(size: int, rows: int) -> Iterator[slice]:
         yield slice(start, min(start + width, size))
 
 
-def orthonormal(candidates: Tensor, basis: Tensor, floor: float) -> tuple[Tensor, np.ndarray]:
+def orthonormal(
+    candidates: Tensor, basis: Tensor, floor: float, wide: Tensor | None = None
+) -> tuple[Tensor, np.ndarray]:
     """What the candidates add to an orthonormal basis, as orthonormal rows.
 
     Gram–Schmidt, twice for rounding (Parlett 1998, *The Symmetric Eigenvalue Problem*, section 6.9).
@@ -77,6 +79,7 @@ def orthonormal(candidates: Tensor, basis: Tensor, floor: float) -> tuple[Tensor
         candidates: Rows, shape (b, n).
         basis: Orthonormal rows, shape (m, n).
         floor: A candidate whose remainder is no longer than this adds nothing.
+        wide: The basis in float64, where that is at hand; the result is the same.
 
     Returns:
         The r ≤ b new rows, shape (r, n), and coefficients C, shape (b, r): candidate i is Σ_j C_ij row_j
@@ -87,9 +90,10 @@ def orthonormal(candidates: Tensor, basis: Tensor, floor: float) -> tuple[Tensor
     for i, candidate in enumerate(candidates):
         rest = candidate
         for _ in range(2):
-            rest, _ = _remainder(rest, basis)
-            rest, along = _remainder(rest, rows[:count])
-            coefficients[i, :count] += along
+            rest, _ = _remainder(rest, basis, wide)
+            if count:
+                rest, along = _remainder(rest, rows[:count])
+                coefficients[i, :count] += along
         length = float(torch.linalg.vector_norm(rest, dtype=torch.float64))
         if length > floor:
             coefficients[i, count] = length
@@ -98,12 +102,12 @@ def orthonormal(candidates: Tensor, basis: Tensor, floor: float) -> tuple[Tensor
     return rows[:count], coefficients[:, :count]
 
 
-def _remainder(vector: Tensor, basis: Tensor) -> tuple[Tensor, np.ndarray]:
+def _remainder(vector: Tensor, basis: Tensor, wide: Tensor | None = None) -> tuple[Tensor, np.ndarray]:
     """The vector without its part along orthonormal rows, and its coefficients along them.
 
     A float32 sum over 10⁶ entries is right to 10⁻⁴ only, so the coefficients are summed in float64.
     """
-    along = inner(vector[None], basis)[0]
+    along = inner(vector[None], basis if wide is None else wide)[0]
     return vector - torch.from_numpy(along).to(basis) @ basis, along
 
 

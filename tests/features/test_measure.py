@@ -153,20 +153,18 @@ def test_maps_after_mc_dropout_are_those_the_network_goes_on_with():
 def test_what_norms_read_is_the_stream_of_a_transformer():
     module = zoo("vit2:width=8,heads=2,patch=4,image=32", seed=1)
     one = objective(module, size=32)
-    names = ["blocks.*.norm1", "blocks.*.norm2", "norm"]
-    found = measure(one, names, inputs=True)
-    expected = ["blocks.0.norm1", "blocks.0.norm2", "blocks.1.norm1", "blocks.1.norm2", "norm"]
+    found = measure(one, ["blocks.*.norm1", "blocks.*.norm2"], inputs=True)
+    expected = ["blocks.0.norm1", "blocks.0.norm2", "blocks.1.norm1", "blocks.1.norm2"]
     assert list(found.layer.values) == expected
-    halves = ["blocks.0.attn", "blocks.0.mlp", "blocks.1.attn", "blocks.1.mlp"]
-    given = maps(one, ["blocks.1", *halves])
-    stream = [given["blocks.1"]]
-    for half in reversed(halves):
-        stream.insert(0, stream[0] - given[half])
+    halves = ["blocks.0.attn", "blocks.0.mlp", "blocks.1.attn"]
+    given = maps(one, ["blocks.0", *halves])
+    start = given["blocks.0"] - given["blocks.0.mlp"] - given["blocks.0.attn"]
+    stream = [start + sum(given[half] for half in halves[:count]) for count in range(4)]
     tokens = [each[:, 1:].transpose(0, 2, 1).reshape(6, 8, 64) for each in stream]
     variances = [each.var(axis=2, ddof=1).mean() for each in tokens]
     np.testing.assert_allclose(found.spatial_variance, variances, rtol=1e-10)
-    with pytest.raises(LandscapeError, match=r"layer 'head' reads no feature map.*followed to its input"):
-        measure(one, "head", inputs=True)
+    with pytest.raises(LandscapeError, match=r"layer 'norm' reads no feature map.*followed to its input"):
+        measure(one, "norm", inputs=True)  # the class token alone
 
 
 class Twice(nn.Module):

@@ -66,7 +66,7 @@ def drawn(
     entry = find(figure)
     content = entry.draw(datasets, width=width, **options)
     text, notes, protocol = caption_parts(figure, datasets, **options)
-    other = differences(datasets) if entry.kind == "spectrum" else ""
+    other = differences(datasets, PUBLISHED["2022b" in number]) if entry.kind == "spectrum" else ""
     return Part(letter, content, words(number, selection, text, joined(said, other, notes), protocol))
 
 
@@ -89,20 +89,21 @@ def lowered(text: str) -> str:
     return text if text[:2].isupper() else text[0].lower() + text[1:]
 
 
-PUBLISHED = {"batch_size": 128, "k": 5}
+PUBLISHED = ({"batch_size": 128, "k": 1}, {"batch_size": 16, "k": 5})
 """How the papers measured the spectra of mini-batches (Park & Kim 2022a, Fig. 8; 2022b, Fig. 1c)."""
 
 
-def differences(spectra: Mapping[str, xr.Dataset]) -> str:
-    """In what spectra of mini-batches were measured otherwise than in the papers."""
+def differences(spectra: Mapping[str, xr.Dataset], published: Mapping[str, int]) -> str:
+    """In what spectra of mini-batches were measured otherwise than in a paper."""
     counts = [dataset.sizes["batch"] // max(len(members(dataset)), 1) for dataset in spectra.values()]
     batches = values([{"": count} for count in counts], "")
-    found = {name: option_values(spectra, name) for name in PUBLISHED}
+    found = {name: option_values(spectra, name) for name in published}
     said = {
-        "batch_size": f"{batches} mini-batches of {found['batch_size']} samples, there of 128",
-        "k": f"the top {found['k']} of each, there the top 5",
+        "batch_size": f"{batches} mini-batches of {found['batch_size']} samples, there of "
+        f"{published['batch_size']}",
+        "k": f"the top {found['k']} of each, there the top {published['k']}",
     }
-    other = [said[name] for name, value in found.items() if value != str(PUBLISHED[name])]
+    other = [said[name] for name, value in found.items() if value != str(published[name])]
     return f"Other than in the paper: {'; '.join(other)}." if other else ""
 
 
