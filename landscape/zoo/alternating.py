@@ -10,7 +10,7 @@ from landscape.zoo.families import BLOCKS
 from landscape.zoo.parts import Part
 
 _USUAL = 64
-_BLOCK = re.compile(r"(?:^|\.)layer(\d+)\.(\d+)\.")
+_BLOCK = re.compile(r"(?:^|\.)layer([1-9]\d*)\.(\d+)\.")
 
 
 def candidates(parts: Sequence[Part], stem: Part) -> Iterator[dict[str, Any]]:
