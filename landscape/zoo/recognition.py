@@ -21,6 +21,8 @@ _WEIGHTS = (*_CONVOLUTIONS, nn.Conv1d, nn.Linear)
 _STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d)
 _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 _MLP = re.compile(r"mlp|ffn|feed_?forward|^ff$", re.IGNORECASE)
+_ADDS = {"intermediate", "output"}
+"""The MLP of transformers' blocks, whose second part adds what entered the first, so that it is no half."""
 _SMOOTHING = re.compile(r"blur|smooth", re.IGNORECASE)
 
 
@@ -28,8 +30,8 @@ def recognised(module: nn.Module) -> dict[str, Kind]:
     """Kinds of the layers of a network by name, in its order; empty if no block is recognised.
 
     A *transformer block* has children of which one is an attention (`nn.MultiheadAttention`, or named so) and
-    another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, or `linear2` behind `linear1`); that of a
-    mixer has two MLPs with a LayerNorm each. A *residual
+    another an MLP (named `mlp`, `ffn`, `feed_forward` or `ff`, `linear2` behind `linear1`, or `output` behind
+    `intermediate`); that of a mixer has two MLPs with a LayerNorm each. A *residual
     block* holds a convolution and at least one more layer with weights, and its class stands at least twice
     among the children of one module, or in several containers, or it lies in a container beside others that
     hold such; one that holds such siblings itself is a stage. The *stem* is the last module in front of the
@@ -102,7 +104,8 @@ def _transformer_blocks(module: nn.Module) -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
     for name, part in module.named_modules():
         halves = _halves(part) if name else {}
-        if len(halves) == 2:
+        children = {child for child, _ in part.named_children()}
+        if len(halves) == 2 or (halves and children >= _ADDS):
             kinds[name] = "block"
             kinds |= {f"{name}.{half}": kind for half, kind in halves.items()}
     return kinds

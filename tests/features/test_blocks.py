@@ -217,6 +217,40 @@ def test_attention_and_mlp_apart_and_tokens_laid_out(extra: int):
     assert measured(module) == [("patch_embed", 4), *((name, 4) for name in order)]
 
 
+class Output(nn.Module):
+    """As in transformers: adds what entered the block's MLP itself."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, entered: Tensor) -> Tensor:
+        return self.dense(x) + entered
+
+
+class TransformersBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.attention, self.intermediate = Attention(width), nn.Linear(width, width)
+        self.output = Output(width)
+        self.layernorm_before, self.layernorm_after = nn.LayerNorm(width), nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.attention(self.layernorm_before(x)) + x
+        return self.output(self.intermediate(self.layernorm_after(x)).relu(), x)
+
+
+def test_an_mlp_that_adds_its_input_is_no_half():
+    module = VisionTransformer(nn.Sequential(TransformersBlock(8), TransformersBlock(8)))
+    assert found(module) == [
+        ("patch_embed", "stem", 0),
+        ("blocks.0", "block", 1),
+        ("blocks.0.attention", "attention", 1),
+        ("blocks.1", "block", 1),
+        ("blocks.1.attention", "attention", 1),
+    ]
+
+
 def test_tokens_stand_where_their_patches_were():
     module, inputs = timm_style(), torch.randn(2, 3, 8, 16, generator=torch.Generator().manual_seed(0))
     maps: dict[str, Tensor] = {}

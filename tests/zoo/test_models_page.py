@@ -17,7 +17,7 @@ def rows() -> list[list[str]]:
     """Cells of the rows whose networks are the zoo's own."""
     table = PAGE.read_text(encoding="utf-8").split("| architecture | the line |")[1].split("\n\n")[0]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-    return [row for row in cells if "@timm:" not in row[1]]
+    return [row for row in cells if "@timm:" not in row[1] and "hf:" not in row[1]]
 
 
 def count(spec: str) -> str:
