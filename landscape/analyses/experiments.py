@@ -116,6 +116,7 @@ class Experiment:
         sizes: What a comparison measures, options of `landscape.analyses.plan`.
         pictures: What else the papers' panels take, options of `landscape.analyses.plans.panel_plan`.
         work: What is measured of which network: of the experiment, the protocol, all networks and seed 0.
+        halfway: Whether spectrum and flatness are also measured half-way through training.
     """
 
     models: Mapping[str, str]
@@ -124,6 +125,7 @@ class Experiment:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Any] = field(default_factory=dict)
     work: Callable[[Experiment, Settings, Sequence[Network], Sequence[Network]], Work] = of_smoothing
+    halfway: bool = True
 
 
 def _full_size(dropout: str, prefix: str) -> dict[str, str]:
@@ -177,6 +179,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         images=10_000,
         sizes={"predictions": 0, "batches": 16, "span": 1.0, "steps": 21, "images": 256},
         work=of_attention,
+        halfway=False,
     ),
 }
 """`small`: the shipped family, about 11 minutes a network on two cores. `narrow`: half its width. `few`: a

@@ -14,8 +14,8 @@ from landscape.cli.options import DEVICE, JSON, MAX_INPUT, QUIET, Request, outpu
 from landscape.work import bar, silent
 
 if TYPE_CHECKING:
-    from landscape.analyses import Measurement
     from landscape.analyses.reproduction import Run
+    from landscape.network import Network
 
 SAMPLES = 500
 """Images that surface and flatness are measured on."""
@@ -71,7 +71,7 @@ def command(
     Call it again to go on where it was stopped: finished networks, epochs and measurements are kept.
     """
     from landscape import data as datasets
-    from landscape.analyses import reproduction
+    from landscape.analyses import compare, reproduction
     from landscape.analyses.settings import resolve_device
     from landscape.cli.compare import run
 
@@ -97,15 +97,19 @@ def command(
     networks = [request.network(path) for path in paths]
     first = [network for network, one in zip(networks, wanted, strict=True) if one.seed == 0]
     work = experiment.work(experiment, request.settings(), networks, first)
-    _along(request, wanted, experiment.recipe.epochs, work[0][1], Path(out))
+    half = _along(request, wanted, experiment.recipe.epochs, Path(out))
+    if experiment.halfway:
+        landscape = [each for each in work[0][1] if each.label in ("spectrum", "flatness")]
+        compare(half, landscape, Path(out) / "epochs", progress=request.progress, say=request.say)
     run(request, work, Path(out), "reproduce")
 
 
-def _along(
-    request: Request, wanted: Sequence[Run], epochs: int, every: Sequence[Measurement], out: Path
-) -> None:
-    """Paths of training and networks half-way, beside the others: `landscape verdicts OUT OUT/epochs`."""
-    from landscape.analyses import compare
+def _along(request: Request, wanted: Sequence[Run], epochs: int, out: Path) -> list[Network]:
+    """Measure the paths of training, beside the others (`landscape verdicts OUT OUT/epochs`).
+
+    Returns:
+        The networks half-way.
+    """
     from landscape.analyses.trajectories import kept_checkpoints, saved_trajectory
 
     settings, half = request.settings(), []
@@ -115,8 +119,7 @@ def _along(
             request.say(f"{run.name}: path of training")
             saved_trajectory([request.network(each) for each in found], settings, out / "epochs")
             half.append(request.network(found[epochs // 2]))
-    landscape = [each for each in every if each.label in ("spectrum", "flatness")]
-    compare(half, landscape, out / "epochs", progress=request.progress, say=request.say)
+    return half
 
 
 def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:
