@@ -1,0 +1,151 @@
+"""Trains the small grid of docs/phase.md, and writes the pictures and tables of that page.
+
+    python -m docs.phase --train DIR --data cifar10:DATA     # networks; goes on where it was stopped
+    landscape phase DIR --data cifar10:DATA ...              # measures them; docs/phase.md has the whole line
+    python -m docs.phase --published taxonomy.csv --ours phase.csv   # pictures and tables
+
+The published table is not part of the package, so its place is an argument. Without `--ours` only what is
+published is drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from docs.ideas.paper import store
+from landscape import figures
+from landscape.comparison.phase import Trend, quadrants, trends
+from landscape.errors import ResultError
+from landscape.exchange import phase as table
+from landscape.numbers import with_interval, written
+from landscape.report.tables import markdown
+from landscape.results.phases import MEASURES
+
+HERE = Path(__file__).parent
+PAGE = HERE / "phase.md"
+PICTURES = HERE / "images" / "phase"
+PUBLISHED, OURS = "published", "ours"
+WIDTHS, BATCHES, SEEDS = (4, 8, 16), (32, 128, 512), (0, 1)
+IMAGES, EPOCHS = 10_000, 2
+_TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def train(folder: Path, data: str) -> None:
+    """The grid: ResNet-20 of three widths, three batch sizes, two seeds each."""
+    from landscape import data as datasets
+    from landscape.train import Recipe
+    from landscape.train import train as trained
+    from landscape.zoo import parse
+
+    folder.mkdir(parents=True, exist_ok=True)
+    images = datasets.load(data, "train", IMAGES)
+    for seed in SEEDS:
+        for batch in BATCHES:
+            for width in WIDTHS:
+                out = folder / f"w{width:02d}-b{batch:03d}-seed{seed}.safetensors"
+                recipe = Recipe(epochs=EPOCHS, batch_size=batch, seed=seed, precision="bfloat16")
+                trained(parse(f"cifar-resnet20:width={width}"), images, recipe, out)
+                print(out, flush=True)
+
+
+def pictures(grids: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
+    """The pictures that these grids give, by file name."""
+    found = {f"map-{name}.webp": figures.phase_map(grid) for name, grid in grids.items()}
+    return found | {
+        "quadrants.webp": figures.phase_quadrants(grids),
+        "trends.webp": figures.phase_trends(grids),
+    }
+
+
+def tables(grids: Mapping[str, xr.Dataset]) -> dict[str, str]:
+    """The tables of the page by the mark that stands before them."""
+    own = {name: trends(grid) for name, grid in grids.items()}
+    rows = [
+        (label(name), *(said(each[name]) for each in own.values()), *agreement(name, own))
+        for name in MEASURES
+        if any(name in each for each in own.values())
+    ]
+    heads = {name: f"{name}, {count(each)} cells" for name, each in own.items()}
+    boxes = {name: quadrants(grid).counts() for name, grid in grids.items()}
+    places = list(next(iter(boxes.values())))
+    inside = [(place, *(_box(*each[place]) for each in boxes.values())) for place in places]
+    return {
+        "trends": markdown(
+            ("measure", *heads.values(), *(["ours against theirs"] if OURS in own else [])), rows
+        ),
+        "quadrants": markdown(("quadrant", *boxes), inside),
+    }
+
+
+def _box(cells: int, accuracy: float) -> str:
+    return f"{cells} cells, {accuracy:.1f} %" if cells else "none"
+
+
+def label(name: str) -> str:
+    """A measure with its column."""
+    return f"{MEASURES[name].label} (`{name}`)"
+
+
+def count(found: Mapping[str, Trend]) -> str:
+    """Over how many cells."""
+    counts = sorted({each.cells for each in found.values()})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def said(trend: Trend) -> str:
+    """A correlation with its interval."""
+    return with_interval(trend.value, trend.interval.low, trend.interval.high, "+.2f")
+
+
+def agreement(name: str, own: Mapping[str, Mapping[str, Trend]]) -> list[str]:
+    """Whether our grid reproduces a published trend: its sign, and whether that is distinguishable."""
+    if OURS not in own:
+        return []
+    theirs, ours = (own[grid][name] for grid in (PUBLISHED, OURS))
+    if ours.interval.low <= 0 <= ours.interval.high:
+        return ["– cannot tell"]
+    word = "✓ same sign" if ours.value * theirs.value > 0 else "✗ opposite sign"
+    inside = ours.interval.low <= theirs.value <= ours.interval.high
+    return [word if inside else f"{word}, {written(abs(ours.value) - abs(theirs.value), '+.2f')} in size"]
+
+
+def page(text: str, found: Mapping[str, str]) -> str:
+    """The page with its tables as they are now."""
+    return _TABLE.sub(lambda each: f"{each[1]}\n{found[each[2]].strip()}\n{each[3]}", text)
+
+
+def main() -> None:
+    """Train, or write pictures and tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--train", metavar="DIR", type=Path, help="train the grid into this folder, nothing else"
+    )
+    parser.add_argument("--data", metavar="SPEC", default="demo", help="training images, as in cifar10:DIR")
+    parser.add_argument("--published", metavar="FILE", help="the table of Yang et al.")
+    parser.add_argument("--ours", metavar="FILE", help="the table that `landscape phase` wrote of the grid")
+    given = parser.parse_args()
+    if given.train:
+        train(given.train, given.data)
+        return
+    if not given.published:
+        raise ResultError("name the published table by --published, or a folder by --train")
+    grids = {PUBLISHED: table.read(given.published)}
+    if given.ours:
+        grids |= {OURS: table.read(given.ours)}
+    for name, figure in pictures(grids).items():
+        store(figure, PICTURES / name)
+        print(f"{name}: {(PICTURES / name).stat().st_size / 1000:.0f} kB")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), tables(grids)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
