@@ -11,6 +11,7 @@ published is drawn.
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ from pathlib import Path
 
 import xarray as xr
 from matplotlib.figure import Figure
+from PIL import Image
 
-from docs.ideas.paper import store
 from landscape import figures
 from landscape.comparison.phase import Trend, quadrants, trends
 from landscape.errors import ResultError
@@ -31,10 +32,11 @@ from landscape.results.phases import MEASURES
 HERE = Path(__file__).parent
 PAGE = HERE / "phase.md"
 PICTURES = HERE / "images" / "phase"
+DPI = 130
 PUBLISHED, OURS = "published", "ours"
 WIDTHS, BATCHES, SEEDS = (4, 8, 16), (32, 128, 512), (0, 1)
 IMAGES, EPOCHS = 10_000, 2
-_TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(r"<!-- (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def train(folder: Path, data: str) -> None:
@@ -118,7 +120,7 @@ def agreement(name: str, own: Mapping[str, Mapping[str, Trend]]) -> list[str]:
 
 def page(text: str, found: Mapping[str, str]) -> str:
     """The page with its tables as they are now."""
-    return _TABLE.sub(lambda each: f"{each[1]}\n{found[each[2]].strip()}\n{each[3]}", text)
+    return _TABLE.sub(lambda each: f"<!-- {each[1]} -->\n\n{found[each[1]].strip()}\n\n<!-- end -->", text)
 
 
 def main() -> None:
@@ -142,7 +144,10 @@ def main() -> None:
     if given.ours:
         grids |= {OURS: table.read(given.ours)}
     for name, figure in pictures(grids).items():
-        store(figure, PICTURES / name)
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=DPI)
+        Image.open(stream).convert("RGB").save(PICTURES / name, quality=78, method=6)
         print(f"{name}: {(PICTURES / name).stat().st_size / 1000:.0f} kB")
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), tables(grids)), encoding="utf-8")
 
