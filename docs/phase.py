@@ -2,10 +2,10 @@
 
     python -m docs.phase --train DIR --data cifar10:DATA     # networks; goes on where it was stopped
     landscape phase DIR --data cifar10:DATA ...              # measures them; docs/phase.md has the whole line
-    python -m docs.phase --published taxonomy.csv --ours phase.csv   # pictures and tables
+    python -m docs.phase --published taxonomy.csv            # pictures and tables
 
-The published table is not part of the package, so its place is an argument. Without `--ours` only what is
-published is drawn.
+The published table is not part of the package, so its place is an argument. Of our own grid
+docs/phase-grid.csv is drawn, the `phase.csv` that `landscape phase` wrote, where it is there.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from landscape.results.phases import MEASURES
 HERE = Path(__file__).parent
 PAGE = HERE / "phase.md"
 PICTURES = HERE / "images" / "phase"
+MEASURED = HERE / "phase-grid.csv"
 DPI = 130
 PUBLISHED, OURS = "published", "ours"
 WIDTHS, BATCHES, SEEDS = (4, 8, 16), (32, 128, 512), (0, 1)
@@ -55,6 +56,12 @@ def train(folder: Path, data: str) -> None:
                 recipe = Recipe(epochs=EPOCHS, batch_size=batch, seed=seed, precision="bfloat16")
                 trained(parse(f"cifar-resnet20:width={width}"), images, recipe, out)
                 print(out, flush=True)
+
+
+def both(published: str | Path) -> dict[str, xr.Dataset]:
+    """The published grid, and ours where it was measured."""
+    ours = {OURS: table.read(MEASURED)} if MEASURED.is_file() else {}
+    return {PUBLISHED: table.read(published), **ours}
 
 
 def pictures(grids: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
@@ -83,7 +90,36 @@ def tables(grids: Mapping[str, xr.Dataset]) -> dict[str, str]:
             ("measure", *heads.values(), *(["ours against theirs"] if OURS in own else [])), rows
         ),
         "quadrants": markdown(("quadrant", *boxes), inside),
+        "laptop": laptop(own) if OURS in own else "",
     }
+
+
+_LAPTOP = """## What a laptop reproduces
+
+ResNet-20s of width 4, 8 and 16, trained with batches of 32, 128 and 512, two seeds each, for {epochs} epochs
+on {images:,} images of CIFAR-10 (`python -m docs.phase --train`), and measured by `landscape phase`. What was
+measured is [a table](phase-grid.csv), the weights are not kept.
+
+![The same panels for three widths and three batch sizes](images/phase/map-ours.webp)
+
+Of the {count} trends that both grids have, {same} have the published sign with an interval that excludes zero
+({which_same}), {opposite} the opposite sign ({which_opposite}), and of {open} nine cells cannot tell
+({which_open}). The ways between our networks are straight lines, theirs are trained curves: connectivity is
+not the same measure.
+"""
+
+
+def laptop(own: Mapping[str, Mapping[str, Trend]]) -> str:
+    """The section on our own grid."""
+    found: dict[str, list[str]] = {"same": [], "opposite": [], "open": []}
+    for name in MEASURES:
+        if all(name in own[grid] for grid in (PUBLISHED, OURS)):
+            verdict = agreement(name, own)[0]
+            key = "open" if "cannot tell" in verdict else "same" if "same sign" in verdict else "opposite"
+            found[key].append(label(name))
+    counts = {key: len(names) for key, names in found.items()}
+    listed = {f"which_{key}": ", ".join(names) or "none" for key, names in found.items()}
+    return _LAPTOP.format(epochs=EPOCHS, images=IMAGES, count=sum(counts.values()), **counts, **listed)
 
 
 def _box(cells: int, accuracy: float) -> str:
@@ -133,16 +169,13 @@ def main() -> None:
     )
     parser.add_argument("--data", metavar="SPEC", default="demo", help="training images, as in cifar10:DIR")
     parser.add_argument("--published", metavar="FILE", help="the table of Yang et al.")
-    parser.add_argument("--ours", metavar="FILE", help="the table that `landscape phase` wrote of the grid")
     given = parser.parse_args()
     if given.train:
         train(given.train, given.data)
         return
     if not given.published:
         raise ResultError("name the published table by --published, or a folder by --train")
-    grids = {PUBLISHED: table.read(given.published)}
-    if given.ours:
-        grids |= {OURS: table.read(given.ours)}
+    grids = both(given.published)
     for name, figure in pictures(grids).items():
         PICTURES.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()

@@ -46,7 +46,7 @@ def command(
     out: str,
     **sizes,
 ) -> None:
-    """Map networks over a grid: how sharp, how connected, how accurate.
+    """Measure sharpness and connectivity over a grid of networks.
 
     DIR holds checkpoints with training records, as `landscape train` writes them, over two fields of these
     records (width, images, batch_size, learning_rate, …), best with two seeds or more of each cell. Each
