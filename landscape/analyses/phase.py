@@ -271,14 +271,14 @@ def _checks(dataset: xr.Dataset, found: Layout) -> list[Check]:
         checks.judged(
             "seeds",
             not alone,
-            f"Cells have {few} networks or more; {dataset.sizes.get('pair', 0)} pairs were compared.",
-            f"{alone} of {dataset.sizes[CELL]} cells have one network, so no connectivity, CKA or distance: "
+            f"Networks per cell: {few} at least; pairs compared: {dataset.sizes.get('pair', 0)}.",
+            f"Of {dataset.sizes[CELL]} cells {alone} have one network, so no connectivity, CKA or distance: "
             "train a second seed.",
         ),
         checks.judged(
             "grid",
             not holes,
             f"The grid of {sides[0]} × {sides[1]} cells ({found.x}, {found.y}) has {dataset.sizes[CELL]}.",
-            f"{holes} cells have no network and are hatched.",
+            f"Cells without a network, which are hatched: {holes}.",
         ),
     ]

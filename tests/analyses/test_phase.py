@@ -147,7 +147,7 @@ def test_the_report_says_what_is_missing(measured):
     *_, found = measured
     checks = {check["name"]: check for check in attribute(found, "checks")}
     assert not checks["seeds"]["passed"]
-    assert "1 of 4 cells have one network" in checks["seeds"]["message"]
+    assert "Of 4 cells 1 have one network" in checks["seeds"]["message"]
     assert checks["grid"]["passed"]
     assert checks["converged"]["passed"]
     options = attribute(found, "protocol")["options"]
@@ -164,7 +164,7 @@ def test_a_hole_of_the_grid_is_said():
     train, test = sides(NETWORKS[:3])
     found = ls.analyses.phase(train, test=test, probes=2, points=1)
     checks = {check["name"]: check["message"] for check in attribute(found, "checks")}
-    assert "1 cells have no network and are hatched" in checks["grid"]
+    assert "Cells without a network, which are hatched: 1." in checks["grid"]
     assert "pair_dist" not in found
 
 

@@ -58,14 +58,15 @@ def said_of_cells(results: Datasets, names: Sequence[str]) -> str:
 
 
 def drawn(dataset: xr.Dataset, measures: Sequence[str] | None) -> list[str]:
-    """Names of the measures that are drawn.
+    """Names of the measures that are drawn: those asked for, or the usual ones that any cell has.
 
     Raises:
         ResultRequestError: If one is asked for that the result does not hold.
     """
     there = columns(dataset)
     if measures is None:
-        return [name for name in DRAWN if name in there] or there[: len(DRAWN)]
+        known = [name for name in there if np.isfinite(dataset[name].values).any()]
+        return [name for name in DRAWN if name in known] or known[: len(DRAWN)] or there[:1]
     absent = [name for name in measures if name not in there]
     if absent:
         raise ResultRequestError(f"this grid has no {', '.join(absent)}; it has {', '.join(there)}")
@@ -88,7 +89,15 @@ def _caption(results: Datasets, *, measures: Sequence[str] | None = None) -> str
         if any(name.startswith("mc_") for name in names)
         else "",
         said_of_cells(results, names),
+        _not_drawn(first) if measures is None else "",
     )
+
+
+def _not_drawn(dataset: xr.Dataset) -> str:
+    """Usual measures that no cell has."""
+    shown, there = drawn(dataset, None), columns(dataset)
+    lacking = [MEASURES[name].label for name in DRAWN if name in there and name not in shown]
+    return f"Not drawn, without a number in any cell: {', '.join(lacking)}." if lacking else ""
 
 
 def _said(field: str) -> str:
@@ -236,8 +245,9 @@ def _bar(drawing: Figure, axis: Axes, colours: ScalarMappable) -> None:
     bar = drawing.colorbar(colours, ax=axis, fraction=0.06, pad=0.03, aspect=18)
     bar.outline.set_linewidth(0.4)
     low, high = float(colours.norm.vmin), float(colours.norm.vmax)  # type: ignore[arg-type]
-    ticks = log_ticks(low, high, 4) if isinstance(colours.norm, LogNorm) else inner_ticks(low, high)
-    bar.set_ticks(list(ticks), labels=[plain_number(tick) for tick in ticks])
+    ticks = list(log_ticks(low, high, 4)) if isinstance(colours.norm, LogNorm) else []
+    ticks = ticks if len(ticks) > 1 else inner_ticks(low, high)
+    bar.set_ticks(ticks, labels=[plain_number(tick) for tick in ticks])
     bar.minorticks_off()
     bar.ax.tick_params(length=1.5, labelsize=6)
 

@@ -76,6 +76,14 @@ def test_measures_can_be_chosen():
         figures.phase_map(phase(), measures=["colour"])
 
 
+def test_what_no_cell_has_is_said_and_not_drawn():
+    dataset = phase().assign(dist=("cell", np.full(12, np.nan)))
+    assert "distance (ℓ2 norm)" not in panels(figures.phase_map(dataset))
+    said = figures.caption("phase_map", dataset)
+    assert "Not drawn, without a number in any cell: distance." in said
+    assert "distance in 12" not in said
+
+
 def test_a_point_a_cell_in_the_quadrants():
     dataset = phase(missing=1)
     axis = figures.phase_quadrants(dataset).axes[0]
