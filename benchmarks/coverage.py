@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from itertools import combinations
 
 import numpy as np
 import torch
+from scipy import stats
 
 from landscape import intervals
 from landscape.calibration import reliability
@@ -135,6 +137,34 @@ def of_traces(counts: tuple[int, ...], repetitions: int) -> dict[str, Rates]:
     return found
 
 
+def of_ranks(rho: float, counts: tuple[int, ...], repetitions: int) -> Rates:
+    """How often the interval of Spearman's correlation holds that of a bivariate normal, by pairs."""
+    rng = np.random.default_rng(5)
+    truth = 6 / np.pi * np.arcsin(rho / 2)
+    found: Rates = {}
+    for count in counts:
+        first, second = rng.standard_normal((2, repetitions, count))
+        ranks = [stats.rankdata(x, axis=1) for x in (first, rho * first + np.sqrt(1 - rho**2) * second)]
+        apart = ((ranks[0] - ranks[1]) ** 2).sum(1)
+        values = 1 - 6 * apart / (count * (count**2 - 1))
+        ends = (intervals.of_rank_correlation(float(value), count) for value in values)
+        found[count] = _rate(each.low <= truth <= each.high for each in ends)
+    return found
+
+
+def of_members(counts: tuple[int, ...], repetitions: int) -> Rates:
+    """How often the jackknife over seeds holds the mean over all pairs of them, by seeds."""
+    rng = np.random.default_rng(6)
+
+    def held(count: int) -> bool:
+        own, pairs = rng.standard_normal(count), list(combinations(range(count), 2))
+        values = np.array([own[a] + own[b] + 0.3 * rng.standard_normal() for a, b in pairs])
+        found = intervals.of_pairs(values, pairs)
+        return found.low <= 0 <= found.high
+
+    return {count: _rate(held(count) for _ in range(repetitions)) for count in counts}
+
+
 def _rate(held: Iterator[bool]) -> float:
     return float(np.mean([*held]))
 
@@ -166,6 +196,11 @@ def main() -> None:
     print("\ntrace, by probes")
     for name, rates in of_traces((5, 10, 30), min(repetitions, 200)).items():
         print(_line(name, rates))
+    print("\nrank correlations, by pairs")
+    for rho in (0.0, 0.3, 0.6, 0.8, 0.9, 0.95):
+        print(_line(f"ρ = {rho}", of_ranks(rho, (4, 6, 9, 18, 30, 180), repetitions)))
+    print("\nmeans over all pairs of seeds, by seeds")
+    print(_line("what a seed has, twice, and noise of a pair", of_members((3, 5, 10), repetitions)))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Coverage of each on simulated data is printed by `python -m benchmarks.coverage`
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -217,6 +218,48 @@ def of_median(values: np.ndarray) -> tuple[float, float]:
         float(outer if outer == near else (1 - share) * outer + share * near) for outer, near in ends
     )
     return low, high
+
+
+def of_rank_correlation(value: float, count: int) -> Interval:
+    """Of Spearman's rank correlation of so many independent pairs (Bonett & Wright 2000, eq. 4).
+
+    Normal in atanh ρ, with variance (1 + ρ²/2) / (n − 3). A correlation of ±1, which has no such error, is
+    moved half a step of what so many ranks can give towards zero for the end on that side.
+
+    Args:
+        value: The correlation.
+        count: Pairs that gave it.
+    """
+    if count < 4 or not math.isfinite(value):
+        return UNKNOWN
+    most = 1 - 6 / (count * (count**2 - 1))
+    place = math.atanh(min(max(value, -most), most))
+    error = math.sqrt((1 + value**2 / 2) / (count - 3))
+    low, high = (math.tanh(place + side * _Z * error) for side in (-1, 1))
+    return Interval(min(low, value), max(high, value), float(2 * stats.norm.sf(abs(place) / error)))
+
+
+def of_pairs(values: np.ndarray, members: Sequence[tuple[int, int]]) -> Interval:
+    """Of the mean over all pairs of some members, such as seeds, by the jackknife over members.
+
+    Pairs that share a member are not independent: each member is left out in turn with all its pairs, and
+    Student's degrees of freedom are counted from the members (Arvesen 1969, on U-statistics).
+
+    Args:
+        values: One of each pair, shape (pair,).
+        members: The two members of each pair; every pair of them once.
+
+    Returns:
+        Unknown for fewer than three members, or where a value is not finite.
+    """
+    pairs = np.array(members, dtype=int).reshape(-1, 2)
+    names = np.unique(pairs)
+    if len(names) < 3 or not np.isfinite(values).all():
+        return UNKNOWN
+    without = np.array([values[(pairs != name).all(1)].mean() for name in names])
+    mean, count = float(values.mean()), len(names)
+    error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
+    return from_error(mean, error, count - 1)
 
 
 def needed(value: float, interval: tuple[float, float], count: int) -> int | None:

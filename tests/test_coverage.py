@@ -33,3 +33,14 @@ def test_spectra_and_flatness_are_covered(name: str):
 
 def test_traces_are_covered_with_few_probes():
     assert coverage.of_traces((5,), 60)["hutchinson"][5] > 0.85
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
+def test_rank_correlations_are_covered(rho: float):
+    rates = coverage.of_ranks(rho, (9, 30, 180), 600)
+    assert all(0.92 < rate < 0.985 for rate in rates.values()), rates
+
+
+def test_means_over_pairs_of_seeds_are_covered():
+    rates = coverage.of_members((3, 5), 500)
+    assert all(0.92 < rate < 0.985 for rate in rates.values()), rates

@@ -89,3 +89,28 @@ def test_a_value_with_an_error_that_is_known():
     assert (found.low, found.high) == pytest.approx((1 - 0.98, 1 + 0.98), abs=1e-3)
     assert found.p_value == pytest.approx(0.0455, abs=1e-4)
     assert math.isnan(intervals.from_error(math.nan, 1.0).low)
+
+
+def test_rank_correlations_have_the_published_interval():
+    found = intervals.of_rank_correlation(0.6, 28)
+    half = stats.norm.ppf(0.975) * math.sqrt((1 + 0.18) / 25)
+    assert found.low == pytest.approx(math.tanh(math.atanh(0.6) - half))
+    assert found.high == pytest.approx(math.tanh(math.atanh(0.6) + half))
+    assert intervals.of_rank_correlation(0.0, 28).p_value == pytest.approx(1)
+    for value in np.linspace(-1, 1, 21):
+        each = intervals.of_rank_correlation(float(value), 9)
+        assert (each.low > 0 or each.high < 0) == intervals.distinguishable(each.p_value)
+        assert -1 <= each.low <= value <= each.high <= 1
+
+
+def test_a_perfect_order_of_few_is_not_certain():
+    found = intervals.of_rank_correlation(1.0, 6)
+    assert found.high == 1
+    assert found.low < 0.97
+    assert math.isnan(intervals.of_rank_correlation(0.5, 3).low)
+    assert math.isnan(intervals.of_rank_correlation(math.nan, 9).low)
+
+
+def test_pairs_of_two_members_have_no_interval():
+    assert math.isnan(intervals.of_pairs(np.array([1.0]), [(0, 1)]).low)
+    assert math.isnan(intervals.of_pairs(np.array([1.0, math.nan, 2.0]), [(0, 1), (0, 2), (1, 2)]).low)

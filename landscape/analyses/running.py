@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def recipe(kind: str) -> Recipe:
 
 def resumable(
     analysis: str,
-    objective: Objective,
+    objective: Objective | Sequence[Objective],
     path: str | Path,
     *,
     progress: Progress = silent,
@@ -57,7 +57,7 @@ def resumable(
 
     Args:
         analysis: Kind of result.
-        objective: What to measure.
+        objective: What to measure; several, where the recipe takes them.
         path: Where the result goes.
         progress: Shows the items that are left.
         partial: Whether to save what there is of a surface beside the path, and compute nothing.
@@ -77,10 +77,13 @@ def resumable(
 
     if not KINDS[analysis].resumes:
         return saved(measure(objective, progress=progress, **options))
+    several = list(objective) if isinstance(objective, Sequence) else [objective]
+    digests = [_digest(each) for each in several]
+    told = {name: _told_apart(value) for name, value in options.items()}
     identity = {
         "analysis": analysis,
-        "parameters": _digest(objective),
-        "protocol": protocol(objective, {name: _told_apart(value) for name, value in options.items()}),
+        "parameters": digests if len(digests) > 1 else digests[0],
+        "protocol": protocol(several[0], told),
     }
     journal = Journal(path, identity)  # with the arithmetic and the version of PyTorch that numbers depend on
 

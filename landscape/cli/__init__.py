@@ -24,6 +24,7 @@ _PLACES = {
     "hessian": "hessian:command",
     "surface": "surface:command",
     "trajectory": "trajectory:command",
+    "phase": "phase:command",
     "features": "features:command",
     "compare": "compare:command",
     "verdicts": "verdicts:command",

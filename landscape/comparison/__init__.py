@@ -9,6 +9,7 @@ from landscape.comparison.claims import Claim, Finding, findings
 from landscape.comparison.conditional import Conditioned, conditional
 from landscape.comparison.correlations import correlations
 from landscape.comparison.pairs import Pair, pairs
+from landscape.comparison.phase import Quadrants, Trend, quadrants, trends
 from landscape.comparison.readings import QUANTITIES, READINGS
 from landscape.comparison.seeds import members, pooled
 from landscape.comparison.verdicts import Verdict, verdicts
@@ -22,7 +23,9 @@ __all__ = [
     "Conditioned",
     "Finding",
     "Pair",
+    "Quadrants",
     "Reading",
+    "Trend",
     "Verdict",
     "conditional",
     "correlations",
@@ -30,5 +33,7 @@ __all__ = [
     "members",
     "pairs",
     "pooled",
+    "quadrants",
+    "trends",
     "verdicts",
 ]

@@ -103,6 +103,19 @@ def read_csv(path: str | Path) -> xr.Dataset:
 
 def _columns(path: str | Path) -> dict[str, np.ndarray]:
     """The columns of a CSV file by name."""
+    return {name: _typed(name, texts, path) for name, texts in read_texts(path, ("x", "nll")).items()}
+
+
+def read_texts(path: str | Path, required: Sequence[str]) -> dict[str, Sequence[str]]:
+    """The columns of a CSV file with a header, as they were written, by name.
+
+    Args:
+        path: A file of up to 64 MiB.
+        required: Columns that have to be there.
+
+    Raises:
+        ResultError: If it is no such table, or too large.
+    """
     if not Path(path).is_file():
         raise ResultError(f"no table at {path}")
     if Path(path).stat().st_size > _MOST:
@@ -116,7 +129,7 @@ def _columns(path: str | Path) -> dict[str, np.ndarray]:
         raise ResultError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, csv.Error) as error:
         raise ResultError(f"{path} is not a table: {printable(error)}") from error
-    missing = [name for name in ("x", "nll") if name not in header]
+    missing = [name for name in required if name not in header]
     if missing:
         found = printable(", ".join(header), 200)
         raise ResultError(f"{path} has no column {', '.join(missing)}; it has {found}")
@@ -131,9 +144,7 @@ def _columns(path: str | Path) -> dict[str, np.ndarray]:
         raise ResultError(f"{path} has {len(header)} columns, and one name twice")
     if set(map(len, rows)) != {len(header)}:
         raise ResultError(f"{path} is not a table: rows are shorter or longer than the first")
-    return {
-        name: _typed(name, texts, path) for name, texts in zip(header, zip(*rows, strict=True), strict=True)
-    }
+    return dict(zip(header, zip(*rows, strict=True), strict=True))
 
 
 def _typed(name: str, texts: Sequence[str], path: str | Path) -> np.ndarray:

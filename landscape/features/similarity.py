@@ -62,12 +62,12 @@ def similarity(
     """
     if second is not None:
         _require_same_samples(first, second)
-    edges = _edges(len(first.samples), batch_size)
+    edges = shared_out(len(first.samples), batch_size)
     sides = [_Side(first, layers)]
     if second is not None:
         sides.append(_Side(second, layers if second_layers is None else second_layers))
     terms = _all_terms(sides, edges, progress)
-    cka, error = _jackknifed([np.stack(part) for part in zip(*terms, strict=True)])
+    cka, error = jackknifed_cka([np.stack(part) for part in zip(*terms, strict=True)])
     other = second or first
     return xr.Dataset(
         {
@@ -102,7 +102,7 @@ def _all_terms(
         if side < len(sides):
             return sides[side].chosen.measured(lambda: work(side + 1))
         return [
-            _terms([each.grams(start, stop) for each in sides])
+            hsic([each.grams(start, stop) for each in sides])
             for start, stop in progress(list(pairwise(edges)), "similarity", len(edges) - 1)
         ]
 
@@ -178,7 +178,7 @@ class _Collected:
         return self._samples if name in self.grams else sum(map(len, self._parts.get(name, [])))
 
 
-def _edges(samples: int, batch_size: int) -> list[int]:
+def shared_out(samples: int, batch_size: int) -> list[int]:
     """Where the mini-batches begin and end; their sizes differ by one at most."""
     count = -(-samples // batch_size) if batch_size >= 1 else 0
     if not count or samples // count < FEWEST:
@@ -189,7 +189,7 @@ def _edges(samples: int, batch_size: int) -> list[int]:
     return [samples * i // count for i in range(count + 1)]
 
 
-def _terms(grams: list[Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def hsic(grams: list[Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """HSIC₁ of each pair of layers, and of each layer with itself, of both sides."""
     a, b = grams[0], grams[-1]
     samples = math.isqrt(a.shape[1])
@@ -197,7 +197,7 @@ def _terms(grams: list[Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return tuple((value / scale).numpy() for value in (a @ b.T, a.square().sum(1), b.square().sum(1)))  # type: ignore[return-value]
 
 
-def _jackknifed(terms: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def jackknifed_cka(terms: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """CKA over all mini-batches, and its standard error from leaving out each in turn."""
     cka = _ratio(*(part.sum(0) for part in terms))
     count = len(terms[0])

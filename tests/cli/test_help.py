@@ -14,7 +14,7 @@ from tests.cli.conftest import call
 
 WIDTH = 80
 PAGES = ((), *((name,) for name in COMMANDS))
-LONG = {"compare", "demo", "reproduce", "train", "data"}
+LONG = {"compare", "demo", "reproduce", "train", "data", "phase"}
 """Commands whose examples take minutes or a network; their lines are read here and run elsewhere."""
 
 SHIPPED = {"landscape verdicts", "landscape verdicts --claims", "landscape paper p1-fig8"}

@@ -17,6 +17,7 @@ from landscape import figures
 from landscape.errors import ResultError
 from tests.figures import planes, synthetic
 from tests.figures.legible import assert_legible
+from tests.figures.phase_results import phase
 
 ROOT = Path(figures.__file__).parents[2]
 DRAWINGS = figures.FIGURES | figures.FURTHER
@@ -27,6 +28,7 @@ OTHERS = {
     "lines": lambda name: planes.line(name, repeats=3),
     "trace": synthetic.trace,
     "flatness": synthetic.flatness,
+    **dict.fromkeys(("phase_map", "phase_quadrants", "phase_trends"), phase),
 }
 """Results that `synthetic.comparison` does not have."""
 

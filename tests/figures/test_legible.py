@@ -30,6 +30,9 @@ UNMEASURED = {
     "lesion",
     "attack",
     "consistency",
+    "phase_map",
+    "phase_quadrants",
+    "phase_trends",
 }
 """Figures of results that do not ship."""
 
