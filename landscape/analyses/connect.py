@@ -54,14 +54,13 @@ class Options:
         between.spaced(self.points)
         for name, choices in (("curve", CURVES), ("matching", ("weights", "activations"))):
             if getattr(self, name) not in choices:
-                raise ArgumentError(
-                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}"
-                )
+                raise ArgumentError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
         if self.repair and not self.align:
             raise ArgumentError("REPAIR puts the aligned line right; add --align, or leave out --repair")
         if self.plane and not (self.align or self.curve != "none"):
             raise ArgumentError(
-                "a plane takes a third point beside the two networks; add --curve, through its bend, or --align"
+                "a plane takes a third point beside the two networks; add --curve, through its bend, "
+                "or --align"
             )
 
 
@@ -74,7 +73,7 @@ def connect(
     run: Runner | None = None,
     **options: Any,
 ) -> xr.Dataset:
-    """Paths between every two networks, with barriers, similarity and distances, see `landscape.connectivity`.
+    """Paths between every two networks, barriers on them, and how alike the networks are.
 
     Args:
         objective: The first network.
@@ -112,7 +111,9 @@ def connect(
     require_alike(objectives)
     work = _Work(objectives, Track.of(objective, beside), chosen, run or in_memory(progress), progress)
     stated = {**vars(chosen), "seed": objective.seed, "networks": list(map(_record, objectives))}
-    return stamped("connect", objective, stated, work.measured, lambda found: connections.checks(found, work.notes))
+    return stamped(
+        "connect", objective, stated, work.measured, lambda found: connections.checks(found, work.notes)
+    )
 
 
 def _record(objective: Objective) -> dict[str, Any]:
@@ -177,12 +178,10 @@ class _Work:
         copy = second.permuted(self.found, item["source"])
         path = Path("linear", (first.parameters, copy.parameters))
         ends = between.aligned_ends(self.track.calibration, first, copy) if self.options.repair else ()
-        return walked(
-            self.track, path, t, "aligned", label=f"aligned line {where}", ends=ends, run=self.run
-        )
+        return walked(self.track, path, t, "aligned", label=f"aligned line {where}", ends=ends, run=self.run)
 
     def match(self, first: between.Copy, second: between.Copy) -> Matching:
-        """Units of one network with those of another; weight matching begins with that by activations, too."""
+        """Units of one network with those of another; by weights from several starts, one by activations."""
         assert self.found is not None
         few = self.track.calibration.selected(np.arange(min(256, len(self.track.calibration.samples))))
         source = between.by_activations(few, first, second, self.found, progress=self.progress)

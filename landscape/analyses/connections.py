@@ -36,7 +36,11 @@ def labels(names: Sequence[str]) -> list[str]:
 
 
 def along(
-    pairs: Sequence[tuple[str, str]], walks: Sequence[Sequence[Walk]], sides: Sequence[str], *, likelihood: bool
+    pairs: Sequence[tuple[str, str]],
+    walks: Sequence[Sequence[Walk]],
+    sides: Sequence[str],
+    *,
+    likelihood: bool,
 ) -> xr.Dataset:
     """Losses along paths and what follows of them.
 
@@ -52,7 +56,7 @@ def along(
     table: dict[str, Any] = {}
     for name, of in {"nll": "losses", "accuracy": "right"}.items():
         if getattr(first, of):
-            values = [[[side for side in getattr(walk, of)] for walk in row] for row in walks]
+            values = [[list(getattr(walk, of)) for walk in row] for row in walks]
             table |= _means(name, values, lines, unit if name == "nll" else {})
     table |= _means("rise", [[[_rise(w.t, x) for x in w.losses] for w in row] for row in walks], lines, unit)
     measures = {"barrier": (barrier, "losses", unit), "mc": (connectivity, "losses", unit)}
@@ -60,7 +64,8 @@ def along(
         measures["mc_error"] = (connectivity, "right", {})
     for name, (measure, of, units) in measures.items():
         found = [
-            [[measure(w.t, 1.0 - x if of == "right" else x) for x in getattr(w, of)] for w in row] for row in walks
+            [[measure(w.t, 1.0 - x if of == "right" else x) for x in getattr(w, of)] for w in row]
+            for row in walks
         ]
         table |= _heights(name, found, heights, units)
     return xr.Dataset(
@@ -141,9 +146,8 @@ def checks(dataset: xr.Dataset, notes: Mapping[str, Any]) -> list[Check]:
     found = [finite("losses", dataset.nll.values), _resolution(dataset)]
     if (symmetry := notes["found"]) is not None:
         units = sum(len(group.members) for group in symmetry.groups)
-        text = (
-            f"{units} units in {len(symmetry.groups)} groups may be permuted, which was tried: outputs stay the same."
-        )
+        count = len(symmetry.groups)
+        text = f"{units} units in {count} groups may be permuted; tried at random, outputs stay the same."
         found.append(Check("symmetry", True, text))
         found.append(_settled(notes["unsettled"]))
     return found
@@ -162,7 +166,9 @@ def _resolution(dataset: xr.Dataset) -> Check:
 
 def _settled(unsettled: Sequence[str]) -> Check:
     if not unsettled:
-        return Check("alignment", True, "Every alignment settled: no group of units can be matched better alone.")
+        return Check(
+            "alignment", True, "Every alignment settled: no group of units can be matched better alone."
+        )
     return Check(
         "alignment",
         False,
@@ -183,7 +189,9 @@ def summary(dataset: xr.Dataset) -> tuple[dict[str, Any], list[str]]:
             lines.append(f"{who:<34}{height:>18}{row['mc']:>10.4g}{row['distance']:>10.4g}")
     pairs = [_pair(dataset.isel(pair=i)) for i in range(dataset.sizes["pair"])]
     for pair in pairs:
-        text = f"{pair['a']} – {pair['b']}: CKA of outputs {pair['cka']:.3g} ± {pair['cka_standard_error']:.2g}"
+        text = (
+            f"{pair['a']} – {pair['b']}: CKA of outputs {pair['cka']:.3g} ± {pair['cka_standard_error']:.2g}"
+        )
         if pair["disagreement"] is not None:
             text += f", disagree on {100 * pair['disagreement']:.3g} % of samples"
         lines.append(text)

@@ -47,7 +47,11 @@ def measured(
     found = np.array([features.alike(outputs[i], outputs[j], batch_size=size) for i, j in pairs])
     table: dict = {
         "cka": ("pair", found[:, 0], {"long_name": "CKA of outputs", "units": "1"}),
-        "cka_standard_error": ("pair", found[:, 1], {"long_name": "jackknife over mini-batches", "units": "1"}),
+        "cka_standard_error": (
+            "pair",
+            found[:, 1],
+            {"long_name": "jackknife over mini-batches", "units": "1"},
+        ),
     }
     if classes:
         differ = np.array([plain[i].argmax(1) != plain[j].argmax(1) for i, j in pairs], float)
@@ -55,7 +59,7 @@ def measured(
         error = differ.std(1, ddof=1) / np.sqrt(count) if count > 1 else np.full(len(pairs), np.nan)
         table["disagreement"] = ("pair", differ.mean(1), {"long_name": "share of samples with other classes"})
         table["disagreement_standard_error"] = ("pair", error)
-    rows = run(len(pairs), lambda k: _layers(*(shown[i] for i in pairs[k]), size), "layers")
+    rows = run(len(pairs), lambda k: _layers(shown[pairs[k][0]], shown[pairs[k][1]], size), "layers")
     names = rows[0]["names"].tolist()
     if names and all(row["names"].tolist() == names for row in rows):
         for name in ("layer_cka", "layer_cka_standard_error"):
@@ -77,7 +81,11 @@ def _layers(first: Objective, second: Objective, size: int) -> Item:
         found = None
     names = [] if found is None else [n for n in found.layer_a.values if n in found.layer_b.values]
     if found is None or not names:
-        return {"names": np.array([], dtype="U1"), "layer_cka": np.empty(0), "layer_cka_standard_error": np.empty(0)}
+        return {
+            "names": np.array([], dtype="U1"),
+            "layer_cka": np.empty(0),
+            "layer_cka_standard_error": np.empty(0),
+        }
     rows = [found.sel(layer_a=name, layer_b=name) for name in names]
     return {
         "names": np.array(names, dtype=str),

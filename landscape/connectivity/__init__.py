@@ -1,9 +1,9 @@
 """Paths between networks: alignment modulo permutation, trained curves, and the barriers on them."""
 
 from landscape.connectivity.activations import by_activations
-from landscape.connectivity.heights import Height, barrier, connectivity
 from landscape.connectivity.curves import CurveRecipe, trained
 from landscape.connectivity.groups import Group, Symmetry
+from landscape.connectivity.heights import Height, barrier, connectivity
 from landscape.connectivity.matching import Matching, by_weights
 from landscape.connectivity.paths import Path, spaced
 from landscape.connectivity.permuting import Copy, permuted, verified

@@ -33,7 +33,7 @@ class Moments:
         a, b = a.double(), b.double()
         parts = (a.sum(1), b.sum(1), [a.square().sum(1), b.square().sum(1)], a @ b.T)
         if not self.count:
-            self.first, self.second, self.squares, self.cross = parts  # type: ignore[assignment]
+            self.first, self.second, self.squares, self.cross = parts
         else:
             self.first += parts[0]
             self.second += parts[1]
@@ -50,7 +50,9 @@ class Moments:
             for square, total in zip(self.squares, (self.first, self.second), strict=True)
         ]
         scale = torch.outer(*spreads)
-        return torch.where(scale > 1e-12, covariance / scale.clamp(min=1e-12), torch.zeros_like(scale)).numpy()
+        return torch.where(
+            scale > 1e-12, covariance / scale.clamp(min=1e-12), torch.zeros_like(scale)
+        ).numpy()
 
 
 _ROUNDS = 5
@@ -87,9 +89,8 @@ def correlations(
         for copy in (first, second):
             outputs: dict[str, Tensor] = {}
             forward = small.forward.replace(buffers=copy.buffers)
-            with watching(module, watched, lambda name, out, held=outputs: held.__setitem__(name, out)):
-                with torch.no_grad():
-                    forward(copy.parameters, start, inputs, 0)
+            with watching(module, watched, outputs.__setitem__), torch.no_grad():
+                forward(copy.parameters, start, inputs, 0)
             seen.append(outputs)
         for name, rows in watched.items():
             for which, axis, row in rows:

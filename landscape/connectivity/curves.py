@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class CurveRecipe:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch_size < 2 or not 0 < self.learning_rate < math.inf:
             raise ArgumentError(
-                f"a curve takes a step or more of two samples or more at a positive rate, got {self.steps} steps of "
+                "a curve takes a step or more of two samples or more at a positive rate, got "
+                f"{self.steps} steps of "
                 f"{self.batch_size} at {self.learning_rate}"
             )
 
@@ -95,7 +97,7 @@ def trained(
     edges = np.linspace(0, recipe.steps, min(_PARTS, recipe.steps) + 1).astype(int)
     run = run or in_memory()
     training = _Training(objective, ends, shape, recipe)
-    for part, (first, last) in enumerate(zip(edges, edges[1:], strict=False)):
+    for part, (first, last) in enumerate(itertools.pairwise(edges)):
 
         def compute(_: int, first: int = int(first), last: int = int(last), state: Item = state) -> Item:
             steps = progress(range(first, last), f"{label}, steps to {recipe.steps}", last - first)
@@ -132,7 +134,8 @@ class _Training:
             losses.append(loss)
             if not math.isfinite(loss):
                 raise LandscapeError(
-                    f"the loss along the {self.shape} curve is not finite after {step} steps; lower its learning rate "
+                    f"the loss along the {self.shape} curve is not finite after {step} steps; lower "
+                    "its learning rate "
                     f"({self.recipe.learning_rate})"
                 )
             velocity = self.recipe.momentum * velocity + share * gradient
@@ -144,7 +147,7 @@ class _Training:
         }
 
     def _drawn(self, step: int) -> tuple[float, np.ndarray]:
-        """t and the samples of a step: each epoch has an order of its own."""
+        """T and the samples of a step: each epoch has an order of its own."""
         count, size = len(self.objective.samples), min(self.recipe.batch_size, len(self.objective.samples))
         whole = max(count // size, 1)
         order = np.random.default_rng((self.recipe.seed, step // whole)).permutation(count)

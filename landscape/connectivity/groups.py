@@ -1,4 +1,4 @@
-"""Groups of units that a network can exchange without changing its function, found by following its operators."""
+"""Groups of units that a network can exchange without changing its function."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ def settled(traced: Traced, buffers: dict[str, Tensor]) -> Symmetry:
     }
     seen, first = _signatures(layers, buffers, marks)
     members = sorted(one for one in {*seen, *blocks.values()} if not fixed[one])
-    order = {one: place for place, one in enumerate(sorted(members, key=lambda one: first.get(one, (1 << 30, 0))))}
+    order = {
+        one: place for place, one in enumerate(sorted(members, key=lambda one: first.get(one, (1 << 30, 0))))
+    }
     inside: dict[int, list[int]] = defaultdict(list)
     for one in sorted(members, key=order.__getitem__):
         if one in blocks:
@@ -116,7 +118,9 @@ def settled(traced: Traced, buffers: dict[str, Tensor]) -> Symmetry:
     for carrier in traced.carriers:
         kept = tuple(_found(units, layer) for layer in carrier.layers)
         carriers.append(Carrier(carrier.name, tuple(map(compact, kept)), carrier.shape))
-    return Symmetry(tuple(groups), layers, tuple(carriers), len(units), int(fixed[np.array(list(seen), int)].sum()))
+    return Symmetry(
+        tuple(groups), layers, tuple(carriers), len(units), int(fixed[np.array(list(seen), int)].sum())
+    )
 
 
 def _found(units: Units, layer: Tensor) -> Tensor:
@@ -168,7 +172,9 @@ def _groups(
             alike[(seen.get(one, ()), repr(own))].append(one)
 
     def start(one: int) -> tuple[int, int]:
-        return min([first.get(one, (1 << 30, 0)), *(first.get(each, (1 << 30, 0)) for each in inside.get(one, ()))])
+        return min(
+            [first.get(one, (1 << 30, 0)), *(first.get(each, (1 << 30, 0)) for each in inside.get(one, ()))]
+        )
 
     for row in sorted(alike.values(), key=lambda row: min(map(start, row))):
         row = sorted(row, key=start)
@@ -177,8 +183,8 @@ def _groups(
             kinds: dict[str, list[int]] = defaultdict(list)
             for each in inside.get(one, ()):
                 kinds[repr(seen.get(each, ()))].append(each)
-            for kind, each in kinds.items():
-                families[kind].append(each)
+            for kind, inner in kinds.items():
+                families[kind].append(inner)
         name = _name(row[0], seen, inside)
         yield Group(name, np.array(row), tuple(np.array(each) for each in families.values()))
 
@@ -197,6 +203,8 @@ def along(layer: np.ndarray) -> int | None:
 def fail(group: Group, name: str, off: float) -> LandscapeError:
     """A group that turned out to be none."""
     return LandscapeError(
-        f"the units of {group.words()} of {name} were taken for a group, but permuting them changes the outputs by "
-        f"{off:.1e} of the largest; alignment would compare other networks: leave out --align, and please report it"
+        f"the units of {group.words()} of {name} were taken for a group, but permuting them changes "
+        "the outputs by "
+        f"{off:.1e} of the largest; alignment would compare other networks: leave out --align, and "
+        "please report it"
     )

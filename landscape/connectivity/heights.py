@@ -28,7 +28,7 @@ class Height:
 
 
 def barrier(t: np.ndarray, losses: np.ndarray) -> Height:
-    """max over t of L(γ(t)) − (1 − t)·L(A) − t·L(B) (Frankle et al. 2020; Entezari et al. 2022).
+    """Max over t of L(γ(t)) − (1 − t)·L(A) − t·L(B) (Frankle et al. 2020; Entezari et al. 2022).
 
     Not negative, as it is zero at both ends; of a path that never rises above the chord the error is that of
     its highest point inside.
@@ -53,7 +53,7 @@ def barrier(t: np.ndarray, losses: np.ndarray) -> Height:
 
 
 def connectivity(t: np.ndarray, losses: np.ndarray) -> Height:
-    """mc = ½(L(A) + L(B)) − L(γ(t*)), t* where it deviates most from 0 (Yang et al. 2021, section 2.3).
+    """Mc = ½(L(A) + L(B)) − L(γ(t*)), t* where it deviates most from 0 (Yang et al. 2021, section 2.3).
 
     Below zero for a barrier between the ends, about zero for connected ones, and above zero where a path
     passes through lower loss than the ends have, which are then trained too little.
@@ -73,7 +73,8 @@ def connectivity(t: np.ndarray, losses: np.ndarray) -> Height:
 def _checked(t: np.ndarray, losses: np.ndarray) -> np.ndarray:
     if losses.ndim != 2 or len(t) != len(losses) or len(t) < 3 or t[0] != 0 or t[-1] != 1:
         raise ArgumentError(
-            f"a path takes losses (point, sample) at three points or more from t = 0 to 1, got shape {losses.shape} "
+            "a path takes losses (point, sample) at three points or more from t = 0 to 1, got shape "
+            f"{losses.shape} "
             f"at {len(t)} points"
         )
     return losses

@@ -67,9 +67,11 @@ def met(units: Units, one: Layered, other: Layered) -> Layered:
 
     A unit of one meets a unit of the other, and from then on they move together. Where every unit of one
     meets several of the other, these belong to it as a block if the first tensor is repeated along them, and
-    are tied to it if it has places of its own there, as those of a map that was flattened. Where some units of one
+    are tied to it if it has places of its own there, as those of a map that was flattened. Where some
+    units of one
     meet the same several of the other, and each unit meets only these, they are a block, as the inputs and
-    outputs of one group of a convolution. What meets places that no unit stands for can no longer be exchanged.
+    outputs of one group of a convolution. What meets places that no unit stands for can no longer be
+    exchanged.
     """
     first, second = list(one.layers), list(other.layers)
     matched: set[tuple[int, int]] = set()
@@ -172,9 +174,10 @@ def _meeting(
     if not real.any():
         return "join"
     pairs = np.unique(np.stack([left[real], right[real]], 1), axis=0)
-    lefts, rights = _degrees(pairs)
-    if lefts is None:
+    degrees = _degrees(pairs)
+    if degrees is None:
         return None if joining else _fixed(units, pairs)
+    lefts, rights = degrees
     if len(lefts) == 1 and min(lefts[0], rights[0]) > 1:
         return None  # every unit meets every other: two coordinates
     if max(lefts) == 1 or max(rights) == 1:  # every unit of one meets one or several of the other
@@ -198,7 +201,7 @@ def _fixed(units: Units, pairs: np.ndarray) -> str:
     return "fixed"
 
 
-def _degrees(pairs: np.ndarray) -> tuple[list[int], list[int]] | tuple[None, None]:
+def _degrees(pairs: np.ndarray) -> tuple[list[int], list[int]] | None:
     """Of the parts that a relation falls into, how many units of either side; None if one is not complete."""
     (left, one), (right, other) = (np.unique(column, return_inverse=True) for column in pairs.T)
     edges = coo_matrix((np.ones(len(pairs)), (one, len(left) + other)), shape=(len(left) + len(right),) * 2)
@@ -206,7 +209,7 @@ def _degrees(pairs: np.ndarray) -> tuple[list[int], list[int]] | tuple[None, Non
     lefts = np.bincount(label[: len(left)], minlength=count)
     rights = np.bincount(label[len(left) :], minlength=count)
     if not np.array_equal(np.bincount(label[one], minlength=count), lefts * rights):
-        return None, None
+        return None
     return lefts.tolist(), rights.tolist()
 
 

@@ -189,7 +189,7 @@ def places(layer: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
 
 
 def taken(value: Tensor, layer: np.ndarray, classes: np.ndarray) -> Tensor | None:
-    """What belongs to each class of a tensor, float64, shape (class, entry); None if they do not stand there."""
+    """What belongs to each class of a tensor, float64, shape (class, entry); None if nothing does."""
     axis = along(layer)
     # Units that are others in each group of a convolution lie along two axes: entry by entry.
     rows = places(layer if axis is not None else np.broadcast_to(layer, value.shape), classes)

@@ -32,7 +32,8 @@ class Path:
         count = 2 if self.shape == "linear" else 3
         if self.shape not in SHAPES or len(self.points) != count:
             raise ArgumentError(
-                f"a path of shape {self.shape!r} over {len(self.points)} points is not known; linear takes two, "
+                f"a path of shape {self.shape!r} over {len(self.points)} points is not known; linear "
+                "takes two, "
                 "bezier and polygon take three"
             )
 

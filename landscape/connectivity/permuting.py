@@ -48,8 +48,8 @@ def _moved(value: Tensor, layers: Sequence[np.ndarray], source: np.ndarray) -> T
         flat = layer.reshape(-1)
         codes = codes * len(source) + flat
         targets = targets * len(source) + source[flat]
-    order = torch.from_numpy(_matching(codes, targets)).to(value.device)
-    return value.reshape(-1)[order].reshape(value.shape)
+    index = torch.from_numpy(_matching(codes, targets)).to(value.device)
+    return value.reshape(-1)[index].reshape(value.shape)
 
 
 def _order(row: np.ndarray, source: np.ndarray) -> np.ndarray:

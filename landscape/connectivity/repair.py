@@ -65,7 +65,9 @@ def spreads(calibration: Objective, theta: Parameters) -> dict[str, Spread]:
     return _collected(calibration, theta, {})
 
 
-def repaired(calibration: Objective, theta: Parameters, ends: tuple[dict[str, Spread], ...], t: float) -> Parameters:
+def repaired(
+    calibration: Objective, theta: Parameters, ends: tuple[dict[str, Spread], ...], t: float
+) -> Parameters:
     """REPAIR (Jordan et al. 2023): units with the mean and spread that lie between those of the ends.
 
     Averaged units vary less than either, the less the deeper they lie. Every layer's outputs are scaled and
@@ -95,7 +97,7 @@ def repaired(calibration: Objective, theta: Parameters, ends: tuple[dict[str, Sp
 
 
 def _collected(calibration: Objective, theta: Parameters, wanted: dict[str, Spread]) -> dict[str, Spread]:
-    """Means and deviations over all samples; those wanted are given to every layer on the way, batch by batch."""
+    """Means and deviations over all samples; layers are given those wanted on the way, by batch."""
     module, forward = calibration.network.module, calibration.forward.replace(dropout="off")
     sums: dict[str, list[Tensor]] = {}
     counts: dict[str, int] = {}
@@ -106,11 +108,13 @@ def _collected(calibration: Objective, theta: Parameters, wanted: dict[str, Spre
             axis = out.dim() - 1 if isinstance(part, nn.Linear) else 1
             rows = out.movedim(axis, 0).flatten(1).double()
             parts = [rows.sum(1), rows.square().sum(1)]
-            sums[name] = [a + b for a, b in zip(sums.get(name, parts), parts, strict=True)] if name in sums else parts
+            sums[name] = (
+                [a + b for a, b in zip(sums.get(name, parts), parts, strict=True)] if name in sums else parts
+            )
             counts[name] = counts.get(name, 0) + rows.shape[1]
             if name not in wanted:
                 return None
-            own, goal = _spread(*parts, rows.shape[1]), wanted[name]
+            own, goal = _spread(parts[0], parts[1], rows.shape[1]), wanted[name]
             scale = torch.where(own.deviation > _LEAST, goal.deviation / own.deviation.clamp(min=_LEAST), 1.0)
             shape = [-1 if a == axis else 1 for a in range(out.dim())]
             back = goal.mean - own.mean * scale
@@ -125,7 +129,7 @@ def _collected(calibration: Objective, theta: Parameters, wanted: dict[str, Spre
             stack.callback(part.register_forward_hook(hook(name)).remove)
         for start, inputs, _ in batches:
             forward(theta, start, inputs, 0)
-    return {name: _spread(*sums[name], counts[name]) for name in layers}
+    return {name: _spread(sums[name][0], sums[name][1], counts[name]) for name in layers}
 
 
 def _spread(first: Tensor, second: Tensor, count: int) -> Spread:

@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from landscape.connectivity.layers import Layered, compact, fixed_along, met, reduced
+from landscape.connectivity.products import (
+    Arguments,
+    Rule,
+    Trace,
+    batch_norm,
+    convolution,
+    embedding,
+    group_norm,
+    layer_norm,
+    matmul,
+)
 from landscape.connectivity.units import FIXED, NOTHING, Units
 
 
-class Trace(Protocol):
-    """What rules ask of a trace."""
-
-    units: Units
-
-    def of(self, tensor: Tensor) -> Layered:
-        """What is known of a tensor; of one that nobody has seen, what its values show."""
-
-    def grouped(self, weight: Tensor, groups: int) -> Layered | None:
-        """Of the weight of a convolution in groups, whose inputs are others in each; None if unknown."""
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
-Arguments = dict[str, Any]
-Rule = Callable[[Trace, Any, Arguments, Any], Any]
-"""(trace, operator, arguments by name, what it gave) → `Layered` of its output, or a list of them."""
-
-_VIEWS = frozenset(
-    "view _unsafe_view reshape _reshape_alias permute transpose t expand slice select squeeze unsqueeze unbind "
-    "split split_with_sizes chunk narrow flip roll repeat alias detach unfold index_select index diagonal "
-    "movedim pixel_shuffle pixel_unshuffle channel_shuffle tril triu repeat_interleave".split()
+_VIEWS = _names(
+    "view _unsafe_view reshape _reshape_alias permute transpose t expand slice select squeeze unsqueeze "
+    "unbind split split_with_sizes chunk narrow flip roll repeat alias detach unfold index_select index "
+    "diagonal movedim pixel_shuffle pixel_unshuffle channel_shuffle tril triu repeat_interleave"
 )
-_SAME = frozenset("clone _to_copy contiguous lift_fresh native_dropout dropout _prelu_kernel".split())
-_CONSTANTS = frozenset(
-    "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty new_empty_strided".split()
+_SAME = _names("clone _to_copy contiguous lift_fresh native_dropout dropout _prelu_kernel")
+_CONSTANTS = _names(
+    "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty new_empty_strided"
 )
-_SOFTMAX = frozenset("_softmax _log_softmax _safe_softmax softmax log_softmax".split())
-_ORDERED = frozenset("cumsum cumprod sort argsort".split())
-_REDUCING = frozenset(
-    "mean sum amax amin max min var std var_mean std_mean median logsumexp prod norm linalg_vector_norm topk "
-    "argmax argmin any all nanmean".split()
+_SOFTMAX = _names("_softmax _log_softmax _safe_softmax softmax log_softmax")
+_ORDERED = _names("cumsum cumprod sort argsort")
+_REDUCING = _names(
+    "mean sum amax amin max min var std var_mean std_mean median logsumexp prod norm linalg_vector_norm "
+    "topk argmax argmin any all nanmean"
 )
 _SPATIAL = re.compile(
-    r"(_?adaptive_)?(avg|max)_pool(\d)d(_with_indices)?|_adaptive_avg_pool(\d)d|upsample_\w+?(\d)d.*|"
-    r"(reflection|replication)_pad(\d)d|grid_sampler_(\d)d"
+    r"_?(adaptive_)?(avg|max)_pool\dd(_with_indices)?|upsample_\w+?\dd\w*|(reflection|replication)_pad\dd"
 )
 
 
@@ -207,140 +205,15 @@ def _reducing(trace: Trace, func: Any, given: Arguments, out: Any) -> Any:
     return found if isinstance(out, Tensor) else [found] * len(out)
 
 
-def product(trace: Trace, one: Layered, other: Layered, shared: int) -> Layered:
-    """Combined place by place, and summed over one axis, which goes."""
-    found = reduced(trace.units, met(trace.units, one, other), [shared])
-    keep = [axis for axis in range(len(found.present)) if axis != shared]
-    layers = tuple(layer.reshape([layer.shape[axis] for axis in keep]) for layer in found.layers)
-    return Layered(layers, tuple(found.present[axis] for axis in keep))
-
-
-def _matrices(trace: Trace, a: Tensor, b: Tensor) -> Layered:
-    """(…, n, k) times (…, k, m)."""
-    dims = a.dim() + 1
-    batch = list(range(a.dim() - 2))
-    left = trace.of(a).reshaped(dims, [*batch, dims - 3, dims - 2])
-    right = trace.of(b).reshaped(dims, [*batch, dims - 2, dims - 1])
-    return product(trace, left, right, dims - 2)
-
-
-def _matmul(trace: Trace, func: Any, given: Arguments, out: Tensor) -> Layered | None:
-    tensors = [value for value in given.values() if isinstance(value, Tensor)]
-    *before, a, b = tensors
-    if a.dim() != b.dim():
-        return None
-    found = _matrices(trace, a, b)
-    for bias in before:
-        places = range(len(found.present) - bias.dim(), len(found.present))
-        found = met(trace.units, found, trace.of(bias).reshaped(len(found.present), places))
-    return found
-
-
-def _convolution(trace: Trace, func: Any, given: Arguments, out: Tensor) -> Layered:
-    inputs, weight, groups = given["input"], given["weight"], given["groups"]
-    turned, units = given["transposed"], trace.units
-    spatial = list(range(2, weight.dim()))
-    found = fixed_along(units, trace.of(inputs), spatial)
-    known = trace.grouped(weight, groups) if groups > 1 and not turned else None
-    of_weight = known or trace.of(weight)
-    if groups > 1 and known is None:
-        units_of = [layer for layer in of_weight.layers if layer.shape[1] > 1]
-        for layer in units_of:
-            units.fix(layer.numpy())
-    of_weight = fixed_along(units, of_weight, spatial)
-    left = _split(found, 1, groups, inputs.shape, after=1)  # (n, g, 1, i)
-    right = _split(of_weight, 0, groups, weight.shape, after=2 if turned else 0)
-    result = product(trace, left, right, 3)  # (n, g, o)
-    wide = [layer.expand(-1, groups, out.shape[1] // groups).flatten(1) for layer in result.layers]
-    shape = [1] * len(spatial)
-    layers = tuple(compact(layer.reshape(len(layer), -1, *shape)) for layer in wide)
-    result = Layered(layers, tuple(size > 1 for size in out.shape))
-    if given.get("bias") is not None:
-        result = met(units, result, trace.of(given["bias"]).reshaped(out.dim(), [1]))
-    return result
-
-
-def _split(found: Layered, axis: int, groups: int, shape: Sequence[int], *, after: int) -> Layered:
-    """Inputs (n, g·i, …) as (n, g, 1, i), or weights as (1, g, o, i), the rest being of length 1.
-
-    Args:
-        found: Of the tensor.
-        axis: That is made of groups.
-        groups: How many.
-        shape: Of the tensor.
-        after: 1 for inputs; 0 for weights (g·o, i, …), 2 for those (g·i, o, …) of transposed convolutions.
-    """
-    layers = []
-    for layer in found.layers:
-        sizes = list(layer.shape[:2])
-        sizes[axis] = shape[axis]
-        wide = layer.reshape(layer.shape[:2]).expand(sizes)
-        if after == 1:
-            cut = wide.reshape(sizes[0], groups, 1, sizes[1] // groups)
-        elif after == 0:
-            cut = wide.reshape(1, groups, sizes[0] // groups, sizes[1])
-        else:
-            cut = wide.reshape(1, groups, sizes[0] // groups, sizes[1]).transpose(2, 3)
-        layers.append(compact(cut))
-    if after == 1:
-        present = (True, groups > 1, False, shape[1] // groups > 1)
-    else:
-        ends = (shape[0] // groups > 1, shape[1] > 1)
-        present = (False, groups > 1, *(ends if after == 0 else ends[::-1]))
-    return Layered(tuple(layers), present)
-
-
-def _channelwise(trace: Trace, given: Arguments, names: Sequence[str], axis: int, tensor: Tensor) -> Layered:
-    """Numbers of each channel, as of BatchNorm."""
-    found = trace.of(tensor)
-    for name in names:
-        if isinstance(given.get(name), Tensor):
-            found = met(trace.units, found, trace.of(given[name]).reshaped(tensor.dim(), [axis]))
-    return found
-
-
-def _batch_norm(trace: Trace, func: Any, given: Arguments, out: Any) -> Any:
-    names = ("weight", "bias", "running_mean", "running_var")
-    found = _channelwise(trace, given, names, 1, given["input"])
-    return [found] * len(out)
-
-
-def _layer_norm(trace: Trace, func: Any, given: Arguments, out: Any) -> Any:
-    tensor = given["input"]
-    last = list(range(tensor.dim() - len(given["normalized_shape"]), tensor.dim()))
-    found = trace.of(tensor)
-    reduced(trace.units, found, last)
-    for name in ("weight", "bias"):
-        if isinstance(given.get(name), Tensor):
-            found = met(trace.units, found, trace.of(given[name]).reshaped(tensor.dim(), last))
-    return [found] * len(out) if isinstance(out, list | tuple) else found
-
-
-def _group_norm(trace: Trace, func: Any, given: Arguments, out: Any) -> Any:
-    tensor, groups = given["input"], given["group"]
-    flat = fixed_along(trace.units, trace.of(tensor), range(2, tensor.dim()))
-    cut = _split(flat, 1, groups, tensor.shape, after=1)
-    reduced(trace.units, cut, [3])
-    found = _channelwise(trace, given, ("weight", "bias"), 1, tensor)
-    return [found] * len(out)
-
-
-def _embedding(trace: Trace, func: Any, given: Arguments, out: Tensor) -> Layered:
-    found = fixed_along(trace.units, trace.of(given["weight"]), [0])
-    found = Layered(found.layers, (False, True))
-    found = Layered(tuple(layer[0] for layer in found.layers), (True,))
-    return found.reshaped(out.dim(), [out.dim() - 1])
-
-
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(_SAME, _same),
     **dict.fromkeys(_SOFTMAX, _softmax),
     **dict.fromkeys(_ORDERED, _ordered),
     **dict.fromkeys(_REDUCING, _reducing),
-    **dict.fromkeys(("mm", "bmm", "addmm", "baddbmm"), _matmul),
-    **{"convolution": _convolution, "cat": _joined, "stack": _joined, "constant_pad_nd": _padded},
-    **dict.fromkeys(("native_batch_norm", "cudnn_batch_norm", "_native_batch_norm_legit"), _batch_norm),
-    **{"_native_batch_norm_legit_no_training": _batch_norm, "_batch_norm_no_update": _batch_norm},
-    **{"native_layer_norm": _layer_norm, "native_group_norm": _group_norm},
-    **{"_fused_rms_norm": _layer_norm, "embedding": _embedding},
+    **dict.fromkeys(("mm", "bmm", "addmm", "baddbmm"), matmul),
+    **{"convolution": convolution, "cat": _joined, "stack": _joined, "constant_pad_nd": _padded},
+    **dict.fromkeys(("native_batch_norm", "cudnn_batch_norm", "_native_batch_norm_legit"), batch_norm),
+    **{"_native_batch_norm_legit_no_training": batch_norm, "_batch_norm_no_update": batch_norm},
+    **{"native_layer_norm": layer_norm, "native_group_norm": group_norm},
+    **{"_fused_rms_norm": layer_norm, "embedding": embedding},
 }

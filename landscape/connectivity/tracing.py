@@ -165,7 +165,8 @@ class Trace(Watching):
             where = self._inside[-1] if self._inside else ""
             part = self._module.get_submodule(where) if where else self._module
             raise LandscapeError(
-                f"the units of {where or 'the network'} ({type(part).__name__}) could not be followed through "
+                f"the units of {where or 'the network'} ({type(part).__name__}) could not be followed "
+                "through "
                 f"{func._schema.name.removeprefix('aten::')}, so that it is not known which may be permuted; "
                 "leave out --align, or write that part with other operators of torch"
             )

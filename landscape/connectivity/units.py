@@ -1,4 +1,4 @@
-"""Units of a network: positions along its parameters, and which of them one permutation has to move together."""
+"""Units of a network: places along its parameters, and which of them have to move together."""
 
 from __future__ import annotations
 
@@ -139,4 +139,3 @@ class Units:
     def _pairs(self) -> np.ndarray:
         rows = [self.find(pairs) for pairs in self._within]
         return np.unique(np.concatenate(rows), axis=0) if rows else np.empty((0, 2), np.int64)
-

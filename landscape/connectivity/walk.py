@@ -44,7 +44,7 @@ class Track:
         return sum(len(side.samples) for side in self.sides) + extra
 
     def at(self, path: Path, t: float, ends: tuple[dict[str, Spread], ...] = ()) -> Item:
-        """Losses, and whether classes are right, of every sample of each side: `losses0`, `right0`, …
+        """Losses, and whether classes are right, of every sample of each side: `losses0`, `right0`, ….
 
         BatchNorm's statistics are estimated anew at every point, ends included, so that points differ in
         their weights alone.
@@ -130,8 +130,15 @@ def require_alike(objectives: Sequence[Objective]) -> None:
         shapes = [{k: tuple(v.shape) for k, v in each.parameters.items()} for each in (first, other)]
         if shapes[0] != shapes[1] or (all(words) and words[0] != words[1]):
             raise LandscapeError(
-                f"{pair} have different architectures ({' and '.join(each or 'unknown' for each in words)}); a path "
+                f"{pair} have different architectures "
+                f"({' and '.join(each or 'unknown' for each in words)}); a path "
                 "runs between networks of one architecture"
+            )
+        scales = [each.network.normalisation for each in (first, other)]
+        if scales[0] != scales[1]:
+            raise LandscapeError(
+                f"{pair} take images with different normalisations, so no path joins them; give both the same "
+                "with --mean and --std"
             )
         a, b = (Copy.of(each).buffers for each in (first, other))
         unlike = [
@@ -142,7 +149,8 @@ def require_alike(objectives: Sequence[Objective]) -> None:
         ]
         if unlike:
             raise LandscapeError(
-                f"{pair} hold different constants in {', '.join(unlike[:3])}, which no path could change; connect "
+                f"{pair} hold different constants in {', '.join(unlike[:3])}, which no path could "
+                "change; connect "
                 "networks that differ in parameters and in BatchNorm's statistics alone"
             )
         if other.samples is not first.samples and (

@@ -1,4 +1,4 @@
-"""The recipe of connectivity: its numbers, what it refuses, and that finished items are not computed again."""
+"""The recipe of connectivity: its numbers, what it refuses, and that it goes on where it was."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,13 @@ def found():
     one = network(1)
     beside = one.replace(samples=OTHER)
     return analyses.connect(
-        one, others=[copied(one), network(2)], beside=beside, points=5, align=True, curve="bezier", curve_steps=4
+        one,
+        others=[copied(one), network(2)],
+        beside=beside,
+        points=5,
+        align=True,
+        curve="bezier",
+        curve_steps=4,
     )
 
 
@@ -58,10 +64,16 @@ def test_what_is_measured_is_what_it_is_called(found):
     mid = {k: 0.5 * (one.parameters[k] + two.parameters[k]) for k in one.parameters}
     recalibrated = one.replace(batch_norm="recalibrate")
     assert float(own.nll[0].sel(t=0.5)) == pytest.approx(recalibrated.value(mid).nll, rel=1e-9)
-    assert float(own.nll[0].sel(t=1)) == pytest.approx(two.replace(batch_norm="recalibrate").value().nll, rel=1e-9)
-    distance = sum(float((one.parameters[k] - two.parameters[k]).square().sum()) for k in one.parameters) ** 0.5
+    assert float(own.nll[0].sel(t=1)) == pytest.approx(
+        two.replace(batch_norm="recalibrate").value().nll, rel=1e-9
+    )
+    distance = (
+        sum(float((one.parameters[k] - two.parameters[k]).square().sum()) for k in one.parameters) ** 0.5
+    )
     assert float(own.distance) == pytest.approx(distance)
-    chord = own.nll[0].values - (1 - own.t.values) * own.nll[0].values[0] - own.t.values * own.nll[0].values[-1]
+    chord = (
+        own.nll[0].values - (1 - own.t.values) * own.nll[0].values[0] - own.t.values * own.nll[0].values[-1]
+    )
     assert float(own.barrier[0]) == pytest.approx(max(chord.max(), 0), abs=1e-12)
     assert own.rise[0].values == pytest.approx(chord, abs=1e-12)
     assert int(own.passes) == 5 * (24 + 24 + 20)
@@ -117,7 +129,9 @@ def test_finished_work_is_not_done_again(tmp_path):
     assert "activations" not in left
     whole = analyses.connect(network(1), **options)
     for name in whole.data_vars:
-        assert np.array_equal(found[name].values, whole[name].values, equal_nan=found[name].dtype.kind == "f"), name
+        assert np.array_equal(
+            found[name].values, whole[name].values, equal_nan=found[name].dtype.kind == "f"
+        ), name
 
 
 def test_mixed_images_lie_between_two():

@@ -110,7 +110,10 @@ def test_a_curve_that_was_stopped_goes_on_bit_identical():
 def test_a_curve_lowers_the_loss_of_a_network_with_batch_norm():
     one, two = (build.objective(build.zoo("cifar-resnet20:width=4", seed=k), count=32) for k in (1, 2))
     _, losses = trained(
-        one, (one.parameters, two.parameters), "bezier", CurveRecipe(steps=30, batch_size=32, learning_rate=0.05)
+        one,
+        (one.parameters, two.parameters),
+        "bezier",
+        CurveRecipe(steps=30, batch_size=32, learning_rate=0.05),
     )
     assert losses[-5:].mean() < 0.8 * losses[:5].mean()
 
@@ -136,5 +139,5 @@ def test_networks_of_other_architectures_are_not_connected():
         require_alike([build.objective("cifar-resnet20:width=4"), build.objective("cifar-resnet20:width=3")])
     blurred = build.objective("cifar-resnet20:width=4,kernel=1-2-1")
     blurred.forward.buffers[next(k for k in blurred.forward.buffers if k.endswith("filter"))].mul_(2)
-    with pytest.raises(LandscapeError, match="different constants in .*filter"):
+    with pytest.raises(LandscapeError, match=r"different constants in .*filter"):
         require_alike([build.objective("cifar-resnet20:width=4,kernel=1-2-1"), blurred])

@@ -10,7 +10,7 @@ T = np.linspace(0, 1, 11)
 
 
 def well(tilt: float, noise: float, samples: int = 4000):
-    """Losses of samples in a double well (w² − 1)² + tilt·(w + 1)/2 from −1 to 1, each with a factor of its own."""
+    """Losses of samples in a double well (w² − 1)² + tilt·(w + 1)/2, each with a factor of its own."""
     rng = np.random.default_rng(1)
     w = 2 * T - 1
     factors = 1 + noise * rng.standard_normal(samples)

@@ -12,7 +12,9 @@ from tests.cases import randomised
 
 def plain(seed: int):
     layers = (nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(80, 4))
-    return build.objective(randomised(nn.Sequential(*layers), seed), count=40, size=8, classes=4, micro_batch=40)
+    return build.objective(
+        randomised(nn.Sequential(*layers), seed), count=40, size=8, classes=4, micro_batch=40
+    )
 
 
 def test_repair_gives_units_the_means_and_spreads_between_those_of_the_ends():

@@ -15,7 +15,7 @@ import pytest
 
 from landscape import figures
 from landscape.errors import ResultError
-from tests.figures import planes, synthetic
+from tests.figures import connections, planes, synthetic
 from tests.figures.legible import assert_legible
 
 ROOT = Path(figures.__file__).parents[2]
@@ -27,6 +27,9 @@ OTHERS = {
     "lines": lambda name: planes.line(name, repeats=3),
     "trace": synthetic.trace,
     "flatness": synthetic.flatness,
+    "connect": connections.connect,
+    "connect_plane": connections.connect,
+    "connect_matrix": lambda name: connections.connect(name, others=("other", "third")),
 }
 """Results that `synthetic.comparison` does not have."""
 

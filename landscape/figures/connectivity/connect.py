@@ -50,7 +50,8 @@ def _caption(results: Datasets) -> str:
     count = sum(dataset.sizes["pair"] for dataset in results.values())
     repaired = any(option(dataset, "repair") for dataset in results.values())
     return with_notes(
-        f"NLL and accuracy along paths between networks, on the {sides[0]} split{other}; bands are ± two standard "
+        f"NLL and accuracy along paths between networks, on the {sides[0]} split{other}; bands are ± "
+        "two standard "
         f"errors over samples. Barriers there, in nats, ± two standard errors: {'; '.join(said)}.",
         "BatchNorm's statistics are estimated anew at every point, ends included.",
         "On the aligned line means and spreads of units are put right (REPAIR)." if repaired else "",
@@ -99,12 +100,21 @@ def _panel(axis: Axes, one: xr.Dataset, quantity: str) -> None:
         for s in reversed(range(one.sizes["side"])):
             values = one[quantity].values[k, s].astype(float)
             spread = 2 * one[f"{quantity}_standard_error"].values[k, s].astype(float)
-            shape: dict[str, Any] = {"color": COLOURS[name], "linestyle": "--" if s else "-", "linewidth": 1.1}
+            shape: dict[str, Any] = {
+                "color": COLOURS[name],
+                "linestyle": "--" if s else "-",
+                "linewidth": 1.1,
+            }
             shape |= {"marker": MARKERS[name], "markersize": 2.6, "markerfacecolor": "white" if s else None}
             axis.plot(t, values, **shape, zorder=3 - s, label=f"_{name}")
             if np.isfinite(spread).any():
                 axis.fill_between(
-                    t, values - spread, values + spread, color=COLOURS[name], alpha=0.08 if s else 0.18, linewidth=0
+                    t,
+                    values - spread,
+                    values + spread,
+                    color=COLOURS[name],
+                    alpha=0.08 if s else 0.18,
+                    linewidth=0,
                 )
     axis.margins(x=0.02)
     plain_ticks(axis.xaxis, 5)
@@ -113,7 +123,8 @@ def _panel(axis: Axes, one: xr.Dataset, quantity: str) -> None:
 
 def _legend(drawn: Figure, names: list[str], sides: list[str]) -> None:
     keys = [
-        Line2D([], [], color=COLOURS[name], marker=MARKERS[name], markersize=3, linewidth=1.1) for name in names
+        Line2D([], [], color=COLOURS[name], marker=MARKERS[name], markersize=3, linewidth=1.1)
+        for name in names
     ]
     labels = [NAMES[name] for name in names]
     if len(sides) > 1:

@@ -21,9 +21,14 @@ from landscape.numbers import plain_number
 
 def _caption(results: Datasets) -> str:
     error = limits(dataset["barrier_standard_error"].values for dataset in results.values())
-    largest = f" Largest standard error of a barrier: {plain_number(float(f'{error[1]:.2g}'))} nats." if error else ""
+    largest = (
+        f" Largest standard error of a barrier: {plain_number(float(f'{error[1]:.2g}'))} nats."
+        if error
+        else ""
+    )
     return with_notes(
-        "What lies between every two networks: barriers in nats, Euclidean distances of the weights, CKA of outputs "
+        "What lies between every two networks: barriers in nats, Euclidean distances of the weights, "
+        "CKA of outputs "
         f"and the share of samples on which their classes differ.{largest}",
         "The diagonal, a network with itself, is left out.",
     )
@@ -51,7 +56,7 @@ def connect_matrix(networks: Datasets, *, width: float, colour_map: str = "virid
         ResultError: If a result is of another kind.
     """
     shown = [(dataset, *panel) for dataset in networks.values() for panel in matrices(dataset)]
-    across = min(3 if width >= style.NARROW else 1, len(shown))
+    across = min(3 if width >= style.NARROW else 2, len(shown))
     down = -(-len(shown) // across)
     side = (width - 0.3) / across
     drawn = Figure(figsize=(width, down * min(0.9 * side, 2.4) + 0.2), layout="constrained")
@@ -67,7 +72,10 @@ def matrices(dataset: xr.Dataset) -> list[tuple[str, np.ndarray]]:
         for k, name in enumerate(dataset.path.values)
     ]
     found += [
-        (f"distance{', aligned' if str(name) == 'aligned' else ''}", square(dataset, dataset.distance.values[:, k]))
+        (
+            f"distance{', aligned' if str(name) == 'aligned' else ''}",
+            square(dataset, dataset.distance.values[:, k]),
+        )
         for k, name in enumerate(dataset.path.values)
         if str(name) in ("linear", "aligned")
     ]
@@ -91,12 +99,13 @@ def _panel(
     drawn: Figure, axis: Axes, names: list[str], title: str, values: np.ndarray, colour_map: str
 ) -> None:
     span = limits([values[np.isfinite(values)]]) or (0.0, 1.0)
-    colours = ScalarMappable(Normalize(*span), colour_map)
-    axis.imshow(np.ma.masked_invalid(values), cmap=colours.cmap, norm=colours.norm, interpolation="nearest")
+    scale = Normalize(*span)
+    colours = ScalarMappable(scale, colour_map)
+    axis.imshow(np.ma.masked_invalid(values), cmap=colours.cmap, norm=scale, interpolation="nearest")
     if len(names) <= 6:
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
-                light = colours.norm(value) > 0.6
+                light = float(scale(value)) > 0.6
                 text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6}
                 axis.text(j, i, f"{value:.2g}", color="black" if light else "white", **text)
     ticks = np.arange(0, len(names), -(-len(names) // 10))

@@ -24,14 +24,19 @@ _FAR = 0.02
 
 
 def _third(dataset: xr.Dataset) -> str:
-    return "the bend of the curve" if str(dataset.path.values[-1]) != "aligned" else "the aligned copy of the second"
+    return (
+        "the bend of the curve"
+        if str(dataset.path.values[-1]) != "aligned"
+        else "the aligned copy of the second"
+    )
 
 
 def _caption(results: Datasets) -> str:
     thirds = list(dict.fromkeys(_third(dataset) for dataset in results.values()))
     lengths = [plain_number(float(f"{float(dataset.distance[0, 0]):.3g}")) for dataset in results.values()]
     return with_notes(
-        f"NLL on the plane through two networks (squares) and {' or '.join(thirds)} (disc), with the paths that lie "
+        f"NLL on the plane through two networks (squares) and {' or '.join(thirds)} (disc), with the "
+        "paths that lie "
         f"on it (Garipov et al. 2018). One unit is the distance of the networks, {', '.join(lengths)}.",
         "BatchNorm's statistics are estimated anew at every point.",
     )
@@ -60,7 +65,7 @@ def connect_plane(networks: Datasets, *, width: float, colour_map: str = "viridi
         ResultError: If a result is of another kind.
     """
     grids = {name: plane(dataset) for name, dataset in networks.items()}
-    shared = scale((grid.drawn() for grid in grids.values()))
+    shared = scale(grid.drawn() for grid in grids.values())
     across = style.columns(len(grids), width)
     down = -(-len(grids) // across)
     side = (width - 1.0) / across
@@ -69,20 +74,27 @@ def connect_plane(networks: Datasets, *, width: float, colour_map: str = "viridi
     colours = colours_of(shared, matplotlib.colormaps[colour_map])
     for axis, (name, grid) in zip(axes, grids.items(), strict=True):
         dataset = networks[name]
-        draw_plane(axis, grid, shared, colours)
+        draw_plane(axis, grid, shared, colours, numbers=False)  # names and paths lie there
         _paths(axis, dataset)
         axis.set_aspect("equal")
         axis.set_title(style.short(str(dataset.pair.values[0]), max(int(16 * side), 14)))
         axis.set(xlabel="towards the second network (‖b − a‖)", ylabel="at a right angle (‖b − a‖)")
     if shared:
         colour_bar(drawn, axes, colours, shared, "NLL (nats)")
+    keys = {
+        line.get_label(): line for axis in axes for line in axis.lines if line.get_label() in NAMES.values()
+    }
+    style.legend_below(drawn, list(keys.values()), list(keys), columns=len(keys))
     return drawn
 
 
 def plane(dataset: xr.Dataset) -> Cells:
     """The grid of a plane."""
     surface = xr.Dataset(
-        {"nll": (("y", "x"), dataset.plane_nll.values), "done": (("y", "x"), np.isfinite(dataset.plane_nll.values))},
+        {
+            "nll": (("y", "x"), dataset.plane_nll.values),
+            "done": (("y", "x"), np.isfinite(dataset.plane_nll.values)),
+        },
         coords={"x": dataset.px.values, "y": dataset.py.values},
         attrs=dataset.attrs,
     )
@@ -101,9 +113,16 @@ def _paths(axis: Axes, dataset: xr.Dataset) -> None:
     for x, y, marker in zip(dataset.mark_x.values, dataset.mark_y.values, "sso", strict=True):
         axis.plot(x, y, marker, **end, label="_mark")
     names = [str(dataset.a.values[0]), str(dataset.b.values[0])]
-    for name, x, y, side in zip(names, dataset.mark_x.values, dataset.mark_y.values, ("left", "right"), strict=False):
+    for name, x, y, side in zip(
+        names, dataset.mark_x.values, dataset.mark_y.values, ("left", "right"), strict=False
+    ):
         text = axis.annotate(
-            style.short(name, 12), (x, y), (0, -8), textcoords="offset points", ha=side, va="center", fontsize=6
+            style.short(name, 12),
+            (x, y),
+            (0, -8),
+            textcoords="offset points",
+            ha=side,
+            va="center",
+            fontsize=6,
         )
         text.set_path_effects(outline("white", 1.6))
-    axis.legend(loc="upper right", fontsize=6, framealpha=0.85, handlelength=1.6)

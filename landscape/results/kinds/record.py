@@ -55,7 +55,8 @@ class Kind:
         readings: What single numbers the result holds.
         several: Fewest checkpoints of the generated command where it takes several, whose first is measured;
             the recipe gets the others as `others`, and the first over the other split as `beside`.
-        answer: What the generated command says instead of the readings, as ``package.module:function``: dataset
+        answer: What the generated command says instead of the readings, as ``package.module:function``:
+        dataset
             → JSON values and lines.
     """
 

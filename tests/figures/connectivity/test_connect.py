@@ -55,4 +55,6 @@ def test_matrices_are_symmetric():
 
 def test_captions(snapshot):
     several = connections.connect(others=("mlp", "blur"))
-    snapshot("\n\n".join(figures.caption(name, several) for name in ("connect", "connect_plane", "connect_matrix")))
+    snapshot(
+        "\n\n".join(figures.caption(name, several) for name in ("connect", "connect_plane", "connect_matrix"))
+    )
