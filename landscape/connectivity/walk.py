@@ -137,7 +137,7 @@ def require_alike(objectives: Sequence[Objective]) -> None:
         scales = [each.network.normalisation for each in (first, other)]
         if scales[0] != scales[1]:
             raise LandscapeError(
-                f"{pair} take images with different normalisations, so no path joins them; give both the same "
+                f"{pair} take images with different normalisations, so no path joins them; give both one "
                 "with --mean and --std"
             )
         a, b = (Copy.of(each).buffers for each in (first, other))

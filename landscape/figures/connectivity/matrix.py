@@ -18,6 +18,9 @@ from landscape.figures.registry import Datasets, figure
 from landscape.figures.style.scales import limits
 from landscape.numbers import plain_number
 
+_CELL = 0.235
+"""Inches of a cell that a number fits in."""
+
 
 def _caption(results: Datasets) -> str:
     error = limits(dataset["barrier_standard_error"].values for dataset in results.values())
@@ -45,7 +48,7 @@ def _caption(results: Datasets) -> str:
 def connect_matrix(networks: Datasets, *, width: float, colour_map: str = "viridis") -> Figure:
     """Symmetric matrices of barriers, distances, similarity and disagreement over networks.
 
-    Each quantity has a colour scale of its own.
+    Each quantity has a colour scale of its own. Of several results the first is drawn.
 
     Args:
         networks: Results of kind `connect` over three networks or more.
@@ -55,13 +58,15 @@ def connect_matrix(networks: Datasets, *, width: float, colour_map: str = "virid
     Raises:
         ResultError: If a result is of another kind.
     """
-    shown = [(dataset, *panel) for dataset in networks.values() for panel in matrices(dataset)]
+    first = next(iter(networks.values()))
+    shown = matrices(first)
     across = min(3 if width >= style.NARROW else 2, len(shown))
     down = -(-len(shown) // across)
     side = (width - 0.3) / across
     drawn = Figure(figsize=(width, down * min(0.9 * side, 2.4) + 0.2), layout="constrained")
-    for axis, (dataset, title, values) in zip(style.grid(drawn, len(shown), across), shown, strict=True):
-        _panel(drawn, axis, [str(name) for name in dataset.network.values], title, values, colour_map)
+    names = [str(name) for name in first.network.values]
+    for axis, (title, values) in zip(style.grid(drawn, len(shown), across), shown, strict=True):
+        _panel(drawn, axis, names, title, values, room=side - 0.95, colour_map=colour_map)
     return drawn
 
 
@@ -96,20 +101,27 @@ def square(dataset: xr.Dataset, values: np.ndarray) -> np.ndarray:
 
 
 def _panel(
-    drawn: Figure, axis: Axes, names: list[str], title: str, values: np.ndarray, colour_map: str
+    drawn: Figure,
+    axis: Axes,
+    names: list[str],
+    title: str,
+    values: np.ndarray,
+    *,
+    room: float,
+    colour_map: str,
 ) -> None:
     span = limits([values[np.isfinite(values)]]) or (0.0, 1.0)
     scale = Normalize(*span)
     colours = ScalarMappable(scale, colour_map)
     axis.imshow(np.ma.masked_invalid(values), cmap=colours.cmap, norm=scale, interpolation="nearest")
-    if len(names) <= 6:
+    if room / len(names) >= _CELL:
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
                 light = float(scale(value)) > 0.6
                 text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6}
                 axis.text(j, i, f"{value:.2g}", color="black" if light else "white", **text)
     ticks = np.arange(0, len(names), -(-len(names) // 10))
-    shown = [style.short(names[i], 9) for i in ticks]
+    shown = [style.short(names[i], 12) for i in ticks]
     axis.set_xticks(ticks, labels=shown, rotation=90)
     axis.set_yticks(ticks, labels=shown)
     axis.tick_params(length=1.5, labelsize=6)

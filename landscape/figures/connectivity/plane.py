@@ -75,10 +75,14 @@ def connect_plane(networks: Datasets, *, width: float, colour_map: str = "viridi
     for axis, (name, grid) in zip(axes, grids.items(), strict=True):
         dataset = networks[name]
         draw_plane(axis, grid, shared, colours, numbers=False)  # names and paths lie there
-        _paths(axis, dataset)
+        _paths(axis, dataset, names=len(grids) < 3)
         axis.set_aspect("equal")
         axis.set_title(style.short(str(dataset.pair.values[0]), max(int(16 * side), 14)))
-        axis.set(xlabel="towards the second network (‖b − a‖)", ylabel="at a right angle (‖b − a‖)")
+    for index, axis in enumerate(axes):
+        if index + across >= len(axes):
+            axis.set_xlabel("from a to b (‖b − a‖)")
+        if not index % across:
+            axis.set_ylabel("at a right angle")
     if shared:
         colour_bar(drawn, axes, colours, shared, "NLL (nats)")
     keys = {
@@ -101,7 +105,7 @@ def plane(dataset: xr.Dataset) -> Cells:
     return cells(surface, "nll")
 
 
-def _paths(axis: Axes, dataset: xr.Dataset) -> None:
+def _paths(axis: Axes, dataset: xr.Dataset, *, names: bool) -> None:
     distance = float(dataset.distance[0, 0])
     for k, name in enumerate(map(str, dataset.path.values)):
         if float(dataset.path_off.values[k].max()) > _FAR * distance:
@@ -112,9 +116,9 @@ def _paths(axis: Axes, dataset: xr.Dataset) -> None:
     end: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markersize": 4.5, "zorder": 5}
     for x, y, marker in zip(dataset.mark_x.values, dataset.mark_y.values, "sso", strict=True):
         axis.plot(x, y, marker, **end, label="_mark")
-    names = [str(dataset.a.values[0]), str(dataset.b.values[0])]
+    ends = [str(dataset.a.values[0]), str(dataset.b.values[0])] if names else []
     for name, x, y, side in zip(
-        names, dataset.mark_x.values, dataset.mark_y.values, ("left", "right"), strict=False
+        ends, dataset.mark_x.values, dataset.mark_y.values, ("left", "right"), strict=False
     ):
         text = axis.annotate(
             style.short(name, 12),
