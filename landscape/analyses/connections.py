@@ -52,22 +52,14 @@ def along(
     """
     unit = {"units": "nats"} if likelihood else {}
     first = walks[0][0]
-    lines, heights = ("pair", "path", "side", "t"), ("pair", "path", "side")
+    lines = ("pair", "path", "side", "t")
     table: dict[str, Any] = {}
     for name, of in {"nll": "losses", "accuracy": "right"}.items():
         if getattr(first, of):
             values = [[list(getattr(walk, of)) for walk in row] for row in walks]
             table |= _means(name, values, lines, unit if name == "nll" else {})
     table |= _means("rise", [[[_rise(w.t, x) for x in w.losses] for w in row] for row in walks], lines, unit)
-    measures = {"barrier": (barrier, "losses", unit), "mc": (connectivity, "losses", unit)}
-    if first.right:
-        measures["mc_error"] = (connectivity, "right", {})
-    for name, (measure, of, units) in measures.items():
-        found = [
-            [[measure(w.t, 1.0 - x if of == "right" else x) for x in getattr(w, of)] for w in row]
-            for row in walks
-        ]
-        table |= _heights(name, found, heights, units)
+    table |= _measures(walks, unit)
     return xr.Dataset(
         {
             **table,
@@ -85,6 +77,22 @@ def along(
             "t": ("t", first.t, {"long_name": "share of the way"}),
         },
     )
+
+
+def _measures(walks: Sequence[Sequence[Walk]], unit: Mapping[str, str]) -> dict[str, Any]:
+    """Barrier and mode connectivity of the loss, and the latter of the error where there are classes."""
+    heights = ("pair", "path", "side")
+    table: dict[str, Any] = {}
+    measures = {"barrier": (barrier, "losses", unit), "mc": (connectivity, "losses", unit)}
+    if walks[0][0].right:
+        measures["mc_error"] = (connectivity, "right", {})
+    for name, (measure, of, units) in measures.items():
+        found = [
+            [[measure(w.t, 1.0 - x if of == "right" else x) for x in getattr(w, of)] for w in row]
+            for row in walks
+        ]
+        table |= _heights(name, found, heights, units)
+    return table
 
 
 def _rise(t: np.ndarray, losses: np.ndarray) -> np.ndarray:
