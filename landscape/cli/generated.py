@@ -30,9 +30,9 @@ def command(kind: Kind) -> click.Command:
     Args:
         kind: The record.
     """
-    example = f"landscape {kind.name} net.safetensors" + (" other.safetensors" if kind.several else "")
+    files = " ".join(f"{'ab'[k]}.safetensors" for k in range(min(kind.several, 2))) or "net.safetensors"
 
-    @click.command(kind.name, cls=Command, help=kind.summary, examples=(example,))
+    @click.command(kind.name, cls=Command, help=kind.summary, examples=(f"landscape {kind.name} {files}",))
     @(_CHECKPOINTS if kind.several else CHECKPOINT)
     @with_options([_option(record) for record in kind.options])
     @OUT
