@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     # isort: off
     from landscape import (
         analyses as analyses,
+        connectivity as connectivity,
         data as data,
         family as family,
         features as features,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _ROOMS = (
     "analyses",
+    "connectivity",
     "data",
     "family",
     "features",

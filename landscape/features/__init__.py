@@ -7,13 +7,14 @@ from landscape.features.lesion import lesion
 from landscape.features.measurement import measure, smoothing_effect
 from landscape.features.noise import Noise, frequency_noise
 from landscape.features.pictures import pictures
-from landscape.features.similarity import similarity
+from landscape.features.similarity import alike, similarity
 from landscape.zoo.places import Layer, find_layers
 
 __all__ = [
     "Layer",
     "Noise",
     "aliasing",
+    "alike",
     "capture",
     "covariance",
     "find_layers",

@@ -93,6 +93,26 @@ def similarity(
     )
 
 
+def alike(first: Tensor, second: Tensor, *, batch_size: int = 64) -> tuple[float, float]:
+    """Linear CKA of two sets of features of the same samples, such as outputs, as in `similarity`.
+
+    Args:
+        first: Shape (sample, …).
+        second: Shape (sample, …).
+        batch_size: Most samples a mini-batch.
+
+    Returns:
+        CKA, and its standard error, the jackknife over mini-batches; NaN with a single one.
+    """
+    edges = _edges(len(first), batch_size)
+    terms = [
+        _terms([centred_gram(each[start:stop].flatten(1)).reshape(1, -1) for each in (first, second)])
+        for start, stop in pairwise(edges)
+    ]
+    cka, error = _jackknifed([np.stack(part) for part in zip(*terms, strict=True)])
+    return float(cka[0, 0]), float(error[0, 0])
+
+
 def _all_terms(
     sides: list[_Side], edges: list[int], progress: Progress
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -126,11 +126,12 @@ HEAVY = 450_000
 """A figure whose SVG has more bytes than this is shown as PNG."""
 CHAPTERS = {
     "surface": ("Loss surfaces", "surface"),
+    "connectivity": ("Connectivity", ""),
     "hessian": ("Hessian spectra", "spectrum"),
     "feature-maps": ("Feature maps by depth", "features"),
     "predictions": ("Predictions", "predictions"),
 }
-"""Heading of each chapter, in the order of the page, and the interactive part that it begins with.
+"""Heading of each chapter, in the order of the page, and the interactive part that it begins with, if any.
 
 Which kinds of results a chapter is about, their records say (`landscape.results.kinds`).
 """

@@ -106,7 +106,7 @@ def test_examples_run(example, workplace, monkeypatch):
 
 def smaller(words: list[str]) -> tuple:
     """Measuring takes as long as there are samples and points; what is to be seen is that it runs."""
-    measured = {"evaluate", "hessian", "surface", "trajectory", "features"}
+    measured = {"evaluate", "hessian", "surface", "trajectory", "features", "connect"}
     own = ("--samples", 8) if words[0] in measured else ()
     own += ("--spectrum-batch", 2) if "--protocol" in words else ()
     return own + (("--steps", 3) if words[0] in ("surface", "trajectory") else ())

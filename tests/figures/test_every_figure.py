@@ -15,7 +15,7 @@ import pytest
 
 from landscape import figures
 from landscape.errors import ResultError
-from tests.figures import planes, synthetic
+from tests.figures import connections, planes, synthetic
 from tests.figures.legible import assert_legible
 from tests.figures.phase_results import phase
 
@@ -29,6 +29,9 @@ OTHERS = {
     "trace": synthetic.trace,
     "flatness": synthetic.flatness,
     **dict.fromkeys(("phase_map", "phase_quadrants", "phase_trends"), phase),
+    "connect": connections.connect,
+    "connect_plane": connections.connect,
+    "connect_matrix": lambda name: connections.connect(name, others=("other", "third")),
 }
 """Results that `synthetic.comparison` does not have."""
 

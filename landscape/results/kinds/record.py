@@ -53,6 +53,11 @@ class Kind:
         options: Of the generated command.
         samples: How many the generated command measures it on; 0 takes all.
         readings: What single numbers the result holds.
+        several: Fewest checkpoints of the generated command where it takes several, whose first is measured;
+            the recipe gets the others as `others`, and the first over the other split as `beside`.
+        answer: What the generated command says instead of the readings, as ``package.module:function``:
+        dataset
+            → JSON values and lines.
     """
 
     name: str
@@ -71,6 +76,8 @@ class Kind:
     options: tuple[Option, ...] = ()
     samples: int = 1000
     readings: tuple[Any, ...] = ()
+    several: int = 0
+    answer: str = ""
 
     @property
     def generated(self) -> bool:
@@ -80,7 +87,7 @@ class Kind:
     @property
     def measured_by(self) -> str:
         """The command line that measures it."""
-        return self.command or f"landscape {self.name} CKPT"
+        return self.command or f"landscape {self.name} CKPT{'…' if self.several else ''}"
 
 
 def imported(name: str) -> Callable[..., Any]:
