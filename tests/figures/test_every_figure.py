@@ -27,6 +27,7 @@ OTHERS = {
     "lines": lambda name: planes.line(name, repeats=3),
     "trace": synthetic.trace,
     "flatness": synthetic.flatness,
+    "sharpness": synthetic.sharpness,
 }
 """Results that `synthetic.comparison` does not have."""
 
@@ -161,6 +162,7 @@ def test_save_writes_every_format_and_the_same_bytes_twice(tmp_path):
         ("eigenvalues", synthetic.eigenvalues(), ("eigenvalue",)),
         ("trace", synthetic.trace(), ("trace", "trace_standard_error", "trace_low", "trace_high")),
         ("flatness", synthetic.flatness(), ("rise", "rise_mean", "rise_interval")),
+        ("sharpness", synthetic.sharpness(), ("value", "value_low", "value_high", "ratio")),
     ],
 )
 def test_nothing_finite_is_no_failure(name, dataset, emptied, tmp_path):

@@ -53,6 +53,10 @@ class Kind:
         options: Of the generated command.
         samples: How many the generated command measures it on; 0 takes all.
         readings: What single numbers the result holds.
+        together: With it the generated command takes several checkpoints, and this function answers for all,
+            as ``package.module:function``: results by network name → JSON of each, JSON of all, lines.
+        opposite: Whether the recipe takes `opposite`, the same network's loss on the other split, or None.
+        examples: Command lines for the end of the help page; a plain call by default.
     """
 
     name: str
@@ -71,6 +75,9 @@ class Kind:
     options: tuple[Option, ...] = ()
     samples: int = 1000
     readings: tuple[Any, ...] = ()
+    together: str = ""
+    opposite: bool = False
+    examples: tuple[str, ...] = ()
 
     @property
     def generated(self) -> bool:
@@ -80,7 +87,7 @@ class Kind:
     @property
     def measured_by(self) -> str:
         """The command line that measures it."""
-        return self.command or f"landscape {self.name} CKPT"
+        return self.command or f"landscape {self.name} CKPT{'…' if self.together else ''}"
 
 
 def imported(name: str) -> Callable[..., Any]:
