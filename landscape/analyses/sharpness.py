@@ -20,7 +20,7 @@ from landscape.results.checks import ROUNDING
 from landscape.sharpness import Audit, Found, LearningCoefficient, Noise, Protocol, Sizes
 from landscape.work import Item, Progress, Runner, in_memory, silent
 
-_AUDIT = {"probes": 4, "products": 8, "directions": 8, "steps": 5, "noise_batch": 16}
+_AUDIT = {"probes": 3, "products": 6, "directions": 6, "steps": 3}
 """An audit takes at most so many: ratios come from shared random numbers and need few."""
 _KNOWN = 0.2
 _AGREED, _ACCEPTED, _MIXED = 0.25, 0.5, 1.1
@@ -29,7 +29,7 @@ _AGREED, _ACCEPTED, _MIXED = 0.25, 0.5, 1.1
 def sharpness(
     objective: Objective,
     *,
-    audit_samples: int = 64,
+    audit_samples: int = 32,
     factor: float = 2.0,
     opposite: Objective | None = None,
     progress: Progress = silent,
@@ -103,7 +103,7 @@ def sharpness(
 
     counts = {
         name: max(1, len(objective.samples) // size)
-        for name, size in (("mini-batches", chosen.batch_size), ("groups of samples", chosen.noise_batch))
+        for name, size in (("mini-batches", chosen.mini_batch), ("groups of samples", chosen.noise_batch))
     }
     options = {"audit_samples": audit_samples, "factor": factor, **counts, **asdict(chosen)}
     options |= {"seed": objective.seed, "opposite": opposite.samples.describe() if opposite else None}

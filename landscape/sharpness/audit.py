@@ -62,7 +62,7 @@ def audited(
         factor: α of the rescalings, see `landscape.sharpness.transformations.transformed`.
         say: Receives a line before each network.
     """
-    sizes = replace(sizes, few=0, tolerance=min(sizes.tolerance, 1e-3))
+    sizes = replace(sizes, few=0, tolerance=min(sizes.tolerance, 1e-2))
     own = measured(Protocol(objective, sizes, noise, run, "audit: "))
     audit = Audit(own, {})
     for name in TRANSFORMATIONS:

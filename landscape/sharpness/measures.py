@@ -37,7 +37,7 @@ class Sizes:
         rho_adaptive_average: ρ of its adaptive variants, a share of each weight or filter.
         rho_adaptive_worst: The same of the worst case, ‖δ/c‖₂ over all weights.
         rise: ε of the radii, in nats.
-        batch_size: Samples of a mini-batch of worst sharpness.
+        mini_batch: Samples of a mini-batch of worst sharpness.
         steps: Steps of its ascent.
         noise_batch: Samples of a mini-batch of gradient noise.
         tolerance: Residual of the largest eigenvalue, as a share of it.
@@ -49,19 +49,19 @@ class Sizes:
         localisation: Precision γ of the prior around the weights.
     """
 
-    few: int = 256
-    probes: int = 8
-    products: int = 16
-    directions: int = 16
+    few: int = 128
+    probes: int = 6
+    products: int = 8
+    directions: int = 10
     rho_average: float = 0.005
     rho_worst: float = 0.05
     rho_adaptive_average: float = 0.1
     rho_adaptive_worst: float = 1.0
     rise: float = 0.1
-    batch_size: int = 128
-    steps: int = 10
+    mini_batch: int = 128
+    steps: int = 5
     noise_batch: int = 32
-    tolerance: float = 1e-2
+    tolerance: float = 2e-2
     llc: bool = False
     chains: int = 4
     chain_steps: int = 200
@@ -251,7 +251,7 @@ def _of_scale(name: str, words: str, scale: Scale, radius: str) -> Measure:
         sizes, shared = protocol.sizes, {"noise": protocol.noise, "run": protocol.run, "scale": scale}
         shared |= {"label": protocol.named(name), "radius": getattr(protocol.sizes, radius)}
         if "worst" in name:
-            batches = {"batch_size": sizes.batch_size, "steps": sizes.steps}
+            batches = {"batch_size": sizes.mini_batch, "steps": sizes.steps}
             return worst(protocol.objective, **batches, **shared)
         return average(protocol.part, probes=sizes.probes, **shared)
 
@@ -269,7 +269,8 @@ def _gaussian(protocol: Protocol) -> Found:
 
 
 def _noise(protocol: Protocol) -> Found:
-    size = protocol.sizes.noise_batch
+    # Fewer where there would be less than eight of them.
+    size = min(protocol.sizes.noise_batch, max(1, len(protocol.objective.samples) // 8))
     return gradient_noise(
         protocol.objective, batch_size=size, run=protocol.run, label=protocol.named("gradient noise")
     )

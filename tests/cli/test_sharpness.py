@@ -11,7 +11,7 @@ from tests.build import checkpoint as made
 
 FEW = (
     "--samples", "16", "--few", "4", "--probes", "2", "--products", "2", "--directions", "4", "--steps", "1",
-    "--batch-size", "8", "--noise-batch", "4", "--audit-samples", "4",
+    "--mini-batch", "8", "--noise-batch", "4", "--audit-samples", "4",
 )  # fmt: skip
 NAMES = {
     "largest_eigenvalue", "trace", "frobenius", "average_sharpness", "worst_sharpness",

@@ -54,10 +54,10 @@ def test_too_few_networks_and_what_never_changes_have_none():
 
 def test_the_interval_of_no_correlation_holds():
     rng, hits = np.random.default_rng(0), 0
-    for _ in range(200):
+    for _ in range(60):
         found = at(rank_correlations(networks(rng.lognormal(size=8), rng.random(8))), "overall")
         hits += float(found.low) <= 0 <= float(found.high)
-    assert hits > 180
+    assert hits > 50
 
 
 def test_the_answer_has_every_measure_with_its_audit():

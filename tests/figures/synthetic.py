@@ -291,7 +291,8 @@ def sharpness(name="gap", *, level=1.0, gap=0.3, seed=0, audit=True, options=Non
     dataset = xr.Dataset(
         variables, coords=coords | ({"change": np.array(changes, dtype=object)} if audit else {})
     )
-    return stamped(dataset, "sharpness", name, options={"probes": 8} | (options or {}), **kwargs)
+    asked = {"probes": 8, "products": 16, "mini-batches": 8, "groups of samples": 32}
+    return stamped(dataset, "sharpness", name, options=asked | (options or {}), **kwargs)
 
 
 def comparison(names=FAMILY[:3], *, checks=True):

@@ -53,7 +53,7 @@ def test_a_regular_model_has_half_its_weights():
 def test_a_degenerate_minimum_has_less(power):
     weights = torch.zeros(COPIES).double()
     value, error, _ = chains(
-        lambda w: w.pow(power).sum(), weights, localisation=0.0, step_size=2e-3, steps=700
+        lambda w: w.pow(power).sum(), weights, localisation=0.0, step_size=8e-4, steps=900
     )
     assert abs(value - 1 / power) < 4 * error + 0.03 / power
 
@@ -63,7 +63,7 @@ def test_normal_crossings(powers):
     a, b = powers
     weights = torch.zeros(COPIES, 2).double()
     value, error, _ = chains(
-        lambda w: (w[:, 0].pow(a) * w[:, 1].pow(b)).sum(), weights, step_size=1.5e-3, steps=700, burn_in=0.5
+        lambda w: (w[:, 0].pow(a) * w[:, 1].pow(b)).sum(), weights, step_size=8e-4, steps=900, burn_in=0.5
     )
     assert abs(value - crossing(powers, HEAT, PRIOR)) < 4 * error + 0.012
 
