@@ -76,7 +76,6 @@ def of_products(products: np.ndarray, batch_size: int) -> Found:
         batch_size: Samples of each.
     """
     count = len(products)
-    cost = {"gradients": count * batch_size}
     value = _scale(products, batch_size)
     if not value > 0:
         return absent("the mean gradient is not distinguishable from noise")
@@ -90,7 +89,7 @@ def of_products(products: np.ndarray, batch_size: int) -> Found:
         low=value * math.exp(-half) if math.isfinite(half) else math.nan,
         high=value * math.exp(min(half, 700.0)) if math.isfinite(half) else math.nan,
         values=value * (1 + pseudo - pseudo.mean()) if math.isfinite(error) else None,
-        **cost,
+        gradients=count * batch_size,
     )
 
 

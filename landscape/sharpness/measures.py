@@ -248,11 +248,11 @@ def _curvature(name: str, words: str, coordinates: Coordinates) -> Measure:
 
 def _of_scale(name: str, words: str, scale: Scale, radius: str) -> Measure:
     def measure(protocol: Protocol) -> Found:
-        sizes, shared = protocol.sizes, {"noise": protocol.noise, "run": protocol.run, "scale": scale}
+        sizes = protocol.sizes
+        shared: dict[str, Any] = {"noise": protocol.noise, "run": protocol.run, "scale": scale}
         shared |= {"label": protocol.named(name), "radius": getattr(protocol.sizes, radius)}
         if "worst" in name:
-            batches = {"batch_size": sizes.mini_batch, "steps": sizes.steps}
-            return worst(protocol.objective, **batches, **shared)
+            return worst(protocol.objective, batch_size=sizes.mini_batch, steps=sizes.steps, **shared)
         return average(protocol.part, probes=sizes.probes, **shared)
 
     return Measure(name, words, "nats", measure)
@@ -263,7 +263,8 @@ def _relative(protocol: Protocol) -> Found:
 
 
 def _gaussian(protocol: Protocol) -> Found:
-    shared = {"noise": protocol.noise, "run": protocol.run, "label": protocol.named("Gaussian radius")}
+    shared: dict[str, Any] = {"noise": protocol.noise, "run": protocol.run}
+    shared |= {"label": protocol.named("Gaussian radius")}
     sizes = protocol.sizes
     return gaussian_radius(protocol.part, rise=sizes.rise, probes=sizes.probes, **shared)
 

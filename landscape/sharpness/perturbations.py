@@ -6,7 +6,7 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -118,7 +118,7 @@ class Found(Estimate):
     reason: str = ""
 
 
-def over(values: np.ndarray, **cost: int) -> Found:
+def over(values: np.ndarray, **cost: Any) -> Found:
     """The mean of independent values, with Student's interval, and what it cost."""
     value, error, low, high = map(float, student(values))
     return Found(value, error, low=low, high=high, values=values, **cost)

@@ -190,14 +190,14 @@ class _Watch(Watching):
 
 def units(layer: nn.Module) -> int:
     """Output units of a layer."""
-    return int(layer.weight.shape[0])  # type: ignore[union-attr,index]
+    return int(layer.weight.shape[0])  # type: ignore[index]
 
 
 def _repeat(first: nn.Module, second: nn.Module) -> int:
     """Inputs of the second layer for each unit of the first; 0 where they do not go together."""
     if any(getattr(layer, "groups", 1) != 1 for layer in (first, second)):
         return 0
-    inputs = int(second.weight.shape[1])  # type: ignore[union-attr,index]
+    inputs = int(second.weight.shape[1])  # type: ignore[index]
     if inputs % units(first) or (inputs != units(first) and not isinstance(second, nn.Linear)):
         return 0
     return inputs // units(first)

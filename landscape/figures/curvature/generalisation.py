@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -93,7 +95,7 @@ def _point(axis: Axes, found: xr.Dataset, name: str, look: style.Look, network: 
     gap, below, above = (float(found[each]) for each in ("gap", "gap_low", "gap_high"))
     across = np.nan_to_num(np.array([[min(value - low, 0.999 * value)], [high - value]])).clip(0)
     up = np.nan_to_num(np.array([[gap - below], [above - gap]])).clip(0)
-    mark = {"color": look.colour, "marker": look.marker, "markersize": 3, "linestyle": "none"}
+    mark: dict[str, Any] = {"color": look.colour, "marker": look.marker, "markersize": 3, "linestyle": "none"}
     mark |= {"markerfacecolor": "white" if look.dropout else look.colour, "elinewidth": 0.6}
     axis.errorbar([value if value > 0 else np.nan], [gap], xerr=across, yerr=up, **mark, label=network)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -80,7 +82,7 @@ def sharpness(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     handles = [style.key(looks[name]) for name in networks]
     words = [style.short(name, 18 if narrow else 26) for name in networks]
     if right:
-        mark = {"color": "0.3", "linestyle": "none", "markersize": 3.2}
+        mark: dict[str, Any] = {"color": "0.3", "linestyle": "none", "markersize": 3.2}
         handles += [Line2D([], [], marker=each, **mark) for each in MARKERS.values()]
         words += [CHANGES[each].replace(" behind BatchNorm", "").replace(" across", "") for each in MARKERS]
     style.legend_below(drawn, handles, words, columns=across)
@@ -101,7 +103,12 @@ def _values(axis: Axes, networks: Datasets, names: list[str], looks: Looks) -> N
             errors = np.where(np.isfinite(errors), np.maximum(errors, 0), 0.0)
             errors[0] = np.minimum(errors[0], 0.999 * np.abs(value))  # a logarithmic axis has no zero
             look = looks[name]
-            mark = {"color": look.colour, "marker": look.marker, "markersize": 2.6, "linestyle": "none"}
+            mark: dict[str, Any] = {
+                "color": look.colour,
+                "marker": look.marker,
+                "markersize": 2.6,
+                "linestyle": "none",
+            }
             mark |= {"markerfacecolor": "white" if look.dropout else look.colour, "elinewidth": 0.7}
             shown = np.where(value > 0, value, np.nan)
             axis.errorbar(shown, places, xerr=errors, **mark, label=name)
