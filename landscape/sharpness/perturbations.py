@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 from landscape.errors import ArgumentError
@@ -23,6 +24,9 @@ from landscape.results.estimate import Estimate
 
 Scale = Literal["raw", "weight", "filter"]
 """What one unit of a perturbation is to a weight: 1, its own size, or the root mean square of its filter."""
+
+_THREE = 0.99865
+"""Share of a normal distribution below three standard deviations."""
 
 SCALES: tuple[Scale, ...] = get_args(Scale)
 
@@ -132,6 +136,8 @@ def absent(reason: str) -> Found:
 def ratio(other: Found, own: Found) -> tuple[float, float]:
     """Other / own, and its standard error: over shared parts where there are such, else of independent ones.
 
+    Of few parts the error is widened so that three of them are as far out as with the normal distribution.
+
     Args:
         other: The number of another network, measured alike.
         own: The number of the network itself.
@@ -145,7 +151,8 @@ def ratio(other: Found, own: Found) -> tuple[float, float]:
     if own.values is not None and other.values is not None and own.values.shape == other.values.shape:
         apart = other.values - quotient * own.values
         spread = float(apart.std(ddof=1)) if len(apart) > 1 else math.nan
-        return quotient, spread / math.sqrt(len(apart)) / abs(own.value)
+        few = float(stats.t.ppf(_THREE, len(apart) - 1)) / 3 if len(apart) > 1 else math.nan
+        return quotient, few * spread / math.sqrt(len(apart)) / abs(own.value)
     parts = [each for each in (other.error, quotient * own.error) if math.isfinite(each)]
     return quotient, math.hypot(*parts) / abs(own.value) if parts else math.nan
 

@@ -18,6 +18,8 @@ _CLOSE = 0.02
 """Bisection ends where the ends of the bracket are so near, as a share; what is left is interpolated."""
 _FIRST, _MOST = 0.01, 24
 _SMALLEST, _LARGEST = 1e-9, 1e9
+_BEYOND = 8
+"""Larger radii that are visited until the loss has risen along every direction."""
 
 
 def gaussian_radius(
@@ -102,6 +104,11 @@ def basin_radius(
     check(rise, probes)
     rises = Rises(objective, scale, probes, noise or Noise(objective.seed), run or in_memory(), label)
     ends = bracket(lambda radius: float(np.median(rises(radius))), rise)
+    for _ in range(_BEYOND if ends else 0):  # or the slower half of the directions would have no radius
+        furthest = max(rises.seen)
+        if not (rises(furthest) <= rise).any():
+            break
+        rises(1.3 * furthest)
     table = dict(sorted(rises.seen.items()))
     shares = {radius: risen(each, rise) for radius, each in table.items()}
     if ends is None:
@@ -136,8 +143,9 @@ def first_passage(radii: np.ndarray, rises: np.ndarray, rise: float) -> float:
     if not len(above):
         return math.inf
     at = int(above[0])
-    if not at:
-        return float(radii[0])
+    if not at:  # below the smallest radius a rise is taken to grow with the square
+        first = float(rises[0])
+        return float(radii[0]) * math.sqrt(rise / first) if math.isfinite(first) else float(radii[0])
     ends = (float(radii[at - 1]), float(radii[at]), float(rises[at - 1]), float(rises[at]))
     return crossing(*ends, rise)[0]
 

@@ -22,6 +22,7 @@ from tests.snapshot import WRITE
 PLACE = Path(__file__).parent / "captions"
 OTHERS = {"sequence": lambda: planes.masks("mcd-gap", 3), "lines": planes.line, "trace": synthetic.trace}
 OTHERS |= {"flatness": synthetic.flatness, "sharpness": synthetic.sharpness}
+OTHERS |= {"generalisation": synthetic.sharpness}
 GGN = {"operator": "ggn", "coordinates": "filter", "which": "magnitude"}
 
 

@@ -28,6 +28,7 @@ OTHERS = {
     "trace": synthetic.trace,
     "flatness": synthetic.flatness,
     "sharpness": synthetic.sharpness,
+    "generalisation": synthetic.sharpness,
 }
 """Results that `synthetic.comparison` does not have."""
 

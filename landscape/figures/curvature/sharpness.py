@@ -84,7 +84,7 @@ def sharpness(networks: Datasets, *, width: float, looks: Looks) -> Figure:
     if right:
         mark: dict[str, Any] = {"color": "0.3", "linestyle": "none", "markersize": 3.2}
         handles += [Line2D([], [], marker=each, **mark) for each in MARKERS.values()]
-        words += [CHANGES[each].replace(" behind BatchNorm", "").replace(" across", "") for each in MARKERS]
+        words += [CHANGES[each].partition(" behind")[0].partition(" across")[0] for each in MARKERS]
     style.legend_below(drawn, handles, words, columns=across)
     return drawn
 
