@@ -68,7 +68,7 @@ def connect(
     objective: Objective,
     *,
     others: Sequence[Objective] = (),
-    beside: Objective | None = None,
+    opposite: Objective | None = None,
     progress: Progress = silent,
     run: Runner | None = None,
     **options: Any,
@@ -78,7 +78,7 @@ def connect(
     Args:
         objective: The first network.
         others: One or more networks of its architecture, over the same samples.
-        beside: The first network over another split, which all paths are measured on as well.
+        opposite: The first network over another split, which all paths are measured on as well.
         progress: Shows the points, and the steps of curves.
         run: Runs the work: alignments, points, parts of trainings; in memory by default.
         **options: Fields of `Options`.
@@ -109,7 +109,7 @@ def connect(
         raise ArgumentError("a path runs between two networks or more; give others beside the first")
     objectives = [objective, *others]
     require_alike(objectives)
-    work = _Work(objectives, Track.of(objective, beside), chosen, run or in_memory(progress), progress)
+    work = _Work(objectives, Track.of(objective, opposite), chosen, run or in_memory(progress), progress)
     stated = {**vars(chosen), "seed": objective.seed, "networks": list(map(_record, objectives))}
     return stamped(
         "connect", objective, stated, work.measured, lambda found: connections.checks(found, work.notes)

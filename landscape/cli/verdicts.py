@@ -135,6 +135,7 @@ def record(verdict: Any) -> dict[str, Any]:
         "unit": verdict.quantity.unit,
         **_judged(verdict),
         "needed": verdict.change.needed,
+        "moves": list(verdict.moves),
         "sentence": verdict.sentence,
     }
 

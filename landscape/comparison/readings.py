@@ -165,6 +165,9 @@ def _numbered(values: np.ndarray):
 Words = dict[str, Any]
 """Verdicts on a lower and on a higher value, and the block of a reading."""
 
+RESCALINGS = ("filter_scale", "relu_rescale", "fold_batchnorm")
+"""Changes that move whatever is measured per unit of raw weights."""
+
 _FLATTER: Words = {"lower": "flatter", "higher": "sharper", "block": "landscape"}
 _BETTER: Words = {"lower": "better", "higher": "worse", "block": "predictions"}
 _WORSE: Words = {"lower": "worse", "higher": "better", "block": "predictions"}
@@ -179,7 +182,8 @@ _OWN: tuple[Reading, ...] = (
     Reading("share of negative eigenvalues (NEP)", "nep", "spectrum", stored("nep"), items="mini-batches",
         tabled=ERROR, percent=True, heading="NEP", meaning="share of negative mini-batch eigenvalues"),
     Reading("largest Hessian eigenvalue", "batch_max_eigenvalue", "spectrum", largest_eigenvalue,
-        items="mini-batches", **_FLATTER, tabled=ERROR, heading="Batch λ\N{NO-BREAK SPACE}max",
+        items="mini-batches", **_FLATTER, moves=RESCALINGS, audited="largest_eigenvalue", tabled=ERROR,
+        heading="Batch λ\N{NO-BREAK SPACE}max",
         meaning="mean over mini-batches of the largest Hessian eigenvalue of each"),
     Reading("curvature along random directions", "curvature", "flatness", per_item("curvature", "repeat"),
         unit="nats", items="directions", scale=RATIO, **_FLATTER),

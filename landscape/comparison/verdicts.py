@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
 from landscape.comparison import changes
 from landscape.comparison.identity import Results, record_of
+from landscape.comparison.marks import mark, moved
 from landscape.comparison.natural import in_words
 from landscape.comparison.pairs import Pair, comparable, pairs, require_alike
 from landscape.comparison.readings import QUANTITIES
@@ -35,6 +36,8 @@ class Verdict:
         sentence: All of it in words, with what would be needed where nothing is distinguishable.
         family: What it was corrected with: `primary`, a block of comparisons, or `exploratory`.
         adjusted: Its p-value, corrected for the others of its family; NaN if it is not known.
+        moves: Changes of the weights under which the quantity moves though the function does not, see
+            `landscape.comparison.marks`.
     """
 
     pair: Pair
@@ -44,6 +47,7 @@ class Verdict:
     sentence: str
     family: str = ""
     adjusted: float = math.nan
+    moves: tuple[str, ...] = ()
 
 
 def verdicts(
@@ -57,6 +61,9 @@ def verdicts(
 
     Verdicts are corrected for how many there are (`landscape.comparison.changes`): largest Hessian
     eigenvalue and NLL of all pairs are the primary family, the others secondary, block by block.
+
+    A measure that moves when weights change and the function does not is marked in the sentence, with the
+    verdict on one that does not beside it.
 
     Args:
         results: Network name → kind → dataset.
@@ -98,9 +105,18 @@ def verdicts(
         changes.EXPLORATORY if exploratory else changes.family_of(quantity) for _, quantity, _ in found
     ]
     adjusted = changes.corrected(families, [change.p_value for _, _, change in found])
-    return [
+    reached = [
         _verdict(*each, family, value, families.count(family))
         for each, family, value in zip(found, families, adjusted, strict=True)
+    ]
+    marks = [mark(each, reached, results) for each in reached]
+    return [
+        replace(
+            each, sentence=f"{each.sentence} {words}", moves=tuple(moved(each.quantity, each.pair, results))
+        )
+        if words
+        else each
+        for each, words in zip(reached, marks, strict=True)
     ]
 
 

@@ -31,9 +31,9 @@ class Track:
     calibration: Objective
 
     @classmethod
-    def of(cls, objective: Objective, beside: Objective | None = None) -> Track:
+    def of(cls, objective: Objective, opposite: Objective | None = None) -> Track:
         """Statistics over the training split where there is one, as the test images are not the network's."""
-        sides = (objective,) if beside is None else (objective, beside)
+        sides = (objective,) if opposite is None else (objective, opposite)
         training = next((side for side in sides if side.samples.split == "train"), objective)
         return cls(sides, training)
 

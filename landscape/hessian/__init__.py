@@ -2,6 +2,7 @@
 
 from landscape.hessian.eigenvalues import METHODS, Method, eigenpairs, top_eigenvalues
 from landscape.hessian.forecast import Forecast, fitted, forecast, tuned
+from landscape.hessian.frobenius import frobenius
 from landscape.hessian.layers import layers
 from landscape.hessian.operators import COORDINATES, Coordinates, Operator
 from landscape.hessian.probes import ESTIMATORS, Estimator, density, diagonal, trace
@@ -29,6 +30,7 @@ __all__ = [
     "eigenpairs",
     "fitted",
     "forecast",
+    "frobenius",
     "layers",
     "max_eigenvalue_spectrum",
     "mini_batches",

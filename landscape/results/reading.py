@@ -42,6 +42,9 @@ class Reading:
         percent: Whether it is a share, printed in per cent.
         scale: In what changes are given where the unit does not say: `LOG`, of logarithms, as a factor;
             `RATIO` in per cent of the baseline, as without a unit.
+        moves: Changes of the weights that leave the function as it is and under which, by its definition, it
+            moves all the same; names of `landscape.results.invariance.CHANGES`.
+        audited: What it is called in a result of kind sharpness, whose audit says how far; empty for none.
     """
 
     name: str
@@ -58,6 +61,8 @@ class Reading:
     meaning: str = ""
     percent: bool = False
     scale: str = ""
+    moves: tuple[str, ...] = ()
+    audited: str = ""
 
     @property
     def compared(self) -> bool:
@@ -99,6 +104,21 @@ def per_item(name: str, dimension: str, mean: str = "") -> Read:
         values = dataset[name].values.astype(float)
         found = found or Estimate(float(values.mean()))
         return replace(found, items=indexed(values, dataset[dimension].values))
+
+    return read
+
+
+def measured(name: str) -> Read:
+    """One measure of a result of kind sharpness; None where it is absent or not finite.
+
+    Args:
+        name: Of the measure.
+    """
+
+    def read(dataset: xr.Dataset) -> Estimate | None:
+        if name not in dataset["measure"].values:
+            return None
+        return stored("value")(dataset.sel(measure=[name]))
 
     return read
 

@@ -37,7 +37,7 @@ def found():
     return analyses.connect(
         one,
         others=[copied(one), network(2)],
-        beside=beside,
+        opposite=beside,
         points=5,
         align=True,
         curve="bezier",

@@ -247,6 +247,54 @@ def flatness(name="gap", *, curvature=40.0, repeats=10, broken=0, seed=0, **kwar
     return stamped(dataset, "flatness", name, options={"norm": "filter", "repeats": repeats}, **kwargs)
 
 
+_MEASURES = (
+    ("largest_eigenvalue", 60.0, 0.25),
+    ("largest_eigenvalue_filter", 900.0, 1.0),
+    ("trace", 800.0, 0.4),
+    ("trace_filter", 3000.0, 1.0),
+    ("average_sharpness", 0.05, 0.6),
+    ("adaptive_average_sharpness", 0.3, 1.0),
+    ("adaptive_worst_sharpness_filter", 0.8, 1.0),
+    ("relative_flatness", 12.0, 1.0),
+    ("pac_bayes_sigma", 0.007, 1.4),
+    ("gradient_noise", 300.0, 1.1),
+)
+
+
+def sharpness(name="gap", *, level=1.0, gap=0.3, seed=0, audit=True, options=None, **kwargs):
+    """Measures of local sharpness, of which some move for the same function."""
+    rng = np.random.default_rng(seed)
+    values = np.array([value * level for _, value, _ in _MEASURES]) * rng.lognormal(0, 0.1, len(_MEASURES))
+    ratios = np.ones((len(_MEASURES), 5)) + rng.normal(0, 0.005, (len(_MEASURES), 5))
+    ratios[:, 0] *= [ratio for _, _, ratio in _MEASURES]
+    ratios[:, 1] /= [ratio for _, _, ratio in _MEASURES]
+    variables = {
+        "value": ("measure", values),
+        "value_standard_error": ("measure", 0.08 * values),
+        "value_low": ("measure", 0.82 * values),
+        "value_high": ("measure", 1.2 * values),
+        "units": ("measure", np.array(["nats"] * len(values), dtype=object)),
+        "words": ("measure", np.array([each for each, _, _ in _MEASURES], dtype=object)),
+        "gap": ((), gap),
+        "gap_standard_error": ((), 0.03),
+        "gap_low": ((), gap - 0.06),
+        "gap_high": ((), gap + 0.06),
+        "accuracy_gap": ((), 0.1),
+        "accuracy_gap_low": ((), 0.05),
+        "accuracy_gap_high": ((), 0.15),
+    }
+    if audit:
+        variables["ratio"] = (("measure", "change"), ratios)
+        variables["ratio_standard_error"] = (("measure", "change"), np.full(ratios.shape, 0.004))
+    changes = ["filter_scale", "relu_rescale", "permute", "fold_batchnorm", "split_unit"]
+    coords = {"measure": np.array([each for each, _, _ in _MEASURES], dtype=object)}
+    dataset = xr.Dataset(
+        variables, coords=coords | ({"change": np.array(changes, dtype=object)} if audit else {})
+    )
+    asked = {"probes": 8, "products": 16, "mini-batches": 8, "groups of samples": 32}
+    return stamped(dataset, "sharpness", name, options=asked | (options or {}), **kwargs)
+
+
 def comparison(names=FAMILY[:3], *, checks=True):
     """Results of every kind for several networks, the later ones flatter."""
     found = {}

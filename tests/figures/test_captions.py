@@ -24,6 +24,8 @@ PLACE = Path(__file__).parent / "captions"
 OTHERS = {"sequence": lambda: planes.masks("mcd-gap", 3), "lines": planes.line, "trace": synthetic.trace}
 OTHERS |= {"flatness": synthetic.flatness}
 OTHERS |= dict.fromkeys(("phase_map", "phase_quadrants", "phase_trends"), phase)
+OTHERS |= {"flatness": synthetic.flatness, "sharpness": synthetic.sharpness}
+OTHERS |= {"generalisation": synthetic.sharpness}
 GGN = {"operator": "ggn", "coordinates": "filter", "which": "magnitude"}
 
 

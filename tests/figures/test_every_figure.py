@@ -32,6 +32,8 @@ OTHERS = {
     "connect": connections.connect,
     "connect_plane": connections.connect,
     "connect_matrix": lambda name: connections.connect(name, others=("other", "third")),
+    "sharpness": synthetic.sharpness,
+    "generalisation": synthetic.sharpness,
 }
 """Results that `synthetic.comparison` does not have."""
 
@@ -166,6 +168,7 @@ def test_save_writes_every_format_and_the_same_bytes_twice(tmp_path):
         ("eigenvalues", synthetic.eigenvalues(), ("eigenvalue",)),
         ("trace", synthetic.trace(), ("trace", "trace_standard_error", "trace_low", "trace_high")),
         ("flatness", synthetic.flatness(), ("rise", "rise_mean", "rise_interval")),
+        ("sharpness", synthetic.sharpness(), ("value", "value_low", "value_high", "ratio")),
     ],
 )
 def test_nothing_finite_is_no_failure(name, dataset, emptied, tmp_path):

@@ -12,6 +12,7 @@ CONNECT = Kind(
     split="train",
     needs="other networks of the same architecture",
     several=2,
+    opposite=True,
     answer="landscape.analyses.connections:summary",
     options=(
         Option("points", "Points of each path, both ends included.", 11, least=3),

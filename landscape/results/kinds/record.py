@@ -53,11 +53,13 @@ class Kind:
         options: Of the generated command.
         samples: How many the generated command measures it on; 0 takes all.
         readings: What single numbers the result holds.
-        several: Fewest checkpoints of the generated command where it takes several, whose first is measured;
-            the recipe gets the others as `others`, and the first over the other split as `beside`.
-        answer: What the generated command says instead of the readings, as ``package.module:function``:
-        dataset
-            → JSON values and lines.
+        several: Fewest checkpoints of the generated command where it measures several as one result; the
+            recipe gets those behind the first as `others`.
+        answer: What that command says, as ``package.module:function``: dataset → JSON values and lines.
+        together: With it the generated command measures several checkpoints one by one, and this function
+            answers for all, as ``package.module:function``: results by network name → JSON of each, JSON of all, lines.
+        opposite: Whether the recipe takes `opposite`, the same network's loss on the other split, or None.
+        examples: Command lines for the end of the help page; a plain call by default.
     """
 
     name: str
@@ -78,6 +80,9 @@ class Kind:
     readings: tuple[Any, ...] = ()
     several: int = 0
     answer: str = ""
+    together: str = ""
+    opposite: bool = False
+    examples: tuple[str, ...] = ()
 
     @property
     def generated(self) -> bool:
@@ -87,7 +92,7 @@ class Kind:
     @property
     def measured_by(self) -> str:
         """The command line that measures it."""
-        return self.command or f"landscape {self.name} CKPT{'…' if self.several else ''}"
+        return self.command or f"landscape {self.name} CKPT{'…' if self.several or self.together else ''}"
 
 
 def imported(name: str) -> Callable[..., Any]:
