@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-import numpy as np
 from torch import Tensor
 
-from landscape.features.similarity import centred_gram, hsic, jackknifed_cka, shared_out
+from landscape.features.similarity import alike, shared_out
 from landscape.intervals import Interval, from_error
 
 
@@ -26,10 +23,5 @@ def output_cka(first: Tensor, second: Tensor, *, batch_size: int = 64) -> tuple[
     Raises:
         LandscapeError: With fewer than four samples a mini-batch.
     """
-    edges = shared_out(len(first), batch_size)
-    found = [
-        hsic([centred_gram(each[start:stop]).reshape(1, -1) for each in (first, second)])
-        for start, stop in pairwise(edges)
-    ]
-    cka, error = jackknifed_cka([np.stack(part) for part in zip(*found, strict=True)])
-    return float(cka.item()), from_error(float(cka.item()), float(error.item()), len(edges) - 2)
+    value, error = alike(first, second, batch_size=batch_size)
+    return value, from_error(value, error, len(shared_out(len(first), batch_size)) - 2)

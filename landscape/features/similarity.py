@@ -67,7 +67,7 @@ def similarity(
     if second is not None:
         sides.append(_Side(second, layers if second_layers is None else second_layers))
     terms = _all_terms(sides, edges, progress)
-    cka, error = jackknifed_cka([np.stack(part) for part in zip(*terms, strict=True)])
+    cka, error = _jackknifed([np.stack(part) for part in zip(*terms, strict=True)])
     other = second or first
     return xr.Dataset(
         {
@@ -104,9 +104,9 @@ def alike(first: Tensor, second: Tensor, *, batch_size: int = 64) -> tuple[float
     Returns:
         CKA, and its standard error, the jackknife over mini-batches; NaN with a single one.
     """
-    edges = _edges(len(first), batch_size)
+    edges = shared_out(len(first), batch_size)
     terms = [
-        _terms([centred_gram(each[start:stop].flatten(1)).reshape(1, -1) for each in (first, second)])
+        _hsic([centred_gram(each[start:stop].flatten(1)).reshape(1, -1) for each in (first, second)])
         for start, stop in pairwise(edges)
     ]
     cka, error = _jackknifed([np.stack(part) for part in zip(*terms, strict=True)])
@@ -122,7 +122,7 @@ def _all_terms(
         if side < len(sides):
             return sides[side].chosen.measured(lambda: work(side + 1))
         return [
-            hsic([each.grams(start, stop) for each in sides])
+            _hsic([each.grams(start, stop) for each in sides])
             for start, stop in progress(list(pairwise(edges)), "similarity", len(edges) - 1)
         ]
 
@@ -209,7 +209,7 @@ def shared_out(samples: int, batch_size: int) -> list[int]:
     return [samples * i // count for i in range(count + 1)]
 
 
-def hsic(grams: list[Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _hsic(grams: list[Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """HSIC₁ of each pair of layers, and of each layer with itself, of both sides."""
     a, b = grams[0], grams[-1]
     samples = math.isqrt(a.shape[1])
@@ -217,7 +217,7 @@ def hsic(grams: list[Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return tuple((value / scale).numpy() for value in (a @ b.T, a.square().sum(1), b.square().sum(1)))  # type: ignore[return-value]
 
 
-def jackknifed_cka(terms: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _jackknifed(terms: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """CKA over all mini-batches, and its standard error from leaving out each in turn."""
     cka = _ratio(*(part.sum(0) for part in terms))
     count = len(terms[0])

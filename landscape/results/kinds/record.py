@@ -57,7 +57,8 @@ class Kind:
             recipe gets those behind the first as `others`.
         answer: What that command says, as ``package.module:function``: dataset → JSON values and lines.
         together: With it the generated command measures several checkpoints one by one, and this function
-            answers for all, as ``package.module:function``: results by network name → JSON of each, JSON of all, lines.
+            answers for all, as ``package.module:function``: results by network name → JSON of each and of
+            all, lines.
         opposite: Whether the recipe takes `opposite`, the same network's loss on the other split, or None.
         examples: Command lines for the end of the help page; a plain call by default.
     """
