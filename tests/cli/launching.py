@@ -57,7 +57,7 @@ class Launched:
     def send(self, number: int = signal.SIGKILL) -> None:
         os.kill(self.process, number)
 
-    def ended(self, seconds: float = 60.0) -> None:
+    def ended(self, seconds: float = 120.0) -> None:
         """Wait for its end."""
         until = time.monotonic() + seconds
         while self.runs():
