@@ -128,7 +128,9 @@ def items(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Print the rows and write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", default=["pairs", "items"], choices=["pairs", "items"])
     parser.add_argument("--size", type=int, default=15)
     parser.add_argument("--samples", type=int, default=500)

@@ -111,7 +111,9 @@ class Run:
             cost += CLAIM
 
 
-def excess(items: int, runs: int, *, workers: int = WORKERS, dying: float = DYING, seed: int = 0) -> np.ndarray:
+def excess(
+    items: int, runs: int, *, workers: int = WORKERS, dying: float = DYING, seed: int = 0
+) -> np.ndarray:
     """Time beyond the ideal, as a share of it, of each run."""
     found = []
     for number in range(runs):
@@ -133,7 +135,9 @@ def row(items: int, runs: int) -> dict[str, Any]:
 
 def main() -> None:
     """Print the rows and write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--items", type=int, nargs="+", default=[2601, 26010])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))

@@ -98,7 +98,7 @@ def stated(dataset: xr.Dataset, report: dict[str, Any]) -> xr.Dataset:
         record["joined"] = report | {"largest_difference": str(largest)}
     attributes = {"provenance": json.dumps(record)}
     if len(report["kinds"]) > 1 or largest:
-        checks = attribute(dataset, "checks") + [asdict(_check(report))]
+        checks = [*attribute(dataset, "checks"), asdict(_check(report))]
         attributes["checks"] = json.dumps(checks)
     return dataset.assign_attrs(attributes)
 

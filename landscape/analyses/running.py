@@ -102,6 +102,7 @@ def resumable(
                 f"nothing of this run is beside {path}: it is finished, has not begun, or had other options"
             )
         return found
+
     def measured() -> xr.Dataset:
         run = {"run": journal.runner(progress)} if resumes else {}
         try:
@@ -130,7 +131,9 @@ def _journal(
     stated = protocol(objective, {name: _told_apart(value) for name, value in options.items()})
     identity = {"analysis": analysis, "parameters": _digest(objective), "protocol": stated}
     if not join:
-        return Journal(path, identity)  # with the arithmetic and the version of PyTorch that numbers depend on
+        return Journal(
+            path, identity
+        )  # with the arithmetic and the version of PyTorch that numbers depend on
     elsewhere = None if join is True else bound(ObjectShelf, join)
     return Joined(path, identity | {"protocol": shared(stated)}, about(objective), elsewhere)
 

@@ -1,4 +1,4 @@
-"""What a measurement will take on so many workers: one or a few of its items are measured, the rest counted."""
+"""What a measurement will take on so many workers: a few of its items are measured, the rest counted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,10 @@ from landscape.results import KINDS
 from landscape.work import Item
 
 KEPT, EACH = 700, 2e-4
-"""Bytes of a record beside its arrays, and seconds of keeping and claiming an item, measured by
-`benchmarks/joined.py`."""
+"""Bytes of a record beside its arrays, and seconds of keeping and claiming an item."""
 
 TAIL = 0.7
-"""Items' time that a worker waits for the others at the end, on average: with one item each, some are late."""
+"""Share of an item's time that the last worker is behind the mean at the end."""
 
 _MOST, _ENOUGH = 5, 10.0  # items that are measured, after the first, and seconds after which fewer do
 
@@ -105,10 +105,8 @@ def scaling(kind: str, objective: Objective, **options: Any) -> Plan:
         found.append((count, seconds, sum(value.nbytes for value in item.values())))
         raise _EnoughError
 
-    try:
+    with suppress(_EnoughError):
         recipe(kind)(objective, run=run, **options)
-    except _EnoughError:
-        pass
     if not found:
         raise LandscapeError(f"this {kind} is a single item, which no two workers can share")
     ((count, seconds, size),) = found

@@ -33,9 +33,7 @@ _OPTIONS = (
 @CHECKPOINT
 @with_options(_OPTIONS)
 @protocol_options(samples=1000)
-def command(
-    request: Request, checkpoint: str, kind: str, workers: tuple[float, ...], **sizes: Any
-) -> None:
+def command(request: Request, checkpoint: str, kind: str, workers: tuple[float, ...], **sizes: Any) -> None:
     """Predict time, memory and disk of a measurement by many workers.
 
     A few of its items are measured on this machine; workers are taken to be as fast, each with a device or

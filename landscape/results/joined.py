@@ -1,4 +1,4 @@
-"""A run that any number of workers take part in: its items are shared out, and one of them saves the result."""
+"""A run that any number of workers take part in: they share its items, and one of them saves the result."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ EVERY = 100
 """One item of so many is computed twice where workers differ in kind."""
 
 _LOOK = 1.0
-"""Seconds, at least, between two looks at what others have finished while there is work; slow ones are fewer."""
+"""Seconds, at least, between two looks at what others have finished; where looking is slow, more."""
 
 
 class Twice:

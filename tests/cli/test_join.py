@@ -36,7 +36,17 @@ def network(tmp_path_factory) -> Path:
 FEW = ("--samples", "16", "--batch-size", "16")
 WORK = {
     "surface": ("surface", *FEW, "--steps", "7", "--span", "0.2"),
-    "spectrum": ("hessian", *FEW, "--spectrum", "--spectrum-batch", "2", "--top-k", "1", "--tolerance", "0.5"),
+    "spectrum": (
+        "hessian",
+        *FEW,
+        "--spectrum",
+        "--spectrum-batch",
+        "2",
+        "--top-k",
+        "1",
+        "--tolerance",
+        "0.5",
+    ),
 }
 RESULT = {"surface": "s.zarr", "spectrum": "s-spectrum.zarr"}
 

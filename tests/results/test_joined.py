@@ -1,4 +1,4 @@
-"""Runs that several workers share: everything once, whoever comes, leaves or dies, and nobody else between."""
+"""Runs that several workers share: everything once, whoever comes, leaves or dies, and nobody between."""
 
 import json
 import os
@@ -347,8 +347,8 @@ def compute(index):
     time.sleep(0.01)
     return {"values": np.random.default_rng(index).normal(size=1000)}
 with Joined(sys.argv[1], {"seed": 1}, {"device": "cpu"}) as journal:
-    journal.runner()(%d, compute, "spectrum")
-""" % COUNT  # noqa: UP031
+    journal.runner()(60, compute, "spectrum")
+"""
 
 
 def values(index: int) -> Item:
