@@ -97,7 +97,8 @@ def scaling(kind: str, objective: Objective, **options: Any) -> Plan:
         if count == 1:
             return [compute(0)]
         begun.append(time.perf_counter() - started)
-        item, seconds = compute(0), []  # the first prepares kernels and inputs
+        item = compute(0)  # the first prepares kernels and inputs
+        seconds: list[float] = []
         while not seconds or (len(seconds) < min(_MOST, count - 1) and sum(seconds) < _ENOUGH):
             before = time.perf_counter()
             item = compute(1 + len(seconds))

@@ -110,7 +110,7 @@ class SharedList:
                 found[index] = self._keep(index)
             elif len(each) > 1 and count > 1:
                 self._twice.note(shelf, label, index, each)
-        return [found[index] for index in range(count)]
+        return [found[index] for index in range(count)]  # type: ignore[misc]
 
     def _steps(self) -> Iterator[int]:
         """Each item, as it becomes known to be finished."""
