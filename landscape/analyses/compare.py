@@ -58,6 +58,7 @@ def compare(
     *,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
+    join: bool | str = False,
 ) -> Results:
     """Measure each network in the same way and keep every dataset under ``FOLDER/datasets``.
 
@@ -71,6 +72,7 @@ def compare(
         folder: Where the results go.
         progress: Shows the work of each measurement.
         say: Receives a line before each measurement.
+        join: Whether to share the work, see `landscape.analyses.resumable`.
 
     Raises:
         LandscapeError: If two networks share a name.
@@ -102,7 +104,7 @@ def compare(
             path = Path(folder) / "datasets" / network.name / f"{label}.zarr"
             own = results.setdefault(network.name, {})
             try:
-                own[label] = _measured(objective, measurement, path, progress, pace)
+                own[label] = _measured(objective, measurement, path, pace, progress=progress, join=join)
             except NothingToMeasure as error:  # a chain of dense layers beside a convolutional network
                 say(f"{network.name} is left out of {label}: {error}")
     return results
@@ -130,7 +132,7 @@ class _Pace:
 
 
 def _measured(
-    objective: Objective, measurement: Measurement, path: Path, progress: Progress, pace: _Pace
+    objective: Objective, measurement: Measurement, path: Path, pace: _Pace, **how: Any
 ) -> xr.Dataset:
     stored = kept_result(path)
     if stored is not None and _matches(stored, objective, measurement):
@@ -141,8 +143,8 @@ def _measured(
             measurement.kind,
             objective,
             path,
-            progress=progress,
             condition=measurement.condition,
+            **how,
             **measurement.options,
         )
 

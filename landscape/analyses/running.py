@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial as bound
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import xarray as xr
 from torch import Tensor
 
 from landscape import hessian
+from landscape.analyses.joining import about, shared, take_part
 from landscape.analyses.stamping import protocol
 from landscape.derivatives.graphs import Curvature
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian import Operator
 from landscape.objective import Objective
 from landscape.results import KINDS, Journal, drop_fragment, fragment_place, save
+from landscape.results.joined import Joined
 from landscape.results.kinds import imported
+from landscape.results.objects import ObjectShelf
 from landscape.surface import Directions
 from landscape.work import Item, Progress, Runner, silent
 
@@ -46,6 +50,7 @@ def resumable(
     progress: Progress = silent,
     partial: bool = False,
     condition: str = "",
+    join: bool | str = False,
     **options: Any,
 ) -> xr.Dataset:
     """Measure, and save the result at `path`.
@@ -63,6 +68,9 @@ def resumable(
         partial: Whether to save what there is of a surface beside the path, and compute nothing.
         condition: Stored as the result's condition; left out, the result says itself, see
             `landscape.results.condition`.
+        join: Whether to share the work with all others that are given the same measurement and the same path,
+            on this machine or on others that see it; each returns the result, which one of them saves. An
+            address such as ``s3://bucket/prefix`` keeps what they share there instead, and each saves a copy.
         **options: Of the recipe.
 
     Raises:
@@ -75,17 +83,10 @@ def resumable(
         save(dataset, place)
         return dataset
 
-    if not KINDS[analysis].resumes:
+    resumes = KINDS[analysis].resumes
+    if not (resumes or join):
         return saved(measure(objective, progress=progress, **options))
-    several = list(objective) if isinstance(objective, Sequence) else [objective]
-    digests = [_digest(each) for each in several]
-    told = {name: _told_apart(value) for name, value in options.items()}
-    identity = {
-        "analysis": analysis,
-        "parameters": digests if len(digests) > 1 else digests[0],
-        "protocol": protocol(several[0], told),
-    }
-    journal = Journal(path, identity)  # with the arithmetic and the version of PyTorch that numbers depend on
+    journal = _journal(analysis, objective, path, join, options)
 
     def so_far() -> xr.Dataset | None:
         # From coarse to fine: what there is, is a picture.
@@ -101,17 +102,45 @@ def resumable(
                 f"nothing of this run is beside {path}: it is finished, has not begun, or had other options"
             )
         return found
-    with journal:
+
+    def measured() -> xr.Dataset:
+        run = {"run": journal.runner(progress)} if resumes else {}
         try:
-            dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
+            return measure(objective, progress=progress, **run, **options)
         except KeyboardInterrupt as stopped:
             if analysis == "surface" and so_far() is not None:
                 stopped.add_note(f"the points so far are in {fragment_place(path)}, run again to go on")
             raise
+
+    def finished(dataset: xr.Dataset) -> xr.Dataset:
         dataset = saved(dataset)
         drop_fragment(dataset, path)
+        return dataset
+
+    if isinstance(journal, Joined):
+        return take_part(journal, measured, finished, whole=not resumes)
+    with journal:
+        dataset = finished(measured())
         journal.close()
     return dataset
+
+
+def _journal(
+    analysis: str,
+    objective: Objective | Sequence[Objective],
+    path: str | Path,
+    join: bool | str,
+    options: dict[str, Any],
+) -> Journal:
+    """Where finished items are kept, with the arithmetic and the version of PyTorch that they depend on."""
+    first, *others = objective if isinstance(objective, Sequence) else [objective]
+    stated = protocol(first, {name: _told_apart(value) for name, value in options.items()})
+    digests = [_digest(each) for each in (first, *others)]
+    identity = {"analysis": analysis, "parameters": digests if others else digests[0], "protocol": stated}
+    if not join:
+        return Journal(path, identity)
+    elsewhere = None if join is True else bound(ObjectShelf, join)
+    return Joined(path, identity | {"protocol": shared(stated)}, about(first), elsewhere)
 
 
 def _told_apart(value: Any) -> Any:

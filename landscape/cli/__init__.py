@@ -14,6 +14,7 @@ import click
 
 from landscape.cli.help import Helpful
 from landscape.cli.interruption import ending, interruptible
+from landscape.cli.joining import choose_device, quietly, rank
 from landscape.cli.threads import choose_waiting
 from landscape.errors import LONGEST_LINE, ArgumentError, LandscapeError, meant, printable
 from landscape.results.kinds import KINDS, imported
@@ -33,6 +34,7 @@ _PLACES = {
     "export": "export:command",
     "train": "networks:train",
     "data": "networks:data",
+    "plan": "plan:command",
     "demo": "demo:demo",
     "reproduce": "reproduce:command",
 }
@@ -113,13 +115,14 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; exit status 0 done, 1 failed, 2 wrong usage, 128 + its number for a signal."""
     arguments = sys.argv[1:] if args is None else args
     waiting = choose_waiting(arguments, os.environ)
+    choose_device(arguments, os.environ)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without λ and ± still gets the numbers
-    if waiting:
+    if waiting and not rank().number:
         click.echo(waiting, err=True)
     try:
-        with interruptible():
+        with interruptible(), quietly(rank().answers):
             status = group.main(arguments, prog_name="landscape", standalone_mode=False, obj=tuple(arguments))
     except click.ClickException as error:
         lines = error.message.split("\n")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from landscape.cli.help import Command
+from landscape.cli.joining import rank
 from landscape.cli.measuring import option
 from landscape.cli.options import Request, output, protocol_options, say
 from landscape.results.kinds import KINDS
@@ -108,10 +109,17 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
             # One protocol for all: not every network has the dropout that it speaks of.
             warnings.filterwarnings("ignore", message="Dropout is")
             measured = analyses.compare(
-                networks, measurements, folder, progress=request.progress, say=request.say
+                networks,
+                measurements,
+                folder,
+                progress=request.progress,
+                say=request.say,
+                join=request.joining,
             )
         for network, kinds in measured.items():
             results.setdefault(network, {}).update(kinds)
+    if not rank().answers:  # the first rank draws
+        return
     found = verdicts(results)
     request.say("drawing")
     given = click.get_current_context().find_root().obj

@@ -77,7 +77,14 @@ def measured(request: Request, part: Part, path: Path) -> xr.Dataset:
     if kept is not None:
         sweep(path)
         return kept
-    return analyses.resumable(part.kind, part.objective, path, progress=request.progress, **part.options)
+    return analyses.resumable(
+        part.kind,
+        part.objective,
+        path,
+        progress=request.progress,
+        join=request.joining,
+        **part.options,
+    )
 
 
 def beside(request: Request, path: Path, kind: str, parts: Sequence[Part]) -> Summary:

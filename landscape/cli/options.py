@@ -11,6 +11,7 @@ import click
 
 from landscape.budget import max_input
 from landscape.cli.help import GroupedOption
+from landscape.cli.joining import rank
 from landscape.cli.values import DROPOUT, Bytes, Numbers, Precision, Written
 from landscape.errors import LONGEST_LINE, printable
 from landscape.protocol import DataSpec, Protocol, fields_of
@@ -114,6 +115,18 @@ MAX_INPUT = _grouped(
 DATA, SAMPLE_SEED, SEED, DEVICE = map(stated, ("data", "sample_seed", "seed", "device"))
 BATCH_NORM, PRECISION = stated("batch_norm"), stated("precision")
 JSON = _grouped("Output", "--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
+JOIN = _grouped(
+    "Run",
+    "--join",
+    is_flag=True,
+    help="Share the work with all who are given the same command; each reports the result.",
+)
+STORE = _grouped(
+    "Run",
+    "--store",
+    metavar="URL",
+    help="Join, and keep what the workers share there, as in s3://BUCKET/PREFIX.",
+)
 QUIET = _grouped("Output", "-q", "--quiet", is_flag=True, help="No progress bar and no log lines.")
 
 _SHARED = (
@@ -130,6 +143,8 @@ _SHARED = (
     stated("dtype"),
     SEED,
     stated("params"),
+    JOIN,
+    STORE,
     JSON,
     QUIET,
 )
@@ -159,6 +174,7 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
             if shared["samples"] is None:
                 shared |= {"samples": samples, "at_most": True}
             shared["normalisation"] = _normalisation(shared.pop("mean"), shared.pop("std"))
+            shared |= _as_rank(shared)
             return function(request=Request(**shared), **values)
 
         wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
@@ -168,6 +184,12 @@ def protocol_options(samples: int, *, dropout: str = "off", split: str = "test")
         return wrapped
 
     return decorate
+
+
+def _as_rank(shared: dict[str, Any]) -> dict[str, Any]:
+    """What follows from being one of several ranks: it joins, and the first alone shows how far it is."""
+    place = rank()
+    return {"join": shared["join"] or place.joins, "quiet": shared["quiet"] or place.number > 0}
 
 
 def _normalisation(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalisation | None:
@@ -187,6 +209,8 @@ class Request(DataSpec, Protocol):
     model: str | None = None
     state_key: str | None = None
     smooth: str | None = None
+    join: bool = False
+    store: str | None = None
     as_json: bool = False
     quiet: bool = False
 
@@ -208,6 +232,11 @@ class Request(DataSpec, Protocol):
         for note in network.notes:
             self.say(f"{network.name}: {note}")
         return network
+
+    @property
+    def joining(self) -> bool | str:
+        """Whether the work is shared, and where, see `landscape.analyses.resumable`."""
+        return self.store or self.join
 
     @property
     def progress(self) -> Progress:

@@ -14,6 +14,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -27,6 +28,12 @@ BEAT = 10.0
 
 LEASE = 180.0
 """Seconds without that after which a holder on another machine counts as ended."""
+
+JOINED = "joined"
+"""In place of its machine, of a holder that stands for all workers of a run."""
+
+MEMBERS = "workers"
+"""Folder of the files of these workers, in that of the run."""
 
 _LARGEST = 4096
 _PATIENCE = 100, 0.02  # looks, and seconds between them, at what somebody is about to write or to leave
@@ -63,6 +70,9 @@ class Holder:
 
     def lives(self, path: Path) -> bool:
         """Whether the process is still there, by the process table or the age of its file."""
+        if self.machine == JOINED:
+            run = f"{path.name.removesuffix('.lock')}.{self.work[:12]}.part"
+            return any(member.lives(file) for file, member in members(path.with_name(run) / MEMBERS))
         if (self.host, self.machine) == (socket.gethostname(), _machine()):
             runs = _runs(self.process, self.began)
             if runs is not None:
@@ -74,6 +84,13 @@ class Holder:
 
     def __str__(self) -> str:
         return f"process {self.process} on {printable(self.host, 80)}, since {printable(self.since, 40)}"
+
+
+def members(folder: Path) -> Iterator[tuple[Path, Holder]]:
+    """The workers of a run that others can join, by the files that name them."""
+    for path in folder.glob("*") if folder.is_dir() else ():
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            yield path, _read(path)
 
 
 class Hold:
@@ -95,9 +112,9 @@ class Hold:
         self._made = [folder for folder in (place.parent, *place.parent.parents) if not folder.exists()]
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._descriptor = _taken(self._path, self.holder)
-        except _HeldError as error:
-            raise ResultError(_refusal(place, self._path, error.holder, work)) from None
+            self._descriptor = taken(self._path, self.holder)
+        except HeldError as error:
+            raise ResultError(refusal(place, self._path, error.holder, work)) from None
         self._lost, self._released = threading.Event(), threading.Event()
         beating = (self._path, self._descriptor, self._lost, self._released)
         threading.Thread(target=_beat, args=beating, daemon=True, name="landscape-hold").start()
@@ -136,51 +153,60 @@ class Hold:
             self.release()
 
 
-class _HeldError(Exception):
+class HeldError(Exception):
     """Somebody else has it."""
 
     def __init__(self, holder: Holder) -> None:
+        """Say who."""
         self.holder = holder
         super().__init__(str(holder))
 
 
-def _refusal(place: Path, path: Path, holder: Holder, work: str) -> str:
+def refusal(place: Path, path: Path, holder: Holder, work: str) -> str:
+    """What a process is told that may not write a result, as this holder does."""
     doing = "this very run is under way already" if holder.work == work else "another run writes there"
     elsewhere = "" if holder.machine == _machine() else f"; if that process has ended, delete {path}"
+    if holder.machine == JOINED:
+        doing, elsewhere = "another run, of workers that joined, writes there", ""
     return f"cannot write {place}: {doing} ({holder}); wait for its end, or choose another --out{elsewhere}"
 
 
-def _taken(path: Path, holder: Holder) -> int:
+def taken(path: Path, holder: Holder) -> int:
     """The descriptor of a new file that names the holder, in place of one whose holder has ended."""
     tries, pause = _PATIENCE
     while True:
         with suppress(FileExistsError):
-            return _made(path, holder)
-        before = _found(path)
+            return made(path, holder)
+        before = found_in(path)
         if not before:
             continue
         if isinstance(before, Holder) and before.lives(path):
-            raise _HeldError(before)
+            raise HeldError(before)
         # Only who holds the right to remove it may remove it, and looks once more: whoever came first may
         # have made a new one meanwhile. That right is a file of the same kind.
         right = path.with_name(f"{path.name}~")
         try:
-            descriptor = _taken(right, holder)
-        except _HeldError as error:
+            descriptor = taken(right, holder)
+        except HeldError as error:
             tries -= 1
             if not tries:
                 raise error from None
             time.sleep(pause)
             continue
         try:
-            if _found(path) == before:
-                _removed(path, holder.token)
+            if found_in(path) == before:
+                removed(path, holder.token)
         finally:
             right.unlink(missing_ok=True)
             os.close(descriptor)
 
 
-def _made(path: Path, holder: Holder) -> int:
+def made(path: Path, holder: Holder) -> int:
+    """The descriptor of a new file that names the holder.
+
+    Raises:
+        OSError: If something has that name, or it cannot be written.
+    """
     descriptor = created(path)
     try:
         os.write(descriptor, json.dumps(asdict(holder)).encode())
@@ -194,7 +220,7 @@ def _made(path: Path, holder: Holder) -> int:
     return descriptor
 
 
-def _found(path: Path) -> Holder | str:
+def found_in(path: Path) -> Holder | str:
     """Who is named in a file; what is there instead, if nobody is; empty if nothing is there."""
     tries, pause = _PATIENCE
     for _ in range(tries):
@@ -220,7 +246,7 @@ def _read(path: Path) -> Holder:
     return Holder(**content)
 
 
-def _removed(path: Path, token: str) -> None:
+def removed(path: Path, token: str) -> None:
     """Out of the way: a folder, which may hold anything, under another name."""
     try:
         path.unlink(missing_ok=True)

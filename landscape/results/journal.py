@@ -32,20 +32,24 @@ class Journal:
 
     Attributes:
         folder: Where the items are.
+        place: Path of the result that they become.
     """
 
-    def __init__(self, result: str | Path, identity: dict[str, Any]) -> None:
+    def __init__(
+        self, result: str | Path, identity: dict[str, Any], *, numbers: dict[str, Any] | None = None
+    ) -> None:
         """Say whose work it is.
 
         Args:
             result: Path of the result that the items become.
             identity: Network, protocol and options, as JSON can hold them.
+            numbers: What else they depend on; by default our arithmetic and the version of PyTorch.
         """
-        text = json.dumps({**arithmetic(), "run": identity}, sort_keys=True, default=plain)
+        text = json.dumps({**(numbers or arithmetic()), "run": identity}, sort_keys=True, default=plain)
         self._run = hashlib.sha256(text.encode()).digest()
         place = Path(result)
         self.folder = place.with_name(f".{place.name}.{self._run.hex()[:12]}.part")
-        self._place, self._began = place, time.time()
+        self.place, self._began = place, time.time()
         self._hold: Hold | None = None
         self._writer: Writer | None = None
         self._known: dict[tuple[str, int], list[Entry]] | None = None
@@ -89,9 +93,9 @@ class Journal:
     def _held(self) -> Hold:
         if self._hold is None:
             try:
-                self._hold = Hold(self._place, self._run.hex())
+                self._hold = Hold(self.place, self._run.hex())
             except OSError as error:
-                raise self._unwritten(self._place, error) from error
+                raise self._unwritten(self.place, error) from error
         return self._hold
 
     def _found(self, count: int, label: str) -> list[Item | None]:
@@ -139,10 +143,13 @@ class Journal:
         So go items of other runs that were to become the same result, which nobody continues now.
         """
         if self._hold is None or not self._hold.lost:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            _swept(self._place, self._began)
+            self._cleared()
         self._known = None
         self.release()
+
+    def _cleared(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _swept(self.place, self._began)
 
 
 def sweep(result: str | Path) -> None:

@@ -50,7 +50,6 @@ _BLOCK = 2**20
 _MOST_DAMAGES, _MOST_SEARCHED = 1000, 2**30  # after so many, or so many bytes between records, a file is left
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError)
 
-
 Array = tuple[str, np.dtype, tuple[int, ...], int]
 """Name, dtype, shape and bytes."""
 
@@ -91,8 +90,8 @@ def entries(folder: Path, run: bytes) -> Iterator[Entry]:
         return
     for path in paths:
         with suppress(*_UNREADABLE), regular(path) as stream:
-            if stream.read(len(_prelude(run))) == _prelude(run):
-                yield from _scanned(path, stream, run)
+            if stream.read(len(prelude(run))) == prelude(run):
+                yield from scanned(path, stream, run)
 
 
 def read(wanted: Iterable[Entry | None], run: bytes) -> Iterator[Item | None]:
@@ -132,7 +131,8 @@ def _item(entry: Entry, stream: BinaryIO, run: bytes) -> Item | None:
     return item
 
 
-def _scanned(path: Path, stream: BinaryIO, run: bytes) -> Iterator[Entry]:
+def scanned(path: Path, stream: BinaryIO, run: bytes) -> Iterator[Entry]:
+    """The sound records of an open file from where it stands."""
     size, damages = os.fstat(stream.fileno()).st_size, 0
     offset = search = stream.tell()
     while offset < size and damages < _MOST_DAMAGES:
@@ -195,7 +195,8 @@ def _array(name: str, code: str, shape: tuple[int, ...]) -> Array:
     return name, np.dtype(code), shape, math.prod(shape) * np.dtype(code).itemsize
 
 
-def _prelude(run: bytes) -> bytes:
+def prelude(run: bytes) -> bytes:
+    """How a file of this run begins."""
     return PRELUDE + run.hex().encode() + b"\n"
 
 
@@ -275,7 +276,7 @@ class Writer:
             sync_folder(self._folder.parent)
         self._path = self._folder / f"{self._writer}-{secrets.token_hex(4)}{SUFFIX}"
         self._descriptor, self._offset = created(self._path), 0
-        self._write(_prelude(self._run))
+        self._write(prelude(self._run))
         sync_folder(self._folder)
 
     def _write(self, part: bytes | memoryview) -> None:

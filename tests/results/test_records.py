@@ -154,7 +154,7 @@ def other_run(path: Path) -> None:
 
 
 def records_of_other_run(path: Path) -> None:
-    head = len(records._prelude(RUN))
+    head = len(records.prelude(RUN))
     other = written(path.parent / "other", OTHER).read_bytes()
     path.write_bytes(path.read_bytes()[:head] + other[head:])
 
@@ -264,7 +264,7 @@ def test_what_is_damaged_is_not_used_and_nothing_else_is_lost(tmp_path: Path, na
 
 def test_no_flipped_byte_is_read(tmp_path: Path):
     path = written(tmp_path, count=2)
-    data, head, (first, second) = path.read_bytes(), len(records._prelude(RUN)), (at(path, 0), at(path, 1))
+    data, head, (first, second) = path.read_bytes(), len(records.prelude(RUN)), (at(path, 0), at(path, 1))
     for place in range(len(data)):
         path.write_bytes(data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1 :])
         left = {index for _, index in found(tmp_path)}

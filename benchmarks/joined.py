@@ -1,0 +1,160 @@
+"""What joining costs and gains: two processes beside two copies of the work, and an item among four workers.
+
+    python -m benchmarks.joined [--only pairs items] [--points 21] [--samples 200]
+
+*Pairs*: a surface and a spectrum of mini-batches, by one process of one thread, by two that join, and by two
+that know nothing of each other and do all of it, each. What two copies reach together, 2/t, is what the
+machine gives; joined workers should reach 95 % of it, and 1.8 times one process where the copies reach 1.9.
+*Items*: 26,010 points of a surface that cost nothing, kept and claimed by four processes on local disk, from
+the moment at which all are ready to the moment at which the last one has every item. Beyond the bare loop,
+an item may cost 0.2 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.environment import write
+from benchmarks.journal import ITEMS, item, seconds
+from landscape import data
+from landscape.analyses import resumable
+from landscape.network import Network
+from landscape.objective import Objective
+from landscape.results.joined import Joined
+from landscape.work import in_memory
+from landscape.zoo import build, parse
+
+WORKERS = 4
+SPEC = "cifar-resnet20:width=8"
+
+
+def objective(samples: int) -> Objective:
+    """A ResNet-20 over real images."""
+    images = data.demo("train").take(samples)
+    return Objective(Network(build(parse(SPEC), seed=0).eval(), name="net"), images, micro_batch=100)
+
+
+def work(case: str, place: Path, join: bool, size: int, samples: int) -> None:
+    """One measurement, saved."""
+    made = objective(samples)
+    if case == "surface":
+        resumable("surface", made, place, steps=size, span=0.5, join=join)
+    else:
+        resumable("spectrum", made, place, batch_size=samples // size, join=join)
+
+
+def child(chosen: argparse.Namespace) -> None:
+    """Be a worker: say when ready, begin when told, and say how long it took."""
+    torch.set_num_threads(1)
+    objective(8).value()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    started, used = time.perf_counter(), time.process_time()
+    place = Path(chosen.place)
+    if chosen.case == "items":
+        with Joined(place, {}, {}) as journal:
+            journal.runner()(ITEMS, item, "surface")
+    else:
+        work(chosen.case, place, chosen.join, chosen.size, chosen.samples)
+    print(json.dumps([time.perf_counter() - started, time.process_time() - used]), flush=True)
+
+
+def run(case: str, places: Sequence[Path], *, join: bool, size: int = 0, samples: int = 0) -> dict[str, Any]:
+    """Workers at once, one for each place: seconds until the last has ended, and processor time of all."""
+    options = ["--case", case, "--size", str(size), "--samples", str(samples), *(["--join"] if join else [])]
+    command = [sys.executable, "-m", "benchmarks.joined", "--child", *options, "--place"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    workers = [
+        subprocess.Popen(
+            [*command, str(place)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for place in places
+    ]
+    for worker in workers:
+        assert worker.stdout
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin
+        print(file=worker.stdin, flush=True)
+    found = [json.loads(worker.communicate()[0]) for worker in workers]
+    assert not any(worker.returncode for worker in workers)
+    return {"seconds": max(wall for wall, _ in found), "processor": sum(used for _, used in found)}
+
+
+def pair(case: str, folder: Path, size: int, samples: int) -> dict[str, Any]:
+    """One process, two that join, and two copies."""
+    sizes = {"size": size, "samples": samples}
+    alone = run(case, [folder / "alone.zarr"], join=False, **sizes)["seconds"]
+    both = run(case, [folder / "joined.zarr"] * 2, join=True, **sizes)["seconds"]
+    copies = run(case, [folder / "a.zarr", folder / "b.zarr"], join=False, **sizes)["seconds"]
+    return {
+        "case": f"{case}, {size} steps or mini-batches, {samples} images",
+        "alone_seconds": alone,
+        "joined_seconds": both,
+        "copies_seconds": copies,
+        "speed_up": alone / both,
+        "ceiling": 2 * alone / copies,
+        "share_of_ceiling": copies / (2 * both),
+        "target": 0.95,
+    }
+
+
+def items(folder: Path) -> dict[str, Any]:
+    """Seconds of an item among four workers beyond its computation."""
+    bare = seconds(lambda: in_memory()(ITEMS, item, "surface")) / ITEMS
+    spent = run("items", [folder / "items.zarr"] * WORKERS, join=True)
+    return {
+        "case": f"{ITEMS} items, {WORKERS} workers",
+        "seconds_an_item": spent["seconds"] / ITEMS - bare / min(WORKERS, os.cpu_count() or 1),
+        "processor_seconds_an_item": spent["processor"] / ITEMS - bare,
+        "target": 2e-4,
+    }
+
+
+def main() -> None:
+    """Print the rows and write JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", default=["pairs", "items"], choices=["pairs", "items"])
+    parser.add_argument("--size", type=int, default=15)
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    for hidden in ("--child", "--join"):
+        parser.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)
+    for hidden in ("--case", "--place"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        child(chosen)
+        return
+    torch.set_num_threads(1)
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        if "items" in chosen.only:
+            rows.append(items(Path(scratch)))
+            print(rows[-1], flush=True)
+        for case in ("surface", "spectrum") if "pairs" in chosen.only else ():
+            (Path(scratch) / case).mkdir()
+            rows.append(pair(case, Path(scratch) / case, chosen.size, chosen.samples))
+            print(rows[-1], flush=True)
+    print(write(chosen.out, "joined-cpu", rows))
+
+
+if __name__ == "__main__":
+    main()
