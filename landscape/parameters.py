@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
+from landscape import spread
 from landscape.errors import LandscapeError
 
 Parameters = dict[str, Tensor]
@@ -85,7 +86,8 @@ def check_fit(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
 
 def dot(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
     """Inner product over all tensors, a scalar tensor summed in float64."""
-    return torch.stack([(a[name].double() * b[name].double()).sum() for name in a]).sum()
+    own = torch.stack([(a[name].double() * b[name].double()).sum() for name in a]).sum()
+    return spread.total(own)
 
 
 def norm(a: Mapping[str, Tensor]) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from landscape import hessian
 from landscape.analyses.stamping import protocol
 from landscape.derivatives.graphs import Curvature
+from landscape.distributed import Sharded, led
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian import Operator
 from landscape.objective import Objective
@@ -69,19 +70,22 @@ def resumable(
         LandscapeError: As the recipe does, if the result cannot be written, or if `partial` finds nothing.
     """
     measure = recipe(analysis)
-
     def saved(dataset: xr.Dataset, place: str | Path = path) -> xr.Dataset:
         dataset = dataset.assign_attrs(condition=condition) if condition else dataset
         save(dataset, place)
         return dataset
 
+    group = objective.group if isinstance(objective, Sharded) else None
     if not KINDS[analysis].resumes:
-        return saved(measure(objective, progress=progress, **options))
+        found = measure(objective, progress=progress, **options)
+        return found if group and not group.leads else saved(found)
     identity = {
         "analysis": analysis,
         "parameters": _digest(objective),
         "protocol": protocol(objective, {name: _told_apart(value) for name, value in options.items()}),
     }
+    if group and not group.leads:
+        return measure(objective, progress=progress, run=led(None, group), **options)
     journal = Journal(path, identity)  # with the arithmetic and the version of PyTorch that numbers depend on
 
     def so_far() -> xr.Dataset | None:
@@ -100,7 +104,9 @@ def resumable(
         return found
     with journal:
         try:
-            dataset = measure(objective, progress=progress, run=journal.runner(progress), **options)
+            run = journal.runner(progress)
+            run = led(run, group) if group else run
+            dataset = measure(objective, progress=progress, run=run, **options)
         except KeyboardInterrupt as stopped:
             if analysis == "surface" and so_far() is not None:
                 stopped.add_note(f"the points so far are in {fragment_place(path)}, run again to go on")
@@ -161,4 +167,7 @@ def tuned(objective: Objective, kind: Curvature, run: Runner) -> Objective:
         return {"size": np.array(hessian.tuned(objective, kind=kind).micro_batch)}
 
     (item,) = run(1, compute, "micro batch")
-    return objective.replace(micro_batch=int(item["size"]))
+    size = int(item["size"])
+    if isinstance(objective, Sharded):
+        size = objective.group.heard(size)  # each rank has measured, and time is not the same to all
+    return objective.replace(micro_batch=size)

@@ -14,8 +14,9 @@ import click
 
 from landscape.cli.help import Helpful
 from landscape.cli.interruption import ending, interruptible
+from landscape.cli.ranks import rank
 from landscape.cli.threads import choose_waiting
-from landscape.errors import LONGEST_LINE, ArgumentError, LandscapeError, meant, printable
+from landscape.errors import LONGEST_LINE, ArgumentError, LandscapeError, RankError, meant, printable
 from landscape.results.kinds import KINDS, imported
 
 _PLACES = {
@@ -115,7 +116,7 @@ def main(args: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without λ and ± still gets the numbers
-    if waiting:
+    if waiting and not rank():
         click.echo(waiting, err=True)
     try:
         with interruptible():
@@ -133,8 +134,10 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        message = f"landscape: {_explained(error)}{_forgotten(str(error), arguments)}"
-        click.echo(printable(message, LONGEST_LINE), err=True)
+        who = f" (rank {number})" if (number := rank()) else ""
+        message = f"landscape{who}: {_explained(error)}{_forgotten(str(error), arguments)}"
+        if not (number and isinstance(error, RankError) and "rank 0" not in str(error)):  # rank 0 says it
+            click.echo(printable(message, LONGEST_LINE), err=True)
         sys.exit(2 if isinstance(error, ArgumentError) else 1)
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -1,0 +1,48 @@
+"""Commands over several processes that torchrun has started: rank 0 speaks and writes, the others compute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from landscape.cli.options import Request
+
+
+def rank() -> int | None:
+    """Number of this process among those of torchrun; None if it is alone."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
+        return None
+    return int(os.environ["RANK"])
+
+
+@contextmanager
+def together(request: Request) -> Iterator[tuple[Request, Callable[[Any], Any]]]:
+    """The request as this process is to answer it, and how an objective is shared out.
+
+    Alone, both stay what they are. As one rank of several, each takes a GPU of its own where there are any.
+
+    Args:
+        request: As the user made it.
+    """
+    if rank() is None:
+        yield request, lambda objective: objective
+        return
+    import torch
+
+    from landscape.distributed import joined, sharded
+
+    group = joined()
+    if request.device in ("auto", "cuda") and torch.cuda.is_available():
+        request = replace(request, device=f"cuda:{int(os.environ.get('LOCAL_RANK', '0'))}")
+    if not group.leads:
+        request = replace(request, quiet=True, follows=True)
+    try:
+        yield request, lambda objective: sharded(objective, group)
+    except Exception as error:
+        group.watch.report(error)
+        raise
+    group.leave()
