@@ -67,7 +67,9 @@ def objective(spec: str, count: int, size: int, device: str) -> Objective:
     images = torch.randn(count, 3, size, size, generator=generator)
     config = parse(spec)
     targets = torch.arange(count) % config.classes
-    return Objective(Network(build(config, seed=0).eval(), name=spec), Samples(images, targets), device=device)
+    return Objective(
+        Network(build(config, seed=0).eval(), name=spec), Samples(images, targets), device=device
+    )
 
 
 def seconds(work: Callable[[], Any], device: str, rounds: int = 1) -> float:
@@ -109,7 +111,9 @@ def spectrum(setting: Setting) -> list[dict[str, Any]]:
 
     memory = peak(top, setting.device)
     return [
-        row(f"{spec}: spectrum, {batches} mini-batches of {size}, top 5", mine, "PyHessian in a loop", theirs),
+        row(
+            f"{spec}: spectrum, {batches} mini-batches of {size}, top 5", mine, "PyHessian in a loop", theirs
+        ),
         row(f"{spec}: top 5, {many:,} images", held[0], memory=memory),
     ]
 

@@ -70,6 +70,7 @@ def resumable(
         LandscapeError: As the recipe does, if the result cannot be written, or if `partial` finds nothing.
     """
     measure = recipe(analysis)
+
     def saved(dataset: xr.Dataset, place: str | Path = path) -> xr.Dataset:
         dataset = dataset.assign_attrs(condition=condition) if condition else dataset
         save(dataset, place)

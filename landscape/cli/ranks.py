@@ -31,6 +31,7 @@ def together(request: Request) -> Iterator[tuple[Request, Callable[[Any], Any]]]
     if rank() is None:
         yield request, lambda objective: objective
         return
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # or a lost rank fills the screen of the others
     import torch
 
     from landscape.distributed import joined, sharded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,9 +19,7 @@ from landscape.linalg.vectors import pieces
 PATIENCE = 1800.0
 """Seconds that a rank waits for the others; the environment variable `LANDSCAPE_PATIENCE` gives another."""
 
-_AGAIN = (
-    "give the same command again: what is finished is kept (torchrun --max-restarts N does so of its own accord)"
-)
+_AGAIN = "give the same command again: what is finished is kept (torchrun --max-restarts N does so of itself)"
 
 
 class Group:
@@ -94,8 +93,8 @@ class Group:
         odd = [rank for rank in range(self.size) if not torch.equal(digests[rank], digests[0])]
         if odd:
             raise RankError(
-                f"the ranks have come apart: the vectors of rank {', '.join(map(str, odd))} differ from those "
-                "of rank 0; run all ranks on machines of one kind, with one version of PyTorch and equal "
+                f"the ranks have come apart: vectors of rank {', '.join(map(str, odd))} differ from those of "
+                "rank 0; run all ranks on machines of one kind, with one version of PyTorch and equal "
                 "checkpoints and options"
             )
         return block[:size]
@@ -125,7 +124,7 @@ class Group:
             padded = bits.new_zeros(max(counts), bits.shape[1])
             padded[: len(bits)] = bits
             parts = [torch.empty_like(padded) for _ in counts]
-            self._call(lambda: dist.all_gather(parts, padded, group=self._processes))
+            self._call(partial(dist.all_gather, parts, padded, group=self._processes))
             for each, part, count in zip(found, parts, counts, strict=True):
                 rows = part[:count].reshape(-1).view(column.dtype)
                 each[name] = rows.reshape(count, *column.shape[1:])
@@ -178,21 +177,25 @@ def joined(*, patience: float | None = None) -> Group:
         return Group(patience=seconds)
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         raise LandscapeError(
-            "this process is not one of several ranks; start it with torchrun --nproc-per-node N -m landscape …"
+            "this process is not one of several ranks; start it with torchrun --nproc-per-node N"
         )
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    wait = timedelta(seconds=seconds)
     try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=seconds))
+        store, rank, size = next(dist.rendezvous("env://", timeout=wait))
+        # torchrun keeps its store when it starts ranks again, and with it the addresses of the dead.
+        store = dist.PrefixStore(f"life {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        dist.init_process_group(backend, timeout=wait, store=store, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:
         raise LandscapeError(
-            f"the ranks did not find one another ({str(error).splitlines()[0]}); look at --rdzv-endpoint, and "
-            "whether every machine reaches it"
+            f"the ranks did not find one another ({str(error).splitlines()[0]}); look at --rdzv-endpoint, "
+            "and whether every machine reaches it"
         ) from error
     return Group(patience=seconds)
 
 
 def digest(tensors: Sequence[Tensor]) -> Tensor:
-    """A number for all bits of some tensors, int64, shape (1,): whole numbers, which add up alike anywhere."""
+    """A number for all bits of some tensors, int64, shape (1,); whole numbers add up alike anywhere."""
     device = tensors[0].device if tensors else "cpu"
     total = torch.zeros(1, dtype=torch.int64, device=device)
     for tensor in tensors:

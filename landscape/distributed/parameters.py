@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -157,7 +158,8 @@ class SpreadLoss:
     def _passes(self) -> Iterator[tuple[Batch, bool]]:
         """This rank's micro-batches, and as many more, which do not count, as others have."""
         held = list(self._batches)
-        most = -(-(-(-len(self.samples) // self.group.size)) // self._batches.size)
+        longest = math.ceil(len(self.samples) / self.group.size)
+        most = math.ceil(longest / self._batches.size)
         counted = len(self._block())
         for position in range(most):
             inside = position < len(held) and counted > 0
@@ -221,5 +223,3 @@ def _without_gradients(own: Mapping[str, nn.Parameter]) -> Iterator[None]:
     finally:
         for name, each in own.items():
             each.grad = before[name]
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -147,7 +148,7 @@ class Sharded(Objective):
             what = "samples" if unit == 1 else f"micro-batches of {unit} samples"
             raise LandscapeError(f"{units} {what} cannot be shared out among {size} ranks; start fewer ranks")
         ends = [min(count, unit * (units * rank // size)) for rank in range(size + 1)]
-        return [range(*pair) for pair in zip(ends, ends[1:], strict=False)]
+        return [range(*pair) for pair in itertools.pairwise(ends)]
 
     def _own_part(self) -> Objective:
         """The objective over this rank's block, whose checks are those of the whole."""

@@ -1,4 +1,4 @@
-"""Which ranks are alive: each touches the group's store, and where a collective fails, that tells who is gone.
+"""Which ranks are alive: each touches the group's store; where a collective fails, that tells who is gone.
 
 A collective that fails says that a connection closed or that time ran out, not who is to blame. So every rank
 counts in the store, from a thread of its own, as long as it lives, and writes there what made it give up and
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 BEAT = 0.5
@@ -46,10 +47,8 @@ class Watch:
     def report(self, error: BaseException) -> None:
         """Leave a word for the others on what made this rank give up."""
         if self._store is not None and not self._ended.is_set():
-            try:
+            with suppress(RuntimeError):  # the store is gone with who held it
                 self._store.set(f"landscape/why/{self._rank}", str(error) or type(error).__name__)
-            except RuntimeError:
-                pass  # the store is gone with who held it
 
     def verdict(self, seconds: float) -> str:
         """Who is to blame for a collective that failed, in words.

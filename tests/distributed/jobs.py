@@ -43,7 +43,9 @@ CASES = {
     "attention": Case("attention", Attention, {"weight_decay": 0.1}, shape=(5, 4), samples=7),
     "weighted": Case("weighted", BY_NAME["conv"].network, {"loss": weighted()}, samples=7),
     "masks": Case("masks", DROPOUT.network, DROPOUT.options | {"dropout": "fresh"}, samples=7),
-    "batches": Case("batches", BY_NAME["conv-bn"].network, {"batch_norm": "batch", "micro_batch": 3}, samples=8),
+    "batches": Case(
+        "batches", BY_NAME["conv-bn"].network, {"batch_norm": "batch", "micro_batch": 3}, samples=8
+    ),
     "once": Case("once", lambda: nn.Sequential(nn.Flatten(), Once(), nn.Linear(50, 3)), samples=5),
 }
 """Objectives that are shared out."""

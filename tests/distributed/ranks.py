@@ -68,7 +68,9 @@ class Ranks:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def __call__(self, name: str, folder: Path, *arguments: Any, size: int = 2, **environment: str) -> list[Rank]:
+    def __call__(
+        self, name: str, folder: Path, *arguments: Any, size: int = 2, **environment: str
+    ) -> list[Rank]:
         """Run a job to its end on every rank.
 
         Args:

@@ -70,7 +70,9 @@ def test_each_rank_reads_its_own_samples(ranks, tmp_path):
 
 def test_vectors_that_differ_by_a_bit_are_refused_on_every_rank(ranks, tmp_path):
     for words, again in found(ranks("coming_apart", tmp_path)):
-        assert words.startswith("the ranks have come apart: the vectors of rank 1 differ from those of rank 0")
+        assert words.startswith(
+            "the ranks have come apart: the vectors of rank 1 differ from those of rank 0"
+        )
         assert again == "True"
 
 
@@ -136,5 +138,3 @@ def test_a_digest_sees_every_bit_and_every_place(dtype):
     swapped = values.clone()
     swapped[[1, 2]] = values[[2, 1]]
     assert not torch.equal(digest([values[:5], swapped]), own)
-
-
