@@ -195,7 +195,7 @@ class _counting(torch.autograd.graph.saved_tensors_hooks):
 
     def _note(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        self._storages[storage.data_ptr()] = storage.nbytes()
+        self._storages[storage._cdata] = storage.nbytes()  # its address, of whatever device
         return tensor.detach()  # with its history, a node's own output would keep the node alive
 
     def __enter__(self) -> dict[int, int]:  # type: ignore[override]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import nn
 
 from benchmarks.placement import watched
-from landscape import features, predictive, surface
+from landscape import features, predictive
 from landscape.objective import Objective
 from landscape.samples import Samples
+from landscape.surface.plane import point
 from landscape.zoo import build, parse
 from tests.device.card import NAME, Simulated, register
 from tests.distributed.jobs import Attention
@@ -54,7 +53,7 @@ def works(objective: Objective) -> dict[str, Callable[[], Any]]:
         "gradient": lambda: objective.gradient(theta),
         "product": lambda: hessian(objective.free),
         "ggn": lambda: ggn(objective.free),
-        "point": lambda: surface.point(objective, theta, draw=0),
+        "point": lambda: point(objective, theta, draw=0),
         "prediction": lambda: predictive.evaluate(objective),
     }
 
@@ -74,7 +73,7 @@ def looked_at(name: str, micro_batch: int, device: str) -> dict[str, Any]:
         work()
         with watched(device) as seen:
             numbers = work()
-        found[what] = {"numbers": _flat(numbers), **asdict(seen)}
+        found[what] = {"numbers": _flat(numbers), **vars(seen)}
     return found
 
 
@@ -86,12 +85,14 @@ def _flat(numbers: Any) -> list[float]:
 
 
 def main() -> None:
-    """Print one JSON object: by network and micro-batch, on the card and on the CPU."""
+    """Print one JSON object: by network, on the CPU, and on the card in three and in four micro-batches."""
     register()
-    name, *sizes = sys.argv[1:]
-    with Simulated():
-        card = {size: looked_at(name, int(size), NAME) for size in sizes}
-    print(json.dumps({"card": card, "cpu": looked_at(name, int(sizes[0]), "cpu")}))
+    found = {}
+    for name in networks():
+        with Simulated():
+            card = {size: looked_at(name, size, NAME) for size in (4, 3)}
+        found[name] = {"cpu": looked_at(name, 4, "cpu"), "three": card[4], "four": card[3]}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

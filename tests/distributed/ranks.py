@@ -81,7 +81,8 @@ class Ranks:
             **environment: Variables that they see.
         """
         job = {"name": name, "size": size, "folder": str(folder), "arguments": arguments}
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(json.dumps(job | {"environment": environment}) + "\n")
         self._process.stdin.flush()
         statuses = json.loads(self._process.stdout.readline())
