@@ -39,9 +39,9 @@ def networks() -> dict[str, Callable[[], tuple[nn.Module, Samples, dict[str, Any
         return build(parse(spec), seed=0).eval(), images(), options
 
     return {
-        "resnet": lambda: zoo("cifar-resnet20:width=2"),
+        "resnet": lambda: zoo("cifar-resnet8:width=2"),
         "attention": attention,
-        "masks": lambda: zoo("cifar-resnet20:width=2,dropout=0.2", dropout="fixed"),
+        "masks": lambda: zoo("cifar-resnet8:width=2,dropout=0.2", dropout="fixed"),
     }
 
 
@@ -77,6 +77,27 @@ def looked_at(name: str, micro_batch: int, device: str) -> dict[str, Any]:
     return found
 
 
+def faults() -> dict[str, Any]:
+    """What each fault looks like, one at a time."""
+    here, there = torch.arange(4.0).to(NAME), torch.arange(4.0)
+    made = {
+        "mixes": lambda: here + there,
+        "a number of the host": lambda: here + torch.tensor(2.0),
+        "asks": lambda: float(here[1]),
+        "fetches": lambda: here.cpu(),
+        "chooses": lambda: here[here > 1],
+        "widens": lambda: here.double(),
+        "uploads": lambda: there.to(NAME),
+        "stays": lambda: (here * 2).sum(),
+    }
+    found = {}
+    for name, work in made.items():
+        with watched(NAME) as seen:
+            work()
+        found[name] = vars(seen)
+    return found
+
+
 def _flat(numbers: Any) -> list[float]:
     """A digest of what came out: sums of everything in it."""
     if hasattr(numbers, "data_vars"):
@@ -87,7 +108,8 @@ def _flat(numbers: Any) -> list[float]:
 def main() -> None:
     """Print one JSON object: by network, on the CPU, and on the card in three and in four micro-batches."""
     register()
-    found = {}
+    with Simulated():
+        found: dict[str, Any] = {"faults": faults()}
     for name in networks():
         with Simulated():
             card = {size: looked_at(name, size, NAME) for size in (4, 3)}

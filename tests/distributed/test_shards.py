@@ -70,9 +70,7 @@ def test_each_rank_reads_its_own_samples(ranks, tmp_path):
 
 def test_vectors_that_differ_by_a_bit_are_refused_on_every_rank(ranks, tmp_path):
     for words, again in found(ranks("coming_apart", tmp_path)):
-        assert words.startswith(
-            "the ranks have come apart: vectors of rank 1 differ from those of rank 0"
-        )
+        assert words.startswith("the ranks have come apart: vectors of rank 1 differ from those of rank 0")
         assert again == "True"
 
 
