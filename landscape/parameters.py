@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
-from landscape import spread
 from landscape.errors import LandscapeError
 
 Parameters = dict[str, Tensor]
@@ -86,8 +85,7 @@ def check_fit(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
 
 def dot(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
     """Inner product over all tensors, a scalar tensor summed in float64."""
-    own = torch.stack([(a[name].double() * b[name].double()).sum() for name in a]).sum()
-    return spread.total(own)
+    return torch.stack([(a[name].double() * b[name].double()).sum() for name in a]).sum()
 
 
 def norm(a: Mapping[str, Tensor]) -> Tensor:

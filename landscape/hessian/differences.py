@@ -99,27 +99,11 @@ class FiniteDifferences:
         bound: Of the error of the products so far.
     """
 
-    def __init__(
-        self,
-        objective: Any,
-        parameters: Mapping[str, Tensor] | None,
-        draw: int,
-        *,
-        double: bool | None = None,
-    ) -> None:
-        """At the given parameters, or the network's own.
-
-        Args:
-            objective: An objective, or what else has its gradient.
-            parameters: Where; the network's own by default.
-            draw: Which dropout masks, with `fresh` dropout.
-            double: Whether its gradients are in float64; looked for if left out.
-        """
+    def __init__(self, objective: Objective, parameters: Mapping[str, Tensor] | None, draw: int) -> None:
+        """At the given parameters, or the network's own."""
         self._free, self._draw, self._dtype = objective.free, draw, objective.dtype
         self.bound, self._shared = ErrorBound(), objective.product_error or ErrorBound()
-        self._objective, self._double = (
-            precise(objective, parameters, draw) if double is None else (objective, double)
-        )
+        self._objective, self._double = precise(objective, parameters, draw)
         self._level = _BEGIN[self._double]
         origin = self._objective.parameters if parameters is None else parameters
         self._origin = {name: _cast(value, self._objective.dtype) for name, value in origin.items()}

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape import spread
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.linalg.vectors import closing, inner, normalised
 from landscape.results.checks import RISK
@@ -225,7 +224,7 @@ def multiply(matvec: Matvec, vector: Tensor) -> Tensor:
             f"a matrix-vector product has shape {tuple(image.shape)}; expected {tuple(vector.shape)}, "
             "the shape of the vector it was given"
         )
-    if spread.total((~torch.isfinite(image)).sum()):
+    if not torch.isfinite(image).all():
         raise LandscapeError(
             "a matrix-vector product is not finite (NaN or infinity), so no eigenvalue can be found; "
             "check that the loss is finite at these parameters, or use float64"

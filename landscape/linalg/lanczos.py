@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape import spread
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, check_request, goal, order, rank_key
 from landscape.linalg.ranks import Verdict, allowance
@@ -220,7 +219,7 @@ def _first(start: Tensor | None, block: int, size: int, seed: int, like: Tensor)
     """Orthonormal directions to start from, and how many of them are random."""
     if block < 1:
         raise ArgumentError(f"a block of {block} directions a step; choose 1 or more")
-    rows = torch.empty(0, spread.width(size), dtype=like.dtype, device=like.device)
+    rows = torch.empty(0, size, dtype=like.dtype, device=like.device)
     if start is not None:
         if start.ndim != 2 or start.shape[1] != size or not bool(torch.isfinite(start).all()):
             raise LandscapeError(

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape import spread
 from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, certain_gaps, goal, judged, multiply, order
 from landscape.linalg.vectors import inner, normalised, pieces
 
@@ -29,7 +28,7 @@ class Subspace:
         self.projected = np.zeros((0, 0))
         self.products, self.symmetry_defect, self.scale = 0, 0.0, 0.0
         self._matvec = matvec
-        self._vectors = torch.empty(0, spread.width(size), dtype=like.dtype, device=like.device)
+        self._vectors = torch.empty(0, size, dtype=like.dtype, device=like.device)
         self._images = torch.empty_like(self._vectors)
 
     @property
@@ -78,11 +77,11 @@ class Subspace:
         """‖W s − θ V s‖ of k pairs: values θ, shape (k,), and coefficients s, shape (m, k)."""
         weights, shift = self._tensor(coefficients.T), self._tensor(values)[:, None]
         squares = torch.zeros(len(values), dtype=torch.float64, device=self._vectors.device)
-        for piece in pieces(self._vectors.shape[1], 2 * self.count):
+        for piece in pieces(self.size, 2 * self.count):
             difference = weights @ self.images[:, piece].double()
             difference -= shift * (weights @ self.vectors[:, piece].double())
             squares += difference.square().sum(1)
-        return spread.total(squares).sqrt().cpu().numpy()
+        return squares.sqrt().cpu().numpy()
 
     def rotate(self, coefficients: np.ndarray) -> None:
         """Keep r combinations of V, with orthonormal coefficients of shape (m, r), and the same ones of W.
@@ -91,7 +90,7 @@ class Subspace:
         """
         weights = self._tensor(coefficients.T)
         for rows in (self._vectors, self._images):
-            for piece in pieces(rows.shape[1], 2 * self.count):
+            for piece in pieces(self.size, 2 * self.count):
                 rows[: len(weights), piece] = (weights @ rows[: self.count, piece].double()).to(rows.dtype)
         self.projected = coefficients.T @ self.projected @ coefficients
 
@@ -121,7 +120,7 @@ class Subspace:
         present = len(self._vectors)
         if rows > present:
             more = max(rows, min(2 * present, self.capacity)) - present
-            room = self._vectors.new_empty(more, self._vectors.shape[1])
+            room = self._vectors.new_empty(more, self.size)
             self._vectors = torch.cat([self._vectors, room])
             self._images = torch.cat([self._images, room])
 

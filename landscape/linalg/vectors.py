@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape import spread
 from landscape.errors import ArgumentError
 
 _PIECE = 2**20  # entries widened to float64 at a time: 8 MiB
@@ -30,8 +29,7 @@ def random_unit(size: int, seed: int, like: Tensor | None = None) -> Tensor:
     Raises:
         LandscapeError: If the seed is negative.
     """
-    rng = np.random.default_rng(spread.stream(_checked(seed)))
-    vector = torch.from_numpy(rng.standard_normal(spread.width(size)))
+    vector = torch.from_numpy(np.random.default_rng(_checked(seed)).standard_normal(size))
     return normalised(vector[None])[0].to(template(like))
 
 
@@ -55,17 +53,12 @@ def inner(left: Tensor, right: Tensor) -> np.ndarray:
     total = torch.zeros(len(left), len(right), dtype=torch.float64, device=left.device)
     for piece in pieces(left.shape[1], len(left) + len(right)):
         total += left[:, piece].double() @ right[:, piece].double().T
-    return spread.total(total).cpu().numpy()
-
-
-def lengths(rows: Tensor) -> Tensor:
-    """Euclidean lengths along the last dimension, in float64."""
-    return spread.root(torch.linalg.vector_norm(rows, dim=-1, dtype=torch.float64))
+    return total.cpu().numpy()
 
 
 def normalised(rows: Tensor) -> Tensor:
     """Rows of shape (k, n) divided by their lengths, which are summed in float64; zero rows become NaN."""
-    return rows / lengths(rows)[:, None].to(rows.dtype)
+    return rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64).to(rows.dtype)
 
 
 def pieces(size: int, rows: int) -> Iterator[slice]:
@@ -97,7 +90,7 @@ def orthonormal(candidates: Tensor, basis: Tensor, floor: float) -> tuple[Tensor
             rest, _ = _remainder(rest, basis)
             rest, along = _remainder(rest, rows[:count])
             coefficients[i, :count] += along
-        length = float(lengths(rest))
+        length = float(torch.linalg.vector_norm(rest, dtype=torch.float64))
         if length > floor:
             coefficients[i, count] = length
             rows[count] = rest / length
@@ -120,7 +113,7 @@ def random_directions(basis: Tensor, number: int, seed: int, drawn: int = 0) -> 
     Each has a stream of its own under the seed; `drawn` streams were used before.
     """
     streams = (substream(seed, drawn + i) for i in range(number))
-    units = [random_unit(basis.shape[1], each, basis) for each in streams]
+    units = [random_unit(basis.shape[1], stream, basis) for stream in streams]
     return orthonormal(torch.stack(units), basis, 0.0)[0] if units else basis[:0]
 
 

@@ -14,7 +14,7 @@ from landscape import hessian
 from landscape.distributed import Group, joined, led, sharded
 from landscape.errors import RankError
 from landscape.objective import Objective
-from landscape.parameters import flatten, norm
+from landscape.parameters import flatten
 from landscape.samples import Samples
 from tests.cases import BY_NAME, DROPOUT, Case, random_like
 
@@ -197,47 +197,6 @@ def items() -> Any:
 def too_many() -> str:
     """More ranks than samples."""
     return _refused(lambda: sharded(CASES["plain"].objective().subset(0, 1), Group()), joined())
-
-
-def whole_attention(dtype: torch.dtype = torch.float64) -> nn.Module:
-    """The small transformer with the same weights everywhere."""
-    return CASES["attention"].module().to(dtype)
-
-
-def spread(count: int, dtype: str = "float64") -> dict[str, Any]:
-    """Value, gradient and eigenvalues of a transformer whose parameters are sharded."""
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    from landscape.distributed.parameters import SpreadLoss
-    from landscape.hessian.spreading import spread_eigenvalues
-
-    group = joined()
-    network, mesh = whole_attention(getattr(torch, dtype)), init_device_mesh("cpu", (group.size,))
-    for part in (network.block, network):
-        fully_shard(part, mesh=mesh)
-    inputs, targets = CASES["attention"].data()
-    samples = Samples(inputs[:count], targets[:count])
-    loss = SpreadLoss(network, samples, group, weight_decay=0.1, micro_batch=2)
-    before = [p.to_local().clone() for p in network.parameters()]
-    there = {name: value + 0.01 for name, value in loss.parameters.items()}
-    gradient = loss.gradient(there)
-    with loss.spreading():
-        length = float(norm(gradient))
-    found = spread_eigenvalues(loss, 2, tolerance=1e-3)
-    same = all(torch.equal(a, p.to_local()) for a, p in zip(before, network.parameters(), strict=True))
-    return {
-        "value": loss.value(there),
-        "length": length,
-        "gradient": {name: value.tolist() for name, value in gradient.items()},
-        "shapes": {name: list(value.shape) for name, value in gradient.items()},
-        "width": loss.width,
-        "size": loss.size,
-        "found": found.to_dict(),
-        "untouched": same and all(p.grad is None for p in network.parameters()),
-        "words": _refused(lambda: SpreadLoss(whole_attention(), samples, group)),
-        "other": _refused(lambda: SpreadLoss(network, samples, group, dropout="fixed")),
-    }
 
 
 def command(*arguments: str) -> None:
