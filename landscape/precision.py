@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -25,8 +25,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
     A TF32 product keeps 10 bits of the factors' mantissas, so that its error, 5·10⁻⁴ of the largest
     eigenvalue, hides every eigenvalue below.
     """
-    known = torch.amp.is_autocast_available(device.type)
-    with _products("ieee"), torch.autocast(device.type, enabled=False) if known else nullcontext():
+    with _products("ieee"), torch.autocast(device.type, enabled=False):
         yield
 
 

@@ -78,8 +78,8 @@ def resumable(
 
     group = objective.group if isinstance(objective, Sharded) else None
     if not KINDS[analysis].resumes:
-        found = measure(objective, progress=progress, **options)
-        return found if group and not group.leads else saved(found)
+        dataset = measure(objective, progress=progress, **options)
+        return dataset if group and not group.leads else saved(dataset)
     identity = {
         "analysis": analysis,
         "parameters": _digest(objective),
