@@ -48,6 +48,10 @@ class NewerResultError(ResultError):
     """A result of a newer version, which nothing may take for a damaged one and replace."""
 
 
+class RankError(LandscapeError):
+    """What stopped one rank of several, or all of them; every rank that still can raises it."""
+
+
 class NothingToMeasure(LandscapeError):
     """A network that has not what is measured, such as feature maps; a comparison goes on without it."""
 

@@ -129,7 +129,7 @@ def is_classification(outputs: Tensor, targets: Any) -> bool:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a micro-batch's predictions come to, on the CPU.
+    """What a micro-batch's predictions come to, where they were computed.
 
     Attributes:
         losses: Loss of each sample, float64, shape (batch,).
@@ -144,7 +144,8 @@ class Gathered:
     """Columns of all samples, filled batch by batch into memory that is taken once.
 
     Small tensors that outlive the large ones around them would leave holes in memory that no other large one
-    fits into, so that it would grow with the number of samples.
+    fits into, so that it would grow with the number of samples. They stay on the device until somebody asks
+    for them, so that the host does not wait for every batch.
 
     Attributes:
         count: Samples so far.
@@ -160,13 +161,13 @@ class Gathered:
         stop = self.count + len(next(iter(columns.values())))
         for name, part in columns.items():
             if name not in self._columns:
-                self._columns[name] = torch.empty((self._total, *part.shape[1:]), dtype=part.dtype)
+                self._columns[name] = part.new_empty((self._total, *part.shape[1:]))
             self._columns[name][self.count : stop] = part
         self.count = stop
 
     def columns(self) -> Columns:
-        """Of the samples so far, shape (sample,) or (sample, class)."""
-        return {name: column[: self.count] for name, column in self._columns.items()}
+        """Of the samples so far, on the CPU, shape (sample,) or (sample, class)."""
+        return {name: column[: self.count].cpu() for name, column in self._columns.items()}
 
 
 def gathered(scores: Iterable[Scores], total: int) -> tuple[Tensor, Columns]:

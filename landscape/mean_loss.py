@@ -162,14 +162,14 @@ class MeanLoss:
 
     def scores(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Iterator[Scores]:
         """Loss of each sample, and what else the task tells of it, by micro-batch."""
-        seen = 0.0
+        seen = torch.zeros((), dtype=torch.float64)
         for outputs, targets in self.outputs(parameters, draw=draw):
             with full_precision(self.device), torch.no_grad():
                 losses, weights = self._mean.scaled(outputs, targets, self)
                 columns = self.task.columns(outputs, targets)
-            seen += 0.0 if weights is None else float(weights.double().sum())
-            yield Scores(losses.double().cpu(), {name: column.cpu() for name, column in columns.items()})
-        self._mean.check(seen)
+            seen = seen if weights is None else weights.double().sum() + seen
+            yield Scores(losses.double(), columns)
+        self._mean.check(float(seen))
 
     def losses(self, outputs: Tensor, targets: Tree) -> Tensor:
         """Loss of each sample of a batch, shape (batch,), scaled so that the mean over all is the objective.
@@ -248,12 +248,14 @@ class MeanLoss:
             )
         self.modes.require_derivatives()
         self.checked("product")
-        theta = self._at(parameters)
+        products = self._products(kind, self._at(parameters), draw, keep)
+        return CurvatureMatrix(products, self.free, self.weight_decay)
 
+    def _products(self, kind: Curvature, theta: Parameters, draw: int, keep: int) -> graphs.Products:
         def build(batch: Batch) -> graphs.Graph:
             return graphs.GRAPHS[kind](self.share(batch, theta, draw=draw))
 
-        return CurvatureMatrix(graphs.Products(self.batches(), build, keep), self.free, self.weight_decay)
+        return graphs.Products(self.batches(), build, keep)
 
     def share(
         self,

@@ -75,6 +75,11 @@ class Objective(MeanLoss):
         forward = Forward(network.module, buffers, modes).replace(micro_batch=size)
         super().__init__(network.normalised_for(samples), samples, forward, Soundness())
 
+    @property
+    def evaluated(self) -> int:
+        """Samples that this process evaluates: all, unless they are shared out among ranks."""
+        return len(self.samples)
+
     def selected(self, positions: np.ndarray) -> Self:
         """The same objective over the samples at these positions, with the masks of their new places."""
         return self.replace(samples=self.samples.select(positions))
@@ -89,7 +94,7 @@ class Objective(MeanLoss):
         normalisation, modes, road = self.network.normalisation, self.modes, self.forward.road
         first = ("batch_norm", "dropout", "weight_decay", "params", "dtype", "device", "micro_batch")
         return {
-            "data": self.samples.describe(),
+            "data": self._described(),
             "normalisation": asdict(normalisation) if normalisation else None,
             **{name: getattr(modes, name) for name in first},
             "layout": "channels_last" if road.channels_last else "contiguous",
@@ -100,6 +105,9 @@ class Objective(MeanLoss):
             "loss": loss_name(self.loss),
             "device": self.device.type,
         } | ({} if self.task.describe() == {"name": "classification"} else {"task": self.task.describe()})
+
+    def _described(self) -> dict[str, Any]:
+        return self.samples.describe()
 
     def rows(self) -> list[tuple[str, str]]:
         """What a notebook shows: the network, the samples and every mode that a number depends on."""

@@ -218,15 +218,19 @@ class Samples:
             inputs = inputs.to(dtype).div_(255) if inputs.dtype == torch.uint8 else inputs.to(dtype)
         return trees.mapped(lambda leaf: _precise(leaf, dtype), (inputs, _long(targets)))
 
-    def describe(self) -> dict[str, Any]:
-        """What the protocol records: source, split, number, digests of indices and content, augmentation."""
+    def describe(self, content: str = "") -> dict[str, Any]:
+        """What the protocol records: source, split, number, digests of indices and content, augmentation.
+
+        Args:
+            content: The digest of inputs and targets, where somebody else has read them.
+        """
         indices = np.ascontiguousarray(self._indices().astype(np.int64))
         return {
             "source": self.source,
             "split": self.split,
             "samples": len(self),
             "indices_sha256": hashlib.sha256(indices.tobytes()).hexdigest()[:16],
-            "content_sha256": self._content_digest(),
+            "content_sha256": content or self._content_digest(),
             "augmentation": self.augmentation.describe() if self.augmentation else None,
         }
 

@@ -17,6 +17,7 @@ from landscape import hessian
 from landscape.analyses.joining import about, shared, take_part
 from landscape.analyses.stamping import protocol
 from landscape.derivatives.graphs import Curvature
+from landscape.distributed import Group, Sharded, led
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian import Operator
 from landscape.objective import Objective
@@ -84,9 +85,14 @@ def resumable(
         return dataset
 
     resumes = KINDS[analysis].resumes
+    group = objective.group if isinstance(objective, Sharded) else None
+    join = join if group is None else False  # ranks that share the samples have one run
     if not (resumes or join):
-        return saved(measure(objective, progress=progress, **options))
-    journal = _journal(analysis, objective, path, join, options)
+        found = measure(objective, progress=progress, **options)
+        return found if group and not group.leads else saved(found)
+    journal = _journal(analysis, objective, path, join, options)  # a protocol takes all ranks
+    if group and not group.leads:
+        return measure(objective, progress=progress, run=led(None, group), **options)
 
     def so_far() -> xr.Dataset | None:
         # From coarse to fine: what there is, is a picture.
@@ -104,7 +110,7 @@ def resumable(
         return found
 
     def measured() -> xr.Dataset:
-        run = {"run": journal.runner(progress)} if resumes else {}
+        run = {"run": _runner(journal, progress, group)} if resumes else {}
         try:
             return measure(objective, progress=progress, **run, **options)
         except KeyboardInterrupt as stopped:
@@ -123,6 +129,12 @@ def resumable(
         dataset = finished(measured())
         journal.close()
     return dataset
+
+
+def _runner(journal: Journal, progress: Progress, group: Group | None) -> Runner:
+    """Runs the items that are left; of ranks that share the samples the first one keeps them."""
+    run = journal.runner(progress)
+    return led(run, group) if group else run
 
 
 def _journal(
@@ -193,4 +205,7 @@ def tuned(objective: Objective, kind: Curvature, run: Runner) -> Objective:
         return {"size": np.array(hessian.tuned(objective, kind=kind).micro_batch)}
 
     (item,) = run(1, compute, "micro batch")
-    return objective.replace(micro_batch=int(item["size"]))
+    size = int(item["size"])
+    if isinstance(objective, Sharded):
+        size = objective.group.heard(size)  # each rank has measured, and time is not the same to all
+    return objective.replace(micro_batch=size)

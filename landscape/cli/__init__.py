@@ -16,7 +16,7 @@ from landscape.cli.help import Helpful
 from landscape.cli.interruption import ending, interruptible
 from landscape.cli.joining import choose_device, quietly, rank
 from landscape.cli.threads import choose_waiting
-from landscape.errors import LONGEST_LINE, ArgumentError, LandscapeError, meant, printable
+from landscape.errors import LONGEST_LINE, ArgumentError, LandscapeError, RankError, meant, printable
 from landscape.results.kinds import KINDS, imported
 
 _PLACES = {
@@ -137,8 +137,10 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        message = f"landscape: {_explained(error)}{_forgotten(str(error), arguments)}"
-        click.echo(printable(message, LONGEST_LINE), err=True)
+        who = f" (rank {number})" if (number := rank().number) else ""
+        message = f"landscape{who}: {_explained(error)}{_forgotten(str(error), arguments)}"
+        if not (number and isinstance(error, RankError) and "rank 0" not in str(error)):  # rank 0 says it
+            click.echo(printable(message, LONGEST_LINE), err=True)
         sys.exit(2 if isinstance(error, ArgumentError) else 1)
     sys.exit(status if isinstance(status, int) else 0)
 

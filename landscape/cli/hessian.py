@@ -8,6 +8,7 @@ import click
 from landscape.cli.help import Command
 from landscape.cli.measuring import Part, Summary, measure, option, with_options
 from landscape.cli.options import CHECKPOINT, OUT, Request, protocol_options, result_path
+from landscape.cli.ranks import together
 from landscape.cli.values import Bytes
 
 if TYPE_CHECKING:
@@ -113,13 +114,16 @@ def command(request: Request, checkpoint: str, out: str | None, preset: str | No
     Every eigenvalue comes with its residual and an error bound.
     With --spectrum, also the signed top eigenvalues of every mini-batch (the Hessian max-eigenvalue
     spectrum), with APE, the mean of the positive ones, and NEP, the share of negative ones.
+    Under torchrun, samples are shared out among the ranks.
     """
-    network = request.network(checkpoint)
-    path = result_path(out, network, "eigenvalues")
-    if preset:
-        request, options = _as_published(request, options, network, preset)
-    first, *further = _parts(request, request.settings().objective(network), options)
-    measure(request, "hessian", path, first, further)
+    with together(request) as (request, shared):
+        network = request.network(checkpoint)
+        path = result_path(out, network, "eigenvalues")
+        if preset:
+            request, options = _as_published(request, options, network, preset)
+        objective = shared(request.settings().objective(network))
+        first, *further = _parts(request, objective, options)
+        measure(request, "hessian", path, first, further)
 
 
 def _parts(request: Request, objective: "Objective", options: dict[str, Any]) -> list[Part]:

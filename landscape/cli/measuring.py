@@ -118,6 +118,8 @@ def answer(request: Request, command: str, path: Path, dataset: xr.Dataset, *sum
     """
     from landscape.results import attribute
 
+    if request.follows:
+        return
     checks = attribute(dataset, "checks")
     if request.as_json:
         content = {

@@ -204,7 +204,11 @@ def _normalisation(mean: tuple[float, ...] | None, std: tuple[float, ...] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Request(DataSpec, Protocol):
-    """The shared options as the user gave them: samples and protocol, and how to answer."""
+    """The shared options as the user gave them: samples and protocol, and how to answer.
+
+    Attributes:
+        follows: Whether this process is a rank that computes for another one, which answers.
+    """
 
     model: str | None = None
     state_key: str | None = None
@@ -213,6 +217,7 @@ class Request(DataSpec, Protocol):
     store: str | None = None
     as_json: bool = False
     quiet: bool = False
+    follows: bool = False
 
     def settings(self) -> Settings:
         """The protocol these options state."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -120,13 +120,17 @@ class Products:
     def __call__(self, vectors: Sequence[Tensor]) -> list[Tensor]:
         """The matrix times a vector given as one tensor a leaf."""
         total: Sequence[Tensor] = ()
-        for position, batch in enumerate(self._batches):
-            if position < self.kept:
-                part = self._graphs[position].product(vectors, retain=True)
-            else:
-                part = self._fresh(position, batch, vectors)
+        for part in self.parts(vectors):
             total = [a + b for a, b in zip(total, part, strict=True)] if total else list(part)
         return list(total)
+
+    def parts(self, vectors: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+        """What each micro-batch adds to the product."""
+        for position, batch in enumerate(self._batches):
+            if position < self.kept:
+                yield self._graphs[position].product(vectors, retain=True)
+            else:
+                yield self._fresh(position, batch, vectors)
 
     def _fresh(self, position: int, batch: Any, vectors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         graph = self._built(batch)
@@ -191,7 +195,7 @@ class _counting(torch.autograd.graph.saved_tensors_hooks):
 
     def _note(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        self._storages[storage.data_ptr()] = storage.nbytes()
+        self._storages[storage._cdata] = storage.nbytes()  # its address, of whatever device
         return tensor.detach()  # with its history, a node's own output would keep the node alive
 
     def __enter__(self) -> dict[int, int]:  # type: ignore[override]

@@ -51,7 +51,7 @@ class Batches:
         self.size = size
         self._samples, self._prepare, self._device, self._dtype = samples, prepare, device, dtype
         self._channels_last, self._given = channels_last, given
-        self._small = samples.numbers() * dtype.itemsize * len(samples) <= _CACHE_BYTES
+        self._small = samples.numbers() * dtype.itemsize * len(samples) <= _room(device)
         self._kept: list[Batch] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -62,14 +62,25 @@ class Batches:
         kept: list[Batch] = []
         for start, inputs, targets in self._samples.batches(self.size, dtype=self._dtype):
             with torch.inference_mode(False):
-                inputs, targets = trees.mapped(
-                    lambda leaf: leaf.to(self._device), (self._prepare(inputs), targets)
-                )
+                prepared = self._prepare(inputs), targets
+                inputs, targets = trees.mapped(lambda leaf: _sent(leaf, self._device), prepared)
                 item = (start, laid_out(self._given(inputs, targets), self._channels_last), targets)
             if self._small:
                 kept.append(item)
             yield item
         self._kept = kept or None
+
+
+def _sent(leaf: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device; to a GPU out of pinned memory, so that the host goes on meanwhile."""
+    if device.type != "cuda" or leaf.is_cuda:
+        return leaf.to(device)
+    return leaf.pin_memory().to(device, non_blocking=True)
+
+
+def _room(device: torch.device) -> int:
+    """Bytes that batches may take for good: on a GPU a quarter of what is free, if that is more."""
+    return max(_CACHE_BYTES, torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 0)
 
 
 def laid_out(tree: Tree, channels_last: bool) -> Tree:

@@ -54,7 +54,7 @@ def forecast(operator: Operator, *, keep: int = KEPT_BYTES) -> Forecast:
     """
     objective = operator.objective
     size = min(objective.micro_batch, len(objective.samples))
-    micro_batches = -(-len(objective.samples) // size)
+    micro_batches = -(-objective.evaluated // size)
     vector_bytes = operator.size * objective.dtype.itemsize
     if not operator.exact:
         part, _ = precise(objective.subset(0, size))

@@ -120,7 +120,7 @@ def _of_task(objective: Objective, draw: int, progress: Progress) -> xr.Dataset:
 
 
 def _scores(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """What is kept of one micro-batch, on the CPU."""
+    """What is kept of one micro-batch, where it was computed."""
     log_probability = metrics.log_probabilities(logits)
     scores = {
         "target": targets,
@@ -133,7 +133,7 @@ def _scores(logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
     }
     if log_probability.shape[1] >= metrics.TOP5_CLASSES:
         scores["top5"] = metrics.correct(log_probability, targets, top=5)
-    return {name: values.cpu() for name, values in scores.items()}
+    return scores
 
 
 def _means(scores: dict[str, Tensor], binned: Reliability) -> dict[str, Estimate]:

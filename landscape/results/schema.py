@@ -201,7 +201,7 @@ def plain(value: Any) -> Any:
 
 
 _INCIDENTAL = (
-    *("micro_batch", "layout", "attention", "device", "origins", "options.directions"),
+    *("micro_batch", "layout", "attention", "device", "origins", "options.directions", "ranks"),
     *("options.assumed_filters", "options.disputed_filters"),  # names that only one network may have
 )
 

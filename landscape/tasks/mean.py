@@ -48,6 +48,16 @@ class Mean:
         total = self._found(objective)  # 0 where the few samples of a check all count nothing
         return losses * (len(self._samples) / total if total else 0.0), weights
 
+    def weight(self, objective: Any) -> float:
+        """What all samples together count for: their number, where each counts 1.
+
+        Args:
+            objective: Over the samples.
+        """
+        first = next(objective.replace(soundness=None).outputs())
+        _, weights = self._task.shares(*first)
+        return float(len(self._samples)) if weights is None else self._found(objective)
+
     def check(self, seen: float) -> None:
         """Compare what the samples of a whole pass counted for with the total.
 
