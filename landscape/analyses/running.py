@@ -88,8 +88,8 @@ def resumable(
     group = objective.group if isinstance(objective, Sharded) else None
     join = join if group is None else False  # ranks that share the samples have one run
     if not (resumes or join):
-        found = measure(objective, progress=progress, **options)
-        return found if group and not group.leads else saved(found)
+        dataset = measure(objective, progress=progress, **options)
+        return dataset if group and not group.leads else saved(dataset)
     journal = _journal(analysis, objective, path, join, options)  # a protocol takes all ranks
     if group and not group.leads:
         return measure(objective, progress=progress, run=led(None, group), **options)
@@ -102,12 +102,12 @@ def resumable(
         return saved(found, fragment_place(path)) if bool(found.done.any()) else None
 
     if partial:
-        found = so_far()
-        if found is None:
+        present = so_far()
+        if present is None:
             raise LandscapeError(
                 f"nothing of this run is beside {path}: it is finished, has not begun, or had other options"
             )
-        return found
+        return present
 
     def measured() -> xr.Dataset:
         run = {"run": _runner(journal, progress, group)} if resumes else {}

@@ -121,8 +121,8 @@ def _micro_batch(
 
     receivers: list[Callable[[str, Tensor], None]] = [look, *[repeat] * (len(each) - 1)]
     for run, receive in zip(each, receivers, strict=True):
-        module, where = objective.network.module, {"inputs": chosen.inputs, "layouts": chosen.layouts}
-        with capture(module, chosen.layers, receive, **where):
+        module, layouts = objective.network.module, chosen.layouts
+        with capture(module, chosen.layers, receive, inputs=chosen.inputs, layouts=layouts):
             run(start, inputs)
     before = None
     for name in chosen.layers:
