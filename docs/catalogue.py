@@ -59,9 +59,6 @@ MEASURED = [
     Example("trace", samples=64, options={"probes": 16}),
     Example("density", samples=64, options={"probes": 2, "steps": 30}),
     Example("layers", samples=32, options={"probes": 6, "tolerance": 0.05}),
-    Example(
-        "sharpness", samples=64, options={"few": 64, "audit_samples": 16, "noise_batch": 4, "batch_size": 32}
-    ),
     Example("features", "test", 96, "fresh", {"draws": 6}),
     Example("aliasing", "test", 96, "fresh"),
     Example("covariance", "test", 96, "fresh"),
