@@ -86,7 +86,10 @@ def connect_plane(networks: Datasets, *, width: float, colour_map: str = "viridi
     if shared:
         colour_bar(drawn, axes, colours, shared, "NLL (nats)")
     keys = {
-        line.get_label(): line for axis in axes for line in axis.lines if line.get_label() in NAMES.values()
+        str(line.get_label()): line
+        for axis in axes
+        for line in axis.lines
+        if line.get_label() in NAMES.values()
     }
     style.legend_below(drawn, list(keys.values()), list(keys), columns=len(keys))
     return drawn
