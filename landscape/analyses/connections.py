@@ -158,7 +158,7 @@ def checks(dataset: xr.Dataset, notes: Mapping[str, Any]) -> list[Check]:
         text = f"{units} units in {count} groups may be permuted; tried at random, outputs stay the same."
         found.append(Check("symmetry", True, text))
         found.append(_settled(notes["unsettled"]))
-    return found
+    return found + _curve(dataset)
 
 
 def _resolution(dataset: xr.Dataset) -> Check:
@@ -170,6 +170,22 @@ def _resolution(dataset: xr.Dataset) -> Check:
     if bool((more <= room + 1e-12).all()):
         return Check("points", True, f"{text}, less than its error.")
     return Check("points", False, f"{text}; take more --points.")
+
+
+def _curve(dataset: xr.Dataset) -> list[Check]:
+    """Whether a curve is as low on the split that it was not trained on; a line only where there are both."""
+    name = str(dataset.path.values[-1])
+    if name not in ("bezier", "polygon") or dataset.sizes["side"] < 2:
+        return []
+    heights = dataset.barrier.sel(path=name).values
+    errors = np.hypot(*np.moveaxis(dataset.barrier_standard_error.sel(path=name).values, -1, 0))
+    apart = np.abs(heights[:, 1] - heights[:, 0])
+    worst = int(np.argmax(apart - 2 * errors))
+    a, b = (f"{heights[worst, k]:.3g} on the {dataset.side.values[k]} split" for k in (0, 1))
+    text = f"Along the curve the barrier is {a} and {b}"
+    if not apart[worst] > 2 * errors[worst]:
+        return [Check("curve", True, f"{text}, the same within errors.")]
+    return [Check("curve", False, f"{text}: it fits the images that it was trained on; take more --samples.")]
 
 
 def _settled(unsettled: Sequence[str]) -> Check:

@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from landscape import analyses, figures
-from landscape.analyses.connections import labels
+from landscape.analyses.connections import checks, labels
 from landscape.analyses.likeness import mixed
 from landscape.connectivity import Copy, symmetry
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.network import Network
 from landscape.objective import Objective
 from tests import build
+from tests.figures import connections
 
 SAMPLES = build.images(24, 8, seed=1)
 OTHER = build.images(20, 8, seed=2)
@@ -174,3 +176,27 @@ def test_a_peak_between_the_points_is_said():
     checks = {check.name: check for check in build.report(found).values()}
     assert "points" in checks
     assert figures.caption("connect", found)
+
+
+def judged(notes=None, **changes):
+    """The checks of a made-up result, by name."""
+    dataset = connections.connect()
+    dataset = dataset.assign({name: dataset[name] * 0 + value for name, value in changes.items()})
+    notes = {"found": None, "unsettled": []} | (notes or {})
+    return {check.name: check for check in checks(dataset, notes)}
+
+
+def test_checks_that_fail_say_what_to_do():
+    assert all(check.passed for check in judged(barrier_standard_error=0.1).values())
+    rough = judged(barrier_resolution=0.9)["points"]
+    assert not rough.passed
+    assert "take more --points" in rough.message
+    two = xr.DataArray([0.1, 0.9], dims="side")
+    high = judged(barrier=two, barrier_standard_error=0.1)["curve"]
+    assert not high.passed
+    assert "0.1 on the train split and 0.9 on the test split" in high.message
+    found = symmetry(network(1))
+    open_end = judged({"found": found, "unsettled": ["1 to 2"]})["alignment"]
+    assert not open_end.passed
+    assert "1 to 2 did not settle" in open_end.message
+    assert not judged(nll=np.nan)["finite"].passed

@@ -85,8 +85,12 @@ def connect_plane(networks: Datasets, *, width: float, colour_map: str = "viridi
             axis.set_ylabel("at a right angle")
     if shared:
         colour_bar(drawn, axes, colours, shared, "NLL (nats)")
-    lines = [line for axis in axes for line in axis.lines]
-    keys = {str(line.get_label()): line for line in lines if line.get_label() in NAMES.values()}
+    keys = {
+        str(line.get_label()): line
+        for axis in axes
+        for line in axis.lines
+        if line.get_label() in NAMES.values()
+    }
     style.legend_below(drawn, list(keys.values()), list(keys), columns=len(keys))
     return drawn
 
