@@ -74,6 +74,11 @@ class Board:
         self._workers.add(lease.worker)
         self._front = max(self._front, lease.end)
 
+    @property
+    def fresh(self) -> bool:
+        """Whether anything is left that nobody has claimed."""
+        return not self.done[self._front :].all()
+
     def choose(
         self, now: float, pace: float, ended: Callable[[str], bool] = lambda worker: False
     ) -> Lease | None:

@@ -91,6 +91,7 @@ class SharedList:
         self._board = Board(count, shelf.worker)
         self._own: dict[int, Item] = {}
         self._pace, self._next_look = 0.0, 0.0
+        self._seen: list[int] = []
 
     def items(self, progress: Progress) -> list[Item]:
         """All items, once each is finished by somebody; this worker does its share."""
@@ -117,12 +118,13 @@ class SharedList:
         board, idle = self._board, time.monotonic()
         while not board.done.all():
             lease = self._claimed()
+            yield from self._news()
             if lease is None:
                 time.sleep(pause(time.monotonic() - idle))
-                yield from self._news()
                 continue
             for index in range(lease.begin, lease.end):
                 if time.monotonic() > self._next_look:
+                    self._look()
                     yield from self._news()
                 if not board.done[index]:
                     self._compute(index)
@@ -142,6 +144,8 @@ class SharedList:
         while True:
             while known := shelf.lease(label, len(board.leases)):
                 board.note(known, time.monotonic())
+            if not board.fresh:  # before anything is computed again
+                self._look()
             lease = board.choose(time.monotonic(), self._pace, shelf.ended)
             if lease is None:
                 return None
@@ -150,7 +154,12 @@ class SharedList:
                 return lease
 
     def _news(self) -> Iterator[int]:
-        """Items that others have finished meanwhile."""
+        """Items that others were seen to have finished, each once."""
+        found, self._seen = self._seen, []
+        yield from found
+
+    def _look(self) -> None:
+        """See what others have finished."""
         done, started = self._board.done, time.monotonic()
         found = self._shelf.news()
         now = time.monotonic()
@@ -158,7 +167,7 @@ class SharedList:
         for label, index in found:
             if label == self._label and 0 <= index < len(done) and not done[index]:
                 done[index] = True
-                yield index
+                self._seen.append(index)
 
     def _verify(self) -> None:
         """Compute one item in a hundred again that another kind of worker has computed."""

@@ -130,6 +130,7 @@ class Share:
             except HeldError:
                 if time.monotonic() > until:
                     raise
+                time.sleep(0.01)
         try:
             yield
         finally:

@@ -77,6 +77,21 @@ def test_workers_share_the_items_and_each_has_all(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_cheap_items_are_not_computed_again_by_who_has_not_looked(tmp_path: Path):
+    computed: list[int] = []
+    journals = [joined(tmp_path / "s.zarr") for _ in range(3)]
+
+    def compute(index: int) -> Item:
+        computed.append(index)
+        return {"nll": np.array(float(index))}
+
+    together([lambda j=j: j.runner()(3000, compute, "surface") for j in journals])
+    assert set(computed) == set(range(3000))
+    assert len(computed) < 3300
+    for journal in journals:
+        journal.release()
+
+
 def test_progress_is_that_of_all(tmp_path: Path):
     with joined(tmp_path / "s.zarr") as first, pytest.raises(KeyboardInterrupt):
         first.runner()(10, stopping(4), "trace")
