@@ -17,7 +17,7 @@ _OPTIONS = (
         "surface",
         choices=("surface", "spectrum", "flatness", "trace", "layers"),
     ),
-    option("--on workers", "Numbers of workers, with commas between them.", (1, 8, 64)),
+    option("--on numbers", "Numbers of workers, with commas between them.", (1, 8, 64)),
     option("--steps", "Points per side of a surface; an odd number.", 21, least=3),
     option("--spectrum-batch", "Samples per mini-batch of a spectrum.", 128, least=1),
     option("--directions", "Random directions of a flatness.", 10, least=2),
@@ -33,15 +33,15 @@ _OPTIONS = (
 @CHECKPOINT
 @with_options(_OPTIONS)
 @protocol_options(samples=1000)
-def command(request: Request, checkpoint: str, kind: str, workers: tuple[float, ...], **sizes: Any) -> None:
-    """Predict time, memory and disk of a measurement by many workers.
+def command(request: Request, checkpoint: str, kind: str, numbers: tuple[float, ...], **sizes: Any) -> None:
+    """Predict time, memory and disk of work by many workers.
 
     A few of its items are measured on this machine; workers are taken to be as fast, each with a device or
-    cores of its own. The page on scale of the documentation says how far such predictions were off.
+    cores of its own.
     """
     from landscape.analyses.scaling import scaling
 
-    if not workers or any(each < 1 or each != int(each) for each in workers):
+    if not numbers or any(each < 1 or each != int(each) for each in numbers):
         raise click.UsageError("--on takes whole numbers of workers, 1 or more")
     network = request.network(checkpoint)
     options = {
@@ -52,7 +52,7 @@ def command(request: Request, checkpoint: str, kind: str, workers: tuple[float, 
         "layers": {"probes": sizes["probes"]},
     }[kind]
     plan = scaling(kind, request.settings().objective(network), **options)
-    rows = [{"workers": int(each), "seconds": plan.seconds(int(each))} for each in workers]
+    rows = [{"workers": int(each), "seconds": plan.seconds(int(each))} for each in numbers]
     if request.as_json:
         emit({"command": "plan", "kind": kind, **vars(plan), "plans": rows})
         return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +153,11 @@ class Joined(Journal):
     def close(self) -> None:
         """Remove the items, once the result is saved; others who are still at work find it."""
         if self._elsewhere is None:
+            # In one step, so that nobody finds half of it; under a name that is swept after a kill.
+            aside = self.place.with_name(f".{self.place.name}.{secrets.token_hex(6)}.part")
+            with suppress(OSError):
+                self.folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
             self._cleared()
         self._left(finished=True)
 

@@ -345,7 +345,10 @@ def test_one_worker_makes_the_result(tmp_path: Path):
 
         return work
 
-    found = together([worker(joined(tmp_path / "s.zarr")) for _ in range(3)])
+    journals = [joined(tmp_path / "s.zarr") for _ in range(3)]
+    for journal in journals:  # before any of them has finished
+        journal.enter()
+    found = together([worker(journal) for journal in journals])
     assert len(made) == 1
     assert sum(isinstance(each, xr.Dataset) for each in found) == 1
     assert not list(tmp_path.iterdir())
