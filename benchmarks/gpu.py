@@ -96,7 +96,7 @@ def peak(work: Callable[[], Any], device: str) -> int | None:
 def spectrum(setting: Setting) -> list[dict[str, Any]]:
     """Top 5 of mini-batches against a loop over PyHessian, and of all images."""
     spec, size, many, _ = setting.small
-    batches = 4 if setting.device == "cpu" else 16
+    batches = 2 if setting.device == "cpu" else 16
     few = objective(spec, batches * size, 32, setting.device)
     few.checked("product")
     search = {"batch_size": size, "k": 5, "tolerance": 1e-3}

@@ -12,7 +12,7 @@ def test_it_runs_on_a_cpu_with_tiny_networks():
     assert cases == [
         "cifar-resnet20:width=2: a product, 4 micro-batches",
         "cifar-resnet20:width=2: a point, 4 micro-batches",
-        "cifar-resnet20:width=2: 4 mini-batches of 4, top 5",
+        "cifar-resnet20:width=2: spectrum, 2 mini-batches of 4, top 5",
         "cifar-resnet20:width=2: top 5, 8 images",
         "cifar-resnet20:width=2: a point, 16 images of 32×32",
         "resnet18:width=2: a Hessian–vector product, 4 images of 32×32",
