@@ -23,8 +23,7 @@ from landscape.trees import Tree
 
 __all__ = ["CropFlip", "Normalisation", "Samples"]
 
-_PIECE = 2**24
-"""Bytes that are read at once for a digest."""
+_PIECE = 2**24  # bytes that are read at once for a digest
 
 
 @dataclass(frozen=True)
@@ -222,14 +221,14 @@ class Samples:
         """What the protocol records: source, split, number, digests of indices and content, augmentation.
 
         Args:
-            content: The digest of inputs and targets, where somebody else has read them.
+            content: Digest of inputs and targets, where they were read elsewhere.
         """
-        indices = np.ascontiguousarray(self._indices().astype(np.int64))
+        indices = hashlib.sha256(np.ascontiguousarray(self._indices().astype(np.int64)).tobytes())
         return {
             "source": self.source,
             "split": self.split,
             "samples": len(self),
-            "indices_sha256": hashlib.sha256(indices.tobytes()).hexdigest()[:16],
+            "indices_sha256": indices.hexdigest()[:16],
             "content_sha256": content or self._content_digest(),
             "augmentation": self.augmentation.describe() if self.augmentation else None,
         }

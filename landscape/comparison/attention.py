@@ -144,10 +144,11 @@ def _halves(dataset: xr.Dataset, half: str) -> list[Step]:
 def _last_blocks(dataset: xr.Dataset, half: str) -> list[Step]:
     """From the block before to a block of attention, within a stage and between maps of one size."""
     names, kinds = dataset["layer"].values.astype(str), dataset["kind"].values.astype(str)
+    inner, mlps = names[kinds == "attention"], names[kinds == "mlp"]
+    if not len(inner):
+        return []
     stages, heights = dataset["stage"].values, dataset["height"].values
     blocks = np.flatnonzero(kinds == "block")
-    inner = names[kinds == "attention"]
-    mlps = names[kinds == "mlp"]
     found = []
     for before, row in pairwise(blocks):
         holds = [any(name.startswith(f"{names[row]}.") for name in parts) for parts in (inner, mlps)]

@@ -230,7 +230,6 @@ _OWN: tuple[Reading, ...] = (
         _last("high_frequency", blocks=True), unit="log amplitude", scale=LOG, tabled=ERROR,
         heading="High frequency", meaning="Δ log amplitude of the last block at its highest frequency"),
     Reading("smoothing ratio", "smoothing_ratio", "features", smoothing_ratio, tabled=()),
-    *(reading for kind in KINDS.values() for reading in kind.readings),
 )  # fmt: skip
 
 READINGS = (*_OWN, *(reading for kind in KINDS.values() for reading in kind.readings))
