@@ -40,7 +40,7 @@ from landscape.comparison.conditional import Conditioned, alike, conditional, us
 from landscape.comparison.correlations import values
 from landscape.comparison.identity import groups, record_of
 from landscape.comparison.natural import natural
-from landscape.comparison.readings import BY_NAME
+from landscape.comparison.readings import BY_NAME, centre_nll
 from landscape.comparison.verdicts import change_between
 from landscape.figures.papers import draw
 from landscape.numbers import with_interval, written
@@ -117,6 +117,12 @@ def means(results: Results) -> str:
         for quantity, row in values(results).items()
     ]
     return markdown(("quantity", *(f"`{name}`" for name in results)), rows, [False] + [True] * len(results))
+
+
+def fit(results: Results) -> str:
+    """The training NLL of each network, at the centre of its surface, in words."""
+    found = {name: centre_nll(kinds["surface"]) for name, kinds in results.items()}
+    return ", ".join(f"{written(each.value, '.2f')} of `{name}`" for name, each in found.items() if each)
 
 
 def tally(found: list[Finding]) -> str:
@@ -251,6 +257,7 @@ def page(results: Results, attended: Results, correlated: xr.Dataset) -> str:
         claims={section: claims(found, section) for section in SECTIONS}
         | {"attention": claims(findings(attended), "attention")},
         attended=means(attended),
+        fit=fit(attended),
         conditions={
             quantity: conditions(mapped, quantity)
             for quantity in ("largest Hessian eigenvalue", "curvature along random directions")

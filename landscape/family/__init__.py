@@ -80,6 +80,8 @@ def measured(which: str = "family") -> dict[str, dict[str, xr.Dataset]]:
         raise LandscapeError(f"no results called {which!r} ship; there are {', '.join(_BUNDLES)}")
     with as_file(files(__package__) / _BUNDLES[which]) as path:
         found = load_bundle(path)
+    if which != "family":
+        return found
 
     def place(name: str) -> tuple[int, str]:
         stem = name.partition("-seed")[0]
