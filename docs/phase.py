@@ -97,13 +97,15 @@ def tables(grids: Mapping[str, xr.Dataset]) -> dict[str, str]:
 _LAPTOP = """## What a laptop reproduces
 
 ResNet-20s of width 4, 8 and 16, trained with batches of 32, 128 and 512, two seeds each, for {epochs} epochs
-on {images:,} images of CIFAR-10 (`python -m docs.phase --train`), and measured by `landscape phase`. What was
-measured is [a table](phase-grid.csv), the weights are not kept.
+on {images:,} images of CIFAR-10 (`python -m docs.phase --train`), and measured by `landscape phase RUNS --samples
+128 --probes 8 --tolerance 0.05 --predictions 2000`. What was measured is [a table](phase-grid.csv), the weights
+are not kept. Networks so briefly trained have fitted nothing: in this corner of the map, the published networks
+are of low test accuracy, too.
 
 ![The same panels for three widths and three batch sizes](images/phase/map-ours.webp)
 
 Of the {count} trends that both grids have, {same} have the published sign with an interval that excludes zero
-({which_same}), {opposite} the opposite sign ({which_opposite}), and of {open} nine cells cannot tell
+({which_same}), {opposite} the opposite sign ({which_opposite}), and for {open} nine cells are too few
 ({which_open}). The ways between our networks are straight lines, theirs are trained curves: connectivity is
 not the same measure.
 """
@@ -123,7 +125,7 @@ def laptop(own: Mapping[str, Mapping[str, Trend]]) -> str:
 
 
 def _box(cells: int, accuracy: float) -> str:
-    return f"{cells} cells, {accuracy:.1f} %" if cells else "none"
+    return f"{cells} cell{'s' * (cells > 1)}, {accuracy:.1f} %" if cells else "none"
 
 
 def label(name: str) -> str:
