@@ -97,10 +97,9 @@ def tables(grids: Mapping[str, xr.Dataset]) -> dict[str, str]:
 _LAPTOP = """## What a laptop reproduces
 
 ResNet-20s of width 4, 8 and 16, trained with batches of 32, 128 and 512, two seeds each, for {epochs} epochs
-on {images:,} images of CIFAR-10 (`python -m docs.phase --train`), and measured by `landscape phase RUNS --samples
-128 --probes 8 --tolerance 0.05 --predictions 2000`. What was measured is [a table](phase-grid.csv), the weights
-are not kept. Networks so briefly trained have fitted nothing: in this corner of the map, the published networks
-are of low test accuracy, too.
+on {images:,} images of CIFAR-10 (`python -m docs.phase --train`), and measured by `landscape phase RUNS
+--samples 128 --probes 8 --tolerance 0.05 --predictions 2000`. What was measured is
+[a table](phase-grid.csv), the weights are not kept. Networks so briefly trained have fitted little.
 
 ![The same panels for three widths and three batch sizes](images/phase/map-ours.webp)
 
