@@ -10,12 +10,13 @@ from landscape.comparison.conditional import Conditioned, conditional
 from landscape.comparison.correlations import correlations
 from landscape.comparison.pairs import Pair, pairs
 from landscape.comparison.phase import Quadrants, Trend, quadrants, trends
-from landscape.comparison.readings import QUANTITIES, READINGS
+from landscape.comparison.readings import LINKED, QUANTITIES, READINGS
 from landscape.comparison.seeds import members, pooled
 from landscape.comparison.verdicts import Verdict, verdicts
 from landscape.results.reading import Reading
 
 __all__ = [
+    "LINKED",
     "QUANTITIES",
     "READINGS",
     "Change",

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from landscape.comparison.readings import QUANTITIES
+from landscape.comparison.readings import LINKED
 from landscape.comparison.seeds import members
 from landscape.errors import ResultError
 
@@ -19,7 +19,7 @@ LEAST = 4
 def values(results: Mapping[str, Mapping[str, xr.Dataset]]) -> dict[str, dict[str, float]]:
     """The mean of each quantity by network; what was not measured, or is not finite, is left out."""
     table: dict[str, dict[str, float]] = {}
-    for quantity in QUANTITIES:
+    for quantity in LINKED:
         for name, kinds in results.items():
             found = quantity.read(kinds[quantity.kind]) if quantity.kind in kinds else None
             if found and np.isfinite(found.mean):

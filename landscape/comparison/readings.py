@@ -239,6 +239,9 @@ reasons read backwards: landscape, predictions, feature maps, then those of the 
 QUANTITIES: tuple[Reading, ...] = tuple(reading for reading in READINGS if reading.compared)
 """Those on which verdicts are given."""
 
+LINKED: tuple[Reading, ...] = tuple(reading for reading in QUANTITIES if reading.block != "sharpness")
+"""Those of the chain of reasons and of correlations: measures of sharpness have a figure of their own."""
+
 BY_NAME: dict[str, Reading] = {reading.name: reading for reading in READINGS}
 APE = "mean positive eigenvalue (APE)"
 """Not compared: of one eigenvalue a mini-batch, all positive, it is the largest one again."""

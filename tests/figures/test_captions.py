@@ -16,16 +16,17 @@ from landscape import figures
 from landscape.comparison import pooled
 from landscape.figures.captions import over, protocol_differences, seeds_phrase
 from landscape.report.sections import panels
-from tests.figures import feature_results, planes, prediction_results, seeds, synthetic
+from tests.figures import connections, feature_results, planes, prediction_results, seeds, synthetic
 from tests.figures.phase_results import phase
 from tests.snapshot import WRITE
 
 PLACE = Path(__file__).parent / "captions"
 OTHERS = {"sequence": lambda: planes.masks("mcd-gap", 3), "lines": planes.line, "trace": synthetic.trace}
-OTHERS |= {"flatness": synthetic.flatness}
 OTHERS |= dict.fromkeys(("phase_map", "phase_quadrants", "phase_trends"), phase)
 OTHERS |= {"flatness": synthetic.flatness, "sharpness": synthetic.sharpness}
 OTHERS |= {"generalisation": synthetic.sharpness}
+OTHERS |= dict.fromkeys(("connect", "connect_plane"), lambda: connections.connect("net"))
+OTHERS |= {"connect_matrix": lambda: connections.connect("net", others=("other", "third"))}
 GGN = {"operator": "ggn", "coordinates": "filter", "which": "magnitude"}
 
 

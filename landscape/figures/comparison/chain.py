@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from landscape.comparison import Verdict
 from landscape.comparison.changes import correction_in_words
-from landscape.comparison.readings import QUANTITIES
+from landscape.comparison.readings import LINKED
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures import style
@@ -144,20 +144,22 @@ def by_pair(found: Sequence[Verdict]) -> dict[Pairing, list[Verdict]]:
     Raises:
         ResultError: If there are none.
     """
-    if not found:
-        raise ResultError("there are no verdicts: no two networks are one factor apart and measured alike")
     groups: dict[Pairing, list[Verdict]] = {}
+    linked = {reading.name for reading in LINKED}
     for verdict in found:
         pair = verdict.pair
-        groups.setdefault((pair.factor, *pair.labels), []).append(verdict)
+        if verdict.quantity.name in linked:
+            groups.setdefault((pair.factor, *pair.labels), []).append(verdict)
+    if not groups:
+        raise ResultError("there are no verdicts: no two networks are one factor apart and measured alike")
     return groups
 
 
 def ordered(found: Sequence[Verdict]) -> list[str]:
     """The quantities there are, in the order of the chain."""
     there = {verdict.quantity.name for verdict in found}
-    links = [*LINKS, *(reading.kind for reading in QUANTITIES if reading.kind not in LINKS)]
-    readings = sorted(QUANTITIES, key=lambda reading: links.index(reading.kind))
+    links = [*LINKS, *(reading.kind for reading in LINKED if reading.kind not in LINKS)]
+    readings = sorted(LINKED, key=lambda reading: links.index(reading.kind))
     return [reading.name for reading in readings if reading.name in there]
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from landscape import figures
-from landscape.comparison import QUANTITIES, Change, Pair, Verdict, correlations, pooled
+from landscape.comparison import LINKED, Change, Pair, Verdict, correlations, pooled
 from landscape.comparison.verdicts import SAME
 from landscape.errors import ResultError
 from landscape.figures.comparison.chain import as_expected, ordered, relative
@@ -18,7 +18,7 @@ from tests.figures.legible import assert_legible
 
 
 def verdict(quantity: int = 0, change: float = -10.0, half: float = 5.0, baseline: float = 100.0, *, pair=0):
-    chosen = QUANTITIES[quantity]
+    chosen = LINKED[quantity]
     found = Change(baseline, baseline + change, change - half, change + half, chosen.items, 16)
     word = (chosen.lower if change < 0 else chosen.higher) if found.distinguishable else SAME
     factors = ("blur", "ReLU6", "pre-activation", "blur + ReLU6 + pre-activation")
@@ -28,7 +28,7 @@ def verdict(quantity: int = 0, change: float = -10.0, half: float = 5.0, baselin
 
 def size(quantity: int) -> float:
     """Of a change of some per cent of a baseline of 100: logarithms change by tenths."""
-    return 0.01 if QUANTITIES[quantity].scale == LOG else 1.0
+    return 0.01 if LINKED[quantity].scale == LOG else 1.0
 
 
 def every(pairs: int) -> list[Verdict]:
@@ -36,7 +36,7 @@ def every(pairs: int) -> list[Verdict]:
     return [
         verdict(q, size(q) * float(rng.normal(0, 40)), size(q) * float(rng.uniform(5, 60)), pair=pair)
         for pair in range(pairs)
-        for q in range(len(QUANTITIES))
+        for q in range(len(LINKED))
     ]
 
 
@@ -111,7 +111,7 @@ def test_nothing_to_draw_is_said():
 
 def ranked(count: int = 9) -> xr.Dataset:
     rng = np.random.default_rng(0)
-    names = np.array([quantity.name for quantity in QUANTITIES], dtype=object)
+    names = np.array([quantity.name for quantity in LINKED], dtype=object)
     shape, dims = (len(names), len(names)), ("quantity_a", "quantity_b")
     return xr.Dataset(
         {
@@ -129,8 +129,8 @@ def test_correlations_are_legible_and_bold_where_told(width: float):
     figure = figures.correlations(dataset, width=width)
     assert_legible(figure)
     texts = figure.axes[0].texts
-    assert len(texts) == len(QUANTITIES) * (len(QUANTITIES) - 1) // 2
-    lower = np.tri(len(QUANTITIES), k=-1, dtype=bool)
+    assert len(texts) == len(LINKED) * (len(LINKED) - 1) // 2
+    lower = np.tri(len(LINKED), k=-1, dtype=bool)
     assert sum(text.get_weight() == "bold" for text in texts) == int(
         (dataset.p_value.values < 0.05)[lower].sum()
     )
@@ -151,7 +151,7 @@ def test_correlations_are_over_configurations():
 
 
 def test_a_logarithm_changes_by_a_factor():
-    (place,) = (i for i, each in enumerate(QUANTITIES) if each.name == "high frequencies")
+    (place,) = (i for i, each in enumerate(LINKED) if each.name == "high frequencies")
     value, low, high = relative(verdict(place, -0.5, 0.2, baseline=-2.0))
     assert (value, low, high) == pytest.approx((-39.35, -50.34, -25.92), abs=0.01)  # exp(−0.5) is 0.6065
     assert relative(verdict(place, 0.5, 0.2, baseline=0.0))[0] == pytest.approx(64.87, abs=0.01)
