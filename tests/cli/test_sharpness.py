@@ -95,4 +95,4 @@ def test_data_without_another_split_has_no_gap(run, checkpoint, tmp_path):
         "--json",
     )
     assert json.loads(found.out)["checkpoints"][0]["gap"]["value"] is None
-    assert "only the train split is measured" in found.err
+    assert "one split is measured, as both are the same samples" in found.err

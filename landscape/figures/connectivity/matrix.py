@@ -73,7 +73,7 @@ def connect_matrix(networks: Datasets, *, width: float, colour_map: str = "virid
 def matrices(dataset: xr.Dataset) -> list[tuple[str, np.ndarray]]:
     """Each quantity as a matrix, shape (network, network), NaN on the diagonal."""
     found = [
-        (f"barrier, {NAMES[str(name)]} (nats)", square(dataset, dataset.barrier.values[:, k, 0]))
+        (f"barrier, {NAMES[str(name)]}\n(nats)", square(dataset, dataset.barrier.values[:, k, 0]))
         for k, name in enumerate(dataset.path.values)
     ]
     found += [
