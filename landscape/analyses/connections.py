@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from landscape import surface as planes
-from landscape.connectivity.heights import Height, barrier, connectivity
+from landscape.connectivity.heights import barrier, connectivity
 from landscape.connectivity.walk import Walk
 from landscape.results import Check
 from landscape.results.checks import finite
@@ -125,7 +125,6 @@ def _heights(name: str, found: Any, dims: Sequence[str], units: Mapping[str, str
         return np.array([[[getattr(one, field) for one in side] for side in row] for row in found])
 
     fields = {"": "value", "_standard_error": "error", "_at": "at", "_resolution": "resolution"}
-    assert isinstance(found[0][0][0], Height)
     return {
         f"{name}{end}": (dims, read(field), {"long_name": f"{_WORDS[name]}{end.replace('_', ' ')}", **units})
         for end, field in fields.items()

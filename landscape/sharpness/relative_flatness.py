@@ -75,9 +75,9 @@ def last_layer(objective: Objective) -> tuple[str, nn.Linear]:
         for handle in handles:
             handle.remove()
     for name, output in reversed(seen.items()):
-        if isinstance(output, Tensor) and output.shape == logits.shape and torch.equal(output, logits):
-            layer = objective.network.module.get_submodule(name)
-            assert isinstance(layer, nn.Linear)
+        layer = objective.network.module.get_submodule(name)
+        alike = isinstance(output, Tensor) and output.shape == logits.shape and torch.equal(output, logits)
+        if alike and isinstance(layer, nn.Linear):
             return name, layer
     raise NothingToMeasure(
         f"{objective.network.name} does not end in a linear layer (nn.Linear) whose outputs are the logits"
