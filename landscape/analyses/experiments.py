@@ -8,6 +8,7 @@ from typing import Any
 
 from landscape import family
 from landscape.analyses.compare import Measurement
+from landscape.analyses.flattening import flattening_along, of_flattening
 from landscape.analyses.plans import conditions, panel_plan, plan
 from landscape.analyses.settings import Settings
 from landscape.hessian import PROTOCOLS
@@ -105,6 +106,16 @@ def of_attention(
     return [(networks, every), (transformers, streams)]
 
 
+def landscape_along(experiment: Experiment, settings: Settings) -> list[Measurement]:
+    """The usual spectrum and flatness."""
+    return [each for each in plan(settings, **experiment.sizes) if each.kind in ("spectrum", "flatness")]
+
+
+def nothing(experiment: Experiment, settings: Settings) -> list[Measurement]:
+    """What an experiment measures along the training by default."""
+    return []
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Networks to compare, and one recipe for all of them.
@@ -116,7 +127,9 @@ class Experiment:
         sizes: What a comparison measures, options of `landscape.analyses.plan`.
         pictures: What else the papers' panels take, options of `landscape.analyses.plans.panel_plan`.
         work: What is measured of which network: of the experiment, the protocol, all networks and seed 0.
-        halfway: Whether spectrum and flatness are also measured half-way through training.
+        along: What is measured of checkpoints along the training as well; nothing by default.
+        kept: Epochs between the checkpoints that are kept of every network, all of which are measured along
+            the training; 0 keeps every epoch of the last seed, and measures its middle one.
     """
 
     models: Mapping[str, str]
@@ -125,7 +138,8 @@ class Experiment:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Any] = field(default_factory=dict)
     work: Callable[[Experiment, Settings, Sequence[Network], Sequence[Network]], Work] = of_smoothing
-    halfway: bool = True
+    along: Callable[[Experiment, Settings], list[Measurement]] = nothing
+    kept: int = 0
 
 
 def _full_size(dropout: str, prefix: str) -> dict[str, str]:
@@ -146,6 +160,7 @@ _SMALL = Experiment(
     Recipe(epochs=17, learning_rate=0.1, precision="bfloat16"),
     sizes={"batch_size": 64, "batches": 8, "span": 0.5, "steps": 25},
     pictures={"predictions": 2000, "corrupted": 100, "density": 128, "probes": 2, "density_steps": 40},
+    along=landscape_along,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -168,6 +183,33 @@ EXPERIMENTS: dict[str, Experiment] = {
         _full_size("", "") | _full_size("dropout=0.3", "mcd-"),
         Recipe(epochs=30, learning_rate=0.1, schedule="step", precision="bfloat16"),
         sizes={"maps": 1000, "batch_size": 128, "batches": 32, "span": 0.5, "directions": 20},
+        along=landscape_along,
+    ),
+    "fair": Experiment(
+        {
+            "mlp": "resnet18:width=32,head=mlp,dropout=0.3",
+            "gap": "resnet18:width=32,dropout=0.3",
+            "gap-blur": "resnet18:width=32,blur,dropout=0.3",
+        },
+        Recipe(epochs=120, learning_rate=0.1, schedule="step", precision="bfloat16"),
+        images=2000,
+        sizes={
+            "batch_size": 128,
+            "batches": 8,
+            "few": 2,
+            "directions": 10,
+            "traced": 256,
+            "probes": 16,
+            "maps": 256,
+            "draws": 4,
+            "predictions": 1000,
+            "passes": 10,
+            "span": 0.5,
+            "steps": 21,
+        },
+        work=of_flattening,
+        along=flattening_along,
+        kept=12,
     ),
     "attention": Experiment(
         {
@@ -179,10 +221,10 @@ EXPERIMENTS: dict[str, Experiment] = {
         images=10_000,
         sizes={"predictions": 0, "batches": 16, "span": 1.0, "steps": 21, "images": 256},
         work=of_attention,
-        halfway=False,
     ),
 }
 """`small`: the shipped family, about 11 minutes a network on two cores. `narrow`: half its width. `few`: a
 tenth of the images for 60 epochs, until it fits them. `paper`: ResNet-18 of full width.
+`fair`: docs/protocol.md.
 `attention`: a ResNet, one with attention at the ends of its stages and a vision transformer of the same size,
 ten to twenty minutes each on one core with bfloat16."""

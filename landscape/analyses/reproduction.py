@@ -46,20 +46,21 @@ def runs(experiment: Experiment, seeds: int, only: Sequence[str] = ()) -> list[R
     Args:
         experiment: One of `EXPERIMENTS`.
         seeds: How many of each.
-        only: Names of networks; all by default.
+        only: Names of networks, `gap`, or of runs, `gap-seed1`; all by default.
 
     Raises:
         LandscapeError: If a name is none of the experiment's.
     """
-    unknown = [name for name in only if name not in experiment.models]
-    if unknown:
-        raise LandscapeError(f"no network is called {unknown[0]!r}; there are {', '.join(experiment.models)}")
-    return [
-        Run(f"{name}-seed{seed}", model, seed)
+    every = {
+        Run(f"{name}-seed{seed}", model, seed): name
         for seed in range(seeds)
         for name, model in experiment.models.items()
-        if not only or name in only
-    ]
+    }
+    unknown = set(only) - set(every.values()) - {run.name for run in every}
+    if unknown:
+        known = f"{', '.join(experiment.models)}, each also with -seed0 to -seed{seeds - 1}"
+        raise LandscapeError(f"no network is called {min(unknown)!r}; there are {known}")
+    return [run for run, name in every.items() if not only or {name, run.name} & set(only)]
 
 
 def trained(
@@ -74,8 +75,9 @@ def trained(
 ) -> Iterator[Path]:
     """The checkpoint of each run, trained where it is not there yet; epochs survive a kill.
 
-    Seed 0 of a shipped network is taken from the package where it was made by this recipe. Of the last seed
-    every epoch is kept, see `landscape.analyses.trajectories`.
+    Seed 0 of a shipped network is taken from the package where it was made by this recipe. Where
+    the experiment keeps no epochs of every seed, all those of the last one are kept, see
+    `landscape.analyses.trajectories`.
 
     Args:
         experiment: Gives the recipe.
@@ -101,7 +103,7 @@ def trained(
                 replace(experiment.recipe, seed=run.seed),
                 out,
                 device=device,
-                keep_every=int(run.seed == last),
+                keep_every=experiment.kept or int(run.seed == last),
                 progress=progress,
                 report=lambda row: say("  epoch {epoch}: loss {loss:.4f}, {seconds} s".format(**row)),
                 note=lambda sentence: say(f"  {sentence}"),

@@ -33,10 +33,11 @@ SAMPLES = 500
 @option(
     "--size",
     "The shipped family's nine ResNet-20s; three of half the width; two trained for 60 epochs on "
-    "5,000 images; ResNet-18 of full width as in the papers; or a ResNet, an AlterNet and a vision "
-    "transformer on 10,000 images.",
+    "5,000 images; three ResNet-18s of half width as close to P1 as a CPU allows (docs/protocol.md); "
+    "ResNet-18 of full width as in the papers; or a ResNet, an AlterNet and a vision transformer on "
+    "10,000 images.",
     "small",
-    choices=("small", "narrow", "few", "paper", "attention"),
+    choices=("small", "narrow", "few", "fair", "paper", "attention"),
 )
 @option(
     "--data",
@@ -47,7 +48,9 @@ SAMPLES = 500
 )
 @MAX_INPUT
 @option("--seeds", "Seeds of each network.", 3, least=1)
-@option("--only", "Train this network only; may be repeated.", multiple=True, metavar="NAME")
+@option(
+    "--only", "Only this network, or seed of one (gap-seed2); may be repeated.", multiple=True, metavar="NAME"
+)
 @option("--forecast", "Say how long the training will take, and stop.", False)
 @output("Folder of everything.", "landscape-out/reproduction", metavar="DIR")
 @DEVICE
@@ -97,14 +100,16 @@ def command(
     networks = [request.network(path) for path in paths]
     first = [network for network, one in zip(networks, wanted, strict=True) if one.seed == 0]
     work = experiment.work(experiment, request.settings(), networks, first)
-    half = _along(request, wanted, experiment.recipe.epochs, Path(out))
-    if experiment.halfway:
-        landscape = [each for each in work[0][1] if each.label in ("spectrum", "flatness")]
-        compare(half, landscape, Path(out) / "epochs", progress=request.progress, say=request.say)
+    if experiment.kept:
+        along = _kept(request, wanted, Path(out))
+    else:
+        along = _halfway(request, wanted, experiment.recipe.epochs, Path(out))
+    measured = experiment.along(experiment, request.settings())
+    compare(along, measured, Path(out) / "epochs", progress=request.progress, say=request.say)
     run(request, work, Path(out), "reproduce")
 
 
-def _along(request: Request, wanted: Sequence[Run], epochs: int, out: Path) -> list[Network]:
+def _halfway(request: Request, wanted: Sequence[Run], epochs: int, out: Path) -> list[Network]:
     """Measure the paths of training, beside the others (`landscape verdicts OUT OUT/epochs`).
 
     Returns:
@@ -120,6 +125,16 @@ def _along(request: Request, wanted: Sequence[Run], epochs: int, out: Path) -> l
             saved_trajectory([request.network(each) for each in found], settings, out / "epochs")
             half.append(request.network(found[epochs // 2]))
     return half
+
+
+def _kept(request: Request, wanted: Sequence[Run], out: Path) -> list[Network]:
+    """The trained part of the way of each network, its end included, under names of their own."""
+    folder = out / "checkpoints"
+    return [
+        request.network(each)
+        for run in wanted
+        for each in sorted(folder.glob(f"{run.name}-epoch[0-9][0-9][0-9].safetensors"))[1:]
+    ]
 
 
 def _request(data: str, device: str, as_json: bool, quiet: bool) -> Request:

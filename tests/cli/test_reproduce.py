@@ -1,10 +1,14 @@
 """reproduce: trains, measures and says what each factor changed, and goes on where it was."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from landscape.analyses import reproduction
+from landscape.cli.reading import read
+from landscape.comparison.flattening import MATCHED, MEASURES, STEPS, steps
+from landscape.comparison.way import ARMS, along
 from landscape.results import attribute, load
 from landscape.train import Recipe
 
@@ -73,3 +77,33 @@ def test_a_network_that_is_none_of_the_experiment_is_refused(run, tiny):
     outcome = run("reproduce", "--data", "demo", "--only", "vgg")
     assert outcome.status == 1
     assert "no network is called 'vgg'" in outcome.err
+
+
+@pytest.fixture
+def fair(monkeypatch, tiny):
+    """The fair test with tiny networks and next to no images."""
+    real = reproduction.EXPERIMENTS["fair"]
+    sizes = {**real.sizes, "batch_size": 8, "batches": 2, "few": 1, "directions": 2, "traced": 8, "probes": 2}
+    sizes |= {"maps": 4, "draws": 2, "predictions": 8, "passes": 2, "steps": 3}
+    models = {name: model.replace("width=32", "width=4") for name, model in real.models.items()}
+    models["mlp"] += ",hidden=8"
+    recipe = replace(real.recipe, epochs=4, batch_size=16, precision="float32")
+    made = replace(real, models=models, recipe=recipe, images=32, sizes=sizes, kept=2)
+    monkeypatch.setitem(reproduction.EXPERIMENTS, "fair", made)
+
+
+@pytest.mark.full
+def test_the_fair_test_goes_from_nothing_to_steps(run, fair, tmp_path):
+    outcome = run("reproduce", "--size", "fair", "--data", "demo", "--seeds", "2", "--out", "all")
+    assert outcome.status == 0, outcome.err
+    results = read(("all", "all/epochs"))
+    found = steps(results)
+    primary = [(each.step, each.seeds) for each in found if each.measure.role == "primary"]
+    assert primary == [(step, (0, 1)) for step in STEPS]
+    names = {measure.name for measure in MEASURES} | {MATCHED}
+    assert {each.measure.name for each in found} <= names
+    assert {"largest eigenvalue", MATCHED} <= {each.measure.name for each in found}
+    points = along(results)
+    assert [(point.arm, point.epoch) for point in points if point.seed] == [
+        (arm, epoch) for arm in ARMS for epoch in (2, 4)
+    ]
