@@ -20,7 +20,7 @@ _USUAL = {"sgd": (0.1, 5e-4), "adamw": (1.25e-4, 0.05)}
 """Learning rate and weight decay of each optimizer, as in the two papers."""
 _SCHEDULES = ("one-cycle", "step", "cosine")
 _WARM_UP = 5
-_LATER = ("optimizer", "randaugment", "mixup", "cutmix", "label_smoothing")
+_LATER = ("optimizer", "randaugment", "mixup", "cutmix", "label_smoothing", "warm_up")
 """Fields that records of version 0.1 do not have; their defaults are what it did."""
 
 
@@ -45,6 +45,7 @@ class Recipe:
         mixup: α of the Beta distribution of mixup (Zhang et al. 2018); 0 leaves it out.
         cutmix: α of CutMix (Yun et al. 2019); 0 leaves it out. With both, each batch takes one of the two.
         label_smoothing: Share of the target that is spread over all classes.
+        warm_up: Epochs of linear warm-up of `step` and `cosine` that replace their own; 0 leaves those.
     """
 
     epochs: int = 15
@@ -61,6 +62,7 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     label_smoothing: float = 0.0
+    warm_up: int = 0
 
     def __post_init__(self) -> None:
         choices = {"optimizer": tuple(_USUAL), "schedule": _SCHEDULES, "precision": tuple(PRECISIONS)}
@@ -80,6 +82,11 @@ class Recipe:
             value, label = getattr(self, name), name.replace("_", " ")
             if not 0 <= value < 1:
                 raise ArgumentError(f"the {label} must lie in [0, 1), got {value}")
+        if self.warm_up and (self.schedule == "one-cycle" or not 0 < self.warm_up < self.epochs):
+            raise ArgumentError(
+                f"a warm-up takes one epoch or more of a step or cosine schedule, and fewer than all "
+                f"{self.epochs}; got {self.warm_up} with {self.schedule}"
+            )
         for name in ("weight_decay", "seed", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < math.inf:
                 label = name.replace("_", " ")
@@ -104,11 +111,11 @@ class Recipe:
             peak = max(1, total // 5)
             return self.peak * min((step + 1) / peak, (total - step) / (total - peak + 1))
         if self.schedule == "cosine":
-            warm = max(1, min(_WARM_UP * steps_per_epoch, total // 10))
+            warm = self.warm_up * steps_per_epoch or max(1, min(_WARM_UP * steps_per_epoch, total // 10))
             if step < warm:
                 return self.peak * (step + 1) / warm
             return self.peak * 0.5 * (1 + math.cos(math.pi * (step + 1 - warm) / (total + 1 - warm)))
-        warm_up = min(1.0, (step + 1) / steps_per_epoch)
+        warm_up = min(1.0, (step + 1) / (steps_per_epoch * (self.warm_up or 1)))
         drops = sum(step >= share * total for share in (0.3, 0.6, 0.8))
         return self.peak * warm_up * 0.2**drops
 

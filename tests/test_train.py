@@ -342,6 +342,18 @@ def test_steps_warm_up_for_one_epoch_and_fall_three_times():
         assert rates[start:stop] == pytest.approx([rate] * (stop - start))
 
 
+def test_a_warm_up_can_take_longer():
+    step = Recipe(epochs=20, schedule="step", warm_up=4)
+    assert [step.rate(each, 5) for each in range(20)] == pytest.approx(
+        [0.1 * (i + 1) / 20 for i in range(20)]
+    )
+    assert step.rate(20, 5) == pytest.approx(0.1)
+    assert step.rate(30, 5) == pytest.approx(0.02)
+    cosine = Recipe(epochs=20, schedule="cosine", warm_up=8)
+    assert cosine.rate(39, 5) == pytest.approx(0.1)
+    assert cosine.rate(69, 5) == pytest.approx(0.05, rel=0.05)
+
+
 def test_half_a_cosine_after_five_epochs_of_warming_up():
     recipe = Recipe(epochs=100, schedule="cosine", optimizer="adamw")
     rates = [recipe.rate(step, 4) for step in range(400)]
@@ -408,6 +420,8 @@ def test_every_rate_of_the_shortest_runs_is_positive(schedule, epochs, steps):
         ({"weight_decay": float("inf")}, "weight decay must be finite"),
         ({"seed": -1}, "seed must be finite and not negative"),
         ({"schedule": "linear"}, "schedule is 'linear'; choose one of one-cycle, step, cosine"),
+        ({"warm_up": 2}, "step or cosine schedule, and fewer than all 15; got 2 with one-cycle"),
+        ({"warm_up": 15, "schedule": "step"}, "fewer than all 15; got 15 with step"),
         ({"optimizer": "adam"}, "optimizer is 'adam'; choose one of sgd, adamw"),
         ({"label_smoothing": 1.0}, r"label smoothing must lie in \[0, 1\)"),
         ({"mixup": -1.0}, "mixup must be finite and not negative"),

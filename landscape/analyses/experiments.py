@@ -191,8 +191,8 @@ EXPERIMENTS: dict[str, Experiment] = {
             "gap": "resnet18:width=32,dropout=0.3",
             "gap-blur": "resnet18:width=32,blur,dropout=0.3",
         },
-        Recipe(epochs=120, learning_rate=0.1, schedule="step", precision="bfloat16"),
-        images=2000,
+        Recipe(epochs=500, learning_rate=0.1, schedule="step", warm_up=25, precision="bfloat16"),
+        images=1024,
         sizes={
             "batch_size": 128,
             "batches": 8,
@@ -209,7 +209,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         },
         work=of_flattening,
         along=flattening_along,
-        kept=12,
+        kept=50,
     ),
     "attention": Experiment(
         {

@@ -144,6 +144,14 @@ def _about(network: "Network") -> list[str]:
 @option("--momentum", "Momentum of SGD.", 0.9)
 @option("--weight-decay", "Weight decay.  [default: 0.0005, of AdamW 0.05]", type=float)
 @option("--schedule", "Schedule of the learning rate.", "one-cycle", choices=("one-cycle", "step", "cosine"))
+@option(
+    "--warm-up",
+    "Epochs of warm-up of step (1) and cosine (5).  [default: as many]",
+    0,
+    least=0,
+    metavar="N",
+    show_default=False,
+)
 @option("--augment/--no-augment", "Random crop and flip.", True)
 @option("--randaugment", "Magnitude of RandAugment, 1 to 30; 0 leaves it out.", 0, least=0)
 @option("--mixup", "α of mixup; 0 leaves it out.", 0.0, least=0.0)
