@@ -36,6 +36,8 @@ from landscape.zoo import ModelConfig, build
 __all__ = ["Recipe", "train"]
 
 _FEW = 8
+_LONG, _PAUSE = 1.0, 20.0
+"""Seconds that writing a state may take before it is done less often, and the pause then in units of them."""
 
 
 def train(
@@ -52,9 +54,9 @@ def train(
 ) -> Path:
     """Train a network and write it as a safetensors checkpoint that rebuilds itself.
 
-    After each epoch the state goes to ``OUT.training.pt``; a run that was stopped continues there and ends
-    bit-identical on the same machine; one of another PyTorch, or of a version of ours with other arithmetic,
-    begins anew. The state is removed at the end.
+    After each epoch, or less often where writing takes long, the state goes to ``OUT.training.pt``; a run
+    that was stopped continues there and ends bit-identical on the same machine; one of another PyTorch, or of
+    a version of ours with other arithmetic, begins anew. The state is removed at the end.
 
     Args:
         config: The network.
@@ -64,7 +66,7 @@ def train(
         device: Where to train.
         keep_every: Also keep the initial weights, and a checkpoint every so many epochs, for trajectories.
         progress: Shows the steps of an epoch.
-        report: Receives a row of numbers after each epoch, when its state is safe.
+        report: Receives a row of numbers after each epoch.
         note: Receives a sentence where an unfinished run begins anew; a warning by default.
 
     Returns:
@@ -94,16 +96,25 @@ def train(
 
     if keep_every and not history:
         keep(_kept(out, 0))
+    due = 0.0
     for epoch in range(len(history), recipe.epochs):
         history.append(_epoch(module, optimiser, samples, recipe, epoch, config.classes, progress))
         if keep_every and (epoch + 1) % keep_every == 0:
             keep(_kept(out, epoch + 1))
-        with atomic_path(state_path) as draft:
-            torch.save(_state(identity, module, optimiser, history), draft)
+        if (started := time.monotonic()) >= due:
+            with atomic_path(state_path) as draft:
+                torch.save(_state(identity, module, optimiser, history), draft)
+            due = _next_state(started)
         report(history[-1])
     keep(out)
     sweep(out)
     return out
+
+
+def _next_state(started: float) -> float:
+    """When to write the state again: after a while in proportion, if it took long from `started` on."""
+    now = time.monotonic()
+    return now + _PAUSE * (now - started) if now - started > _LONG else now
 
 
 def sweep(out: Path) -> None:

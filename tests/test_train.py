@@ -109,6 +109,22 @@ def test_an_interrupted_run_goes_on_bit_for_bit(finished, tmp_path, after):
     assert strip == [{**row, "seconds": 0} for row in finished[1]]
 
 
+def test_a_state_that_takes_long_to_write_is_written_less_often(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("landscape.train._LONG", -1.0)
+    monkeypatch.setattr("landscape.train._PAUSE", 1e9)
+    out, seen = tmp_path / "net.safetensors", []
+
+    def stopping(row):
+        if row["epoch"] == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(TINY, synthetic(), RECIPE, out, report=stopping)
+    train(TINY, synthetic(), RECIPE, out, report=seen.append)
+    assert [row["epoch"] for row in seen] == [2, 3]  # only the first epoch had been written
+    assert same(weights(out), weights(finished[0]))
+
+
 def test_a_run_stopped_within_an_epoch_repeats_that_epoch_only(finished, tmp_path):
     steps = iter(range(6))
 
