@@ -36,9 +36,9 @@ def memory() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """An S3 server with a bucket; its address is in the environment."""
-    pytest.importorskip("s3fs", reason="needs landscape-toolkit[s3]")
-    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
-    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     running.start()
     host, port = running.get_host_and_port()
     values = {
