@@ -191,7 +191,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "gap": "resnet18:width=32,dropout=0.3",
             "gap-blur": "resnet18:width=32,blur,dropout=0.3",
         },
-        Recipe(epochs=500, learning_rate=0.1, schedule="step", warm_up=25, precision="bfloat16"),
+        Recipe(epochs=300, learning_rate=0.1, schedule="step", warm_up=25, precision="bfloat16"),
         images=1024,
         sizes={
             "batch_size": 128,
@@ -209,7 +209,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         },
         work=of_flattening,
         along=flattening_along,
-        kept=50,
+        kept=30,
     ),
     "attention": Experiment(
         {
