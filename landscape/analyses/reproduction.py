@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 import tempfile
 import time
@@ -13,13 +15,14 @@ from pathlib import Path
 from landscape import family
 from landscape.analyses.experiments import EXPERIMENTS, Experiment
 from landscape.errors import LandscapeError
-from landscape.files import atomic_path
+from landscape.files import atomic_path, write_text
+from landscape.network import Network
 from landscape.samples import Samples
 from landscape.train import sweep, train
 from landscape.work import Progress, silent
 from landscape.zoo import parse
 
-__all__ = ["EXPERIMENTS", "Experiment", "Run", "forecast", "missing", "runs", "trained"]
+__all__ = ["EXPERIMENTS", "Experiment", "Run", "forecast", "missing", "runs", "save_curves", "trained"]
 
 _STEPS = 4
 """Training steps that a forecast is measured on."""
@@ -109,6 +112,28 @@ def trained(
                 note=lambda sentence: say(f"  {sentence}"),
             )
         yield out
+
+
+def save_curves(networks: Sequence[Network], path: Path) -> None:
+    """Training NLL and accuracy after every epoch, as their checkpoints record them, as a CSV table.
+
+    Args:
+        networks: Of one experiment; a table that is there keeps the rows of others.
+        path: Where to.
+    """
+    names, rows = {network.name for network in networks}, []
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row.get("network") not in names]
+    for network in networks:
+        rows += [{"network": network.name, **row} for row in network.training.get("history") or []]
+    text = io.StringIO()
+    table = csv.DictWriter(
+        text, ("network", "epoch", "loss", "accuracy"), extrasaction="ignore", lineterminator="\n"
+    )
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def missing(experiment: Experiment, wanted: Sequence[Run], folder: Path) -> list[Run]:

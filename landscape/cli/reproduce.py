@@ -98,6 +98,7 @@ def command(
         say=request.say,
     )
     networks = [request.network(path) for path in paths]
+    reproduction.save_curves(networks, Path(out) / "training.csv")
     first = [network for network, one in zip(networks, wanted, strict=True) if one.seed == 0]
     work = experiment.work(experiment, request.settings(), networks, first)
     if experiment.kept:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from landscape import checkpoint, data, family
@@ -64,3 +65,34 @@ def test_a_forecast_grows_with_the_epochs():
     assert short["gap-seed0"] == short["gap-seed1"] > 0
     long = reproduction.forecast(replace(TINY, recipe=replace(TINY.recipe, epochs=100)), wanted, samples)
     assert long["gap-seed0"] > 10 * short["gap-seed0"]
+
+
+def test_training_curves_of_all_runs_are_in_one_table(tmp_path):
+    samples = data.demo(split="train").take(16)
+    two = replace(TINY, recipe=replace(TINY.recipe, epochs=2))
+    wanted = reproduction.runs(two, 1)
+    networks = [checkpoint.load(path) for path in reproduction.trained(two, wanted, samples, tmp_path)]
+    table = tmp_path / "training.csv"
+    for some in ([networks[0]], networks, [networks[1]]):  # in any order, again and again
+        reproduction.save_curves(some, table)
+    rows = pd.read_csv(table)
+    assert sorted(zip(rows.network, rows.epoch, strict=True)) == [
+        *(("blur-seed0", 1), ("blur-seed0", 2), ("gap-seed0", 1), ("gap-seed0", 2))
+    ]
+    assert rows.loss[rows.network == "gap-seed0"].tolist() == [
+        row["loss"] for row in networks[0].training["history"]
+    ]
+
+
+def test_single_runs_can_be_chosen():
+    assert [run.name for run in reproduction.runs(TINY, 3, ["gap-seed2", "blur-seed0"])] == [
+        *("blur-seed0", "gap-seed2")
+    ]
+
+
+def test_an_experiment_that_keeps_some_epochs_keeps_them_of_every_seed(tmp_path):
+    some = replace(TINY, recipe=replace(TINY.recipe, epochs=4), kept=2)
+    samples, wanted = data.demo(split="train").take(16), reproduction.runs(TINY, 2, ["gap"])
+    list(reproduction.trained(some, wanted, samples, tmp_path))
+    made = sorted(path.stem for path in tmp_path.glob("*-epoch*"))
+    assert made == [f"gap-seed{seed}-epoch00{epoch}" for seed in (0, 1) for epoch in (0, 2, 4)]

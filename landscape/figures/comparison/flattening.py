@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -17,8 +17,10 @@ from landscape.errors import ResultError
 from landscape.figures import style
 from landscape.figures.captions import with_notes
 from landscape.figures.registry import VERDICTS, figure
-from landscape.figures.style import curves
+from landscape.figures.style import curves as lines
 
+_FITTED = 0.05
+"""Training NLL, dropout on, from which on a network counts as fitted (docs/protocol.md)."""
 _ROW = 0.19
 """Height of a row in inches."""
 _LABELS = {"gap": "GAP", "gap-blur": "GAP + blur", "mlp": "MLP head"}
@@ -123,8 +125,8 @@ def flattening_way(points: Sequence[Point], *, width: float) -> Figure:
             "nothing was measured along a training; `landscape reproduce --size fair` does that"
         )
     arms = list(dict.fromkeys(point.arm for point in points))
-    looks = style.looks(sorted(arms, key=_ORDER.index))
-    rows = curves.legend_rows(len(arms), width)
+    looks = style.looks(sorted(arms, key=_place))
+    rows = lines.legend_rows(len(arms), width)
     drawing = Figure(figsize=(width, 0.36 * width + 0.14 * rows), layout="constrained")
     axes = drawing.subplots(1, 2, sharey=True)
     for (arm, _), own in groupby(points, key=lambda point: (point.arm, point.seed)):
@@ -139,7 +141,42 @@ def flattening_way(points: Sequence[Point], *, width: float) -> Figure:
     axes[0].set_ylabel("largest eigenvalue (log)")
     axes[1].set_xlabel("epoch")
     for axis in axes:
-        curves.label_logarithm(axis)
+        lines.label_logarithm(axis)
     named = {_LABELS.get(arm, arm): looks[arm] for arm in arms}
-    curves.legend(drawing, named, width)
+    lines.legend(drawing, named, width)
     return drawing
+
+
+def _curves_caption(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    return (
+        f"Training NLL, dropout on, of {len(curves)} networks against the epoch, the mean over each epoch "
+        "while it went on; dotted: 0.05."
+    )
+
+
+@figure(kind=VERDICTS, title="Training", caption=_curves_caption, order=57)
+def training_curves(curves: Mapping[str, Sequence[tuple[int, float]]], *, width: float) -> Figure:
+    """The training NLL of every network against the epoch.
+
+    One line a network; arms share a colour.
+
+    Args:
+        curves: Epochs and training NLL by network, as `gap-seed0`.
+        width: Width in inches; by default two ICML columns.
+    """
+    arms = {name: name.partition("-seed")[0] for name in curves}
+    order = sorted(dict.fromkeys(arms.values()), key=_place)
+    looks = style.looks(order)
+    drawing = Figure(figsize=(width, 0.36 * width), layout="constrained")
+    axis = drawing.subplots()
+    for name, rows in curves.items():
+        axis.plot(*zip(*rows, strict=True), color=looks[arms[name]].colour, linewidth=0.9)
+    axis.axhline(_FITTED, color="0.5", linestyle=":", linewidth=0.8)
+    axis.set(yscale="log", xlabel="epoch", ylabel="training NLL (nats, log)")
+    lines.label_logarithm(axis)
+    lines.legend(drawing, {_LABELS.get(arm, arm): looks[arm] for arm in order}, width)
+    return drawing
+
+
+def _place(arm: str) -> int:
+    return _ORDER.index(arm) if arm in _ORDER else len(_ORDER)

@@ -1,0 +1,146 @@
+"""Tables and pictures of the fair test (docs/protocol.md) for docs/results.py."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from landscape import figures
+from landscape.comparison.flattening import (
+    AGREES,
+    CONTRADICTS,
+    MEASURES,
+    STEPS,
+    Step,
+    network,
+    seeds_of,
+    steps,
+)
+from landscape.comparison.readings import BY_NAME, mean_nll
+from landscape.comparison.way import ARMS, CAUSES, along, chain
+from landscape.numbers import written
+from landscape.report.tables import markdown
+
+Results = Mapping[str, Mapping[str, xr.Dataset]]
+CURVES = Path(__file__).parent / "fair-training.csv"
+"""Training NLL and accuracy of every network after every epoch, from the checkpoints' own records."""
+NAMES = {"mlp": "MLP head", "gap": "GAP", "gap-blur": "GAP + blur"}
+MARKS = {AGREES: "✓ agrees", CONTRADICTS: "✗ contradicts"}
+AIM = 0.05
+"""Training NLL, dropout on, that every primary arm should reach."""
+
+
+def said(results: Results) -> dict[str, object]:
+    """What the template says of the fair test."""
+    found = steps(results)
+    return {
+        "steps": table(found),
+        "fits": fits(results),
+        "links": links(results),
+        "seeds": min(len(seeds_of(results, arm)) for arm in ARMS),
+        "change": {(each.step, each.measure.name): share(each) for each in found},
+        "detectable": detectable(found),
+        "missed": ", ".join(NAMES[arm] for arm in ARMS if max(_nll(results, arm)) > AIM),
+    }
+
+
+def table(found: Sequence[Step]) -> str:
+    """Every measure, both steps beside each other."""
+    names = dict.fromkeys(each.measure.name for each in found)
+    rows = []
+    for name in names:
+        row = [name]
+        for step in STEPS:
+            each = next((e for e in found if (e.step, e.measure.name) == (step, name)), None)
+            row += [share(each), MARKS.get(each.verdict, "not significant")] if each else ["", ""]
+        rows.append(row)
+    heads = [head for step in STEPS for head in (f"{step}, change [95 %]", "verdict")]
+    return markdown(("measure", *heads), rows)
+
+
+def share(each: Step) -> str:
+    """A change in per cent, of a share in points, with its interval where seeds give one."""
+    change = each.change
+    ends = [change.value, change.low, change.high]
+    scaled = [100 * (math.expm1(end) if each.measure.logged else end) for end in ends]
+    unit = " %" if each.measure.logged else " points"
+    first, *interval = (written(end, "+.0f") if abs(end) < 1000 else written(end, "+.2g") for end in scaled)
+    return f"{first}{unit} [{', '.join(interval)}]" if math.isfinite(change.low) else f"{first}{unit}"
+
+
+def detectable(found: Sequence[Step]) -> dict[str, str]:
+    """Of the primary measure: the smallest fall and rise that so many seeds would find four times in five."""
+    return {
+        each.step: f"{written(100 * math.expm1(-each.detectable), '+.0f')} % or "
+        f"{written(100 * math.expm1(each.detectable), '+.0f')} %"
+        for each in found
+        if each.measure == MEASURES[0] and math.isfinite(each.detectable)
+    }
+
+
+def fits(results: Results) -> str:
+    """How well each arm fits its training images, and what it predicts on others: the mean over seeds."""
+    rows = []
+    for arm in ARMS:
+        own = [results[network(arm, seed)] for seed in seeds_of(results, arm)]
+        accuracy = [BY_NAME["accuracy"].read(kinds["evaluation"]).mean for kinds in own]
+        nll = [mean_nll(kinds["evaluation"]).mean for kinds in own]
+        averaged = [float(kinds["ensemble"]["nll"][-1]) for kinds in own]
+        train = _nll(results, arm)
+        numbers = (sum(each) / len(each) for each in (train, accuracy, nll, averaged))
+        listed = ", ".join(written(value, ".2g") for value in train)
+        first, *rest = numbers
+        rows.append(
+            (NAMES[arm], f"{written(first, '.2g')} ({listed})", *(written(each, ".3g") for each in rest))
+        )
+    heads = ("arm", "training NLL (each seed)", "test accuracy", "test NLL", "test NLL, mean of passes")
+    return markdown(heads, rows)
+
+
+def _nll(results: Results, arm: str) -> list[float]:
+    return [mean_nll(results[network(arm, seed)]["evaluation-train"]).mean for seed in seeds_of(results, arm)]
+
+
+def links(results: Results) -> str:
+    """Rank correlations of changes of feature maps, and of the fit, with those of the largest eigenvalue."""
+    words = {"arms": "from arm to arm, at equal epochs", "epochs": "from one kept epoch to the next"}
+    found = {(each.cause, each.across): each for each in chain(results)}
+    rows = []
+    for cause in CAUSES:
+        row = [cause]
+        for across in words:
+            each = found.get((cause, across))
+            if each is None:
+                row.append("")
+                continue
+            seeds = ", ".join(written(value, "+.2f") for value in each.by_seed)
+            known = math.isfinite(each.low)
+            ends = f" [{written(each.low, '+.2f')}, {written(each.high, '+.2f')}]" if known else ""
+            row.append(
+                f"{written(each.value, '+.2f')}{ends}" + (f" ({seeds})" if len(each.by_seed) > 1 else "")
+            )
+        rows.append(row)
+    return markdown(("goes with the largest eigenvalue", *words.values()), rows)
+
+
+def pictures(results: Results) -> dict[str, Figure]:
+    """The figures of the fair test by name."""
+    return {
+        "steps": figures.flattening(steps(results)),
+        "way": figures.flattening_way(along(results)),
+        "training": figures.training_curves(curves()),
+    }
+
+
+def curves() -> dict[str, list[tuple[int, float]]]:
+    """Epoch and training NLL of every network."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    with CURVES.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["network"], []).append((int(row["epoch"]), float(row["loss"])))
+    return found
