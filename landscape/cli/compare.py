@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from landscape.cli.joining import rank
 from landscape.cli.measuring import option
 from landscape.cli.options import Request, output, protocol_options, say
 from landscape.results.kinds import KINDS
+
+if TYPE_CHECKING:
+    from landscape.comparison.identity import Results
 
 
 @click.command(
@@ -81,7 +84,13 @@ def command(
     run(request, [(networks, measurements)], Path(out), "compare")
 
 
-def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Path, name: str) -> None:
+def run(
+    request: Request,
+    work: Sequence[tuple[Sequence, Sequence]],
+    folder: Path,
+    name: str,
+    before: "Results | None" = None,
+) -> None:
     """Measure, draw, write the page and say where it is; shared with ``landscape demo`` and ``reproduce``.
 
     Args:
@@ -89,6 +98,7 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
         work: Networks with the measurements of each, one after the other.
         folder: Where to.
         name: Of the command.
+        before: What was measured before of more seeds of these networks, for rows of their own on the page.
     """
     import shlex
     import time
@@ -129,7 +139,8 @@ def run(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Pat
         network: {name: dataset for name, dataset in kinds.items() if not condition(dataset)}
         for network, kinds in results.items()
     }
-    page = write_report(usual, folder, command=asked, verdicts=found)
+    earlier = verdicts(before) if before else ()
+    page = write_report(usual, folder, command=asked, verdicts=found, earlier=earlier)
     if request.as_json:
         emit(
             {

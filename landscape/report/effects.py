@@ -117,6 +117,9 @@ class HeatRow:
     cells: list[Effect | None]
 
 
+Rows = list[HeatRow]
+
+
 @dataclass(frozen=True)
 class Heat:
     """The overview: factors against quantities.
@@ -125,17 +128,24 @@ class Heat:
         blocks: Headings over several columns, with how many each spans.
         columns: Names of quantities, in the order of the chain of reasons.
         rows: One for each pair of networks.
+        earlier: The same of pairs that were measured before, elsewhere.
         certainties: Those that occur.
     """
 
     blocks: list[tuple[str, int]]
     columns: list[str]
-    rows: list[HeatRow]
+    rows: Rows
+    earlier: Rows
     certainties: set[str]
 
 
-def heat(verdicts: Sequence[Verdict]) -> Heat | None:
-    """The overview of all verdicts; None without any."""
+def heat(verdicts: Sequence[Verdict], earlier: Sequence[Verdict] = ()) -> Heat | None:
+    """The overview of all verdicts, and what was found earlier of their factors; None without any.
+
+    Args:
+        verdicts: What the page is about.
+        earlier: Verdicts on other networks of the same kind, such as more seeds.
+    """
     if not verdicts:
         return None
     columns = ordered(verdicts)
@@ -148,12 +158,20 @@ def heat(verdicts: Sequence[Verdict]) -> Heat | None:
         else:
             blocks.append((block, 1))
     anchors = chapter_ids(verdicts)
+    known = [each for each in earlier if each.pair.factor in anchors]
+    certainties = {certainty(each) for each in (*verdicts, *known)}
+    return Heat(
+        blocks, columns, _rows(verdicts, columns, anchors), _rows(known, columns, anchors), certainties
+    )
+
+
+def _rows(verdicts: Sequence[Verdict], columns: Sequence[str], anchors: Mapping[str, str]) -> Rows:
     rows = []
     for (factor, *labels), own in by_pair(verdicts).items():
         found = {verdict.quantity.name: effect(verdict) for verdict in own}
         first, second = labels
         rows.append(HeatRow(factor, (first, second), anchors[factor], [found.get(name) for name in columns]))
-    return Heat(blocks, columns, rows, {certainty(verdict) for verdict in verdicts})
+    return rows
 
 
 def chapter_ids(verdicts: Sequence[Verdict]) -> dict[str, str]:

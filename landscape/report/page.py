@@ -44,6 +44,7 @@ def write_report(
     title: str = "Loss landscapes",
     command: str | None = None,
     verdicts: Sequence[Verdict] | None = None,
+    earlier: Sequence[Verdict] = (),
 ) -> Path:
     """Write a comparison: `index.html`, `summary.csv`, `summary.json` and `figures/`.
 
@@ -59,6 +60,7 @@ def write_report(
         title: Heading of the page.
         command: The command line that made it; by default one is put together from the checkpoints.
         verdicts: Of `landscape.comparison`, for the overview and the chain of reasons; none by default.
+        earlier: Verdicts of the same factors over more seeds, measured before; in rows of their own.
 
     Returns:
         Path of the page.
@@ -85,7 +87,7 @@ def write_report(
         "parts": parts,
         "data": script_json(parts),
         "headline": headline(verdicts or (), said),
-        "heat": heat(verdicts or ()),
+        "heat": heat(verdicts or (), earlier),
         "factors": factors(verdicts or (), results),
         "summaries": _summaries(files),
         "lead": lead(results),

@@ -95,6 +95,22 @@ def test_the_overview_has_a_cell_a_verdict():
     assert heat([]) is None
 
 
+def test_what_was_found_earlier_stands_apart(tmp_path):
+    other = replace(over_seeds(verdict()), pair=Pair(PAIR.factor, ("gap-1", "gap-2"), ("blur-1", "blur-2")))
+    elsewhere = over_seeds(verdict(pair=RELU6))
+    found = heat([verdict()], [other, elsewhere])
+    assert [row.labels for row in found.earlier] == [other.pair.labels]  # the page has no chapter on ReLU6
+    assert found.certainties == {"one", "seeds"}
+    assert headline([verdict()], {}).level == "one"
+    results = pages.results(["gap", "gap-blur"], kinds=("evaluation",))
+    page = write_report(results, tmp_path, verdicts=[verdict()], earlier=[other]).read_text(encoding="utf-8")
+    earlier = page.partition('<tbody class="earlier">')[2].partition("</tbody>")[0]
+    assert "three seeds each" in earlier
+    assert earlier.count('class="seeds good"') == 1
+    without = write_report(results, tmp_path, verdicts=[verdict()]).read_text(encoding="utf-8")
+    assert '<tbody class="earlier">' not in without
+
+
 def test_a_chapter_a_factor():
     results = pages.results(["gap", "gap-blur", "mcd-gap"], kinds=("evaluation",))
     first, second = factors([verdict(), verdict(pair=MCD), verdict(1.0, 5.0, pair=RELU6)], results)
