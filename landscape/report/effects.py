@@ -158,7 +158,7 @@ def heat(verdicts: Sequence[Verdict], earlier: Sequence[Verdict] = ()) -> Heat |
         else:
             blocks.append((block, 1))
     anchors = chapter_ids(verdicts)
-    known = [each for each in earlier if each.pair.factor in anchors]
+    known = [each for each in earlier if each.pair.factor in anchors and each.quantity.name in columns]
     certainties = {certainty(each) for each in (*verdicts, *known)}
     return Heat(
         blocks, columns, _rows(verdicts, columns, anchors), _rows(known, columns, anchors), certainties
@@ -167,7 +167,7 @@ def heat(verdicts: Sequence[Verdict], earlier: Sequence[Verdict] = ()) -> Heat |
 
 def _rows(verdicts: Sequence[Verdict], columns: Sequence[str], anchors: Mapping[str, str]) -> Rows:
     rows = []
-    for (factor, *labels), own in by_pair(verdicts).items():
+    for (factor, *labels), own in by_pair(verdicts).items() if verdicts else ():
         found = {verdict.quantity.name: effect(verdict) for verdict in own}
         first, second = labels
         rows.append(HeatRow(factor, (first, second), anchors[factor], [found.get(name) for name in columns]))

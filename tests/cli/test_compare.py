@@ -212,8 +212,8 @@ def test_the_demo_compares_the_family_under_the_papers_protocol(run, monkeypatch
 
     seen = {}
 
-    def recording(request, work, folder, name):
-        seen.update(request=request, work=work, folder=str(folder), name=name)
+    def recording(request, work, folder, name, before):
+        seen.update(request=request, work=work, folder=str(folder), name=name, before=before)
 
     monkeypatch.setattr(demo, "run", recording)
     monkeypatch.setattr(demo, "_shipped", lambda names, folder, request: None)
@@ -222,6 +222,7 @@ def test_the_demo_compares_the_family_under_the_papers_protocol(run, monkeypatch
     ((networks, measurements),) = seen["work"]
     assert networks == list(names)
     assert seen["folder"] == "landscape-out/demo"
+    assert set(seen["before"]) == {f"{name}-seed{seed}" for name in names for seed in range(3)}
     assert (seen["request"].seed, seen["request"].split, seen["request"].data) == (3, "train", "demo")
     (spectrum,) = (each for each in measurements if each.kind == "spectrum")
     assert len(spectrum.settings.load_samples()) == spectrum.settings.samples <= 1000
