@@ -50,7 +50,8 @@ def demo(quick: bool, out: str, seed: int, device: str, as_json: bool, quiet: bo
         quiet=quiet,
     )
     names = QUICK if quick else family.NAMES
-    known = {name: kinds for name, kinds in usual(alike(family.measured())).items() if _stem(name) in names}
+    shipped = usual(alike(family.measured()))
+    known = {name: kinds for name, kinds in shipped.items() if _stem(name) in names and "+" not in name}
     _shipped(known, Path(out) / "shipped", request)
     measurements = plan(
         request.settings(),
