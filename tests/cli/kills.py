@@ -157,6 +157,15 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *("evaluate", "A", "--samples", "32", "--quiet", "--dropout", "fresh", "--ensemble", "4"),
         *("--attack", "--attack-steps", "2", "--epsilons", "1,2"),
     ),
+    "sharpness": (
+        *("sharpness", "A", "--samples", "16", "--few", "8", "--quiet", "--probes", "2", "--products", "2"),
+        *("--directions", "2", "--mini-batch", "8", "--steps", "1", "--noise-batch", "4"),
+        *("--audit-samples", "4", "--llc", "--chains", "2", "--chain-steps", "8", "--chain-batch", "4"),
+    ),
+    "connect": (
+        *("connect", "A", "B", "--samples", "16", "--quiet", "--points", "3", "--align"),
+        *("--curve", "bezier", "--curve-steps", "10", "--plane", "3"),
+    ),
     "features": ("features", "A", "--samples", "8", "--quiet", "--similarity", "--lesion", "--aliasing"),
     "train": (
         *("train", "--model", "cifar-resnet20:width=4", "--data", "demo", "--samples", "128", "--quiet"),
