@@ -19,6 +19,8 @@ PACKAGES = (
     "PyHessian",
     "curvlinops-for-pytorch",
     "backpack-for-pytorch",
+    "rebasin",
+    "devinterp",
 )
 
 
