@@ -18,6 +18,10 @@ Layer = Tensor
 """Units by place, as int64; of length 1 along every axis that they do not change along."""
 
 
+Order = tuple[tuple[int, ...], tuple[int, ...], int]
+"""Shape, strides along axes of more than one place, and offset."""
+
+
 @dataclass(frozen=True)
 class Layered:
     """What is known of a tensor.
@@ -42,6 +46,12 @@ class Layered:
                 shape[place] = size
             layers.append(layer.reshape(shape))
         return Layered(tuple(layers), tuple(present))
+
+
+def memory_order(tensor: Tensor) -> Order:
+    """Where the places of a tensor lie in memory."""
+    strides = (stride for stride, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1)
+    return tuple(tensor.shape), tuple(strides), int(tensor.storage_offset())
 
 
 def compact(layer: Tensor) -> Layer:

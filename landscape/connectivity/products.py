@@ -19,6 +19,9 @@ class Trace(Protocol):
     def of(self, tensor: Tensor) -> Layered:
         """What is known of a tensor; of one that nobody has seen, what its values show."""
 
+    def unmoved(self, tensor: Tensor, out: Tensor) -> bool:
+        """Whether a view has the places of a tensor, each where it was in memory when that was made."""
+
     def grouped(self, weight: Tensor, groups: int) -> Layered | None:
         """Of the weight of a convolution in groups, whose inputs are others in each; None if unknown."""
 

@@ -33,7 +33,11 @@ _VIEWS = _names(
     "unbind split split_with_sizes chunk narrow flip roll repeat alias detach unfold index_select index "
     "diagonal movedim pixel_shuffle pixel_unshuffle channel_shuffle tril triu repeat_interleave"
 )
-_SAME = _names("clone _to_copy contiguous lift_fresh native_dropout dropout _prelu_kernel")
+_SAME = _names("clone _to_copy contiguous lift_fresh native_dropout dropout")
+_PLACE_BY_PLACE = _names(
+    "_prelu_kernel hardswish log_sigmoid_forward rrelu_with_noise rrelu_with_noise_functional"
+)
+"""Operators that work place by place without saying so."""
 _CONSTANTS = _names(
     "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty new_empty_strided"
 )
@@ -63,7 +67,7 @@ def outcome(trace: Trace, func: Any, given: Arguments, out: Any) -> Any:
     if _SPATIAL.fullmatch(name):
         count = int(next(filter(str.isdigit, name)))
         return _spatial(trace, first_of(given), count)
-    if torch.Tag.pointwise in func.tags:
+    if torch.Tag.pointwise in func.tags or name in _PLACE_BY_PLACE:
         return _pointwise(trace, given, out)
     return None
 
@@ -90,6 +94,12 @@ def _pointwise(trace: Trace, given: Arguments, out: Any) -> Layered:
 
 def _same(trace: Trace, func: Any, given: Arguments, out: Any) -> Layered:
     return trace.of(first_of(given))
+
+
+def _strided(trace: Trace, func: Any, given: Arguments, out: Tensor) -> Layered | None:
+    """Other strides along axes of one place, as global pooling gives its output in channels-last layout."""
+    tensor = first_of(given)
+    return trace.of(tensor) if trace.unmoved(tensor, out) else None
 
 
 def _view(trace: Trace, func: Any, given: Arguments, out: Any) -> Any:
@@ -207,6 +217,7 @@ def _reducing(trace: Trace, func: Any, given: Arguments, out: Any) -> Any:
 
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(_SAME, _same),
+    "as_strided": _strided,
     **dict.fromkeys(_SOFTMAX, _softmax),
     **dict.fromkeys(_ORDERED, _ordered),
     **dict.fromkeys(_REDUCING, _reducing),

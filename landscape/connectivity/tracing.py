@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from landscape.connectivity.layers import Layer, Layered, compact
+from landscape.connectivity.layers import Layer, Layered, Order, compact, memory_order
 from landscape.connectivity.rules import outcome
 from landscape.connectivity.units import Units
 from landscape.errors import LandscapeError
@@ -60,6 +60,7 @@ class Trace(Watching):
         self.units = Units()
         self.carriers: list[Carrier] = []
         self._known: dict[int, tuple[Tensor, Layered]] = {}
+        self._lay: dict[int, Order] = {}
         self._names: dict[int, str] = {}
         self._used: dict[str, tuple[Layer, ...]] = {}
         self._grouped: set[str] = set()
@@ -79,6 +80,10 @@ class Trace(Watching):
             one = tensor.narrow(axis, 0, 1) if size else tensor
             present.append(size > 1 and not bool((tensor == one).all()))
         return Layered((), tuple(present))
+
+    def unmoved(self, tensor: Tensor, out: Tensor) -> bool:
+        """Whether a view has the places of a tensor, each where it was in memory when that was made."""
+        return self._lay.get(id(tensor)) == memory_order(out)
 
     def grouped(self, weight: Tensor, groups: int) -> Layered | None:
         """Of the weight (g·o, i, …) of a convolution in groups, with units of its inputs for each group."""
@@ -138,6 +143,7 @@ class Trace(Watching):
 
     def _mark(self, tensor: Tensor, found: Layered, name: str | None = None) -> None:
         self._known[id(tensor)] = (tensor, found)  # held, or its place would be taken by another
+        self._lay[id(tensor)] = memory_order(tensor)
         if name is not None:
             self._names[id(tensor)] = name
 
