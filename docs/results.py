@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import spearmanr
 
+from docs import fair
 from landscape import family, figures
 from landscape.comparison import Verdict, correlations, effects, pooled, verdicts
 from landscape.comparison.changes import Change
@@ -52,6 +53,7 @@ PAGE = HERE / "results.md"
 TEMPLATE = HERE / "results.template.md"
 PICTURES = HERE / "images" / "results"
 ATTENDED = HERE / "images" / "attention"
+FAIR = HERE / "images" / "fair"
 PANELS = ("p2-fig1", "p2-fig2", "p2-fig8", "p2-fig9")
 DPI = 150
 
@@ -245,8 +247,8 @@ def slope(found: Slope | None) -> str:
     )
 
 
-def page(results: Results, attended: Results, correlated: xr.Dataset) -> str:
-    """The page's text."""
+def page(results: Results, attended: Results, tested: Results, correlated: xr.Dataset) -> str:
+    """The page's text: of the family, of convolutions against attention, and of the fair test."""
     family_alone = unaltered(results)
     merged = pooled(usual(family_alone))
     found = findings(family_alone)
@@ -257,6 +259,7 @@ def page(results: Results, attended: Results, correlated: xr.Dataset) -> str:
         claims={section: claims(found, section) for section in SECTIONS}
         | {"attention": claims(findings(attended), "attention")},
         attended=means(attended),
+        fair=fair.said(tested),
         fit=fit(attended),
         conditions={
             quantity: conditions(mapped, quantity)
@@ -307,10 +310,15 @@ def pictures(results: Results, correlated: xr.Dataset) -> dict[str, Figure]:
 
 def main() -> None:
     """Write page and pictures."""
-    results, attended = family.measured(), family.measured("attention")
+    results, attended, tested = (family.measured(which) for which in ("family", "attention", "fair"))
     correlated = correlated_links(results)
-    PAGE.write_text(page(results, attended, correlated), encoding="utf-8")
-    for folder, drawn in ((PICTURES, pictures(results, correlated)), (ATTENDED, panels(attended))):
+    PAGE.write_text(page(results, attended, tested, correlated), encoding="utf-8")
+    drawings = {
+        PICTURES: pictures(results, correlated),
+        ATTENDED: panels(attended),
+        FAIR: fair.pictures(tested),
+    }
+    for folder, drawn in drawings.items():
         folder.mkdir(parents=True, exist_ok=True)
         for name, figure in drawn.items():
             stream = io.BytesIO()

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from landscape import trees
+from landscape.allocation import memory_kept
 from landscape.checkpoint import read, save
 from landscape.dropout import dropout_layers, dropout_masks
 from landscape.errors import LandscapeError
@@ -40,6 +41,7 @@ _LONG, _PAUSE = 1.0, 20.0
 """Seconds that writing a state may take before it is done less often, and the pause then in units of them."""
 
 
+@memory_kept()
 def train(
     config: ModelConfig,
     samples: Samples,

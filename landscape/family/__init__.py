@@ -27,7 +27,7 @@ MODELS = {
 
 NAMES = tuple(MODELS)
 WEIGHT_DECAY = 5e-4
-_BUNDLES = {"family": "measured.zip", "attention": "attention.zip"}
+_BUNDLES = {"family": "measured.zip", "attention": "attention.zip", "fair": "fair.zip"}
 
 
 def load(name: str) -> Network:
@@ -59,7 +59,8 @@ def measured(which: str = "family") -> dict[str, dict[str, xr.Dataset]]:
     Args:
         which: `family` is the family with other seeds of it: `gap-seed2-epoch008` is half trained,
             `narrow-gap-seed0` has half the width, `few-gap-seed0` saw 5,000 images. `attention` is a ResNet,
-            an AlterNet and a vision transformer, see docs/attention.md.
+            an AlterNet and a vision transformer, see docs/attention.md; `fair` of the networks of
+            docs/protocol.md, `mlp-seed0-epoch030` one of them on its way.
 
     Returns:
         Network name, such as `gap-seed1` → name of the result → dataset, in the order of `NAMES`. How it was

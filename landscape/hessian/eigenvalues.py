@@ -12,6 +12,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from landscape.allocation import memory_kept
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian.crosscheck import pyhessian_eigenpairs
 from landscape.hessian.operators import Operator, as_operator
@@ -72,6 +73,7 @@ class Search:
             )
 
 
+@memory_kept()
 def eigenpairs(
     source: Objective | Operator, k: int, *, draw: int = 0, progress: Progress = silent, **options: Any
 ) -> Eigenpairs:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from landscape.allocation import memory_kept
 from landscape.derivatives.graphs import KEPT_BYTES, Curvature
 from landscape.errors import LandscapeError
 from landscape.hessian.differences import GRADIENTS, precise
@@ -45,6 +46,7 @@ class Forecast:
         return self.kept_bytes + 2 * self.graph_bytes + vectors * self.vector_bytes
 
 
+@memory_kept()
 def forecast(operator: Operator, *, keep: int = KEPT_BYTES) -> Forecast:
     """Measure one micro-batch and scale it to all.
 
@@ -71,6 +73,7 @@ def forecast(operator: Operator, *, keep: int = KEPT_BYTES) -> Forecast:
     )
 
 
+@memory_kept()
 def tuned(objective: Objective, *, kind: Curvature = "hessian") -> Objective:
     """The objective with the micro-batch that a short measurement finds the fastest for products.
 

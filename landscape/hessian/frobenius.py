@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
+from landscape.allocation import memory_kept
 from landscape.errors import LandscapeError
 from landscape.hessian.operators import Operator, as_operator
 from landscape.intervals import student
@@ -16,6 +17,7 @@ from landscape.objective import Objective
 from landscape.work import Item, Runner, in_memory
 
 
+@memory_kept()
 def frobenius(
     source: Objective | Operator,
     *,

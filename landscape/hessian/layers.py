@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
+from landscape.allocation import memory_kept
 from landscape.derivatives.graphs import KEPT_BYTES, Curvature
 from landscape.hessian.eigenvalues import eigenpairs, evidence
 from landscape.hessian.operators import Coordinates, Operator
@@ -23,6 +24,7 @@ _KINDS = (
 )
 
 
+@memory_kept()
 def layers(
     objective: Objective,
     *,

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from landscape.allocation import memory_kept
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian.operators import Operator, as_operator
 from landscape.intervals import quantile, student
@@ -22,6 +23,7 @@ Estimator = Literal["hutchinson", "xtrace"]
 ESTIMATORS: tuple[Estimator, ...] = ("hutchinson", "xtrace")
 
 
+@memory_kept()
 def trace(
     source: Objective | Operator,
     *,
@@ -91,6 +93,7 @@ def trace(
     )
 
 
+@memory_kept()
 def diagonal(source: Objective | Operator, *, probes: int = 32, seed: int = 0) -> xr.Dataset:
     """Diagonal of a curvature matrix: the mean of v ⊙ H v over random signs v (Bekas et al. 2007).
 
@@ -154,6 +157,7 @@ def _whole(value: float, error: float, low: float, high: float, products: int) -
 _WIDTH = 0.01  # of the spectrum's range: narrower than the gaps between outliers, wider than their spread
 
 
+@memory_kept()
 def density(
     source: Objective | Operator,
     *,

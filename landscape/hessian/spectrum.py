@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from landscape.allocation import memory_kept
 from landscape.derivatives.graphs import Curvature
 from landscape.errors import LandscapeError
 from landscape.hessian.eigenvalues import eigenpairs, evidence
@@ -22,6 +23,7 @@ from landscape.objective import Objective
 from landscape.work import Item, Runner, in_memory
 
 
+@memory_kept()
 def max_eigenvalue_spectrum(
     objective: Objective,
     *,

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
+from landscape.allocation import memory_kept
 from landscape.errors import ArgumentError
 from landscape.intervals import of_median, of_ratio
 from landscape.linalg import substream
@@ -27,6 +28,7 @@ QUANTILES = (0.025, 0.975)
 _BEYOND = 1e9  # largest radii: however an interpolated quantile mixes it with a radius, it stays beyond all
 
 
+@memory_kept()
 def flatness(
     objective: Objective,
     *,

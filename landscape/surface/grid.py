@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from landscape.allocation import memory_kept
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.objective import Objective
 from landscape.parameters import Parameters, shifted
@@ -145,6 +146,7 @@ _GAIN = 1.1
 _ROUNDS = 3
 
 
+@memory_kept()
 def tuned(objective: Objective, run: Runner | None = None) -> Objective:
     """The objective with the micro-batch that a short measurement finds fastest for evaluations.
 

@@ -12,6 +12,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from landscape.allocation import memory_kept
 from landscape.errors import LandscapeError
 from landscape.losses import Columns, Gathered
 from landscape.objective import Objective
@@ -185,6 +186,7 @@ def plane(
     )
 
 
+@memory_kept()
 def surface(
     objective: Objective,
     directions: Directions,

@@ -137,12 +137,15 @@ def test_the_results_page_says_what_was_measured():
     spec = importlib.util.spec_from_file_location("results_page", ROOT / "docs" / "results.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    results, attended = family.measured(), family.measured("attention")
+    results, attended, tested = (family.measured(which) for which in ("family", "attention", "fair"))
     correlated = module.correlated_links(results)
-    assert module.page(results, attended, correlated) == module.PAGE.read_text(encoding="utf-8")
+    assert module.page(results, attended, tested, correlated) == module.PAGE.read_text(encoding="utf-8")
     assert {f"{name}.webp" for name in module.pictures(results, correlated)} == {
         path.name for path in module.PICTURES.iterdir()
     }
     assert {f"{name}.webp" for name in module.panels(attended)} == {
         path.name for path in module.ATTENDED.iterdir()
+    }
+    assert {f"{name}.webp" for name in module.fair.pictures(tested)} == {
+        path.name for path in module.FAIR.iterdir()
     }
