@@ -158,7 +158,7 @@ class FullySharded:
         return {
             "data": {"source": self.samples.source, "samples": len(self.samples)},
             "loss": loss_name(self.modes.task.loss),
-            **{name: str(getattr(self.modes, name)) for name in names},
+            **{name: getattr(self.modes, name) for name in names},
             "micro_batch": self._batches.size,
             "device": self.device.type,
             "ranks": self.group.size,

@@ -199,7 +199,7 @@ def top_eigenvalues(
     return dataset.assign(vector=(("rank", "parameter"), np.stack(rows)))
 
 
-def _counted(operator: Operator, progress: Progress) -> Callable[[Tensor], Tensor]:
+def _counted(operator: Callable[[Tensor], Tensor], progress: Progress) -> Callable[[Tensor], Tensor]:
     counter = iter(progress(itertools.count(), "products", None))
 
     def matvec(vector: Tensor) -> Tensor:

@@ -30,15 +30,17 @@ def dense(name: str) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("name", "dtype", "most"),
+    ("name", "dtype", "most", "products"),
     [
-        ("attention", "float64", 1e-10),
-        ("weighted", "float64", 1e-10),
-        ("part", "float64", 1e-10),
-        ("smooth", "float32", 1e-4),
+        ("attention", "float64", 1e-10, 1e-5),
+        ("weighted", "float64", 1e-10, 1e-5),
+        ("part", "float64", 1e-10, 1e-5),
+        ("smooth", "float32", 1e-5, 0.1),
     ],
 )
-def test_sharded_parameters_equal_one_process_within_the_stated_error(ranks, tmp_path, name, dtype, most):
+def test_sharded_parameters_equal_one_process_within_the_stated_error(
+    ranks, tmp_path, name, dtype, most, products
+):
     first, second = found(ranks("numbers", tmp_path, name, dtype))
     objective, matrix = whole(name), dense(name)
     vector = torch.randn(len(matrix), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
@@ -46,21 +48,19 @@ def test_sharded_parameters_equal_one_process_within_the_stated_error(ranks, tmp
     for what, at in (("value", None), ("moved", theta)):
         value = objective.value(at)
         assert first[what] == second[what]
-        assert (first[what].nll, first[what].l2) == pytest.approx((value.nll, value.l2), rel=min(most, 1e-6))
+        assert (first[what].nll, first[what].l2) == pytest.approx((value.nll, value.l2), rel=most)
     assert apart(first["gradient"], flatten(objective.gradient())) <= most
     assert apart(first["moved gradient"], flatten(objective.gradient(theta))) <= most
     assert first["kept"]
     assert second["kept"]
     off = float(torch.linalg.vector_norm(first["product"].double() - matrix @ vector))
     assert 0 < off <= first["product error"]
-    assert first["product error"] <= most * float(torch.linalg.vector_norm(matrix @ vector)) * 100
-    exact = np.linalg.eigvalsh(matrix.numpy())
-    for which, true in (("largest", exact[::-1][:3]), ("smallest", exact[:1])):
-        ours, theirs = first[which], second[which]
-        assert ours.identical(theirs)
-        assert ours.converged.all()
-        assert (np.abs(ours.eigenvalue.values - true) <= ours.error_bound.values).all()
-        assert (ours.error_bound <= 0.1 * abs(exact).max()).all()
+    assert first["product error"] <= products * float(torch.linalg.vector_norm(matrix @ vector))
+    exact, ours = np.linalg.eigvalsh(matrix.numpy())[::-1], first["eigenvalues"]
+    assert ours.identical(second["eigenvalues"])
+    assert ours.converged.all()
+    assert (np.abs(ours.eigenvalue.values - exact[:2]) <= ours.error_bound.values).all()
+    assert (ours.error_bound <= max(0.02, products) * exact[0]).all()
 
 
 def test_a_result_says_what_is_exact(ranks, tmp_path):
