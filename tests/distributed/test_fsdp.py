@@ -41,7 +41,7 @@ def dense(name: str) -> Tensor:
 def test_sharded_parameters_equal_one_process_within_the_stated_error(
     ranks, tmp_path, name, dtype, most, products
 ):
-    first, second = found(ranks("numbers", tmp_path, name, dtype))
+    first, second = found(ranks("sharded_numbers", tmp_path, name, dtype))
     objective, matrix = whole(name), dense(name)
     vector = torch.randn(len(matrix), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     theta = shifted(objective.parameters, (0.01, unflatten(vector, objective.free)))
@@ -64,7 +64,7 @@ def test_sharded_parameters_equal_one_process_within_the_stated_error(
 
 
 def test_a_result_says_what_is_exact(ranks, tmp_path):
-    said = found(ranks("numbers", tmp_path, "smooth", "float32"))[0]["protocol"]
+    said = found(ranks("sharded_numbers", tmp_path, "smooth", "float32"))[0]["protocol"]
     assert (said["products"], said["parameters"], said["ranks"]) == (
         "central finite differences",
         "sharded",
@@ -83,7 +83,7 @@ def test_what_cannot_be_measured_is_refused(ranks, tmp_path):
         "embed.weight is not sharded; wrap the whole network",
         "the network computes in bfloat16 and float64, expected float32 or float64 throughout",
         "the network computes in bfloat16, expected float32 or float64 throughout",
-        "head.weight is frozen, so that FSDP computes no gradient of it",
+        "head.bias is frozen, so that FSDP computes no gradient of it",
         "dropout cannot be chosen for a sharded network; known are task, loss, weight_decay, params",
         "1 samples cannot be shared out among 2 ranks; start fewer ranks",
         "the gradient is not the derivative of the loss: its length is",
