@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import torch
@@ -18,13 +20,28 @@ from landscape.objective import Objective
 from landscape.results import KINDS
 from landscape.work import Item
 
-KEPT, EACH = 700, 2e-4
-"""Bytes of a record beside its arrays, and seconds of keeping and claiming an item."""
+KEPT = 700
+"""Bytes of a record beside its arrays."""
 
 TAIL = 0.7
-"""Share of an item's time that the last worker is behind the mean at the end."""
+"""Share of an item's time that the last of several workers is behind their mean, by `benchmarks.schedule`."""
 
 _MOST, _ENOUGH = 5, 10.0  # items that are measured, after the first, and seconds after which fewer do
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a run takes beside its items; `python -m benchmarks.plans` fits these numbers to runs.
+
+    Attributes:
+        start: Of the time before the first item, how many times it is taken.
+        end: Time after the last item, in items: the centre of a surface is evaluated once more.
+        each: Seconds of keeping and claiming an item.
+    """
+
+    start: float = 1.0
+    end: float = 1.0
+    each: float = 2e-4
 
 
 @dataclass(frozen=True)
@@ -33,48 +50,64 @@ class Plan:
 
     Attributes:
         items: How many there are.
-        item_seconds: Of one, the median of those measured.
-        spread: Half the range of those, as a share of the median; 0 if only one was measured.
-        start_seconds: Before the first item, and again for what follows the last one, on every worker.
+        item_seconds: Of one, the median of those measured, or as given.
+        measured: How many were measured; 0 if the time was given.
+        spread: Half the range of those, as a share of the median; 0 of fewer than two.
+        start_seconds: Before the first item.
         memory_bytes: Peak of this process, on its device.
         disk_bytes: Of all finished items.
     """
 
     items: int
     item_seconds: float
+    measured: int
     spread: float
     start_seconds: float
     memory_bytes: int
     disk_bytes: int
 
-    def seconds(self, workers: int) -> float:
-        """Wall-clock time on so many workers that are as fast as this one and share nothing but the disk.
+    def terms(self, workers: int) -> tuple[float, float, float, float]:
+        """Seconds of the items themselves, and what each of `Costs` is multiplied by.
 
         Raises:
             LandscapeError: If there is no worker.
         """
         if workers < 1:
             raise ArgumentError(f"a plan is for 1 or more workers, got {workers}")
-        busy = min(workers, self.items)
-        work = self.items * (self.item_seconds + EACH) / busy
-        tail = TAIL * self.item_seconds if busy > 1 else 0.0
-        return self.start_seconds + max(work + tail, self.item_seconds)
+        share = self.items / min(workers, self.items)
+        tail = TAIL if workers > 1 and share > 1 else 0.0
+        return (share + tail) * self.item_seconds, self.start_seconds, self.item_seconds, share
+
+    def seconds(self, workers: int, costs: Costs | None = None) -> float:
+        """Wall-clock time on so many workers that are as fast as this one and share nothing but the disk.
+
+        Args:
+            workers: How many.
+            costs: What a run takes beside its items.
+
+        Raises:
+            LandscapeError: If there is no worker.
+        """
+        items, *terms = self.terms(workers)
+        return items + sum(map(operator.mul, astuple(costs or Costs()), terms))
 
 
 class _EnoughError(Exception):
     """What a plan needs has been measured."""
 
 
-def scaling(kind: str, objective: Objective, **options: Any) -> Plan:
+def scaling(kind: str, objective: Objective, *, item_seconds: float | None = None, **options: Any) -> Plan:
     """Measure a few items of an analysis, and count them all.
 
     Args:
         kind: Kind of result whose work is a list of items.
         objective: What would be measured.
+        item_seconds: What one item takes, where that is known, as of another machine; then a single one is
+            computed, for its size.
         **options: Of its recipe.
 
     Raises:
-        LandscapeError: If its work is no list of items, or fewer than two.
+        LandscapeError: If its work is no list of items, or fewer than two, or the time is none.
 
     Examples:
         >>> import torch
@@ -89,37 +122,47 @@ def scaling(kind: str, objective: Objective, **options: Any) -> Plan:
     if kind not in KINDS or not KINDS[kind].resumes:
         known = ", ".join(name for name, each in KINDS.items() if each.resumes)
         raise ArgumentError(f"{kind!r} is no list of items that workers could share; known are {known}")
-    found: list[tuple[int, list[float], int]] = []
+    if item_seconds is not None and not 0 < item_seconds < math.inf:
+        raise ArgumentError(f"an item takes seconds, more than 0, got {item_seconds}")
+    found: list[tuple[int, float, list[float], int]] = []
     started = time.perf_counter()
-    begun: list[float] = []
 
     def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
         if count == 1:
             return [compute(0)]
-        begun.append(time.perf_counter() - started)
+        begun = time.perf_counter() - started
         item = compute(0)  # the first prepares kernels and inputs
-        seconds: list[float] = []
-        while not seconds or (len(seconds) < min(_MOST, count - 1) and sum(seconds) < _ENOUGH):
-            before = time.perf_counter()
-            item = compute(1 + len(seconds))
-            seconds.append(time.perf_counter() - before)
-        found.append((count, seconds, sum(value.nbytes for value in item.values())))
+        seconds = _timed(count, compute) if item_seconds is None else []
+        found.append((count, begun, seconds, sum(value.nbytes for value in item.values())))
         raise _EnoughError
 
     with suppress(_EnoughError):
         recipe(kind)(objective, run=run, **options)
     if not found:
         raise LandscapeError(f"this {kind} is a single item, which no two workers can share")
-    ((count, seconds, size),) = found
-    middle = statistics.median(seconds)
+    ((count, begun, seconds, size),) = found
+    middle = statistics.median(seconds) if item_seconds is None else item_seconds
+    if kind == "surface":  # several are as many lists, one after the other
+        count *= options.get("repeats", 1) * options.get("masks", 1)
     return Plan(
         items=count,
         item_seconds=middle,
-        spread=(max(seconds) - min(seconds)) / 2 / middle,
-        start_seconds=2 * begun[0],
+        measured=len(seconds),
+        spread=(max(seconds) - min(seconds)) / 2 / middle if seconds else 0.0,
+        start_seconds=begun,
         memory_bytes=_peak(objective),
         disk_bytes=count * (size + KEPT),
     )
+
+
+def _timed(count: int, compute: Callable[[int], Item]) -> list[float]:
+    """Seconds of some items after the first."""
+    seconds: list[float] = []
+    while not seconds or (len(seconds) < min(_MOST, count - 1) and sum(seconds) < _ENOUGH):
+        before = time.perf_counter()
+        compute(1 + len(seconds))
+        seconds.append(time.perf_counter() - before)
+    return seconds
 
 
 def _peak(objective: Objective) -> int:

@@ -141,6 +141,10 @@ class Group:
         self._call(lambda: dist.broadcast_object_list(box, src=first, group=self._processes))
         return box[0]
 
+    def lost(self) -> RankError:
+        """Who is to blame for a collective that has failed, as an error to raise."""
+        return RankError(f"{self.watch.verdict(self._patience)}; {_AGAIN}")
+
     def leave(self) -> None:
         """End the process group, once nothing more is to be computed together."""
         self.watch.end()
@@ -160,7 +164,7 @@ class Group:
         try:
             collective()
         except RuntimeError as error:
-            raise RankError(f"{self.watch.verdict(self._patience)}; {_AGAIN}") from error
+            raise self.lost() from error
 
 
 def joined(*, patience: float | None = None) -> Group:

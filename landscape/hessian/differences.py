@@ -32,8 +32,11 @@ _BEGIN = {True: 0, False: 8}
 _FALLING = 0.4
 """Rounding makes neighbouring steps differ 1/4 as much from one to the next; kinks 1/2 at best."""
 
-_GOOD = 1e-6
-"""Error, as a share of the largest product, that is not worth another step."""
+_GOOD = {True: 1e-6, False: 1e-2}
+"""Error, as a share of the largest product, that is not worth another step; by whether it is float64."""
+
+_LONGER = 4
+"""How many longer steps are tried where float32 rounds shorter ones away."""
 
 _KEPT = "product_error"
 
@@ -81,15 +84,15 @@ class ErrorBound:
         return noted
 
 
-class FiniteDifferences:
-    """H v as a central difference of the gradient, (∇L(θ + h·v) − ∇L(θ − h·v)) / 2h, in float64.
+class CentralDifferences:
+    """H u as a central difference of the gradient, (∇L(θ + h·u) − ∇L(θ − h·u)) / 2h, for unit vectors u.
 
     Between kinks of ReLU the gradient is smooth; across one it jumps, and a difference sees curvature that
     the Hessian has not. Of many kinks it sees the same at every step, which no comparison of steps can tell:
-    the step has to be so short that it meets none. So gradients are computed in float64, also of a float32
-    objective, wherever the network runs in it; steps are shares of ‖w‖ from 2⁻³⁶ on, each four times the one
-    before, taken longer as long as two neighbours differ less and less, as they do by rounding alone. Where
-    they differ much for a later vector, a kink is near, and of the shorter steps the best one is taken.
+    the step has to be so short that it meets none. So steps are shares of ‖w‖ from 2⁻³⁶ on (2⁻²⁰ of gradients
+    in float32), each four times the one before, taken longer as long as two neighbours differ less and less,
+    as they do by rounding alone. Where they differ much for a later vector, a kink is near, and of the
+    shorter steps the best one is taken.
 
     Two neighbouring steps differ by their rounding, by what the longer one leaves out of the Taylor series
     (15/16 of it), and by each kink that it meets (all of it, or three times that): 4/3 of the difference
@@ -99,39 +102,41 @@ class FiniteDifferences:
         bound: Of the error of the products so far.
     """
 
-    def __init__(self, objective: Objective, parameters: Mapping[str, Tensor] | None, draw: int) -> None:
-        """At the given parameters, or the network's own."""
-        self._free, self._draw, self._dtype = objective.free, draw, objective.dtype
-        self.bound, self._shared = ErrorBound(), objective.product_error or ErrorBound()
-        self._objective, self._double = precise(objective, parameters, draw)
-        self._level = _BEGIN[self._double]
-        origin = self._objective.parameters if parameters is None else parameters
-        self._origin = {name: _cast(value, self._objective.dtype) for name, value in origin.items()}
-        self._reach = float(norm({name: self._origin[name] for name in self._free})) or 1.0
+    def __init__(
+        self,
+        gradient: Callable[[Parameters, float], Parameters],
+        length: Callable[[Mapping[str, Tensor]], float],
+        *,
+        reach: float,
+        double: bool,
+    ) -> None:
+        """Say what is differenced.
+
+        Args:
+            gradient: A unit vector and a step along it → the gradient there, keyed like the vector.
+            length: Euclidean length of what is keyed like it.
+            reach: ‖w‖.
+            double: Whether gradients come in float64.
+        """
+        self.gradient, self.length = gradient, length
+        self.bound = ErrorBound()
+        self._reach, self._double = reach or 1.0, double
+        self._level = _BEGIN[double]
         self._begun = False
 
-    def __call__(self, vector: Mapping[str, Tensor]) -> Parameters:
-        """The product, keyed like the vector."""
-        check_fit(vector, self._free)
-        length = float(norm(vector))
-        if not length:
-            return {name: torch.zeros_like(value) for name, value in vector.items()}
-        unit = {name: value.to(self._objective.dtype) / length for name, value in vector.items()}
+    def __call__(self, unit: Parameters, dtype: torch.dtype) -> Parameters:
+        """The product with a unit vector, to be rounded to `dtype`; the bound takes note of its error."""
         steps = _Steps(self, unit)
         level = self._choose(steps)
-        found, rounding = steps.quotient(level + 1), torch.finfo(self._dtype).eps
-        error = 4 / 3 * steps.apart(level) + rounding * float(norm(found))
-        for bound in (self.bound, self._shared):
-            bound.note(error, float(norm(found)), not self._double)
-        return {name: (length * part).to(vector[name].dtype) for name, part in found.items()}
+        found = steps.quotient(level + 1)
+        size = self.length(found)
+        error = 4 / 3 * steps.apart(level) + torch.finfo(dtype).eps * size
+        self.bound.note(error, size, not self._double)
+        return found
 
     def step(self, level: int) -> float:
         """Length of a step in weight space."""
         return self._reach * _FINEST * _RATIO**level
-
-    def gradient(self, unit: Parameters, step: float) -> Parameters:
-        """The gradient a step along a unit vector away."""
-        return self._objective.gradient(shifted(self._origin, (step, unit)), draw=self._draw)
 
     def _choose(self, steps: _Steps) -> int:
         """The step for this vector; for the first one from the shortest on."""
@@ -140,11 +145,13 @@ class FiniteDifferences:
             while (longer := self._longer(steps)) is not None:
                 self._level = longer
             return self._level
-        worth = _GOOD * max(self.bound.largest, float(norm(steps.quotient(self._level + 1))))
+        worth = _GOOD[self._double] * max(self.bound.largest, self.length(steps.quotient(self._level + 1)))
         if steps.apart(self._level) <= worth:
             return self._level
-        # A kink nearby: the shorter the step, the worse, until it no longer reaches that far.
-        return min(range(self._level, -1, -1), key=steps.apart)
+        # A kink nearby: the shorter the step, the worse, until it no longer reaches that far. In float32 it
+        # always does, as weights stay where they are at shorter ones, whose quotients agree on being zero.
+        last = min(self._level + _LONGER, 15)
+        return min(range(self._level, -1, -1) if self._double else range(self._level, last), key=steps.apart)
 
     def _longer(self, steps: _Steps) -> int | None:
         """One or two steps on, if neighbours differ so much less there that it was rounding."""
@@ -158,7 +165,7 @@ class FiniteDifferences:
 class _Steps:
     """Difference quotients along one unit vector, each computed once."""
 
-    def __init__(self, differences: FiniteDifferences, unit: Parameters) -> None:
+    def __init__(self, differences: CentralDifferences, unit: Parameters) -> None:
         self._differences, self._unit = differences, unit
         self._found: dict[int, Parameters] = {}
 
@@ -173,7 +180,47 @@ class _Steps:
     def apart(self, level: int) -> float:
         """How much the quotient differs from that of the next longer step."""
         shorter, longer = self.quotient(level), self.quotient(level + 1)
-        return float(norm({name: shorter[name] - longer[name] for name in shorter}))
+        return self._differences.length({name: shorter[name] - longer[name] for name in shorter})
+
+
+class FiniteDifferences:
+    """H v by `CentralDifferences`, in float64 also of a float32 objective, wherever its network runs in that.
+
+    Attributes:
+        bound: Of the error of the products so far.
+    """
+
+    def __init__(self, objective: Objective, parameters: Mapping[str, Tensor] | None, draw: int) -> None:
+        """At the given parameters, or the network's own."""
+        self._free, self._dtype = objective.free, objective.dtype
+        self._shared = objective.product_error or ErrorBound()
+        here, double = precise(objective, parameters, draw)
+        given = here.parameters if parameters is None else parameters
+        origin = {name: _cast(value, here.dtype) for name, value in given.items()}
+
+        def gradient(unit: Parameters, step: float) -> Parameters:
+            return here.gradient(shifted(origin, (step, unit)), draw=draw)
+
+        reach = _length({name: origin[name] for name in self._free})
+        self._working = here.dtype
+        self._rule = CentralDifferences(gradient, _length, reach=reach, double=double)
+        self.bound = self._rule.bound
+
+    def __call__(self, vector: Mapping[str, Tensor]) -> Parameters:
+        """The product, keyed like the vector."""
+        check_fit(vector, self._free)
+        length = _length(vector)
+        if not length:
+            return {name: torch.zeros_like(value) for name, value in vector.items()}
+        found = self._rule(
+            {name: value.to(self._working) / length for name, value in vector.items()}, self._dtype
+        )
+        self._shared.note(self.bound.error, self.bound.largest, self.bound.blind)
+        return {name: (length * part).to(vector[name].dtype) for name, part in found.items()}
+
+
+def _length(vector: Mapping[str, Tensor]) -> float:
+    return float(norm(vector))
 
 
 def precise(

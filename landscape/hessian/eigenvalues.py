@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,9 +14,11 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.allocation import memory_kept
+from landscape.distributed.fsdp import FullySharded
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.hessian.crosscheck import pyhessian_eigenpairs
 from landscape.hessian.operators import Operator, as_operator
+from landscape.hessian.parts import PartedHessian
 from landscape.linalg import Eigenpairs, Which, lanczos, power_iteration
 from landscape.linalg.eigenpairs import bounds
 from landscape.objective import Objective
@@ -75,12 +78,18 @@ class Search:
 
 @memory_kept()
 def eigenpairs(
-    source: Objective | Operator, k: int, *, draw: int = 0, progress: Progress = silent, **options: Any
+    source: Objective | Operator | FullySharded | PartedHessian,
+    k: int,
+    *,
+    draw: int = 0,
+    progress: Progress = silent,
+    **options: Any,
 ) -> Eigenpairs:
     """Eigenpairs of a curvature matrix of the total loss over the free parameters.
 
     Args:
-        source: An objective, for its Hessian, or an `Operator`.
+        source: An objective, for its Hessian, or an `Operator`. Of one whose parameters are sharded, every
+            rank finds the same values, and its part of the vectors.
         k: Number of pairs.
         draw: Which dropout masks, with an objective of `fresh` dropout.
         progress: Counts the products; how many there will be is not known beforehand.
@@ -89,15 +98,27 @@ def eigenpairs(
     Raises:
         LandscapeError: If the search is none that can be made.
     """
-    search, operator = Search(**options), as_operator(source, draw=draw)
+    search, operator = Search(**options), _operator(source, draw)
     with full_precision(operator.like.device):  # for the solvers' own arithmetic
-        pairs = rounding_measured(operator, _found(operator, k, search, progress), vectors=search.rounding)
+        pairs = _found(operator, k, search, progress)
+        if isinstance(operator, Operator):
+            pairs = rounding_measured(operator, pairs, vectors=search.rounding)
     return replace(pairs, error_bounds=pairs.error_bounds + operator.product_error)
 
 
-def _found(operator: Operator, k: int, search: Search, progress: Progress) -> Eigenpairs:
+def _operator(source: Any, draw: int) -> Operator | PartedHessian:
+    if isinstance(source, PartedHessian):
+        return source
+    return PartedHessian(source) if isinstance(source, FullySharded) else as_operator(source, draw=draw)
+
+
+def _found(operator: Operator | PartedHessian, k: int, search: Search, progress: Progress) -> Eigenpairs:
     common: dict[str, Any] = {"tolerance": search.tolerance, "seed": search.seed}
-    if search.method == "pyhessian":
+    if isinstance(operator, PartedHessian):
+        if search.method != "lanczos":
+            raise LandscapeError(f"of sharded parameters method {search.method} knows nothing; use lanczos")
+        common |= {"seed": operator.seed(search.seed), "parts": operator.parts}
+    elif search.method == "pyhessian":
         return pyhessian_eigenpairs(operator, k, max_products=search.max_products, **common)
     matvec = _counted(operator, progress)
     common |= {"like": operator.like, "confirm": search.confirm}
@@ -121,12 +142,16 @@ def evidence(pairs: Eigenpairs) -> dict[str, np.ndarray]:
 
 
 def top_eigenvalues(
-    source: Objective | Operator, k: int = 5, *, vectors: bool = False, **options
+    source: Objective | Operator | FullySharded | PartedHessian,
+    k: int = 5,
+    *,
+    vectors: bool = False,
+    **options: Any,
 ) -> xr.Dataset:
     """The k largest eigenvalues, or others, as a dataset.
 
     Args:
-        source: An objective, for its Hessian, or an `Operator`.
+        source: As in `eigenpairs`.
         k: Number of eigenvalues.
         vectors: Whether to keep the eigenvectors, as directions in the network's weights.
         **options: As in `Search` and `eigenpairs`.
@@ -137,7 +162,11 @@ def top_eigenvalues(
         `converged`, `rank_risk` (bound on the chance that an eigenvalue, a copy of a repeated one included,
         was passed over before it) and `rank_certain` (converged, at a risk of 1 in 1,000 at most); `products`
         counts products. With `vectors`, `vector` with dimensions `rank`, `parameter`, the free parameters
-        flattened in order.
+        flattened in order. Of sharded parameters, the same on every rank, with an attribute `protocol` that
+        says what is exact and what is not.
+
+    Raises:
+        LandscapeError: If the search is none that can be made, such as one for vectors of sharded parameters.
 
     Examples:
         >>> import torch
@@ -151,20 +180,28 @@ def top_eigenvalues(
         >>> found.converged.values, found.rank_certain.values.shape
         (array([ True,  True]), (2,))
     """
-    operator = as_operator(source, draw=options.pop("draw", 0))
+    operator = _operator(source, options.pop("draw", 0))
+    if vectors and isinstance(operator, PartedHessian):
+        raise LandscapeError(
+            "eigenvectors of sharded parameters lie in parts with the ranks, and no result holds them; "
+            "landscape.hessian.eigenpairs gives each rank its part"
+        )
     pairs = eigenpairs(operator, k, **options)
     columns = {name: ("rank", values, _ABOUT.get(name)) for name, values in evidence(pairs).items()}
     dataset = xr.Dataset(
         columns | {"products": ((), pairs.products, {"long_name": "products with the matrix"})},
         coords={"rank": np.arange(1, k + 1)},
     )
+    if isinstance(operator, PartedHessian):
+        protocol = operator.objective.protocol() | operator.record()
+        return dataset.assign_attrs(protocol=json.dumps(protocol))
     if not vectors:
         return dataset
     rows = [operator.flat_direction(vector) for vector in pairs.vectors]
     return dataset.assign(vector=(("rank", "parameter"), np.stack(rows)))
 
 
-def _counted(operator: Operator, progress: Progress) -> Callable[[Tensor], Tensor]:
+def _counted(operator: Callable[[Tensor], Tensor], progress: Progress) -> Callable[[Tensor], Tensor]:
     counter = iter(progress(itertools.count(), "products", None))
 
     def matvec(vector: Tensor) -> Tensor:

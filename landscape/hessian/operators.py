@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from landscape.derivatives.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
+from landscape.distributed.fsdp import FullySharded
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.filters import assumptions, role_of, roles, with_filters
 from landscape.hessian.differences import ErrorBound, FiniteDifferences
@@ -154,7 +155,16 @@ class Operator:
 
 
 def as_operator(source: Objective | Operator, *, draw: int = 0) -> Operator:
-    """The Hessian of an objective, or the operator that is given."""
+    """The Hessian of an objective, or the operator that is given.
+
+    Raises:
+        LandscapeError: If its parameters are sharded, so that vectors lie in parts.
+    """
+    if isinstance(source, FullySharded):
+        raise LandscapeError(
+            "of sharded parameters only top_eigenvalues and eigenpairs can be had, as vectors lie in parts "
+            "with the ranks; take an Objective of the whole network, shared out by sharded(), for the rest"
+        )
     return source if isinstance(source, Operator) else Operator(source, draw=draw)
 
 

@@ -14,7 +14,16 @@ from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, check_request
 from landscape.linalg.ranks import Verdict, allowance
 from landscape.linalg.ranks import confirm as look
 from landscape.linalg.subspace import Subspace
-from landscape.linalg.vectors import closing, normalised, orthonormal, random_directions, template
+from landscape.linalg.vectors import (
+    Parts,
+    closing,
+    lengths,
+    normalised,
+    orthonormal,
+    random_directions,
+    template,
+    whole,
+)
 
 _MEMORY = 2**30  # bytes that a basis may take before restarts, which cost products, are worth it
 
@@ -33,6 +42,7 @@ def lanczos(
     like: Tensor | None = None,
     start: Tensor | None = None,
     confirm: int | None = None,
+    parts: Parts | None = None,
 ) -> Eigenpairs:
     """K extreme eigenpairs of a symmetric operator.
 
@@ -62,6 +72,9 @@ def lanczos(
             it is confirmed that none was.
         confirm: Products that confirming the ranks may take, of those allowed. By default a tenth of those of
             the search, up to four tenths with a tolerance looser than 0.0025.
+        parts: Where several processes hold a part of every vector each: what of vectors is given, returned
+            or multiplied is then the part held here, shape (here,) in place of (n,). Each runs the same
+            search, with a seed of its own; a product that is not finite has to be refused by all of them.
 
     Raises:
         LandscapeError: If k, the tolerance, the number of products, the block, the basis or the start is out
@@ -70,16 +83,17 @@ def lanczos(
     check_request(k, size, tolerance, max_products)
     rank_key(np.zeros(0), which)
     like = template(like)
-    ahead, drawn = _first(start, block, size, seed, like)
+    ahead, drawn = _first(start, block, size, seed, like, parts)
     capacity = min(_capacity(k, len(ahead), basis, size, like), max_products)
-    space = Subspace(matvec, size, capacity, like)
+    space = Subspace(matvec, size, capacity, like, parts)
     search = _Search(space, k, which)
     while True:
         newest = ahead[: max_products - space.products]
         space.extend(newest)
         space.ritz()  # brings the scale up to date
+        floor = closing(like) * space.scale
         ahead, coupling = orthonormal(
-            space.images[-len(newest) :], space.vectors, closing(like) * space.scale, space.wide[0]
+            space.images[-len(newest) :], space.vectors, floor, space.wide[0], space.total
         )
         state = search.state(coupling, tolerance)
         if state == "found":
@@ -88,7 +102,8 @@ def lanczos(
                 return space.best(k, which, tolerance, verdict.risks)
             drawn += 1
             candidates = torch.cat([ahead, space.images[-1:]])
-            ahead, _ = orthonormal(candidates, space.vectors, closing(like) * space.scale)
+            floor = closing(like) * space.scale
+            ahead, _ = orthonormal(candidates, space.vectors, floor, None, space.total)
             state = "open" if len(ahead) else "closed"
         if space.count == size:
             return space.best(k, which, tolerance, np.zeros(k))
@@ -101,7 +116,7 @@ def lanczos(
         if space.count + room > capacity:
             search.compress()
         if state == "closed":
-            ahead = random_directions(space.vectors, room, seed, drawn)
+            ahead = random_directions(space.vectors, room, seed, drawn, space.total)
             drawn += room
 
 
@@ -215,19 +230,22 @@ def _capacity(k: int, block: int, basis: int, size: int, like: Tensor) -> int:
     return min(basis or max(2 * k + 18 + 2 * block, cheap), size)
 
 
-def _first(start: Tensor | None, block: int, size: int, seed: int, like: Tensor) -> tuple[Tensor, int]:
+def _first(
+    start: Tensor | None, block: int, size: int, seed: int, like: Tensor, parts: Parts | None
+) -> tuple[Tensor, int]:
     """Orthonormal directions to start from, and how many of them are random."""
     if block < 1:
         raise ArgumentError(f"a block of {block} directions a step; choose 1 or more")
-    rows = torch.empty(0, size, dtype=like.dtype, device=like.device)
+    here, total = (parts.here, parts.total) if parts else (size, whole)
+    rows = torch.empty(0, here, dtype=like.dtype, device=like.device)
     if start is not None:
-        if start.ndim != 2 or start.shape[1] != size or not bool(torch.isfinite(start).all()):
+        if start.ndim != 2 or start.shape[1] != here or not bool(torch.isfinite(start).all()):
             raise LandscapeError(
-                f"start directions of shape {tuple(start.shape)}; expected (b, {size}), finite, "
+                f"start directions of shape {tuple(start.shape)}; expected (b, {here}), finite, "
                 "one direction a row"
             )
         given = start.to(rows)
-        given = normalised(given[given.abs().amax(1) > 0])
-        rows, _ = orthonormal(given, rows, closing(like))
+        given = normalised(given[lengths(given, total) > 0], total)
+        rows, _ = orthonormal(given, rows, closing(like), None, total)
     missing = max(min(block, size) - len(rows), 0)
-    return torch.cat([rows, random_directions(rows, missing, seed)]), missing
+    return torch.cat([rows, random_directions(rows, missing, seed, 0, total)]), missing

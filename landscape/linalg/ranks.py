@@ -69,12 +69,13 @@ def confirm(space: Subspace, k: int, which: Which, *, products: int, seed: int, 
     if not outside:
         return Verdict(np.zeros(k), False)
     complement = _Complement.of(space, k, which)
-    direction = random_directions(space.vectors, 1, seed, drawn)
+    direction = random_directions(space.vectors, 1, seed, drawn, space.total)
     risks, missed = np.ones(k), False
     for _ in range(min(products, outside)):
         space.extend(direction)
         image = complement.image(space)
-        direction, coupling = orthonormal(image[None], space.vectors, closing(image) * space.scale)
+        floor = closing(image) * space.scale
+        direction, coupling = orthonormal(image[None], space.vectors, floor, None, space.total)
         risks, missed = complement.judge(space, float(coupling.sum()), outside)
         if missed or (risks <= RISK).all() or not len(direction):
             break
@@ -152,7 +153,7 @@ class _Complement:
 
 def _coupling(space: Subspace, vectors: np.ndarray, weights: np.ndarray) -> float:
     """Largest eigenvalue of R W Rᵀ, with R the remainders of the images of these vectors."""
-    gram = inner(space.images, space.images) - space.projected.T @ space.projected
+    gram = inner(space.images, space.images, space.total) - space.projected.T @ space.projected
     roots = np.sqrt(weights)
     small = roots[:, None] * (vectors.T @ ((gram + gram.T) / 2) @ vectors) * roots
     return float(np.linalg.eigvalsh(small).max(initial=0.0))

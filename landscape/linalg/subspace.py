@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from landscape.linalg.eigenpairs import Eigenpairs, Matvec, Which, certain_gaps, goal, judged, multiply, order
-from landscape.linalg.vectors import inner, normalised, pieces
+from landscape.linalg.vectors import Parts, inner, normalised, pieces, whole
 
 _WIDE = 2**28  # bytes that copies in float64 may take
 
@@ -26,14 +26,16 @@ class Subspace:
         products: Operator products used.
         symmetry_defect: Largest |T − Tᵀ| met.
         scale: Largest |Ritz value| met.
+        total: Adds up over all who hold a part of the vectors.
     """
 
-    def __init__(self, matvec: Matvec, size: int, capacity: int, like: Tensor):
+    def __init__(self, matvec: Matvec, size: int, capacity: int, like: Tensor, parts: Parts | None = None):
         self.size, self.capacity = size, capacity
+        self.total, self._here = (parts.total, parts.here) if parts else (whole, size)
         self.projected = np.zeros((0, 0))
         self.products, self.symmetry_defect, self.scale = 0, 0.0, 0.0
         self._matvec = matvec
-        self._vectors = torch.empty(0, size, dtype=like.dtype, device=like.device)
+        self._vectors = torch.empty(0, self._here, dtype=like.dtype, device=like.device)
         self._images = torch.empty_like(self._vectors)
         copied = self._vectors.dtype is not torch.float64 and 16 * capacity * size <= _WIDE
         self._wide = (self._vectors.double(), self._images.double()) if copied else None
@@ -75,8 +77,8 @@ class Subspace:
         vectors, images = self._wide or (self._vectors, self._images)
         projected = np.zeros((new, new))
         projected[:old, :old] = self.projected
-        projected[:, old:] = inner(vectors[:new], images[old:new])
-        projected[old:, :old] = inner(vectors[old:new], images[:old])
+        projected[:, old:] = inner(vectors[:new], images[old:new], self.total)
+        projected[old:, :old] = inner(vectors[old:new], images[:old], self.total)
         self.projected = projected
         defect = np.abs(projected[:, old:] - projected[old:].T).max()
         self.symmetry_defect = max(self.symmetry_defect, float(defect))
@@ -92,11 +94,11 @@ class Subspace:
         """‖W s − θ V s‖ of k pairs: values θ, shape (k,), and coefficients s, shape (m, k)."""
         weights, shift = self._tensor(coefficients.T), self._tensor(values)[:, None]
         squares = torch.zeros(len(values), dtype=torch.float64, device=self._vectors.device)
-        for piece in pieces(self.size, 2 * self.count):
+        for piece in pieces(self._here, 2 * self.count):
             difference = weights @ self.images[:, piece].double()
             difference -= shift * (weights @ self.vectors[:, piece].double())
             squares += difference.square().sum(1)
-        return squares.sqrt().cpu().numpy()
+        return self.total(squares).sqrt().cpu().numpy()
 
     def rotate(self, coefficients: np.ndarray) -> None:
         """Keep r combinations of V, with orthonormal coefficients of shape (m, r), and the same ones of W.
@@ -105,7 +107,7 @@ class Subspace:
         """
         weights = self._tensor(coefficients.T)
         for rows in (self._vectors, self._images):
-            for piece in pieces(self.size, 2 * self.count):
+            for piece in pieces(self._here, 2 * self.count):
                 rows[: len(weights), piece] = (weights @ rows[: self.count, piece].double()).to(rows.dtype)
         self._widen(slice(0, len(weights)))
         self.projected = coefficients.T @ self.projected @ coefficients
@@ -122,7 +124,7 @@ class Subspace:
         residuals = self.residuals(values[chosen], np.eye(k))
         return judged(
             values[chosen],
-            normalised(self.vectors),
+            normalised(self.vectors, self.total),
             residuals,
             accuracy=goal(values[chosen], tolerance, self.scale, self._vectors),
             products=self.products,
@@ -136,12 +138,12 @@ class Subspace:
         present = len(self._vectors)
         if rows > present:
             more = max(rows, min(2 * present, self.capacity)) - present
-            room = self._vectors.new_empty(more, self.size)
+            room = self._vectors.new_empty(more, self._here)
             self._vectors = torch.cat([self._vectors, room])
             self._images = torch.cat([self._images, room])
             if self._wide:
                 vectors, images = self._wide
-                room = vectors.new_empty(more, self.size)
+                room = vectors.new_empty(more, self._here)
                 self._wide = torch.cat([vectors, room]), torch.cat([images, room])
 
     def _widen(self, rows: slice) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +12,27 @@ from torch import Tensor
 from landscape.errors import ArgumentError
 
 _PIECE = 2**20  # entries widened to float64 at a time: 8 MiB
+
+Total = Callable[[Tensor], Tensor]
+"""What every holder of a part of some vectors found of its own, float64, any shape → the sum over all."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Vectors of which several processes, each running the same search, hold a part each.
+
+    Attributes:
+        here: Entries that are held here.
+        total: Adds numbers up over all holders, to the same bits on each.
+    """
+
+    here: int
+    total: Total
+
+
+def whole(found: Tensor) -> Tensor:
+    """The total where vectors are held whole."""
+    return found
 
 
 def substream(seed: int, index: int) -> int:
@@ -23,14 +45,16 @@ def substream(seed: int, index: int) -> int:
     return int(words[0]) << 64 | int(words[1])
 
 
-def random_unit(size: int, seed: int, like: Tensor | None = None) -> Tensor:
+def random_unit(size: int, seed: int, like: Tensor | None = None, total: Total = whole) -> Tensor:
     """A vector uniform on the unit sphere, shape (size,), on the device and in the precision of `like`.
+
+    Of one that is held in parts, each holder gives a seed of its own.
 
     Raises:
         LandscapeError: If the seed is negative.
     """
     vector = torch.from_numpy(np.random.default_rng(_checked(seed)).standard_normal(size))
-    return normalised(vector[None])[0].to(template(like))
+    return normalised(vector[None], total)[0].to(template(like))
 
 
 def rademacher(size: int, seed: int, like: Tensor | None = None) -> Tensor:
@@ -48,17 +72,23 @@ def template(like: Tensor | None) -> Tensor:
     return torch.empty(0, dtype=torch.float64) if like is None else like
 
 
-def inner(left: Tensor, right: Tensor) -> np.ndarray:
+def inner(left: Tensor, right: Tensor, total: Total = whole) -> np.ndarray:
     """Inner products of rows, (a, n) and (b, n) to (a, b), summed in float64 whatever the precision."""
-    total = torch.zeros(len(left), len(right), dtype=torch.float64, device=left.device)
+    found = torch.zeros(len(left), len(right), dtype=torch.float64, device=left.device)
     for piece in pieces(left.shape[1], len(left) + len(right)):
-        total += left[:, piece].double() @ right[:, piece].double().T
-    return total.cpu().numpy()
+        found += left[:, piece].double() @ right[:, piece].double().T
+    return total(found).cpu().numpy()
 
 
-def normalised(rows: Tensor) -> Tensor:
+def lengths(rows: Tensor, total: Total = whole) -> Tensor:
+    """Length of each row of shape (k, n), summed in float64, shape (k,)."""
+    own = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return own if total is whole else total(own.square()).sqrt()
+
+
+def normalised(rows: Tensor, total: Total = whole) -> Tensor:
     """Rows of shape (k, n) divided by their lengths, which are summed in float64; zero rows become NaN."""
-    return rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64).to(rows.dtype)
+    return rows / lengths(rows, total)[:, None].to(rows.dtype)
 
 
 def pieces(size: int, rows: int) -> Iterator[slice]:
@@ -69,7 +99,7 @@ def pieces(size: int, rows: int) -> Iterator[slice]:
 
 
 def orthonormal(
-    candidates: Tensor, basis: Tensor, floor: float, wide: Tensor | None = None
+    candidates: Tensor, basis: Tensor, floor: float, wide: Tensor | None = None, total: Total = whole
 ) -> tuple[Tensor, np.ndarray]:
     """What the candidates add to an orthonormal basis, as orthonormal rows.
 
@@ -80,6 +110,7 @@ def orthonormal(
         basis: Orthonormal rows, shape (m, n).
         floor: A candidate whose remainder is no longer than this adds nothing.
         wide: The basis in float64, where that is at hand; the result is the same.
+        total: See `Parts`.
 
     Returns:
         The r ≤ b new rows, shape (r, n), and coefficients C, shape (b, r): candidate i is Σ_j C_ij row_j
@@ -90,11 +121,11 @@ def orthonormal(
     for i, candidate in enumerate(candidates):
         rest = candidate
         for _ in range(2):
-            rest, _ = _remainder(rest, basis, wide)
+            rest, _ = _remainder(rest, basis, wide, total)
             if count:
-                rest, along = _remainder(rest, rows[:count])
+                rest, along = _remainder(rest, rows[:count], None, total)
                 coefficients[i, :count] += along
-        length = float(torch.linalg.vector_norm(rest, dtype=torch.float64))
+        length = float(lengths(rest[None], total))
         if length > floor:
             coefficients[i, count] = length
             rows[count] = rest / length
@@ -102,23 +133,23 @@ def orthonormal(
     return rows[:count], coefficients[:, :count]
 
 
-def _remainder(vector: Tensor, basis: Tensor, wide: Tensor | None = None) -> tuple[Tensor, np.ndarray]:
+def _remainder(vector: Tensor, basis: Tensor, wide: Tensor | None, total: Total) -> tuple[Tensor, np.ndarray]:
     """The vector without its part along orthonormal rows, and its coefficients along them.
 
     A float32 sum over 10⁶ entries is right to 10⁻⁴ only, so the coefficients are summed in float64.
     """
-    along = inner(vector[None], basis if wide is None else wide)[0]
+    along = inner(vector[None], basis if wide is None else wide, total)[0]
     return vector - torch.from_numpy(along).to(basis) @ basis, along
 
 
-def random_directions(basis: Tensor, number: int, seed: int, drawn: int = 0) -> Tensor:
+def random_directions(basis: Tensor, number: int, seed: int, drawn: int = 0, total: Total = whole) -> Tensor:
     """Random rows orthonormal to a basis of shape (m, n) and to each other, shape (number, n).
 
     Each has a stream of its own under the seed; `drawn` streams were used before.
     """
     streams = (substream(seed, drawn + i) for i in range(number))
-    units = [random_unit(basis.shape[1], stream, basis) for stream in streams]
-    return orthonormal(torch.stack(units), basis, 0.0)[0] if units else basis[:0]
+    units = [random_unit(basis.shape[1], stream, basis, total) for stream in streams]
+    return orthonormal(torch.stack(units), basis, 0.0, None, total)[0] if units else basis[:0]
 
 
 def closing(like: Tensor) -> float:

@@ -19,7 +19,7 @@ ZYGOTE = """
 import json, os, socket, sys, traceback
 import torch, torch._dynamo, torch._refs, torch.distributed.fsdp, zarr
 import landscape.analyses, landscape.cli.hessian, landscape.cli.measuring, landscape.data
-from tests.distributed import jobs
+from tests.distributed import fsdp_jobs, jobs
 
 print("ready", flush=True)
 for line in sys.stdin:
@@ -40,7 +40,8 @@ for line in sys.stdin:
                        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **job["environment"]}
         status = 70
         try:
-            torch.save(getattr(jobs, job["name"])(*job["arguments"]), f"{job['folder']}/{rank}.pt")
+            work = getattr(jobs, job["name"], None) or getattr(fsdp_jobs, job["name"])
+            torch.save(work(*job["arguments"]), f"{job['folder']}/{rank}.pt")
             status = 0
         except SystemExit as end:
             status = int(end.code or 0)
@@ -63,7 +64,7 @@ class Rank:
 
 
 class Ranks:
-    """Starts jobs of `tests.distributed.jobs` on some ranks."""
+    """Starts jobs of `tests.distributed.jobs` and `fsdp_jobs` on some ranks."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

@@ -148,6 +148,15 @@ def test_networks_that_only_know_float32_say_that_kinks_are_not_bounded(middle: 
     assert "kinks of ReLU count as curvature, beyond this bound" in check.message
 
 
+@pytest.mark.parametrize("middle", [narrow, refusing])
+def test_float32_is_given_no_step_that_it_rounds_away(middle: Callable):
+    """Of one so short that the weights stay where they are, quotients are zero and agree."""
+    exact, ours = Operator(subject(bent)), Operator(subject(middle, torch.float32))
+    for vector in vectors(exact.size, exact):
+        error = float((ours(vector).double() - exact(vector.double())).norm() / vector.norm())
+        assert error <= ours.product_error
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_eigenvalues_carry_the_error_of_their_products(dtype: torch.dtype):
     exact = Operator(subject(bent))
