@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from landscape.analyses.compare import Measurement
+from landscape.analyses.experiment import Experiment, Work
 from landscape.analyses.settings import Settings
 from landscape.hessian import PROTOCOLS
 from landscape.network import Network
-
-if TYPE_CHECKING:
-    from landscape.analyses.experiments import Experiment, Work
 
 
 def of_flattening(
