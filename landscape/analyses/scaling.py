@@ -20,7 +20,7 @@ from landscape.objective import Objective
 from landscape.results import KINDS
 from landscape.work import Item
 
-KEPT = 700
+KEPT = 300
 """Bytes of a record beside its arrays."""
 
 TAIL = 0.7

@@ -103,8 +103,10 @@ def test_a_time_that_is_given_is_taken():
 
 def test_what_is_no_list_of_items_is_refused():
     one = objective(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)))
-    with pytest.raises(LandscapeError, match="'eigenvalues' is no list of items"):
-        scaling("eigenvalues", one)
+    with pytest.raises(LandscapeError, match="this eigenvalues is a single item"):
+        scaling("eigenvalues", one)  # each product follows from the one before
+    with pytest.raises(LandscapeError, match="'features' is no list of items"):
+        scaling("features", one)
     with pytest.raises(LandscapeError, match="is no list of items that workers could share; known are"):
         scaling("nonsense", one)
     with pytest.raises(
