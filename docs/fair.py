@@ -98,10 +98,14 @@ def table(found: Sequence[Step]) -> str:
         row = [name]
         for step in STEPS:
             each = next((e for e in found if (e.step, e.measure.name) == (step, name)), None)
-            row += [share(each), MARKS.get(each.verdict, "not significant")] if each else ["", ""]
+            row += [share(each), _verdict(each)] if each else ["not yet measured", ""]
         rows.append(row)
     heads = [head for step in STEPS for head in (f"{step}, change [95 %]", "verdict")]
     return markdown(("measure", *heads), rows)
+
+
+def _verdict(each: Step) -> str:
+    return "one seed" if len(each.seeds) == 1 else MARKS.get(each.verdict, each.verdict)
 
 
 def share(each: Step) -> str:
