@@ -22,18 +22,16 @@ from landscape.comparison.flattening import (
     steps,
 )
 from landscape.comparison.readings import BY_NAME, mean_nll
-from landscape.comparison.way import ARMS, CAUSES, along, chain
+from landscape.comparison.way import ARMS, CAUSES, FITTED, along, chain
 from landscape.numbers import written
 from landscape.report.tables import markdown
 
 Results = Mapping[str, Mapping[str, xr.Dataset]]
 CURVES = Path(__file__).parent / "fair-training.csv"
 """Training NLL and accuracy of every network after every epoch, from the checkpoints' own records."""
-NAMES = {"mlp": "MLP head", "gap": "GAP", "gap-blur": "GAP + blur"}
 MARKS = {AGREES: "✓ agrees", CONTRADICTS: "✗ contradicts"}
 SEEDS = 3
-AIM = 0.05
-"""Seeds of every arm, and the training NLL with dropout on that each should reach."""
+"""Of every arm, once the test is complete."""
 
 
 def said(results: Results) -> dict[str, str]:
@@ -51,13 +49,12 @@ def said(results: Results) -> dict[str, str]:
 
 def state(results: Results) -> str:
     """How much of it there is."""
-    counts = {NAMES[arm]: len(seeds_of(results, arm)) for arm in ARMS}
+    counts = {ARMS[arm]: len(seeds_of(results, arm)) for arm in ARMS}
     if min(counts.values()) >= SEEDS:
         return f"{SEEDS} seeds of each arm were measured."
     words = ", ".join(f"{count} of {arm}" for arm, count in counts.items())
-    return (
-        f"It is not whole yet: of {SEEDS} seeds an arm there are {words}; nothing can be significant before."
-    )
+    found = f"It is not complete yet: of {SEEDS} seeds per arm, {words} have been measured."
+    return f"{found} No step can be significant before that."
 
 
 def headline(results: Results, found: Sequence[Step]) -> str:
@@ -67,11 +64,11 @@ def headline(results: Results, found: Sequence[Step]) -> str:
         count = len(each.seeds)
         seeds = "one seed, no verdict" if count == 1 else f"{count} seeds, {each.verdict}"
         parts.append(f"**{each.step}: the largest eigenvalue changes by {share(each)}** ({seeds}).")
-    missed = [NAMES[arm] for arm in ARMS if max(_nll(results, arm), default=math.nan) > AIM]
+    missed = [ARMS[arm] for arm in ARMS if max(_nll(results, arm), default=math.nan) > FITTED]
     if missed:
         parts.append(
             f"**The test is not at the papers' fit** where it involves {' and '.join(missed)}, whose "
-            f"training NLL stays over {AIM}: read that step at equal training NLL."
+            f"training NLL stays over {FITTED}: read that step at equal training NLL."
         )
     return " ".join(parts)
 
@@ -131,7 +128,7 @@ def fits(results: Results) -> str:
         listed = ", ".join(written(value, ".2g") for value in train)
         first, *rest = numbers
         rows.append(
-            (NAMES[arm], f"{written(first, '.2g')} ({listed})", *(written(each, ".3g") for each in rest))
+            (ARMS[arm], f"{written(first, '.2g')} ({listed})", *(written(each, ".3g") for each in rest))
         )
     heads = ("arm", "training NLL (each seed)", "test accuracy", "test NLL", "test NLL, mean of passes")
     return markdown(heads, rows)

@@ -146,7 +146,7 @@ def _about(network: "Network") -> list[str]:
 @option("--schedule", "Schedule of the learning rate.", "one-cycle", choices=("one-cycle", "step", "cosine"))
 @option(
     "--warm-up",
-    "Epochs of warm-up of step (1) and cosine (5).  [default: as many]",
+    "Epochs of warm-up of a step or cosine schedule.  [default: 1 or 5]",
     0,
     least=0,
     metavar="N",

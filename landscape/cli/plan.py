@@ -77,7 +77,7 @@ def command(
         return
     say(
         f"{plan.items:,} items of {plan.item_seconds:.3g} s ({_known(plan)}); "
-        f"{plan.memory_bytes / 1e9:.2g} GB of memory a worker, {plan.disk_bytes / 1e6:.3g} MB of disk"
+        f"{plan.memory_bytes / 1e9:.2g} GB of memory per worker, {plan.disk_bytes / 1e6:.3g} MB of disk"
     )
     for line in table(
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import stats
@@ -15,11 +16,11 @@ from landscape.comparison.changes import PRIMARY, Change
 from landscape.comparison.identity import Results
 from landscape.comparison.readings import BY_NAME, Kinds, largest_eigenvalue, positive_eigenvalue
 from landscape.comparison.verdicts import is_distinguishable
-from landscape.comparison.way import along
+from landscape.comparison.way import ARMS, along
 from landscape.intervals import LEVEL
 from landscape.results.reading import stored
 
-STEPS = {"MLP head → GAP": ("mlp", "gap"), "GAP → GAP + blur": ("gap", "gap-blur")}
+STEPS = {f"{ARMS[one]} → {ARMS[other]}": (one, other) for one, other in pairwise(ARMS)}
 """Baseline and variant of each step."""
 
 AGREES, CONTRADICTS, OPEN = "agrees", "contradicts", "not significant"
@@ -107,8 +108,8 @@ def _negative(kinds: Kinds) -> float:
     return math.nan if spectrum is None else float(spectrum["nep"])
 
 
-_CURVED, _RISE = (BY_NAME[f"{name}"].read for name in
-                  ("curvature along random directions", "rise of the NLL at radius 0.2"))  # fmt: skip
+_CURVED = BY_NAME["curvature along random directions"].read
+_RISE = BY_NAME["rise of the NLL at radius 0.2"].read
 
 MEASURES = (
     Measure("largest eigenvalue", PRIMARY, _of("spectrum", largest_eigenvalue)),

@@ -15,8 +15,10 @@ from landscape.comparison.changes import within
 from landscape.comparison.identity import Results
 from landscape.comparison.readings import BY_NAME, Kinds, largest_eigenvalue, mean_nll
 
-ARMS = ("mlp", "gap", "gap-blur")
-"""Each is the baseline of the next."""
+ARMS = {"mlp": "MLP head", "gap": "GAP", "gap-blur": "GAP + blur"}
+"""What each is called; each is the baseline of the next."""
+FITTED = 0.05
+"""Training NLL, dropout on, that every arm should reach (docs/protocol.md)."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def along(results: Results) -> list[Point]:
             and {"spectrum-along", "evaluation-train", "features"} <= kinds.keys()
         ):
             found.append(Point(arm, int(seed), int(epoch), *_numbers(kinds)))
-    return sorted(found, key=lambda point: (ARMS.index(point.arm), point.seed, point.epoch))
+    return sorted(found, key=lambda point: (list(ARMS).index(point.arm), point.seed, point.epoch))
 
 
 def _numbers(kinds: Kinds) -> Iterator[float]:

@@ -12,19 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landscape.comparison.flattening import OPEN, STEPS, Step
-from landscape.comparison.way import Point
+from landscape.comparison.way import ARMS, FITTED, Point
 from landscape.errors import ResultError
 from landscape.figures import style
 from landscape.figures.captions import with_notes
 from landscape.figures.registry import VERDICTS, figure
 from landscape.figures.style import curves as lines
 
-_FITTED = 0.05
-"""Training NLL, dropout on, from which on a network counts as fitted (docs/protocol.md)."""
 _ROW = 0.19
 """Height of a row in inches."""
-_LABELS = {"gap": "GAP", "gap-blur": "GAP + blur", "mlp": "MLP head"}
-_ORDER = list(_LABELS)
+_ORDER = ("gap", "gap-blur", "mlp")
 """As the looks of networks without a configuration are given."""
 
 
@@ -142,7 +139,7 @@ def flattening_way(points: Sequence[Point], *, width: float) -> Figure:
     axes[1].set_xlabel("epoch")
     for axis in axes:
         lines.label_logarithm(axis)
-    named = {_LABELS.get(arm, arm): looks[arm] for arm in arms}
+    named = {ARMS.get(arm, arm): looks[arm] for arm in arms}
     lines.legend(drawing, named, width)
     return drawing
 
@@ -171,10 +168,10 @@ def training_curves(curves: Mapping[str, Sequence[tuple[int, float]]], *, width:
     axis = drawing.subplots()
     for name, rows in curves.items():
         axis.plot(*zip(*rows, strict=True), color=looks[arms[name]].colour, linewidth=0.9)
-    axis.axhline(_FITTED, color="0.5", linestyle=":", linewidth=0.8)
+    axis.axhline(FITTED, color="0.5", linestyle=":", linewidth=0.8)
     axis.set(yscale="log", xlabel="epoch", ylabel="training NLL (nats, log)")
     lines.label_logarithm(axis)
-    lines.legend(drawing, {_LABELS.get(arm, arm): looks[arm] for arm in order}, width)
+    lines.legend(drawing, {ARMS.get(arm, arm): looks[arm] for arm in order}, width)
     return drawing
 
 
