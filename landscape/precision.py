@@ -18,6 +18,11 @@ def evaluation_precision(device: torch.device, precision: str) -> AbstractContex
     return _products("tf32")
 
 
+def has_bfloat16() -> bool:
+    """Whether this machine's processor computes in bfloat16, or PyTorch has to emulate it."""
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """IEEE float32 products and no autocast while open; the user's own settings are put back.

@@ -25,6 +25,7 @@ from landscape.errors import LandscapeError
 from landscape.files import atomic_path
 from landscape.network import Network
 from landscape.objective import Objective
+from landscape.precision import has_bfloat16
 from landscape.recipe import PRECISIONS, Recipe
 from landscape.replacing import settle
 from landscape.results import differences
@@ -88,19 +89,20 @@ def train(
     module = module.to(device).to(memory_format=_layout(module))  # type: ignore[call-overload]
     optimiser = recipe.optimiser(module.parameters())
     run = {"config": config.to_dict(), "recipe": recipe.to_dict(), "data": samples.describe()}
-    identity = json.dumps({**run, "made_with": arithmetic()})
+    dtype, instead = _computed_in(recipe, torch.device(device), note)
+    identity = json.dumps({**run, "made_with": {**arithmetic(), **instead}})
     state_path = _state_path(out)
     history = _resume(state_path, identity, module, optimiser, note)
 
     def keep(path: Path) -> None:
-        record = {"recipe": recipe.to_dict(), "data": samples.describe(), "history": history}
+        record = {"recipe": recipe.to_dict(), "data": samples.describe(), "history": history, **instead}
         save(path, module, config=config, normalisation=samples.normalisation, training=record)
 
     if keep_every and not history:
         keep(_kept(out, 0))
     due = 0.0
     for epoch in range(len(history), recipe.epochs):
-        history.append(_epoch(module, optimiser, samples, recipe, epoch, config.classes, progress))
+        history.append(_epoch(module, optimiser, samples, recipe, dtype, epoch, config.classes, progress))
         if keep_every and (epoch + 1) % keep_every == 0:
             keep(_kept(out, epoch + 1))
         if (started := time.monotonic()) >= due:
@@ -111,6 +113,20 @@ def train(
     keep(out)
     sweep(out)
     return out
+
+
+def _computed_in(
+    recipe: Recipe, device: torch.device, note: Callable[[str], None]
+) -> tuple[torch.dtype | None, dict[str, str]]:
+    """Precision of the passes, None for that of the weights; and what is recorded if it is not the recipe's.
+
+    Where a processor has no bfloat16, PyTorch emulates it, some fifty times as slowly as float32.
+    """
+    dtype = PRECISIONS[recipe.precision]
+    if dtype is None or device.type != "cpu" or has_bfloat16():
+        return dtype, {}
+    note("this processor has no bfloat16 arithmetic: trained in float32, which the checkpoint records")
+    return None, {"arithmetic": "float32"}
 
 
 def _next_state(started: float) -> float:
@@ -175,6 +191,7 @@ def _epoch(
     optimiser: Optimizer,
     samples: Samples,
     recipe: Recipe,
+    dtype: torch.dtype | None,
     epoch: int,
     classes: int,
     progress: Progress,
@@ -190,7 +207,7 @@ def _epoch(
         position = epoch * steps + step
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate(position, steps)
-        loss, right = _step(module, optimiser, recipe, position, next(batches))
+        loss, right = _step(module, optimiser, recipe, dtype, position, next(batches))
         rows = min(recipe.batch_size, count - step * recipe.batch_size)
         total_loss += loss * rows
         total_correct += right
@@ -228,12 +245,16 @@ def _batches(samples: Samples, recipe: Recipe, epoch: int, classes: int) -> Iter
 
 
 def _step(
-    module: nn.Module, optimiser: Optimizer, recipe: Recipe, position: int, batch: tuple[Tensor, ...]
+    module: nn.Module,
+    optimiser: Optimizer,
+    recipe: Recipe,
+    dtype: torch.dtype | None,
+    position: int,
+    batch: tuple[Tensor, ...],
 ) -> tuple[float, int]:
     """One step of the optimiser; its loss, and how many predictions were right."""
     device = next(module.parameters()).device
     inputs, wanted, targets = (part.to(device) for part in batch)
-    dtype = PRECISIONS[recipe.precision]
     with (
         torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None),
         dropout_masks(module, seed=recipe.seed, draw=1 + position, training=True),

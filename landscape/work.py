@@ -53,10 +53,17 @@ Runner = Callable[[int, Callable[[int], Item], str], list[Item]]
 """``run(count, compute, label)`` gives the results of ``compute(0) … compute(count − 1)``, in order."""
 
 
+def each(compute: Callable[[int], Item], indices: Iterable[int]) -> Iterable[tuple[int, Item]]:
+    """Index and item of each, as they are finished: several at once where `compute` can do that."""
+    several = getattr(compute, "each", None)
+    return several(indices) if several else ((index, compute(index)) for index in indices)
+
+
 def in_memory(progress: Progress = silent) -> Runner:
-    """One item after the other, behind a progress bar; nothing is kept if it is stopped."""
+    """All items, behind a progress bar; nothing is kept if it is stopped."""
 
     def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
-        return [compute(index) for index in progress(range(count), label, count)]
+        found = dict(progress(each(compute, range(count)), label, count))
+        return [found[index] for index in range(count)]
 
     return run

@@ -259,7 +259,8 @@ def test_the_global_random_state_is_untouched(tmp_path):
     assert random.getstate() == before[2]
 
 
-def test_every_switch_of_the_recipe_matters(tmp_path):
+def test_every_switch_of_the_recipe_matters(tmp_path, monkeypatch):
+    monkeypatch.setattr("landscape.train.has_bfloat16", lambda: True)
     plain = short(tmp_path, "plain")
     for name, value in [
         ("augment", False),
@@ -277,7 +278,16 @@ def test_every_switch_of_the_recipe_matters(tmp_path):
         assert not same(plain, short(tmp_path, name, **{name: value})), name
 
 
-def test_bfloat16_is_for_the_arithmetic_alone(tmp_path):
+def test_a_processor_without_bfloat16_trains_in_float32_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("landscape.train.has_bfloat16", lambda: False)
+    with pytest.warns(UserWarning, match="this processor has no bfloat16"):
+        assert same(short(tmp_path, "bf", precision="bfloat16"), short(tmp_path, "plain"))
+    assert read(tmp_path / "bf.safetensors").record["training"]["arithmetic"] == "float32"
+    assert "arithmetic" not in read(tmp_path / "plain.safetensors").record["training"]
+
+
+def test_bfloat16_is_for_the_arithmetic_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("landscape.train.has_bfloat16", lambda: True)
     for name, value in short(tmp_path, "bf", precision="bfloat16").items():
         assert value.dtype in (torch.float32, torch.int64), name
 

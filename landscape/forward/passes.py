@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -129,6 +129,28 @@ class Forward:
         """The same for samples that begin `start` later."""
         return self.replace(first=self.first + start)
 
+    def twin(self) -> Forward:
+        """The same over a copy of the module, which another thread may run at the same time.
+
+        Raises:
+            Exception: As `copy.deepcopy`, if the module cannot be copied.
+        """
+        other = copy.copy(self)
+        held = self.module, self.road, self._parts  # the last two refer to layers of the first
+        other.module, other.road, other._parts = copy.deepcopy(held)
+        other._slots = Slots(other.module)
+        return other
+
+    @contextmanager
+    def settled(self, device: torch.device) -> Iterator[None]:
+        """What passes change for the whole process stays so while open: several threads run passes."""
+        with ExitStack() as around:
+            around.enter_context(without_recomputation())
+            around.enter_context(evaluation_precision(device, self.precision))
+            if self.road.math_attention:
+                around.enter_context(sdpa_kernel(SDPBackend.MATH))
+            yield
+
     def plain(self) -> Forward:
         """The same, run as the network is written: nothing folded, everything contiguous."""
         road = Road(looked=True, channels_last=False, math_attention=self.road.math_attention)
@@ -238,10 +260,7 @@ class Forward:
         with ExitStack() as around:
             around.enter_context(self._slots.holding(state))
             around.enter_context(evaluating(module))
-            around.enter_context(without_recomputation())
-            around.enter_context(evaluation_precision(trees.device(inputs), self.precision))
-            if self.road.math_attention:
-                around.enter_context(sdpa_kernel(SDPBackend.MATH))
+            around.enter_context(self.settled(trees.device(inputs)))
             around.enter_context(batch_statistics(module, batch or training))
             around.enter_context(folded([] if training else self._pairs()))
             around.enter_context(masks)

@@ -6,6 +6,7 @@ The papers' protocols are named presets.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,14 @@ import numpy as np
 import xarray as xr
 
 from landscape.allocation import memory_kept
+from landscape.concurrent import Items
 from landscape.derivatives.graphs import Curvature
 from landscape.errors import LandscapeError
 from landscape.hessian.eigenvalues import eigenpairs, evidence
 from landscape.hessian.operators import Coordinates, Operator, prepared
 from landscape.intervals import of_ratio, of_share
 from landscape.objective import Objective
-from landscape.work import Item, Runner, in_memory
+from landscape.work import Item, Progress, Runner, in_memory
 
 
 @memory_kept()
@@ -73,17 +75,29 @@ def max_eigenvalue_spectrum(
         True
     """
     count = mini_batches(len(objective.samples), batch_size, batches)
-    objective, _ = prepared(objective, kind)
+    objective, exact = prepared(objective, kind)
     search: dict[str, Any] = {"which": "magnitude", "tolerance": 1e-2, "rounding": 1} | options
 
-    def compute(index: int) -> Item:
+    def compute(objective: Objective, index: int, steps: Progress) -> Item:
         part = objective.subset(index * batch_size, (index + 1) * batch_size)
         operator = Operator(part, kind=kind, coordinates=coordinates, draw=1 + index)
-        pairs = eigenpairs(operator, k, **search, seed=seed + index)
+        pairs = eigenpairs(operator, k, **{"progress": steps} | search, seed=seed + index)
         return {**evidence(pairs), "products": np.array(pairs.products)}
 
-    items = (run or in_memory())(count, compute, "spectrum")
-    return _dataset(items, seed)
+    alone = not exact or search.get("method") == "pyhessian"  # what they share is not made for threads
+    memory = sys.maxsize if alone else _memory(objective, kind, batch_size, k)
+    several = Items(objective, compute, count=count, memory=memory)
+    return _dataset((run or in_memory())(count, several, "spectrum"), seed)
+
+
+def _memory(objective: Objective, kind: Curvature, batch_size: int, k: int) -> int:
+    """Bytes that a mini-batch takes while it is in work, about: its graphs, and a basis with its images."""
+    part = objective.subset(0, 2)  # two, or BatchNorm on batch statistics might have none
+    matrix = part.curvature(kind=kind, keep=0)
+    matrix(part.free)
+    graph = matrix.products.graph_bytes * min(batch_size, 2 * objective.micro_batch) // len(part.samples)
+    vector = sum(value.numel() for value in objective.free.values()) * objective.dtype.itemsize
+    return graph + 4 * (k + 20) * vector
 
 
 def _dataset(items: Sequence[Item], seed: int) -> xr.Dataset:

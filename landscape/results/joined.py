@@ -68,16 +68,15 @@ class Joined(Journal):
         shelf = self._entered()
 
         def run(count: int, compute: Callable[[int], Item], label: str) -> list[Item]:
-            def keep(index: int) -> Item:
+            def keep(index: int, item: Item) -> Item:
                 if self._share:
                     self._share.check()
-                item = compute(index)
                 try:
                     return shelf.keep(label, index, item)
                 except OSError as error:
                     raise self._unwritten(self.folder, error) from error
 
-            return SharedList(shelf, label, count, keep, self._twice).items(progress)
+            return SharedList(shelf, label, count, compute, keep, self._twice).items(progress)
 
         return run
 

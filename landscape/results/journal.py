@@ -18,7 +18,7 @@ from landscape.replacing import settle
 from landscape.results.holding import Hold
 from landscape.results.records import Entry, Writer, entries, read
 from landscape.results.schema import arithmetic, plain
-from landscape.work import Item, Progress, Runner, silent
+from landscape.work import Item, Progress, Runner, each, silent
 
 
 class Journal:
@@ -75,9 +75,10 @@ class Journal:
             # Progress sees what is left, so that its time left is honest; a single item needs none.
             found = self._found(count, label)
             missing = [index for index, item in enumerate(found) if item is None]
-            for index in progress(missing, label, len(missing)) if count > 1 else missing:
+            finished = each(compute, missing)
+            for index, item in progress(finished, label, len(missing)) if count > 1 else finished:
                 self._held().check()
-                found[index] = self._keep(label, index, compute(index))
+                found[index] = self._keep(label, index, item)
             return found  # type: ignore[return-value]
 
         return run

@@ -11,7 +11,7 @@ import numpy as np
 
 from landscape.leases import Board, Lease, pause
 from landscape.results.shelf import Shelf
-from landscape.work import Item, Progress
+from landscape.work import Item, Progress, each
 
 EVERY = 100
 """One item of so many is computed twice where workers differ in kind."""
@@ -76,7 +76,13 @@ class SharedList:
     """A list of items on a shelf, as one worker sees it."""
 
     def __init__(
-        self, shelf: Shelf, label: str, count: int, keep: Callable[[int], Item], twice: Twice
+        self,
+        shelf: Shelf,
+        label: str,
+        count: int,
+        compute: Callable[[int], Item],
+        keep: Callable[[int, Item], Item],
+        twice: Twice,
     ) -> None:
         """Of a shelf.
 
@@ -84,10 +90,12 @@ class SharedList:
             shelf: What the workers share.
             label: Of the list.
             count: Items in it.
-            keep: Computes an item and puts it on the shelf.
+            compute: Computes an item.
+            keep: Puts it on the shelf, and gives it as it is there.
             twice: Is told of items that several workers have computed.
         """
-        self._shelf, self._label, self._keep, self._twice = shelf, label, keep, twice
+        self._shelf, self._label, self._twice = shelf, label, twice
+        self._compute, self._keep = compute, keep
         self._board = Board(count, shelf.worker)
         self._own: dict[int, Item] = {}
         self._pace, self._next_look = 0.0, 0.0
@@ -104,13 +112,13 @@ class SharedList:
         if count > 1:
             self._verify()
         copies = [shelf.copies(label, index) for index in range(count)]
-        others = [i for i, each in enumerate(copies) if len(each) != 1 or i not in self._own]
+        others = [i for i, there in enumerate(copies) if len(there) != 1 or i not in self._own]
         found = self._own | dict(zip(others, shelf.read(label, others), strict=True))
-        for index, each in enumerate(copies):
+        for index, there in enumerate(copies):
             if found[index] is None:  # it was damaged
-                found[index] = self._keep(index)
-            elif len(each) > 1 and count > 1:
-                self._twice.note(shelf, label, index, each)
+                found[index] = self._keep(index, self._compute(index))
+            elif len(there) > 1 and count > 1:
+                self._twice.note(shelf, label, index, there)
         return [found[index] for index in range(count)]  # type: ignore[misc]
 
     def _steps(self) -> Iterator[int]:
@@ -122,21 +130,23 @@ class SharedList:
             if lease is None:
                 time.sleep(pause(time.monotonic() - idle))
                 continue
-            for index in range(lease.begin, lease.end):
-                if time.monotonic() > self._next_look:
-                    self._look()
-                    yield from self._news()
-                if not board.done[index]:
-                    self._compute(index)
-                    board.done[index] = True
-                    yield index
+            last = time.perf_counter()
+            for index, item in each(self._compute, self._left(lease)):
+                self._own[index] = self._keep(index, item)
+                now = time.perf_counter()
+                self._pace, last = (self._pace + now - last) / 2 if self._pace else now - last, now
+                board.done[index] = True
+                yield index
+                yield from self._news()
             idle = time.monotonic()
 
-    def _compute(self, index: int) -> None:
-        started = time.perf_counter()
-        self._own[index] = self._keep(index)
-        seconds = time.perf_counter() - started
-        self._pace = (self._pace + seconds) / 2 if self._pace else seconds
+    def _left(self, lease: Lease) -> Iterator[int]:
+        """Items of a lease that nobody has finished."""
+        for index in range(lease.begin, lease.end):
+            if time.monotonic() > self._next_look:
+                self._look()
+            if not self._board.done[index]:
+                yield index
 
     def _claimed(self) -> Lease | None:
         """A lease of this worker, at the end of the log; None if there is nothing to claim."""
@@ -188,5 +198,5 @@ class SharedList:
             for index, who in left.items():
                 lease = Lease(shelf.worker, index, index + 1)
                 if kinds[shelf.worker] not in who and shelf.claim(f"{label}, twice", index, lease):
-                    self._keep(index)
+                    self._keep(index, self._compute(index))
             time.sleep(pause(time.monotonic() - begun))

@@ -13,6 +13,7 @@ import xarray as xr
 from torch import Tensor
 
 from landscape.allocation import memory_kept
+from landscape.concurrent import Compute, Items
 from landscape.errors import LandscapeError
 from landscape.losses import Columns, Gathered
 from landscape.objective import Objective
@@ -228,11 +229,12 @@ def surface(
     points = _Points(objective, Mesh(objective, directions, grid), tolerance)
     run = run or in_memory()
     lean = points.anchors() if tolerance and anchors else 0
-    first = run(lean, points.anchor, "anchors") if lean else []
+    first = run(lean, points.items(points.anchor, lean), "anchors") if lean else []
     if any(first):
         points.known = torch.stack([torch.from_numpy(item["losses"]) for item in first if item])
-    rest = run(len(points.order) - lean, lambda index: points.compute(lean + index), "surface")
-    return points.dataset([*first, *rest])
+    points.begin = lean
+    rest = len(points.order) - lean
+    return points.dataset([*first, *run(rest, points.items(points.compute, rest), "surface")])
 
 
 def shuffled(objective: Objective, seed: int) -> Objective:
@@ -247,26 +249,33 @@ class _Points:
     objective: Objective
     mesh: Mesh
     tolerance: float
+    known: Tensor | None = None
+    begin: int = 0
 
     def __post_init__(self) -> None:
         self.order = self.mesh.order
-        self.known: Tensor | None = None
+
+    def items(self, compute: Compute, count: int) -> Items:
+        """What computes them; a point takes its weights, and maps some hundred times as large as inputs."""
+        self.objective.checked("value")
+        inputs = self.objective.samples.numbers() * self.objective.micro_batch
+        weights = sum(value.numel() for value in self.objective.parameters.values())
+        memory = (200 * inputs + weights) * self.objective.dtype.itemsize
+        return Items(self.objective, compute, count=count, memory=memory)
 
     def anchors(self) -> int:
         """How many points from the beginning of the order to evaluate on every sample."""
         return min(ANCHORS, 1 + len(self.order) // SHARE)
 
-    def anchor(self, index: int) -> Item:
-        return self._at(self.order[index], 0.0, None)
-
-    def compute(self, index: int) -> Item:
+    def anchor(self, objective: Objective, index: int, steps: Progress) -> Item:
         place = self.order[index]
-        item = self._at(place, self.tolerance, self.known)
-        return {name: value for name, value in item.items() if name != "losses"}
+        return point(objective, self.mesh.weights(place), draw=self.mesh.draw(place))
 
-    def _at(self, place: Place, tolerance: float, anchors: Tensor | None) -> Item:
+    def compute(self, objective: Objective, index: int, steps: Progress) -> Item:
+        place = self.order[self.begin + index]
         theta, draw = self.mesh.weights(place), self.mesh.draw(place)
-        return point(self.objective, theta, draw=draw, tolerance=tolerance, anchors=anchors)
+        item = point(objective, theta, draw=draw, tolerance=self.tolerance, anchors=self.known)
+        return {name: value for name, value in item.items() if name != "losses"}
 
     def dataset(self, items: Sequence[Item | None]) -> xr.Dataset:
         """The items on the grid; one that is None has not been computed."""

@@ -1,0 +1,169 @@
+"""Several independent items at once on a CPU, each with a share of the threads and a copy of the network.
+
+The threads of one small pass wait for one another after each layer: two mini-batches with a thread each are
+done a quarter to a third sooner than one after the other with two (docs/benchmarks.md). How many threads an
+item has follows from the machine's threads and the work as a whole, so that its bits depend neither on what
+runs beside it nor on where a run was stopped. With two threads in all they are those of one thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
+from dataclasses import replace
+from itertools import islice
+from threading import Event, Lock, local
+
+import torch
+
+from landscape.objective import Objective
+from landscape.work import Item, Progress
+
+SWITCH = "LANDSCAPE_CONCURRENCY"
+"""Set to ``off`` in the environment, items are computed one after the other, each with all threads."""
+ROOM = 2**31
+"""Bytes that items in work beside the first one may take, in all."""
+_AT_ONCE = 4
+"""Python runs one thread at a time; more would wait for it."""
+_GAIN = 1.25
+"""What several at once gain at least, while all of them are at work."""
+_LOOK = 0.2
+"""Seconds between two looks at whether the user has interrupted."""
+
+Compute = Callable[[Objective, int, Progress], Item]
+"""An objective of its own, the item's index, and what to run its steps through so that it can be stopped."""
+
+
+class Stopped(Exception):
+    """Another item has failed, or the user has interrupted: this one ends."""
+
+
+class Items:
+    """What computes the items of a list, called with an index; `each` computes many, several at once.
+
+    Attributes:
+        at_once: How many are in work at the same time.
+    """
+
+    def __init__(self, objective: Objective, compute: Compute, *, count: int, memory: int) -> None:
+        """Decide how many items to compute at once.
+
+        Args:
+            objective: What they are computed from; each but the first in work has a copy of its network.
+            compute: Computes one.
+            count: Items in the list, those of earlier runs included.
+            memory: Bytes that one takes while it is in work, about.
+        """
+        weights = sum(p.numel() * p.element_size() for p in objective.network.module.parameters())
+        self._objective, self._compute = objective, compute
+        self.at_once = _width(objective, count, memory + weights)
+        twins = _twins(objective, self.at_once - 1) if self.at_once > 1 else []
+        self._free = [objective, *twins]
+        self.at_once = len(self._free)
+
+    def __call__(self, index: int) -> Item:
+        """One item."""
+        with _threads(torch.get_num_threads() // self.at_once):
+            return self._compute(self._objective, index, lambda steps, *_: steps)
+
+    def each(self, indices: Iterable[int]) -> Iterator[tuple[int, Item]]:
+        """Index and item of each, as they are finished.
+
+        Whoever stops iterating waits for those in work to stop, too.
+        """
+        left = iter(indices)
+        if self.at_once == 1:
+            yield from ((index, self(index)) for index in left)
+            return
+        pool = _Pool(self._compute, self._free)
+        with ExitStack() as around:
+            around.enter_context(self._objective.forward.settled(self._objective.device))
+            around.enter_context(_threads(torch.get_num_threads()))  # put back what the pool's threads set
+            around.enter_context(pool)
+            yield from pool.finished(left)
+
+
+class _Pool:
+    """Threads, each with an objective of its own while it computes an item."""
+
+    def __init__(self, compute: Compute, objectives: list[Objective]) -> None:
+        self._compute, self._objectives = compute, list(objectives)
+        self._share = torch.get_num_threads() // len(objectives)
+        self._stop, self._lock, self._mine = Event(), Lock(), local()
+        self._executor = ThreadPoolExecutor(len(objectives), "landscape", self._begin)
+        self._size = len(objectives)
+
+    def __enter__(self) -> _Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._executor.shutdown(cancel_futures=True)
+
+    def finished(self, left: Iterator[int]) -> Iterator[tuple[int, Item]]:
+        """Index and item of each."""
+        working: dict[Future[Item], int] = {}
+        while True:
+            for index in islice(left, self._size - len(working)):
+                working[self._executor.submit(copy_context().run, self._one, index)] = index
+            if not working:
+                return
+            done, _ = wait(working, _LOOK, FIRST_COMPLETED)
+            for future in done:
+                index = working.pop(future)
+                yield index, future.result()
+
+    def _begin(self) -> None:
+        torch.set_num_threads(self._share)
+        with self._lock:
+            self._mine.objective = self._objectives.pop()
+
+    def _one(self, index: int) -> Item:
+        return self._compute(self._mine.objective, index, self._steps)
+
+    def _steps(self, steps: Iterable, *_: object) -> Iterator:
+        for step in steps:
+            if self._stop.is_set():
+                raise Stopped
+            yield step
+
+
+def _width(objective: Objective, count: int, memory: int) -> int:
+    """How many items at once are worth it, and fit."""
+    threads = torch.get_num_threads()
+    shared_out = hasattr(objective, "group")  # ranks sum what they have of a pass, one after the other
+    if objective.device.type != "cpu" or shared_out or os.environ.get(SWITCH) == "off":
+        return 1
+    wanted = min(threads, _AT_ONCE)
+    fit = 1 + ROOM // max(memory, 1)
+    rounds = -(-count // wanted)
+    return wanted if wanted <= fit and rounds * wanted <= _GAIN * count else 1
+
+
+def _twins(objective: Objective, count: int) -> list[Objective]:
+    """Copies with networks of their own; none where the network cannot be copied."""
+    try:
+        return [_twin(objective) for _ in range(count)]
+    except (RuntimeError, TypeError, AttributeError, NotImplementedError):
+        return []
+
+
+def _twin(objective: Objective) -> Objective:
+    forward = objective.forward.twin()
+    other = objective.replace(forward=forward)
+    other.network = replace(objective.network, module=forward.module)
+    return other
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Passes of this thread use so many threads while open."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(number, 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
