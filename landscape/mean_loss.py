@@ -15,7 +15,7 @@ from landscape.derivatives.graphs import Curvature, CurvatureMatrix, Share
 from landscape.derivatives.operations import TwiceDifferentiable
 from landscape.errors import LandscapeError
 from landscape.forward import Forward
-from landscape.forward.batches import Batch, Batches, as_working
+from landscape.forward.batches import Batch, Batches, as_working, even
 from landscape.losses import Loss, Scores, gathered
 from landscape.network import Network
 from landscape.parameters import Parameters, check_fit, chosen
@@ -298,13 +298,13 @@ class MeanLoss:
 
     def batches(self) -> Batches:
         """Prepared micro-batches: position of the first sample, inputs, targets."""
-        batches = self._prepared
-        if batches is None or batches.size != self.micro_batch:
-            prepared = (self.network.prepare, self.micro_batch, self.device, self.dtype)
-            last = self.forward.road.channels_last
-            self._prepared = batches = Batches(
-                self.samples, *prepared, channels_last=last, given=self.task.batch
-            )
+        batches, size = self._prepared, self.micro_batch
+        if self.modes.batch_norm != "batch":  # whose statistics are those of a micro-batch
+            size = even(len(self.samples), size)
+        if batches is None or batches.size != size:
+            prepared = (self.network.prepare, size, self.device, self.dtype)
+            layout = {"channels_last": self.forward.road.channels_last}
+            self._prepared = batches = Batches(self.samples, *prepared, **layout, given=self.task.batch)
         return batches
 
     def _at(self, parameters: Mapping[str, Tensor] | None) -> dict[str, Tensor]:

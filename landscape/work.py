@@ -59,6 +59,11 @@ def each(compute: Callable[[int], Item], indices: Iterable[int]) -> Iterable[tup
     return several(indices) if several else ((index, compute(index)) for index in indices)
 
 
+def at_once(compute: Callable[[int], Item]) -> int:
+    """How many items are in work at the same time."""
+    return getattr(compute, "at_once", 1)
+
+
 def in_memory(progress: Progress = silent) -> Runner:
     """All items, behind a progress bar; nothing is kept if it is stopped."""
 

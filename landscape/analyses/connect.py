@@ -158,37 +158,35 @@ class _Work:
         where = f"{i + 1} to {j + 1}"
         found = [walked(self.track, Path("linear", (a, b)), t, "linear", label=f"line {where}", run=self.run)]
         if self.found is not None:
-            found.append(self.aligned(i, j, t, where))
+            found.append(self.aligned(self.found, i, j, t, where))
         if self.options.curve != "none":
             found.append(self.curve(a, b, t, where))
         return found
 
-    def aligned(self, i: int, j: int, t: np.ndarray, where: str) -> Walk:
+    def aligned(self, units: between.Symmetry, i: int, j: int, t: np.ndarray, where: str) -> Walk:
         """The line to the aligned copy."""
-        assert self.found is not None
         first, second = self.copies[i], self.copies[j]
 
         def compute(_: int) -> Item:
-            match = self.match(first, second)
+            match = self.match(units, first, second)
             return {"source": match.source, "settled": np.array(match.settled)}
 
         (item,) = self.run(1, compute, f"alignment {where}")
         if not item["settled"]:
             self.notes["unsettled"].append(where)
-        copy = second.permuted(self.found, item["source"])
+        copy = second.permuted(units, item["source"])
         path = Path("linear", (first.parameters, copy.parameters))
         ends = between.aligned_ends(self.track.calibration, first, copy) if self.options.repair else ()
         return walked(self.track, path, t, "aligned", label=f"aligned line {where}", ends=ends, run=self.run)
 
-    def match(self, first: between.Copy, second: between.Copy) -> Matching:
+    def match(self, units: between.Symmetry, first: between.Copy, second: between.Copy) -> Matching:
         """Units of one network with those of another; by weights from several starts, one by activations."""
-        assert self.found is not None
         few = self.track.calibration.selected(np.arange(min(256, len(self.track.calibration.samples))))
-        source = between.by_activations(few, first, second, self.found, progress=self.progress)
+        source = between.by_activations(few, first, second, units, progress=self.progress)
         if self.options.matching == "activations":
             return Matching(source, float("nan"), 1, True)
         parts = first.parameters, second.parameters
-        return between.by_weights(*parts, self.found, starts=[source], seed=self.objectives[0].seed)
+        return between.by_weights(*parts, units, starts=[source], seed=self.objectives[0].seed)
 
     def curve(self, a: dict, b: dict, t: np.ndarray, where: str) -> Walk:
         """A trained curve."""

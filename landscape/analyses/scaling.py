@@ -18,7 +18,7 @@ from landscape.analyses.running import recipe
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.objective import Objective
 from landscape.results import KINDS
-from landscape.work import Item
+from landscape.work import Item, at_once, each
 
 KEPT = 300
 """Bytes of a record beside its arrays."""
@@ -156,12 +156,15 @@ def scaling(kind: str, objective: Objective, *, item_seconds: float | None = Non
 
 
 def _timed(count: int, compute: Callable[[int], Item]) -> list[float]:
-    """Seconds of some items after the first."""
+    """Seconds per item of some after the first, of as many at once as would be in work."""
     seconds: list[float] = []
-    while not seconds or (len(seconds) < min(_MOST, count - 1) and sum(seconds) < _ENOUGH):
-        before = time.perf_counter()
-        compute(1 + len(seconds))
-        seconds.append(time.perf_counter() - before)
+    size = at_once(compute)
+    rounds = max(min(_MOST, (count - 1) // size), 1)
+    while not seconds or (len(seconds) < rounds and size * sum(seconds) < _ENOUGH):
+        first, before = 1 + size * len(seconds), time.perf_counter()
+        for _ in each(compute, range(first, min(first + size, count))):
+            pass
+        seconds.append((time.perf_counter() - before) / size)
     return seconds
 
 

@@ -102,9 +102,7 @@ def run(
     """
     import shlex
     import time
-    import warnings
 
-    from landscape import analyses
     from landscape.analyses import network_record
     from landscape.cli.measuring import emit
     from landscape.cli.verdicts import record
@@ -113,21 +111,7 @@ def run(
     from landscape.results import condition
 
     started = time.monotonic()
-    results: dict = {}
-    for networks, measurements in work:
-        with warnings.catch_warnings():
-            # One protocol for all: not every network has the dropout that it speaks of.
-            warnings.filterwarnings("ignore", message="Dropout is")
-            measured = analyses.compare(
-                networks,
-                measurements,
-                folder,
-                progress=request.progress,
-                say=request.say,
-                join=request.joining,
-            )
-        for network, kinds in measured.items():
-            results.setdefault(network, {}).update(kinds)
+    results = _measured(request, work, folder)
     if not rank().answers:  # the first rank draws
         return
     found = verdicts(results)
@@ -157,3 +141,27 @@ def run(
     for verdict in found:
         say(verdict.sentence)
     say(f"page: {page.resolve()}")
+
+
+def _measured(request: Request, work: Sequence[tuple[Sequence, Sequence]], folder: Path) -> dict:
+    """Results by network and kind."""
+    import warnings
+
+    from landscape import analyses
+
+    results: dict = {}
+    for networks, measurements in work:
+        with warnings.catch_warnings():
+            # One protocol for all: not every network has the dropout that it speaks of.
+            warnings.filterwarnings("ignore", message="Dropout is")
+            measured = analyses.compare(
+                networks,
+                measurements,
+                folder,
+                progress=request.progress,
+                say=request.say,
+                join=request.joining,
+            )
+        for network, kinds in measured.items():
+            results.setdefault(network, {}).update(kinds)
+    return results

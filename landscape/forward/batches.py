@@ -117,6 +117,11 @@ def as_working(
         return laid_out(value, channels_last)
 
 
+def even(count: int, most: int) -> int:
+    """Size of micro-batches of at most so many samples, all of about the same size: a small last one is slow."""
+    return -(-count // max(-(-count // most), 1))
+
+
 def usual_micro_batch(samples: Samples, device: torch.device) -> int:
     """100 CIFAR images on a CPU, ten times as many elsewhere, fewer of larger images."""
     cifar = 3 * 32 * 32
