@@ -1,17 +1,14 @@
 """Several independent items at once on a CPU, each with a share of the threads and a copy of the network.
 
-The threads of one small pass wait for one another after each layer: two mini-batches with a thread each are
-done a quarter to a third sooner than one after the other with two (docs/benchmarks.md). How many threads an
-item has follows from the machine's threads and the work as a whole, so that its bits depend neither on what
-runs beside it nor on where a run was stopped. With two threads in all they are those of one thread.
+How many threads an item has follows from the machine's threads and from the list as a whole, so that its bits
+depend neither on what runs beside it nor on where a run was stopped. See `landscape.threads`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import replace
 from itertools import islice
@@ -20,16 +17,11 @@ from threading import Event, Lock, local
 import torch
 
 from landscape.objective import Objective
+from landscape.threads import using, width
 from landscape.work import Item, Progress
 
-SWITCH = "LANDSCAPE_CONCURRENCY"
-"""Set to ``off`` in the environment, items are computed one after the other, each with all threads."""
 ROOM = 2**31
 """Bytes that items in work beside the first one may take, in all."""
-_AT_ONCE = 4
-"""Python runs one thread at a time; more would wait for it."""
-_GAIN = 1.25
-"""What several at once gain at least, while all of them are at work."""
 _LOOK = 0.2
 """Seconds between two looks at whether the user has interrupted."""
 
@@ -66,7 +58,7 @@ class Items:
 
     def __call__(self, index: int) -> Item:
         """One item."""
-        with _threads(torch.get_num_threads() // self.at_once):
+        with using(torch.get_num_threads() // self.at_once):
             return self._compute(self._objective, index, lambda steps, *_: steps)
 
     def each(self, indices: Iterable[int]) -> Iterator[tuple[int, Item]]:
@@ -81,7 +73,7 @@ class Items:
         pool = _Pool(self._compute, self._free)
         with ExitStack() as around:
             around.enter_context(self._objective.forward.settled(self._objective.device))
-            around.enter_context(_threads(torch.get_num_threads()))  # put back what the pool's threads set
+            around.enter_context(using(torch.get_num_threads()))  # put back what the pool's threads set
             around.enter_context(pool)
             yield from pool.finished(left)
 
@@ -133,14 +125,10 @@ class _Pool:
 
 def _width(objective: Objective, count: int, memory: int) -> int:
     """How many items at once are worth it, and fit."""
-    threads = torch.get_num_threads()
+    wanted = width(count, objective.device)
     shared_out = hasattr(objective, "group")  # ranks sum what they have of a pass, one after the other
-    if objective.device.type != "cpu" or shared_out or os.environ.get(SWITCH) == "off":
-        return 1
-    wanted = min(threads, _AT_ONCE)
     fit = 1 + ROOM // max(memory, 1)
-    rounds = -(-count // wanted)
-    return wanted if wanted <= fit and rounds * wanted <= _GAIN * count else 1
+    return wanted if wanted <= fit and not shared_out else 1
 
 
 def _twins(objective: Objective, count: int) -> list[Objective]:
@@ -156,14 +144,3 @@ def _twin(objective: Objective) -> Objective:
     other = objective.replace(forward=forward)
     other.network = replace(objective.network, module=forward.module)
     return other
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Passes of this thread use so many threads while open."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(number, 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

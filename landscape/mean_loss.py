@@ -298,14 +298,14 @@ class MeanLoss:
 
     def batches(self) -> Batches:
         """Prepared micro-batches: position of the first sample, inputs, targets."""
-        batches, size = self._prepared, self.micro_batch
-        if self.modes.batch_norm != "batch":  # whose statistics are those of a micro-batch
-            size = even(len(self.samples), size)
-        if batches is None or batches.size != size:
-            prepared = (self.network.prepare, size, self.device, self.dtype)
-            layout = {"channels_last": self.forward.road.channels_last}
-            self._prepared = batches = Batches(self.samples, *prepared, **layout, given=self.task.batch)
-        return batches
+        fixed = self.modes.batch_norm == "batch"  # statistics are those of a micro-batch
+        size = self.micro_batch if fixed else even(len(self.samples), self.micro_batch)
+        if self._prepared is None or self._prepared.size != size:
+            last, place = self.forward.road.channels_last, (self.device, self.dtype)
+            self._prepared = Batches(
+                self.samples, self.network.prepare, size, *place, channels_last=last, given=self.task.batch
+            )
+        return self._prepared
 
     def _at(self, parameters: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
         if parameters is None:

@@ -13,6 +13,8 @@ import landscape as ls
 from landscape import analyses, concurrent
 from landscape.concurrent import Items
 from landscape.errors import LandscapeError
+from landscape.parameters import flatten
+from landscape.threads import SWITCH, width
 from landscape.work import in_memory
 
 
@@ -199,5 +201,23 @@ def test_one_after_the_other_where_several_would_not_be_worth_it(threads, monkey
     assert at_once(ranks).at_once == 1
     torch.set_num_threads(9)
     assert at_once(objective, count=60).at_once == 4
-    monkeypatch.setenv(concurrent.SWITCH, "off")
+    monkeypatch.setenv(SWITCH, "off")
     assert at_once(objective).at_once == 1
+
+
+def test_kept_graphs_are_multiplied_at_once_and_to_the_same_bits_each_time(threads):
+    def product():
+        matrix = images(micro_batch=12).curvature()
+        vector = {name: torch.ones_like(value) for name, value in matrix.free.items()}
+        first, again = (flatten(matrix(vector)) for _ in range(2))
+        assert torch.equal(first, again)  # so that a resumed search goes on with the same bits
+        return first
+
+    def dear():
+        matrix = images(micro_batch=12).curvature(keep=0)
+        return flatten(matrix({name: torch.ones_like(value) for name, value in matrix.free.items()}))
+
+    several = product()
+    assert width(4, torch.device("cpu")) == 2
+    assert torch.allclose(several, alone(product), rtol=1e-4, atol=1e-6)
+    assert torch.allclose(several, dear(), rtol=1e-4, atol=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, Protocol
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from landscape.parameters import Parameters, check_fit
 from landscape.precision import differentiable, full_precision, usable
+from landscape.threads import mapped, width
 
 Curvature = Literal["hessian", "ggn"]
 """The Hessian, or the generalised Gauss–Newton matrix Jᵀ (∇²ℓ) J with J the Jacobian of the logits."""
@@ -93,7 +95,8 @@ class Products:
     """A matrix of the whole objective: the sum over micro-batches, each graph kept if memory allows.
 
     The first product builds the graphs one after the other. Those that fit in the budget stay for the next
-    products, the rest is built again for each, so that memory does not grow with the number of samples.
+    products, several of which a CPU multiplies at once (`landscape.threads`); the rest is built again for
+    each, so that memory does not grow with the number of samples.
 
     Attributes:
         graph_bytes: Memory of the largest micro-batch's graph; 0 before the first product.
@@ -125,20 +128,25 @@ class Products:
         return list(total)
 
     def parts(self, vectors: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
-        """What each micro-batch adds to the product."""
+        """What each micro-batch adds to the product, in their order."""
+        rest = self._unkept()
+        first = list(islice(rest, 0 if self.kept else 1))  # what stays is built before
+        at_once = width(self.kept, vectors[0].device)
+        yield from mapped(lambda graph: graph.product(vectors, retain=True), self._graphs, at_once)
+        for graphs in (first, rest):
+            for graph in graphs:
+                yield graph.product(vectors, retain=False)
+
+    def _unkept(self) -> Iterator[Graph]:
+        """Graphs that do not stay, each built when it is asked for; those that do are kept on the way."""
         for position, batch in enumerate(self._batches):
             if position < self.kept:
-                yield self._graphs[position].product(vectors, retain=True)
+                continue
+            graph = self._built(batch)
+            if position == self.kept and (self.kept + 1) * self.graph_bytes <= self._budget:
+                self._graphs.append(graph)
             else:
-                yield self._fresh(position, batch, vectors)
-
-    def _fresh(self, position: int, batch: Any, vectors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        graph = self._built(batch)
-        keep = position == self.kept and (self.kept + 1) * self.graph_bytes <= self._budget
-        part = graph.product(vectors, retain=keep)
-        if keep:
-            self._graphs.append(graph)
-        return part
+                yield graph
 
     def _built(self, batch: Any) -> Graph:
         """The graph of a micro-batch; the first one is measured."""

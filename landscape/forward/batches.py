@@ -118,7 +118,7 @@ def as_working(
 
 
 def even(count: int, most: int) -> int:
-    """Size of micro-batches of at most so many samples, all of about the same size: a small last one is slow."""
+    """Size of micro-batches of at most so many samples, all about equal: a small last one would be slow."""
     return -(-count // max(-(-count // most), 1))
 
 

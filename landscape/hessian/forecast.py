@@ -15,6 +15,7 @@ from landscape.errors import LandscapeError
 from landscape.hessian.differences import GRADIENTS, precise
 from landscape.hessian.operators import Operator, prepared
 from landscape.objective import Objective
+from landscape.threads import width
 
 _CANDIDATES = {"cpu": (32, 64, 128), "cuda": (128, 256, 512, 1024)}
 
@@ -29,6 +30,7 @@ class Forecast:
         vector_bytes: Memory of one vector over the free parameters.
         build_seconds: Time that the first product takes beyond the next ones, for the graphs that stay.
         product_seconds: Time of one product over all samples.
+        at_once: Kept graphs that a product goes through at the same time.
     """
 
     graph_bytes: int
@@ -36,14 +38,15 @@ class Forecast:
     vector_bytes: int
     build_seconds: float
     product_seconds: float
+    at_once: int = 1
 
     def seconds(self, products: int) -> float:
         """Time of that many products, the first of which builds the graphs."""
         return self.build_seconds + products * self.product_seconds
 
     def bytes(self, vectors: int) -> int:
-        """Memory while that many vectors are held: kept graphs, one more being built and read, vectors."""
-        return self.kept_bytes + 2 * self.graph_bytes + vectors * self.vector_bytes
+        """Memory while that many vectors are held: kept graphs, those being built and read, vectors."""
+        return self.kept_bytes + (1 + self.at_once) * self.graph_bytes + vectors * self.vector_bytes
 
 
 @memory_kept()
@@ -70,6 +73,7 @@ def forecast(operator: Operator, *, keep: int = KEPT_BYTES) -> Forecast:
         vector_bytes=vector_bytes,
         build_seconds=kept * max(fresh - again, 0.0),
         product_seconds=kept * again + (micro_batches - kept) * fresh,
+        at_once=width(kept, objective.device),
     )
 
 
@@ -113,7 +117,8 @@ def fitted(operator: Operator, *, vectors: int, limit: int) -> int:
             f"of a micro-batch {graph / 1e9:.3g} GB; allow more --max-memory, or choose {smaller}fewer "
             "eigenvalues or --params"
         )
-    return free
+    several = width(sys.maxsize, operator.like.device) - 1  # more are read at once, if that many are kept
+    return max(free - several * cost.graph_bytes, min(free, cost.graph_bytes))
 
 
 def _timed(objective: Objective, kind: Curvature, size: int) -> tuple[float, float, int]:
