@@ -127,8 +127,9 @@ def _width(objective: Objective, count: int, memory: int) -> int:
     """How many items at once are worth it, and fit."""
     wanted = width(count, objective.device)
     shared_out = hasattr(objective, "group")  # ranks sum what they have of a pass, one after the other
+    alone = shared_out or objective.modes.compiled  # the compiler has one module in view
     fit = 1 + ROOM // max(memory, 1)
-    return wanted if wanted <= fit and not shared_out else 1
+    return wanted if wanted <= fit and not alone else 1
 
 
 def _twins(objective: Objective, count: int) -> list[Objective]:

@@ -101,6 +101,7 @@ class Objective(MeanLoss):
             "attention": "math" if road.math_attention else "usual",
             "precision": modes.precision,
             "seed": modes.seed,
+            **({"compiled": True} if modes.compiled else {}),
             **({"origins": origins} if (origins := self.network.origins) else {}),
             "loss": loss_name(self.loss),
             "device": self.device.type,

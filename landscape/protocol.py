@@ -124,6 +124,12 @@ class Protocol:
         "Precision of the forward passes; the error of a reduced one is measured and stored.",
         choices=("full", "bfloat16", "tf32"),
     )
+    compiled: bool = _run(
+        False,
+        "Run forward passes through torch.compile, as long as they give what plain ones give.",
+        option="compile",
+        hidden=True,
+    )
     params: str | None = stated(
         None,
         "Parameters to move or differentiate, as in '*conv*'; '*' takes all, by default those "

@@ -114,6 +114,7 @@ MAX_INPUT = _grouped(
 )
 DATA, SAMPLE_SEED, SEED, DEVICE = map(stated, ("data", "sample_seed", "seed", "device"))
 BATCH_NORM, PRECISION = stated("batch_norm"), stated("precision")
+COMPILED = stated("compiled", type=None, is_flag=True)
 JSON = _grouped("Output", "--json", "as_json", is_flag=True, help="Write one JSON object to stdout.")
 JOIN = _grouped(
     "Run",

@@ -13,6 +13,7 @@ from landscape.cli.measuring import Part, Summary, measure, option, with_options
 from landscape.cli.options import (
     BATCH_NORM,
     CHECKPOINT,
+    COMPILED,
     OUT,
     PRECISION,
     Request,
@@ -90,6 +91,7 @@ _OPTIONS = (
     planes.CURVATURE,
     planes.TOLERANCE,
     BATCH_NORM,
+    COMPILED,
     PRECISION,
     planes.PARTIAL,
 )

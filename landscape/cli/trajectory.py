@@ -9,7 +9,7 @@ import click
 from landscape.cli import planes
 from landscape.cli.help import Command
 from landscape.cli.measuring import Part, Summary, answer, beside, measured, option, with_options
-from landscape.cli.options import BATCH_NORM, OUT, PRECISION, Request, protocol_options, result_path
+from landscape.cli.options import BATCH_NORM, COMPILED, OUT, PRECISION, Request, protocol_options, result_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     0.2,
     type=click.FloatRange(min=0),
 )
-@with_options((planes.STEPS, planes.TOLERANCE, BATCH_NORM, PRECISION, planes.PARTIAL))
+@with_options((planes.STEPS, planes.TOLERANCE, BATCH_NORM, PRECISION, COMPILED, planes.PARTIAL))
 @OUT
 @protocol_options(samples=1000)
 def command(request: Request, checkpoints: tuple[str, ...], out: str | None, **options: Any) -> None:

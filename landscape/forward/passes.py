@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from landscape import trees
 from landscape.dropout import Stochastic, dropout_layers, dropout_masks, stochastic_parts
 from landscape.errors import LandscapeError
 from landscape.forward.batches import Batch, laid_out
+from landscape.forward.compiling import AGREEMENT, Compiled, apart
 from landscape.forward.contexts import batch_statistics, collecting, statistics, without_recomputation
 from landscape.forward.folding import Pair, Unfoldable, foldable, folded, unseen
 from landscape.forward.swapping import Slots
@@ -26,9 +28,6 @@ from landscape.precision import evaluation_precision, full_precision
 from landscape.protocol import Protocol, mode
 from landscape.tasks import Task, task_of
 from landscape.trees import Tree
-
-_AGREEMENT = {torch.float32: 1e-4, torch.float64: 1e-10}
-"""Of the fast way with the plain one, relative to the largest output."""
 
 
 @dataclass
@@ -41,6 +40,7 @@ class Road:
         pairs: Convolutions with the BatchNorm that is folded into them.
         writes: Whether the network changes its inputs in place; it is given copies in any case.
         math_attention: Whether attention runs on its plain kernel, which can be differentiated twice.
+        compiled: Passes through torch.compile, where these are asked for.
     """
 
     looked: bool = False
@@ -48,6 +48,7 @@ class Road:
     pairs: list[Pair] = field(default_factory=list)
     writes: bool = False
     math_attention: bool = False
+    compiled: Compiled | None = None
 
 
 class Forward:
@@ -154,7 +155,7 @@ class Forward:
     def plain(self) -> Forward:
         """The same, run as the network is written: nothing folded, everything contiguous."""
         road = Road(looked=True, channels_last=False, math_attention=self.road.math_attention)
-        return self.replace(road=road)
+        return self.replace(road=road, compiled=False)
 
     def look(self, theta: Mapping[str, Tensor], inputs: Tree) -> None:
         """Choose the layout and what to fold; a fast way that fails or differs from the plain one is left.
@@ -166,7 +167,7 @@ class Forward:
         Raises:
             LandscapeError: If the network returns anything but one tensor.
         """
-        road, bare = self.road, self.replace(dropout="off")
+        road, bare = self.road, self.replace(dropout="off", compiled=False)
         road.looked = True
         with torch.no_grad():
             given = trees.copied(inputs)
@@ -262,10 +263,21 @@ class Forward:
             around.enter_context(evaluating(module))
             around.enter_context(self.settled(trees.device(inputs)))
             around.enter_context(batch_statistics(module, batch or training))
-            around.enter_context(folded([] if training else self._pairs()))
+            compiled = None if training else self._compiled()
+            around.enter_context(folded([] if training or compiled else self._pairs()))
             around.enter_context(masks)
-            outputs = self.task.run(module, laid_out(inputs, last))
+            inputs = laid_out(inputs, last)
+            outputs = compiled(inputs, state) if compiled else self.task.run(module, inputs)
         return outputs if self.precision == "full" else outputs.float()
+
+    def _compiled(self) -> Compiled | None:
+        """Passes through torch.compile, if asked for: without masks, other statistics and derivatives."""
+        plain = self.dropout != "off" or self.batch_norm == "batch" or torch.is_grad_enabled()
+        if plain or not self.modes.compiled:
+            return None
+        if self.road.compiled is None:
+            self.road.compiled = Compiled(partial(self.task.run, self.module))
+        return self.road.compiled
 
     def _pairs(self) -> list[Pair]:
         """What is folded: where hooks look between two layers, they see the network as it is written."""
@@ -282,11 +294,7 @@ class Forward:
             return False  # code of the user's that needs another layout, such as view after a convolution
         if self.precision != "full":
             return outputs.shape == plain.shape
-        tolerance = _AGREEMENT.get(plain.dtype, 1e-2)
-        scale = float(plain.abs().nan_to_num(0, 0, 0).max()) if plain.numel() else 0.0
-        return outputs.shape == plain.shape and torch.allclose(
-            outputs, plain, rtol=0, atol=tolerance * scale, equal_nan=True
-        )
+        return apart(outputs, plain) <= AGREEMENT.get(plain.dtype, 1e-2)
 
 
 def _nonzero(value: Tensor) -> Tensor:

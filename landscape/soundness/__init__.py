@@ -40,6 +40,8 @@ class Soundness:
         Raises:
             LandscapeError: If a number of this level would be wrong; the message names the likely cause.
         """
+        if objective.modes.compiled:
+            objective = objective.replace(compiled=False)  # what is compiled is compared in each shape it has
         for each in _NEEDED[level]:
             if each not in self.checks:
                 self.checks[each] = _CHECKS[each](self, objective)
