@@ -92,9 +92,8 @@ def lanczos(
         space.extend(newest)
         space.ritz()  # brings the scale up to date
         floor = closing(like) * space.scale
-        ahead, coupling = orthonormal(
-            space.images[-len(newest) :], space.vectors, floor, space.wide[0], space.total
-        )
+        images, known = space.images[-len(newest) :], space.projected[:, -len(newest) :].T
+        ahead, coupling = orthonormal(images, space.vectors, floor, space.wide[0], space.total, known)
         state = search.state(coupling, tolerance)
         if state == "found":
             verdict = _confirmed(search, tolerance, max_products - space.products, confirm, seed, drawn)

@@ -99,7 +99,12 @@ def pieces(size: int, rows: int) -> Iterator[slice]:
 
 
 def orthonormal(
-    candidates: Tensor, basis: Tensor, floor: float, wide: Tensor | None = None, total: Total = whole
+    candidates: Tensor,
+    basis: Tensor,
+    floor: float,
+    wide: Tensor | None = None,
+    total: Total = whole,
+    known: np.ndarray | None = None,
 ) -> tuple[Tensor, np.ndarray]:
     """What the candidates add to an orthonormal basis, as orthonormal rows.
 
@@ -111,6 +116,7 @@ def orthonormal(
         floor: A candidate whose remainder is no longer than this adds nothing.
         wide: The basis in float64, where that is at hand; the result is the same.
         total: See `Parts`.
+        known: Inner products of the candidates with the basis, shape (b, m), where they are at hand.
 
     Returns:
         The r ≤ b new rows, shape (r, n), and coefficients C, shape (b, r): candidate i is Σ_j C_ij row_j
@@ -120,8 +126,9 @@ def orthonormal(
     coefficients = np.zeros((len(candidates), len(candidates)))
     for i, candidate in enumerate(candidates):
         rest = candidate
-        for _ in range(2):
-            rest, _ = _remainder(rest, basis, wide, total)
+        for turn in range(2):
+            first = known[i] if known is not None and not turn else None
+            rest, _ = _remainder(rest, basis, wide, total, first)
             if count:
                 rest, along = _remainder(rest, rows[:count], None, total)
                 coefficients[i, :count] += along
@@ -133,12 +140,15 @@ def orthonormal(
     return rows[:count], coefficients[:, :count]
 
 
-def _remainder(vector: Tensor, basis: Tensor, wide: Tensor | None, total: Total) -> tuple[Tensor, np.ndarray]:
+def _remainder(
+    vector: Tensor, basis: Tensor, wide: Tensor | None, total: Total, along: np.ndarray | None = None
+) -> tuple[Tensor, np.ndarray]:
     """The vector without its part along orthonormal rows, and its coefficients along them.
 
     A float32 sum over 10⁶ entries is right to 10⁻⁴ only, so the coefficients are summed in float64.
     """
-    along = inner(vector[None], basis if wide is None else wide, total)[0]
+    if along is None:
+        along = inner(vector[None], basis if wide is None else wide, total)[0]
     return vector - torch.from_numpy(along).to(basis) @ basis, along
 
 
