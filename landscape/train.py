@@ -150,10 +150,12 @@ def _state_path(out: Path) -> Path:
 def _layout(module: nn.Module) -> torch.memory_format:
     """Channels last, but for convolutions of very few channels.
 
-    In the backward pass of some of these, PyTorch 2.13 writes beyond the end of memory.
+    In the backward pass of some of these, such as strided ones of single pixels with 2 to 7 channels, PyTorch
+    2.13 writes beyond the end of memory.
     """
     convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
     few = any(layer.out_channels < _FEW for layer in convolutions)
+    few |= any(each.in_channels < _FEW and each.kernel_size == (1, 1) for each in convolutions)
     return torch.contiguous_format if few else torch.channels_last
 
 

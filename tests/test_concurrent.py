@@ -127,7 +127,7 @@ def test_a_resumed_run_ends_with_the_bits_of_one_that_was_not_stopped(threads, t
     whole = analyses.resumable("spectrum", images(), tmp_path / "whole.nc", **options)
     with pytest.raises(KeyboardInterrupt):
         analyses.resumable("spectrum", images(), tmp_path / "part.nc", progress=stopping, **options)
-    assert [each.name for each in threading.enumerate() if each.name.startswith("landscape")] == []
+    assert [each.name for each in threading.enumerate() if each.name.startswith("landscape_")] == []
     resumed = analyses.resumable("spectrum", images(), tmp_path / "part.nc", **options)
     assert resumed.eigenvalue.equals(whole.eigenvalue)
     joined = analyses.resumable("spectrum", images(), tmp_path / "joined.nc", join=True, **options)

@@ -1,5 +1,8 @@
 """Fast convolutions against torch's own: values, derivatives of three orders, and what is left alone."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -215,3 +218,23 @@ def test_nothing_is_replaced_afterwards():
     with pytest.raises(RuntimeError), TwiceDifferentiable():
         F.conv2d(x, w[:, :1], b)
     assert "_Convolution" not in F.conv2d(x, w, b).grad_fn.name()
+
+
+GUARD = "libc_malloc_debug.so.0"
+STRIDED = """
+import torch
+from landscape.derivatives.convolution import conv2d
+for channels in range(2, 9):
+    x = torch.randn(8, channels, 32, 32).contiguous(memory_format=torch.channels_last)
+    w = torch.randn(4, channels, 1, 1, requires_grad=True)
+    y = conv2d(x.requires_grad_(), w, None, 2).square().sum()
+    first = torch.autograd.grad(y, (x, w), create_graph=True)
+    torch.autograd.grad(sum(each.square().sum() for each in first), (x, w))
+"""
+
+
+def test_strided_convolutions_of_single_pixels_keep_to_their_memory():
+    # PyTorch 2.13 on processors without AVX-512 wrote beyond it, and broke whatever lay behind.
+    checked = os.environ | {"LD_PRELOAD": GUARD, "MALLOC_CHECK_": "3", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", STRIDED], env=checked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
