@@ -82,10 +82,10 @@ class _WeightGradient(Function):
         ctx.save_for_backward(g, x)
         ctx.geometry = geometry
         layout = _layout(x)
-        stride, padding, *others = geometry
+        stride, padding, dilation, groups = geometry
         if shape[2:] == (1, 1) and not any(padding):
             # The rest is not read; with strides and 2 to 7 channels last, oneDNN writes beyond its memory.
-            x, geometry = x[:, :, :: stride[0], :: stride[1]], ((1, 1), padding, *others)
+            x, geometry = x[:, :, :: stride[0], :: stride[1]], ((1, 1), padding, dilation, groups)
         w = torch.empty(shape, dtype=g.dtype, device=g.device, memory_format=layout)
         g, x = (each.contiguous(memory_format=layout) for each in (g, x))
         return _gradients(g, x, w, geometry, (False, True, False))[1]
