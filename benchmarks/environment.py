@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from landscape.results.schema import installed_version
 
 PACKAGES = (
     "landscape",
@@ -29,12 +30,13 @@ def environment() -> dict[str, Any]:
     cuda = torch.cuda.is_available()
     return {
         "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if cuda else None,
         "platform": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: installed_version(name) for name in PACKAGES},
     }
 
 
@@ -44,13 +46,6 @@ def write(folder: Path, name: str, rows: list[dict[str, Any]]) -> Path:
     path = folder / f"{name}.json"
     path.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=2) + "\n")
     return path
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _processor() -> str:
