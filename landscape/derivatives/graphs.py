@@ -133,9 +133,11 @@ class Products:
         first = list(islice(rest, 0 if self.kept else 1))  # what stays is built before
         at_once = width(self.kept, vectors[0].device)
         yield from mapped(lambda graph: graph.product(vectors, retain=True), self._graphs, at_once)
-        for graphs in (first, rest):
-            for graph in graphs:
-                yield graph.product(vectors, retain=False)
+        while first:
+            yield first.pop().product(vectors, retain=False)
+        for graph in rest:
+            yield graph.product(vectors, retain=False)
+            del graph  # before the next one is built
 
     def _unkept(self) -> Iterator[Graph]:
         """Graphs that do not stay, each built when it is asked for; those that do are kept on the way."""
@@ -147,6 +149,7 @@ class Products:
                 self._graphs.append(graph)
             else:
                 yield graph
+            del graph
 
     def _built(self, batch: Any) -> Graph:
         """The graph of a micro-batch; the first one is measured."""

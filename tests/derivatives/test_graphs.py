@@ -1,6 +1,7 @@
 """Gauss–Newton products against dense matrices, and graphs that are kept no longer than they should be."""
 
 import gc
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from landscape.derivatives.graphs import Products
 from landscape.errors import LandscapeError
 from landscape.losses import squared_error
 from landscape.objective import Objective
@@ -273,3 +275,24 @@ def test_other_parameters_have_a_graph_of_their_own():
     for value in there.values():
         value.zero_()
     close(flatten(here(vector)), dense_gauss_newton(case) @ flat(vector), 1e-10)
+
+
+def test_a_graph_that_does_not_stay_is_gone_before_the_next_one_is_built():
+    alive: list[weakref.ref] = []
+
+    class Fake:
+        def product(self, vectors, *, retain):
+            return tuple(vectors)
+
+    def build(batch):
+        assert [each for each in alive if each() is not None] == []
+        graph = Fake()
+        alive.append(weakref.ref(graph))
+        return graph
+
+    products = Products([1, 2, 3], build, 0)
+    for _ in range(2):
+        (total,) = products([torch.ones(2)])
+        assert total.tolist() == [3.0, 3.0]
+    assert products.kept == 0
+    assert len(alive) == 6
