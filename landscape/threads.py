@@ -1,7 +1,7 @@
 """Work shared out among the threads of a CPU: several pieces at once, each with its share of the threads.
 
 The threads of one small pass wait for one another after each layer; two passes with a thread each are done a
-quarter sooner than one after the other with two (docs/benchmarks.md). How many threads a piece has follows
+fifth sooner than one after the other with two (docs/benchmarks.md). How many threads a piece has follows
 from the machine's threads and the work as a whole, so that its bits do not depend on what runs beside it.
 """
 

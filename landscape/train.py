@@ -120,7 +120,7 @@ def _computed_in(
 ) -> tuple[torch.dtype | None, dict[str, str]]:
     """Precision of the passes, None for that of the weights; and what is recorded if it is not the recipe's.
 
-    Where a processor has no bfloat16, PyTorch emulates it, some fifty times as slowly as float32.
+    Where a processor has no bfloat16, PyTorch emulates it, many times as slowly.
     """
     dtype = PRECISIONS[recipe.precision]
     if dtype is None or device.type != "cpu" or has_bfloat16():
