@@ -1,10 +1,11 @@
 """What joining costs and gains: two processes beside two copies of the work, and an item among four workers.
 
-    python -m benchmarks.joined [--only pairs items] [--points 21] [--samples 200]
+    python -m benchmarks.joined [--only surface spectrum eigenvalues items] [--size 15] [--samples 500]
 
-*Pairs*: a surface and a spectrum of mini-batches, by one process of one thread, by two that join, and by two
-that know nothing of each other and do all of it, each. What two copies reach together, 2/t, is what the
-machine gives; joined workers should reach 95 % of it, and 1.8 times one process where the copies reach 1.9.
+A surface, a spectrum of mini-batches, and the top eigenvalues over all samples, by one process of one thread,
+by two that join (of the eigenvalues: two ranks that share the samples), and by two that know nothing of each
+other and do all of it, each. What two copies reach together, 2/t, is what the machine gives; joined workers
+should reach 95 % of it, and 1.8 times one process where the copies reach 1.9.
 *Items*: 26,010 points of a surface that cost nothing, kept and claimed by four processes on local disk, from
 the moment at which all are ready to the moment at which the last one has every item. Beyond the bare loop,
 an item may cost 0.2 ms.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +31,7 @@ from benchmarks.environment import write
 from benchmarks.journal import ITEMS, item, seconds
 from landscape import data
 from landscape.analyses import resumable
+from landscape.distributed import joined, sharded
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results.joined import Joined
@@ -37,6 +40,8 @@ from landscape.zoo import build, parse
 
 WORKERS = 4
 SPEC = "cifar-resnet20:width=8"
+WORK = {"surface": "steps", "spectrum": "mini-batches", "eigenvalues": ""}
+"""What is shared between two processes, and what its size counts."""
 
 
 def objective(samples: int) -> Objective:
@@ -50,14 +55,18 @@ def work(case: str, place: Path, join: bool, size: int, samples: int) -> None:
     made = objective(samples)
     if case == "surface":
         resumable("surface", made, place, steps=size, span=0.5, join=join)
-    else:
+    elif case == "spectrum":
         resumable("spectrum", made, place, batch_size=samples // size, join=join)
+    else:
+        resumable("eigenvalues", sharded(made) if join else made, place)
 
 
 def child(chosen: argparse.Namespace) -> None:
     """Be a worker: say when ready, begin when told, and say how long it took."""
     torch.set_num_threads(1)
     objective(8).value()
+    if chosen.case == "eigenvalues" and chosen.join:
+        joined()  # the ranks meet
     print("ready", flush=True)
     sys.stdin.readline()
     started, used = time.perf_counter(), time.process_time()
@@ -74,16 +83,16 @@ def run(case: str, places: Sequence[Path], *, join: bool, size: int = 0, samples
     """Workers at once, one for each place: seconds until the last has ended, and processor time of all."""
     options = ["--case", case, "--size", str(size), "--samples", str(samples), *(["--join"] if join else [])]
     command = [sys.executable, "-m", "benchmarks.joined", "--child", *options, "--place"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"} | _address(len(places))
     workers = [
         subprocess.Popen(
             [*command, str(place)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=environment | {"RANK": str(rank)},
         )
-        for place in places
+        for rank, place in enumerate(places)
     ]
     for worker in workers:
         assert worker.stdout
@@ -96,6 +105,14 @@ def run(case: str, places: Sequence[Path], *, join: bool, size: int = 0, samples
     return {"seconds": max(wall for wall, _ in found), "processor": sum(used for _, used in found)}
 
 
+def _address(size: int) -> dict[str, str]:
+    """Where ranks meet, as torchrun says it to them."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    return {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+
+
 def pair(case: str, folder: Path, size: int, samples: int) -> dict[str, Any]:
     """One process, two that join, and two copies."""
     sizes = {"size": size, "samples": samples}
@@ -103,7 +120,7 @@ def pair(case: str, folder: Path, size: int, samples: int) -> dict[str, Any]:
     both = run(case, [folder / "joined.zarr"] * 2, join=True, **sizes)["seconds"]
     copies = run(case, [folder / "a.zarr", folder / "b.zarr"], join=False, **sizes)["seconds"]
     return {
-        "case": f"{case}, {size} steps or mini-batches, {samples} images",
+        "case": f"{case}, {samples} images" + (f", {size} {WORK[case]}" if WORK[case] else ""),
         "alone_seconds": alone,
         "joined_seconds": both,
         "copies_seconds": copies,
@@ -131,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", default=["pairs", "items"], choices=["pairs", "items"])
+    parser.add_argument("--only", nargs="+", default=[*WORK, "items"], choices=[*WORK, "items"])
     parser.add_argument("--size", type=int, default=15)
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
@@ -149,7 +166,7 @@ def main() -> None:
         if "items" in chosen.only:
             rows.append(items(Path(scratch)))
             print(rows[-1], flush=True)
-        for case in ("surface", "spectrum") if "pairs" in chosen.only else ():
+        for case in filter(chosen.only.__contains__, WORK):
             (Path(scratch) / case).mkdir()
             rows.append(pair(case, Path(scratch) / case, chosen.size, chosen.samples))
             print(rows[-1], flush=True)
