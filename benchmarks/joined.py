@@ -1,11 +1,12 @@
 """What joining costs and gains: two processes beside two copies of the work, and an item among four workers.
 
-    python -m benchmarks.joined [--only surface spectrum eigenvalues items] [--size 15] [--samples 500]
+    python -m benchmarks.joined [--only surface spectrum eigenvalues items] [--turns 5]
 
 A surface, a spectrum of mini-batches, and the top eigenvalues over all samples, by one process of one thread,
 by two that join (of the eigenvalues: two ranks that share the samples), and by two that know nothing of each
 other and do all of it, each. What two copies reach together, 2/t, is what the machine gives; joined workers
-should reach 95 % of it, and 1.8 times one process where the copies reach 1.9.
+should reach 95 % of it, and 1.8 times one process where the copies reach 1.9. The three take turns, as a
+machine's speed varies, and ratios are medians over turns.
 *Items*: 26,010 points of a surface that cost nothing, kept and claimed by four processes on local disk, from
 the moment at which all are ready to the moment at which the last one has every item. Beyond the bare loop,
 an item may cost 0.2 ms.
@@ -17,6 +18,7 @@ import argparse
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.environment import write
@@ -40,8 +43,12 @@ from landscape.zoo import build, parse
 
 WORKERS = 4
 SPEC = "cifar-resnet20:width=8"
-WORK = {"surface": "steps", "spectrum": "mini-batches", "eigenvalues": ""}
-"""What is shared between two processes, and what its size counts."""
+WORK = {
+    "surface": ("15 × 15 points", 15, 300),
+    "spectrum": ("50 mini-batches", 50, 500),
+    "eigenvalues": ("all samples at once", 0, 2000),
+}
+"""What is shared between two processes: in words, its points a side or mini-batches, and its samples."""
 
 
 def objective(samples: int) -> Objective:
@@ -113,20 +120,24 @@ def _address(size: int) -> dict[str, str]:
     return {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
 
 
-def pair(case: str, folder: Path, size: int, samples: int) -> dict[str, Any]:
-    """One process, two that join, and two copies."""
-    sizes = {"size": size, "samples": samples}
-    alone = run(case, [folder / "alone.zarr"], join=False, **sizes)["seconds"]
-    both = run(case, [folder / "joined.zarr"] * 2, join=True, **sizes)["seconds"]
-    copies = run(case, [folder / "a.zarr", folder / "b.zarr"], join=False, **sizes)["seconds"]
+def pair(case: str, folder: Path, turns: int) -> dict[str, Any]:
+    """One process, two that join, and two copies, in turns."""
+    words, size, samples = WORK[case]
+    works = {"alone": (1, False), "joined": (2, True), "copies": (2, False)}
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(turns):
+        for name, (workers, join) in works.items():
+            places = [folder / f"{name}-{turn}-{0 if join else rank}.zarr" for rank in range(workers)]
+            found[name].append(run(case, places, join=join, size=size, samples=samples)["seconds"])
+    alone, both, copies = (np.array(found[name]) for name in works)
     return {
-        "case": f"{case}, {samples} images" + (f", {size} {WORK[case]}" if WORK[case] else ""),
-        "alone_seconds": alone,
-        "joined_seconds": both,
-        "copies_seconds": copies,
-        "speed_up": alone / both,
-        "ceiling": 2 * alone / copies,
-        "share_of_ceiling": copies / (2 * both),
+        "case": f"{case}, {words}, {samples} images",
+        "turns": turns,
+        **{f"{name}_seconds": statistics.median(seconds) for name, seconds in found.items()},
+        "speed_up": float(np.median(alone / both)),
+        "ceiling": float(np.median(2 * alone / copies)),
+        "share_of_ceiling": float(np.median(copies / (2 * both))),
+        "shares": sorted(float(share) for share in copies / (2 * both)),
         "target": 0.95,
     }
 
@@ -149,13 +160,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", default=[*WORK, "items"], choices=[*WORK, "items"])
-    parser.add_argument("--size", type=int, default=15)
-    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     for hidden in ("--child", "--join"):
         parser.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)
-    for hidden in ("--case", "--place"):
-        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    for hidden, kind in {"--case": str, "--place": str, "--size": int, "--samples": int}.items():
+        parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
         child(chosen)
@@ -168,7 +178,7 @@ def main() -> None:
             print(rows[-1], flush=True)
         for case in filter(chosen.only.__contains__, WORK):
             (Path(scratch) / case).mkdir()
-            rows.append(pair(case, Path(scratch) / case, chosen.size, chosen.samples))
+            rows.append(pair(case, Path(scratch) / case, chosen.turns))
             print(rows[-1], flush=True)
     print(write(chosen.out, "joined-cpu", rows))
 

@@ -264,6 +264,7 @@ def test_it_is_measured_and_drawn(copy: Path):
     assert "over 3 probes" in (copy / "figures" / "jitter.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.full  # measures and draws a whole comparison
 def test_a_comparison_shows_it_on_its_page_and_judges_it(copy: Path):
     small = ("--samples", "6", "--predictions", "4", "--maps", "2", "--spectrum-batch", "3", "--steps", "3")
     sizes = ("--directions", "2", "--draws", "2", "--with", "jitter", "--out", "out", "--quiet", "--json")

@@ -26,7 +26,9 @@ KEPT = 300
 TAIL = 0.7
 """Share of an item's time that the last of several workers is behind their mean, by `benchmarks.schedule`."""
 
-_MOST, _ENOUGH = 5, 10.0  # items that are measured, after the first, and seconds after which fewer do
+_FEW, _SOON, _ENOUGH = 5, 2.0, 10.0
+"""Items measured at least, after the first, for so many seconds; seconds after which fewer items do. Beyond
+the least, a fifth of all items is the most."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Costs:
     """What a run takes beside its items; `python -m benchmarks.plans` fits these numbers to runs.
 
     Attributes:
-        start: Of the time before the first item, how many times it is taken.
+        start: Seconds beside the time before the first item that was measured, for opening and saving.
         end: Time after the last item, in items: the centre of a surface is evaluated once more.
         each: Seconds of keeping and claiming an item.
     """
@@ -67,7 +69,7 @@ class Plan:
     disk_bytes: int
 
     def terms(self, workers: int) -> tuple[float, float, float, float]:
-        """Seconds of the items themselves, and what each of `Costs` is multiplied by.
+        """Seconds that were measured, and what each of `Costs` is multiplied by.
 
         Raises:
             LandscapeError: If there is no worker.
@@ -76,7 +78,7 @@ class Plan:
             raise ArgumentError(f"a plan is for 1 or more workers, got {workers}")
         share = self.items / min(workers, self.items)
         tail = TAIL if workers > 1 and share > 1 else 0.0
-        return (share + tail) * self.item_seconds, self.start_seconds, self.item_seconds, share
+        return self.start_seconds + (share + tail) * self.item_seconds, 1.0, self.item_seconds, share
 
     def seconds(self, workers: int, costs: Costs | None = None) -> float:
         """Wall-clock time on so many workers that are as fast as this one and share nothing but the disk.
@@ -88,8 +90,8 @@ class Plan:
         Raises:
             LandscapeError: If there is no worker.
         """
-        items, *terms = self.terms(workers)
-        return items + sum(map(operator.mul, astuple(costs or Costs()), terms))
+        measured, *terms = self.terms(workers)
+        return measured + sum(map(operator.mul, astuple(costs or Costs()), terms))
 
 
 class _EnoughError(Exception):
@@ -159,12 +161,14 @@ def _timed(count: int, compute: Callable[[int], Item]) -> list[float]:
     """Seconds per item of some after the first, of as many at once as would be in work."""
     seconds: list[float] = []
     size = at_once(compute)
-    rounds = max(min(_MOST, (count - 1) // size), 1)
-    while not seconds or (len(seconds) < rounds and size * sum(seconds) < _ENOUGH):
+    least = max(min(_FEW, (count - 1) // size), 1)
+    most, spent = max(least, count // (5 * size)), 0.0
+    while len(seconds) < most and spent < (_ENOUGH if len(seconds) < least else _SOON):
         first, before = 1 + size * len(seconds), time.perf_counter()
         for _ in each(compute, range(first, min(first + size, count))):
             pass
         seconds.append((time.perf_counter() - before) / size)
+        spent += size * seconds[-1]
     return seconds
 
 

@@ -19,6 +19,8 @@ from landscape.parameters import Parameters, dot
 SWEEPS = 100
 """Rounds over all groups, at most; the inner product rises in every one, so that there is an end."""
 STARTS = 3
+SAME = 1e-12
+"""Share of its largest value by which the inner product of two equal networks may be rounded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ def by_weights(
     Maximises ⟨θ_A, π(θ_B)⟩, which minimises ‖θ_A − π(θ_B)‖, by coordinate ascent: one group after the other
     is assigned exactly while the others stay. A step that does not raise the product, as may happen where a
     tensor has a group along two axes, is not taken. The end depends on the start, as the whole problem is
-    NP-hard; the best of several is kept.
+    NP-hard; the best of several is kept, and a copy that is recovered ends the search.
 
     Args:
         first: θ_A, parameters by name; BatchNorm's statistics do not count.
@@ -116,10 +118,14 @@ def by_weights(
     if only is not None:
         runs = [_ascended(first, second, found, start, only) for start in starts]
         return max(runs, key=lambda run: run.product)
-    runs = [_ascended(first, second, found, start, found.groups) for start in (found.identity(), *starts)]
-    for _ in range(random_starts):
-        start = found.random(int(rng.integers(2**31)))
-        runs.append(_ascended(first, second, found, start, found.groups, rng))
+    most = 0.5 * float(dot(first, first) + dot(second, second))  # reached where nothing is left between them
+    runs = []
+    for start in (*starts, found.identity(), *[None] * random_starts):
+        order = rng if start is None else None
+        start = found.random(int(rng.integers(2**31))) if start is None else start
+        runs.append(_ascended(first, second, found, start, found.groups, order))
+        if most - runs[-1].product <= SAME * most:
+            break
     return max(runs, key=lambda run: run.product)
 
 
@@ -136,18 +142,20 @@ def _ascended(
     rest = float(dot(first, second)) - float(dot(own, second)) if len(names) < len(first) else 0.0
     other = {name: second[name] for name in names}
     current = permuted(other, found, source)
-    product, touched = float(dot(own, current)), _touched(found, names)
+    scale, touched = float(dot(own, own)), _touched(found, names)
+    groups = [group for group in groups if touched[id(group)]]
     sweep, changed = 0, True
     while changed and sweep < SWEEPS:
         changed, sweep = False, sweep + 1
         for index in range(len(groups)) if rng is None else rng.permutation(len(groups)):
             group = groups[index]
             step = best(group, _of_weights(own, current, found, touched[id(group)]), found.identity())
-            trial = permuted(current, found, step)
-            value = float(dot(own, trial))
-            if value > product + 1e-9 * abs(product):
-                source, current, product, changed = source[step], trial, value, True
-    return Matching(source, product + rest, sweep, not changed)
+            before = {name: current[name] for name, _ in touched[id(group)]}
+            trial = permuted(before, found, step)
+            rise = float(dot(trial, own) - dot(before, own))
+            if rise > 1e-9 * scale:
+                source, current, changed = source[step], current | trial, True
+    return Matching(source, float(dot(own, current)) + rest, sweep, not changed)
 
 
 def _touched(found: Symmetry, names: Sequence[str]) -> dict[int, list[tuple[str, np.ndarray]]]:

@@ -22,10 +22,10 @@ def plan(**changes: float) -> Plan:
 
 def test_a_plan_by_hand():
     costs = Costs(start=1.5, end=3.0, each=0.01)
-    assert plan().seconds(1, costs) == pytest.approx(200 + 1.5 * 7 + 3 * 2 + 100 * 0.01)
-    assert plan().seconds(8, costs) == pytest.approx(12.5 * 2.01 + TAIL * 2 + 10.5 + 6)
+    assert plan().seconds(1, costs) == pytest.approx(200 + 7 + 1.5 + 3 * 2 + 100 * 0.01)
+    assert plan().seconds(8, costs) == pytest.approx(12.5 * 2.01 + TAIL * 2 + 8.5 + 6)
     # Nobody is behind anybody where each has one item, and more workers than items find nothing to do.
-    assert plan().seconds(100, costs) == plan().seconds(1000, costs) == pytest.approx(2.01 + 10.5 + 6)
+    assert plan().seconds(100, costs) == plan().seconds(1000, costs) == pytest.approx(2.01 + 8.5 + 6)
     assert plan().seconds(8) == plan().seconds(8, Costs())
 
 
@@ -95,7 +95,7 @@ def test_a_time_that_is_given_is_taken():
     found = scaling("surface", objective(Seen(0.0), classes=3), steps=5, item_seconds=20.0)
     assert (found.item_seconds, found.measured, found.spread) == (20.0, 0, 0.0)
     assert len(passes) - before < before  # none is timed
-    assert found.seconds(1, Costs(0, 0, 0)) == 500
+    assert found.seconds(1, Costs(0, 0, 0)) == 500 + found.start_seconds
     for seconds in (0.0, -1.0, float("inf"), float("nan")):
         with pytest.raises(LandscapeError, match="an item takes seconds, more than 0, got"):
             scaling("surface", measured, steps=5, item_seconds=seconds)

@@ -103,7 +103,7 @@ def test_ranks_give_what_one_process_gives(launch, network, alone, tmp_path: Pat
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("name", [*WORK])
+@pytest.mark.parametrize("name", ["surface", pytest.param("spectrum", marks=pytest.mark.full)])
 def test_a_killed_rank_changes_nothing(launch, network, alone, tmp_path: Path, name: str):
     both = ranks(launch, arguments(name, network, tmp_path))
     until(tmp_path, name, 2)
@@ -112,7 +112,7 @@ def test_a_killed_rank_changes_nothing(launch, network, alone, tmp_path: Path, n
     assert_identical(load(tmp_path / RESULT[name]), load(alone[name]))
 
 
-@pytest.mark.parametrize("name", [*WORK])
+@pytest.mark.parametrize("name", ["spectrum", pytest.param("surface", marks=pytest.mark.full)])
 def test_killed_ranks_go_on_where_they_were(launch, network, alone, tmp_path: Path, name: str):
     for enough in (2, 4):
         both = ranks(launch, arguments(name, network, tmp_path))
@@ -155,6 +155,7 @@ def test_another_job_on_the_same_output_is_refused(launch, network, alone, tmp_p
     assert_identical(load(tmp_path / "s.zarr"), load(alone["surface"]))
 
 
+@pytest.mark.full  # its surface and its spectrum are shared above
 def test_a_comparison_is_shared(launch, network, tmp_path: Path):
     sizes = ("--samples", "8", "--steps", "3", "--span", "0.2", "--predictions", "8", "--maps", "4")
     sizes += ("--spectrum-batch", "4", "--directions", "2", "--draws", "2", "--quiet")
