@@ -2,8 +2,8 @@
 
 Both maximise the inner product of the weights by assigning the units of one group after the other (Ainsworth
 et al. 2023). Our time is that of `landscape connect --align`: units found and every group tried, 256 images
-passed through both networks for a start by activations, the best of up to four starts. Beside it stands that of
-one start without images, which is what rebasin does.
+passed through both networks for a start by activations, the best of up to four starts. Beside it stands that
+of one start without images, which is what rebasin does.
 """
 
 from __future__ import annotations

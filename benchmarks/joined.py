@@ -38,6 +38,7 @@ from landscape.distributed import joined, sharded
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results.joined import Joined
+from landscape.samples import Samples
 from landscape.work import in_memory
 from landscape.zoo import build, parse
 
@@ -45,15 +46,24 @@ WORKERS = 4
 SPEC = "cifar-resnet20:width=8"
 WORK = {
     "surface": ("15 × 15 points", 15, 300),
-    "spectrum": ("50 mini-batches", 50, 500),
+    "spectrum": ("100 mini-batches", 100, 1000),
     "eigenvalues": ("all samples at once", 0, 2000),
 }
 """What is shared between two processes: in words, its points a side or mini-batches, and its samples."""
 
 
 def objective(samples: int) -> Objective:
-    """A ResNet-20 over real images."""
-    images = data.demo("train").take(samples)
+    """A ResNet-20 over real images, those of both splits where one has too few."""
+    train, test = (data.demo(split) for split in ("train", "test"))
+    images = train.take(min(samples, len(train)))
+    if samples > len(train):
+        rest = test.take(samples - len(train))
+        images = Samples(
+            torch.cat([images.inputs, rest.inputs]),
+            torch.cat([images.targets, rest.targets]),
+            source="images of the package",
+            split="both",
+        )
     return Objective(Network(build(parse(SPEC), seed=0).eval(), name="net"), images, micro_batch=100)
 
 
@@ -71,7 +81,8 @@ def work(case: str, place: Path, join: bool, size: int, samples: int) -> None:
 def child(chosen: argparse.Namespace) -> None:
     """Be a worker: say when ready, begin when told, and say how long it took."""
     torch.set_num_threads(1)
-    objective(8).value()
+    with tempfile.TemporaryDirectory() as scratch:  # imports and kernels are no part of the work
+        work("surface", Path(scratch) / "first.zarr", join=False, size=3, samples=8)
     if chosen.case == "eigenvalues" and chosen.join:
         joined()  # the ranks meet
     print("ready", flush=True)

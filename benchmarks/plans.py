@@ -3,10 +3,9 @@
     python -m benchmarks.plans --out benchmarks/results
 
 Every surface of some sizes is planned by one process, as `landscape plan` does, and then measured by one
-process and by two that join, each of one thread, from the moment at which all are ready. A plan is linear in
-its costs (`landscape.analyses.scaling.Costs`), so that relative errors are least squares of numbers that are
-not negative. Every second size is held out; errors are given with the costs that the package has, and with
-the fitted ones.
+process and by two that join, each of one thread, from the moment at which all are ready. What opening and
+saving take is fitted by least squares of relative errors; every second size is held out, and errors are given
+with the seconds that the package has and with the fitted ones.
 """
 
 from __future__ import annotations
@@ -20,11 +19,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 
 from benchmarks.environment import write
 from benchmarks.joined import objective, run
-from landscape.analyses.scaling import Costs, Plan, scaling
+from landscape.analyses.scaling import START, Plan, scaling
 
 SIZES = ((9, 100), (13, 100), (9, 300), (15, 200), (11, 400), (19, 150), (13, 500), (21, 300))
 """Points a side and images of each surface; every second one is held out."""
@@ -42,9 +40,9 @@ class Measured:
     plan: Plan
     seconds: float
 
-    def error(self, costs: Costs) -> float:
+    def error(self, start: float) -> float:
         """How far the plan is off, as a share of the time it took."""
-        return self.plan.seconds(self.workers, costs) / self.seconds - 1
+        return self.plan.seconds(self.workers, start) / self.seconds - 1
 
 
 def measured(sizes: Sequence[tuple[int, int]], workers: Sequence[int] = (1, 2)) -> list[Measured]:
@@ -61,34 +59,33 @@ def measured(sizes: Sequence[tuple[int, int]], workers: Sequence[int] = (1, 2)) 
     return found
 
 
-def fitted(runs: Sequence[Measured]) -> Costs:
-    """The costs, none negative, with the least squares of relative errors."""
-    terms = np.array([each.plan.terms(each.workers) for each in runs])
+def fitted(runs: Sequence[Measured]) -> float:
+    """Seconds of opening and saving with the least squares of relative errors."""
     seconds = np.array([each.seconds for each in runs])
-    found, _ = nnls(terms[:, 1:] / seconds[:, None], 1 - terms[:, 0] / seconds)
-    return Costs(*map(float, found))
+    short = -np.array([each.error(0.0) for each in runs])
+    return max(float((short / seconds).sum() / (1 / seconds**2).sum()), 0.0)
 
 
 def rows(sizes: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
     """A row for each surface and number of workers, and one for the fit."""
     everything = measured(sizes)
     kept, out = ([m for m in everything if (m.steps, m.samples) in sizes[k::2]] for k in (0, 1))
-    costs, before = fitted(kept), Costs()
+    start = fitted(kept)
     listed = [
         {
             "case": f"surface of {m.steps} × {m.steps} points, {m.samples} images",
             "workers": m.workers,
             "held_out": m in out,
             "seconds": m.seconds,
-            "planned_seconds": m.plan.seconds(m.workers, costs),
-            "error": m.error(costs),
-            "error_before": m.error(before),
+            "planned_seconds": m.plan.seconds(m.workers, start),
+            "error": m.error(start),
+            "error_before": m.error(START),
             "plan": asdict(m.plan),
         }
         for m in everything
     ]
-    errors = {name: [abs(m.error(c)) for m in out] for name, c in (("fitted", costs), ("before", before))}
-    fit: dict[str, Any] = {"case": "fit", "costs": asdict(costs), "costs_before": asdict(before)}
+    errors = {name: [abs(m.error(s)) for m in out] for name, s in (("fitted", start), ("before", START))}
+    fit: dict[str, Any] = {"case": "fit", "start_seconds": start, "start_seconds_before": START}
     for name, off in errors.items():
         fit[f"held_out_{name}"] = {"median": float(np.median(off)), "largest": max(off)}
     return [*listed, fit]

@@ -148,6 +148,7 @@ def test_a_target_that_is_none_of_the_classes_is_refused_where_it_is_read():
         Objective(nn.Linear(4, 3), Samples.of(data), micro_batch=4).value()
 
 
+@pytest.mark.full  # writes 92 MB
 def test_a_memory_map_stays_in_its_file(tmp_path: Path):
     """30,000 images in a file of 92 MB: not even a pass over them holds them all."""
     script = """

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,25 +24,14 @@ KEPT = 300
 
 TAIL = 0.7
 """Share of an item's time that the last of several workers is behind their mean, by `benchmarks.schedule`."""
+EACH = 1.5e-4
+"""Seconds of keeping and claiming an item, by `benchmarks.joined`."""
+START = 1.6
+"""Seconds of opening and saving beside those before the first item, fitted by `benchmarks.plans`."""
 
 _FEW, _SOON, _ENOUGH = 5, 2.0, 10.0
 """Items measured at least, after the first, for so many seconds; seconds after which fewer items do. Beyond
 the least, a fifth of all items is the most."""
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What a run takes beside its items; `python -m benchmarks.plans` fits these numbers to runs.
-
-    Attributes:
-        start: Seconds beside the time before the first item that was measured, for opening and saving.
-        end: Time after the last item, in items: the centre of a surface is evaluated once more.
-        each: Seconds of keeping and claiming an item.
-    """
-
-    start: float = 1.0
-    end: float = 1.0
-    each: float = 2e-4
 
 
 @dataclass(frozen=True)
@@ -68,8 +56,12 @@ class Plan:
     memory_bytes: int
     disk_bytes: int
 
-    def terms(self, workers: int) -> tuple[float, float, float, float]:
-        """Seconds that were measured, and what each of `Costs` is multiplied by.
+    def seconds(self, workers: int, start: float = START) -> float:
+        """Wall-clock time on so many workers that are as fast as this one and share nothing but the disk.
+
+        Args:
+            workers: How many.
+            start: Seconds of opening and saving.
 
         Raises:
             LandscapeError: If there is no worker.
@@ -78,20 +70,8 @@ class Plan:
             raise ArgumentError(f"a plan is for 1 or more workers, got {workers}")
         share = self.items / min(workers, self.items)
         tail = TAIL if workers > 1 and share > 1 else 0.0
-        return self.start_seconds + (share + tail) * self.item_seconds, 1.0, self.item_seconds, share
-
-    def seconds(self, workers: int, costs: Costs | None = None) -> float:
-        """Wall-clock time on so many workers that are as fast as this one and share nothing but the disk.
-
-        Args:
-            workers: How many.
-            costs: What a run takes beside its items.
-
-        Raises:
-            LandscapeError: If there is no worker.
-        """
-        measured, *terms = self.terms(workers)
-        return measured + sum(map(operator.mul, astuple(costs or Costs()), terms))
+        again = 1  # the centre of a surface, at the end
+        return start + self.start_seconds + (share + tail + again) * self.item_seconds + share * EACH
 
 
 class _EnoughError(Exception):

@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor, nn
 
 from landscape.analyses import recipe
-from landscape.analyses.scaling import TAIL, Costs, Plan, scaling
+from landscape.analyses.scaling import EACH, START, TAIL, Plan, scaling
 from landscape.errors import LandscapeError
 from landscape.results import Journal
 from tests.build import objective
@@ -21,12 +21,12 @@ def plan(**changes: float) -> Plan:
 
 
 def test_a_plan_by_hand():
-    costs = Costs(start=1.5, end=3.0, each=0.01)
-    assert plan().seconds(1, costs) == pytest.approx(200 + 7 + 1.5 + 3 * 2 + 100 * 0.01)
-    assert plan().seconds(8, costs) == pytest.approx(12.5 * 2.01 + TAIL * 2 + 8.5 + 6)
+    kept = 100 * EACH
+    assert plan().seconds(1, 1.5) == pytest.approx(1.5 + 7 + 101 * 2 + kept)
+    assert plan().seconds(8, 1.5) == pytest.approx(1.5 + 7 + (12.5 + TAIL + 1) * 2 + kept / 8)
     # Nobody is behind anybody where each has one item, and more workers than items find nothing to do.
-    assert plan().seconds(100, costs) == plan().seconds(1000, costs) == pytest.approx(2.01 + 8.5 + 6)
-    assert plan().seconds(8) == plan().seconds(8, Costs())
+    assert plan().seconds(100, 1.5) == plan().seconds(1000, 1.5) == pytest.approx(1.5 + 7 + 4 + EACH)
+    assert plan().seconds(8) == plan().seconds(8, START)
 
 
 def test_no_workers_have_no_plan():
@@ -95,7 +95,7 @@ def test_a_time_that_is_given_is_taken():
     found = scaling("surface", objective(Seen(0.0), classes=3), steps=5, item_seconds=20.0)
     assert (found.item_seconds, found.measured, found.spread) == (20.0, 0, 0.0)
     assert len(passes) - before < before  # none is timed
-    assert found.seconds(1, Costs(0, 0, 0)) == 500 + found.start_seconds
+    assert found.seconds(1, 0) == pytest.approx(26 * 20 + found.start_seconds + 25 * EACH)
     for seconds in (0.0, -1.0, float("inf"), float("nan")):
         with pytest.raises(LandscapeError, match="an item takes seconds, more than 0, got"):
             scaling("surface", measured, steps=5, item_seconds=seconds)

@@ -197,6 +197,7 @@ def test_missing_values_leave_gaps(names, dataset, emptied, where, tmp_path):
         figures.save(figures.draw(name, found), tmp_path / name, formats=["png"])
 
 
+@pytest.mark.full  # draws a whole report in a process of its own
 def test_names_load_on_first_use_and_drawing_never_imports_torch(tmp_path):
     code = f"""
 import sys
