@@ -109,6 +109,10 @@ def smaller(words: list[str]) -> tuple:
     measured = {"evaluate", "hessian", "surface", "trajectory", "features", "connect"}
     own = ("--samples", 8) if words[0] in measured else ()
     own += ("--spectrum-batch", 2) if "--protocol" in words else ()
+    if words[0] == "sharpness":
+        own += ("--samples", 8, "--few", 4, "--probes", 2, "--products", 2, "--directions", 2)
+        own += ("--steps", 1, "--mini-batch", 8, "--noise-batch", 4)
+        own += () if "--audit-samples" in words else ("--audit-samples", 4)
     return own + (("--steps", 3) if words[0] in ("surface", "trajectory") else ())
 
 

@@ -185,11 +185,9 @@ def test_top_eigenvalues_killed_on_the_way_go_on_where_they_were(
     assert_identical(load(place), load(tmp_path / "whole" / "h.zarr"))
 
 
-SAMPLE = "trajectory"
-
-
+@pytest.mark.full  # a surface, a comparison and a search are killed above
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-@pytest.mark.parametrize("name", [SAMPLE, *(pytest.param(n, marks=pytest.mark.full) for n in COMMANDS)])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_killed_again_and_again_ends_bit_identical(tmp_path: Path, name: str):
     known = prepared(tmp_path)
     with serving(CONTENT, pause=0.02) as (url, _), commands(known["A"]) as call:

@@ -58,6 +58,7 @@ def test_several_checkpoints_and_the_learning_coefficient(run, checkpoint, tmp_p
     assert (tmp_path / "drawn" / "sharpness.png").exists()
 
 
+@pytest.mark.full  # measures it all once more
 def test_lines_for_people(run, checkpoint):
     found = run("sharpness", checkpoint, *FEW)
     assert found.status == 0

@@ -5,7 +5,6 @@ The size of a figure is that at which it is printed, so that a point of its lett
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,11 +33,11 @@ def faults(figure: Figure) -> list[str]:
         if not SMALLEST - 1e-6 <= text.get_fontsize() <= LARGEST
     ]
     found += [f"cut off: {said(text)}" for text, box in letters.items() if not within(box, figure.bbox)]
-    pairs = itertools.combinations(letters.items(), 2)
+    texts, boxes = [*letters], [*letters.values()]
     found += [
-        f"on one another: {said(one)} and {said(other)}"
-        for (one, first), (other, second) in pairs
-        if overlap(first, second)
+        f"on one another: {said(texts[i])} and {said(texts[j])}"
+        for i, j in near(boxes)
+        if overlap(boxes[i], boxes[j])
     ]
     found += [f"legend over {what}" for legend in legends(figure) for what in covered(figure, legend)]
     found += [f"label over {what}" for what in covered_by_labels(figure, letters)]
@@ -108,6 +107,14 @@ def corners(box: Bbox) -> np.ndarray:
 def within(box: np.ndarray, page: Bbox) -> bool:
     """Whether a box lies on the page."""
     return bool((box >= -SLACK).all() and (box <= (page.x1 + SLACK, page.y1 + SLACK)).all())
+
+
+def near(boxes: list[np.ndarray]) -> Iterator[tuple[int, int]]:
+    """Pairs of turned boxes whose upright frames overlap; no others can."""
+    corners = np.array(boxes).reshape(-1, 4, 2)
+    lows, highs = corners.min(1), corners.max(1)
+    meet = ((lows[:, None] < highs) & (lows < highs[:, None])).all(-1)
+    yield from np.argwhere(np.triu(meet, 1)).tolist()
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> bool:

@@ -70,8 +70,15 @@ def test_a_command_that_is_wrong_is_found():
         command.make_context("hessian", ["net.pt", "--no-such-option"])
 
 
+LONG = {"sharpness"}
+"""Pages whose Python takes minutes whatever the number of samples."""
+
+
 @pytest.mark.parametrize("most", [32, pytest.param(10**9, marks=pytest.mark.full)], ids=["few", "all"])
-@pytest.mark.parametrize("page", PYTHON, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.full] * (page.stem in LONG), id=page.stem) for page in PYTHON],
+)
 def test_the_python_of_a_page_runs(page, most, tmp_path, monkeypatch):
     take = Samples.take
     monkeypatch.setattr(Samples, "take", lambda self, count, **kw: take(self, min(count, most), **kw))
