@@ -6,7 +6,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Python compiles what it imports; pip would compile all that is installed, most of which nobody imports.
+# Tests start hundreds of processes, each of which would compile PyTorch anew where Python may not keep it.
 INSTALL := install --no-compile
+export PYTHONDONTWRITEBYTECODE =
 
 # On a CPU each worker gets one thread: spinning threads of two processes slow each other down.
 WORKERS ?= auto
