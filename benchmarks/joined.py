@@ -34,7 +34,7 @@ from benchmarks.environment import write
 from benchmarks.journal import ITEMS, item, seconds
 from landscape import data
 from landscape.analyses import resumable
-from landscape.distributed import joined, sharded
+from landscape.distributed import Group, joined, sharded
 from landscape.network import Network
 from landscape.objective import Objective
 from landscape.results.joined import Joined
@@ -67,15 +67,15 @@ def objective(samples: int) -> Objective:
     return Objective(Network(build(parse(SPEC), seed=0).eval(), name="net"), images, micro_batch=100)
 
 
-def work(case: str, place: Path, join: bool, size: int, samples: int) -> None:
-    """One measurement, saved."""
+def work(case: str, place: Path, join: bool, size: int, samples: int, group: Group | None = None) -> None:
+    """One measurement, saved; ranks share the samples."""
     made = objective(samples)
     if case == "surface":
         resumable("surface", made, place, steps=size, span=0.5, join=join)
     elif case == "spectrum":
         resumable("spectrum", made, place, batch_size=samples // size, join=join)
     else:
-        resumable("eigenvalues", sharded(made) if join else made, place)
+        resumable("eigenvalues", sharded(made, group) if group else made, place)
 
 
 def child(chosen: argparse.Namespace) -> None:
@@ -83,8 +83,7 @@ def child(chosen: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:  # imports and kernels are no part of the work
         work("surface", Path(scratch) / "first.zarr", join=False, size=3, samples=8)
-    if chosen.case == "eigenvalues" and chosen.join:
-        joined()  # the ranks meet
+    group = joined() if chosen.case == "eigenvalues" and chosen.join else None
     print("ready", flush=True)
     sys.stdin.readline()
     started, used = time.perf_counter(), time.process_time()
@@ -93,8 +92,10 @@ def child(chosen: argparse.Namespace) -> None:
         with Joined(place, {}, {}) as journal:
             journal.runner()(ITEMS, item, "surface")
     else:
-        work(chosen.case, place, chosen.join, chosen.size, chosen.samples)
+        work(chosen.case, place, chosen.join, chosen.size, chosen.samples, group)
     print(json.dumps([time.perf_counter() - started, time.process_time() - used]), flush=True)
+    if group:
+        group.leave()
 
 
 def run(case: str, places: Sequence[Path], *, join: bool, size: int = 0, samples: int = 0) -> dict[str, Any]:
