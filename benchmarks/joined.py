@@ -1,6 +1,6 @@
 """What joining costs and gains: two processes beside two copies of the work, and an item among four workers.
 
-    python -m benchmarks.joined [--only surface spectrum eigenvalues items] [--turns 5]
+    python -m benchmarks.joined [--only surface spectrum eigenvalues eigenvalues-2000 items]
 
 A surface, a spectrum of mini-batches, and the top eigenvalues over all samples, by one process of one thread,
 by two that join (of the eigenvalues: two ranks that share the samples), and by two that know nothing of each
@@ -46,8 +46,9 @@ WORKERS = 4
 SPEC = "cifar-resnet20:width=8"
 WORK = {
     "surface": ("15 × 15 points", 15, 300),
-    "spectrum": ("100 mini-batches", 100, 1000),
-    "eigenvalues": ("all samples at once", 0, 2000),
+    "spectrum": ("50 mini-batches", 50, 500),
+    "eigenvalues": ("all samples at once", 0, 1000),
+    "eigenvalues-2000": ("all samples at once", 0, 2000),
 }
 """What is shared between two processes: in words, its points a side or mini-batches, and its samples."""
 
@@ -83,7 +84,7 @@ def child(chosen: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:  # imports and kernels are no part of the work
         work("surface", Path(scratch) / "first.zarr", join=False, size=3, samples=8)
-    group = joined() if chosen.case == "eigenvalues" and chosen.join else None
+    group = joined() if chosen.case.startswith("eigenvalues") and chosen.join else None
     print("ready", flush=True)
     sys.stdin.readline()
     started, used = time.perf_counter(), time.process_time()
@@ -143,7 +144,7 @@ def pair(case: str, folder: Path, turns: int) -> dict[str, Any]:
             found[name].append(run(case, places, join=join, size=size, samples=samples)["seconds"])
     alone, both, copies = (np.array(found[name]) for name in works)
     return {
-        "case": f"{case}, {words}, {samples} images",
+        "case": f"{case.partition('-')[0]}, {words}, {samples} images",
         "turns": turns,
         **{f"{name}_seconds": statistics.median(seconds) for name, seconds in found.items()},
         "speed_up": float(np.median(alone / both)),
