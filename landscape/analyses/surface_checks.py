@@ -211,7 +211,7 @@ def _both_ends(objective: Objective, draw: int, tolerance: float) -> Item:
     """Both ends of the spectrum at the objective's own parameters."""
     if not math.isfinite(objective.value(draw=draw).nll):
         return _NOTHING
-    options = {"tolerance": tolerance, "seed": objective.seed, "draw": draw, "confirm": 0, "rounding": 0}
+    options = {"tolerance": tolerance, "seed": objective.seed, "draw": draw, "confirm": 0, "rounding": False}
     largest, smallest = (
         hessian.eigenpairs(objective, 1, which=which, **options) for which in ("largest", "smallest")
     )

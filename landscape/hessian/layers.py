@@ -59,7 +59,7 @@ def layers(
     traces = trace(whole, probes=probes, seed=seed, run=run)
     names = layer_names(whole)
     free = whole.objective.free
-    search: dict[str, Any] = {"tolerance": 1e-2, "rounding": 0} | options
+    search: dict[str, Any] = {"tolerance": 1e-2, "rounding": False} | options
 
     def compute(index: int) -> Item:
         block = whole.objective.replace(free=[name for name in free if layer_of(name) == names[index]])

@@ -112,6 +112,10 @@ class Operator:
             objective, kind=self.kind, coordinates=self.coordinates, parameters=theta, draw=self._draw
         )
 
+    def sample_losses(self) -> Tensor:
+        """Each sample's loss where the matrix is taken, float64, shape (sample,)."""
+        return self.objective.sample_losses(self._parameters, draw=self._draw)[0]
+
     @property
     def like(self) -> Tensor:
         """A tensor with the device and precision of the operator's vectors."""

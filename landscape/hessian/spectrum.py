@@ -76,7 +76,7 @@ def max_eigenvalue_spectrum(
     """
     count = mini_batches(len(objective.samples), batch_size, batches)
     objective, exact = prepared(objective, kind)
-    search: dict[str, Any] = {"which": "magnitude", "tolerance": 1e-2, "rounding": 1} | options
+    search: dict[str, Any] = {"which": "magnitude", "tolerance": 1e-2} | options
 
     def compute(objective: Objective, index: int, steps: Progress) -> Item:
         part = objective.subset(index * batch_size, (index + 1) * batch_size)

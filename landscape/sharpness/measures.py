@@ -128,7 +128,7 @@ class Protocol:
                 "seed": self.noise.seed,
                 "confirm": 0,
             }
-            found = top_eigenvalues(operator, 1, rounding=0, **options)
+            found = top_eigenvalues(operator, 1, rounding=False, **options)
             return {
                 "value": found.eigenvalue.values[0],
                 "bound": np.maximum(found.error_bound.values[0], found.residual.values[0]),
