@@ -46,7 +46,7 @@ WORKERS = 4
 SPEC = "cifar-resnet20:width=8"
 WORK = {
     "surface": ("15 × 15 points", 15, 300),
-    "spectrum": ("50 mini-batches", 50, 500),
+    "spectrum": ("100 mini-batches", 100, 1000),
     "eigenvalues": ("all samples at once", 0, 1000),
     "eigenvalues-2000": ("all samples at once", 0, 2000),
 }
