@@ -72,7 +72,7 @@ def hardest(operator: Operator, count: int) -> Objective:
     """The operator's objective over the samples of largest loss, which every rank computes for itself."""
     objective = operator.objective
     losses = operator.sample_losses()
-    chosen = torch.topk(losses, count).indices.sort().values
+    chosen = torch.topk(losses, count).indices.sort().values.cpu()
     return objective.subset(0, len(losses)).selected(chosen.numpy())
 
 
