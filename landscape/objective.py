@@ -80,6 +80,10 @@ class Objective(MeanLoss):
         """Samples that this process evaluates: all, unless they are shared out among ranks."""
         return len(self.samples)
 
+    def alone(self) -> Objective:
+        """The same objective without ranks that share its samples: itself, if there are none."""
+        return self
+
     def selected(self, positions: np.ndarray) -> Self:
         """The same objective over the samples at these positions, with the masks of their new places."""
         return self.replace(samples=self.samples.select(positions))

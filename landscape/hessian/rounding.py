@@ -56,24 +56,28 @@ def _each_measured(operator: Operator, pairs: Eigenpairs) -> tuple[np.ndarray, n
 
 def _together_measured(operator: Operator, pairs: Eigenpairs) -> tuple[np.ndarray, np.ndarray]:
     """Residuals with the rounding added, and that rounding with what the vectors' lengths add."""
-    objective, k = operator.objective, len(pairs.vectors)
-    part = hardest(operator, min(max(len(objective.samples) // _SHARE, _FEW), _ALL))
-    signs = torch.from_numpy(np.random.default_rng(0).choice([-1.0, 1.0], k)).to(pairs.vectors)
-    vector = signs @ pairs.vectors
-    vector = vector / torch.linalg.vector_norm(vector)
-    coarse, fine = operator.elsewhere(part), operator.elsewhere(finer(part))
-    error = float(torch.linalg.vector_norm(coarse(vector).double() - fine(vector.double())))
-    rounding = max(error * math.sqrt(k), pairs.symmetry_defect)
-    unit = torch.finfo(objective.dtype).eps * np.abs(pairs.eigenvalues)
+    rounding = max(rounding_of(operator, pairs.vectors), pairs.symmetry_defect)
+    unit = torch.finfo(operator.objective.dtype).eps * np.abs(pairs.eigenvalues)
     return pairs.residuals + rounding, rounding + unit
+
+
+def rounding_of(operator: Operator, vectors: Tensor) -> float:
+    """How far products with orthonormal vectors, shape (k, n), are off, as far as a few samples tell."""
+    part, k = hardest(operator, min(max(len(operator.objective.samples) // _SHARE, _FEW), _ALL)), len(vectors)
+    signs = torch.from_numpy(np.random.default_rng(0).choice([-1.0, 1.0], k)).to(vectors)
+    return apart(operator, part, signs @ vectors / math.sqrt(k)) * math.sqrt(k)
+
+
+def apart(operator: Operator, part: Objective, vector: Tensor) -> float:
+    """‖A v − fl(A v)‖ of the same matrix over some samples."""
+    coarse, fine = operator.elsewhere(part), operator.elsewhere(finer(part))
+    return float(torch.linalg.vector_norm(coarse(vector).double() - fine(vector.double())))
 
 
 def hardest(operator: Operator, count: int) -> Objective:
     """The operator's objective over the samples of largest loss, which every rank computes for itself."""
-    objective = operator.objective
-    losses = operator.sample_losses()
-    chosen = torch.topk(losses, count).indices.sort().values.cpu()
-    return objective.subset(0, len(losses)).selected(chosen.numpy())
+    chosen = torch.topk(operator.sample_losses(), count).indices.sort().values
+    return operator.objective.alone().selected(chosen.cpu().numpy())
 
 
 def finer(objective: Objective) -> Objective:

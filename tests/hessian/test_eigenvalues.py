@@ -269,7 +269,7 @@ def test_a_network_trained_since_is_not_taken_for_the_one_measured():
 
 
 def many_samples(dtype: torch.dtype) -> Objective:
-    """Twenty samples, two of them mislabelled: more than are all measured in float64."""
+    """Twenty samples, two of them mislabelled."""
     case = BY_NAME["conv-bn"]
     module = case.module()
     generator = torch.Generator().manual_seed(0)
