@@ -226,7 +226,7 @@ class MeanLoss:
         *,
         kind: Curvature = "hessian",
         draw: int = 0,
-        keep: int = graphs.KEPT_BYTES,
+        keep: int | None = None,
     ) -> CurvatureMatrix:
         """A second-derivative matrix of the total loss, as a function from vectors to products.
 
@@ -234,7 +234,7 @@ class MeanLoss:
             parameters: Where; the network's own by default.
             kind: `hessian`, or `ggn` for the generalised Gauss–Newton matrix; both with the exact L2 term.
             draw: Which dropout masks, with `fresh` dropout.
-            keep: Bytes that graphs may take between products, for as long as the function lives.
+            keep: Bytes that graphs may take between products, by default `derivatives.graphs.keepable`.
 
         Raises:
             LandscapeError: On an unknown kind, or parameters that do not fit.
@@ -251,11 +251,11 @@ class MeanLoss:
         products = self._products(kind, self._at(parameters), draw, keep)
         return CurvatureMatrix(products, self.free, self.weight_decay)
 
-    def _products(self, kind: Curvature, theta: Parameters, draw: int, keep: int) -> graphs.Products:
+    def _products(self, kind: Curvature, theta: Parameters, draw: int, keep: int | None) -> graphs.Products:
         def build(batch: Batch) -> graphs.Graph:
             return graphs.GRAPHS[kind](self.share(batch, theta, draw=draw))
 
-        return graphs.Products(self.batches(), build, keep)
+        return graphs.Products(self.batches(), build, graphs.keepable(self.device) if keep is None else keep)
 
     def share(
         self,

@@ -12,7 +12,7 @@ from landscape import hessian
 from landscape.analyses import checks
 from landscape.analyses.running import KeptProducts, tuned
 from landscape.analyses.stamping import stamped
-from landscape.derivatives.graphs import KEPT_BYTES, Curvature
+from landscape.derivatives.graphs import Curvature
 from landscape.hessian import Operator
 from landscape.linalg import Which
 from landscape.linalg.eigenpairs import check_request
@@ -34,7 +34,7 @@ class Matrix:
     kind: Curvature = "hessian"
     coordinates: hessian.Coordinates = "raw"
 
-    def operator(self, objective: Objective, keep: int = 0) -> Operator:
+    def operator(self, objective: Objective, keep: int | None = 0) -> Operator:
         """The matrix of an objective; kept graphs may take so many bytes."""
         return Operator(objective, kind=self.kind, coordinates=self.coordinates, keep=keep)
 
@@ -83,7 +83,7 @@ def eigenvalues(
     vectors: bool = False,
     block: int = 1,
     basis: int = 0,
-    keep: int = KEPT_BYTES,
+    keep: int | None = None,
     tune: bool = False,
     progress: Progress = silent,
     run: Runner | None = None,
@@ -96,7 +96,7 @@ def eigenvalues(
         vectors: Whether to keep the eigenvectors.
         block: Directions that Lanczos takes at once.
         basis: Vectors that Lanczos keeps at most; 0 takes up to 1 GiB of them.
-        keep: Bytes that graphs may take between products.
+        keep: Bytes that graphs may take between products, as in `Objective.curvature`.
         tune: Whether a short measurement chooses the micro-batch.
         progress: Counts the products.
         run: Runs the products, each an item of its own; in memory by default.
@@ -188,7 +188,7 @@ def trace(
     *,
     probes: int = 32,
     estimator: hessian.Estimator = "hutchinson",
-    keep: int = KEPT_BYTES,
+    keep: int | None = None,
     progress: Progress = silent,
     run: Runner | None = None,
     **matrix: Any,
@@ -199,7 +199,7 @@ def trace(
         objective: The loss.
         probes: Random probes.
         estimator: `hutchinson` or `xtrace`.
-        keep: Bytes that graphs may take between products.
+        keep: Bytes that graphs may take between products, as in `Objective.curvature`.
         progress: Shows the probes.
         run: Runs them; in memory by default.
         **matrix: Fields of `Matrix`.
@@ -222,7 +222,7 @@ def density(
     probes: int = 8,
     steps: int = 60,
     width: float = 0.0,
-    keep: int = KEPT_BYTES,
+    keep: int | None = None,
     progress: Progress = silent,
     run: Runner | None = None,
     **matrix: Any,
@@ -234,7 +234,7 @@ def density(
         probes: Random probes.
         steps: Lanczos steps per probe.
         width: Standard deviation of the kernel; 0 chooses.
-        keep: Bytes that graphs may take between products.
+        keep: Bytes that graphs may take between products, as in `Objective.curvature`.
         progress: Shows the probes.
         run: Runs them; in memory by default.
         **matrix: Fields of `Matrix`.
@@ -254,7 +254,7 @@ def layers(
     objective: Objective,
     *,
     probes: int = 32,
-    keep: int = KEPT_BYTES,
+    keep: int | None = None,
     progress: Progress = silent,
     run: Runner | None = None,
     **options: Any,
@@ -264,7 +264,7 @@ def layers(
     Args:
         objective: The loss.
         probes: Random probes of each trace.
-        keep: Bytes that graphs may take between products.
+        keep: Bytes that graphs may take between products, as in `Objective.curvature`.
         progress: Shows the layers.
         run: Runs them; in memory by default.
         **options: Fields of `Certified`.

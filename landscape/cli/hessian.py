@@ -157,12 +157,11 @@ def _parts(request: Request, objective: "Objective", options: dict[str, Any]) ->
     return [first, *parts]
 
 
-def _foretold(request: Request, operator: "Operator", k: int, limit: int | None) -> tuple[int, int]:
+def _foretold(request: Request, operator: "Operator", k: int, limit: int | None) -> tuple[int | None, int]:
     """Say what it will take; bytes that kept graphs may have, and vectors that Lanczos may keep."""
     from landscape import hessian
-    from landscape.derivatives.graphs import KEPT_BYTES
 
-    basis, keep = 0, KEPT_BYTES
+    keep, basis = None, 0
     if limit is not None:
         basis = min(2 * k + 20, operator.size)
         keep = hessian.fitted(operator, vectors=2 * basis, limit=limit)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from landscape import memory
 from landscape.parameters import Parameters, check_fit
 from landscape.precision import differentiable, full_precision, usable
 from landscape.threads import mapped, width
@@ -19,8 +20,12 @@ Curvature = Literal["hessian", "ggn"]
 """The Hessian, or the generalised Gauss–Newton matrix Jᵀ (∇²ℓ) J with J the Jacobian of the logits."""
 
 
-KEPT_BYTES = 7 * 2**28
-"""Memory that graphs kept for the next product may take: 1.75 GiB, some 1,150 CIFAR images of a ResNet-20."""
+_LEAST = 7 * 2**28  # 1.75 GiB, some 1,150 CIFAR images of a ResNet-20
+
+
+def keepable(device: torch.device) -> int:
+    """Bytes that graphs kept for the next product may take, unless they are limited: 1.75 GiB at least."""
+    return max(_LEAST, memory.spare(device))
 
 
 @dataclass(frozen=True)

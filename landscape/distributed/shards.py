@@ -136,7 +136,7 @@ class Sharded(Objective):
         whole = hashlib.sha256(b"".join(text["text"].numpy().tobytes() for text in texts)).hexdigest()[:16]
         return self.samples.describe(content=whole)
 
-    def _products(self, kind: Curvature, theta: Parameters, draw: int, keep: int) -> Products:
+    def _products(self, kind: Curvature, theta: Parameters, draw: int, keep: int | None) -> Products:
         return _Summed(self._own_part()._products(kind, theta, draw, keep), self)
 
     def _blocks(self) -> list[range]:

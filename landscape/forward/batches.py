@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from landscape import trees
+from landscape import memory, trees
 from landscape.forward.swapping import as_real
 from landscape.precision import differentiable, usable
 from landscape.samples import Samples
@@ -80,7 +80,7 @@ def _sent(leaf: Tensor, device: torch.device) -> Tensor:
 
 def _room(device: torch.device) -> int:
     """Bytes that batches may take for good: on a GPU a quarter of what is free, if that is more."""
-    return max(_CACHE_BYTES, torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 0)
+    return max(_CACHE_BYTES, memory.spare(device) if device.type == "cuda" else 0)
 
 
 def laid_out(tree: Tree, channels_last: bool) -> Tree:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from landscape.allocation import memory_kept
-from landscape.derivatives.graphs import KEPT_BYTES, Curvature
+from landscape.derivatives.graphs import Curvature, keepable
 from landscape.errors import LandscapeError
 from landscape.hessian.differences import GRADIENTS, precise
 from landscape.hessian.operators import Operator, prepared
@@ -50,12 +50,12 @@ class Forecast:
 
 
 @memory_kept()
-def forecast(operator: Operator, *, keep: int = KEPT_BYTES) -> Forecast:
+def forecast(operator: Operator, *, keep: int | None = None) -> Forecast:
     """Measure one micro-batch and scale it to all.
 
     Args:
         operator: Whose products will be needed.
-        keep: Bytes that graphs may take between products.
+        keep: Bytes that graphs may take between products, as in `Objective.curvature`.
     """
     objective = operator.objective
     size = min(objective.micro_batch, len(objective.samples))
@@ -66,6 +66,7 @@ def forecast(operator: Operator, *, keep: int = KEPT_BYTES) -> Forecast:
         seconds = _seconds(lambda: part.gradient(), part.device)
         return Forecast(0, 0, vector_bytes, 0.0, GRADIENTS * micro_batches * seconds)
     fresh, again, graph = _timed(objective, operator.kind, size)
+    keep = keepable(objective.device) if keep is None else keep
     kept = min(micro_batches, keep // max(graph, 1))
     return Forecast(
         graph_bytes=graph,

@@ -9,7 +9,7 @@ import xarray as xr
 from torch import nn
 
 from landscape.allocation import memory_kept
-from landscape.derivatives.graphs import KEPT_BYTES, Curvature
+from landscape.derivatives.graphs import Curvature
 from landscape.hessian.eigenvalues import eigenpairs, evidence
 from landscape.hessian.operators import Coordinates, Operator
 from landscape.hessian.probes import layer_names, layer_of, trace
@@ -31,7 +31,7 @@ def layers(
     kind: Curvature = "hessian",
     coordinates: Coordinates = "raw",
     probes: int = 32,
-    keep: int = KEPT_BYTES,
+    keep: int | None = None,
     seed: int = 0,
     run: Runner | None = None,
     **options: Any,
@@ -43,7 +43,7 @@ def layers(
         kind: The Hessian, or the generalised Gauss–Newton matrix.
         coordinates: See `Operator`.
         probes: Random vectors of the traces, which come from products of the whole matrix.
-        keep: Bytes that graphs may take between products.
+        keep: Bytes that graphs may take between products, as in `Objective.curvature`.
         seed: Random seed of start vectors and probes.
         run: Runs layers and probes; in memory by default.
         **options: As in `landscape.hessian.eigenvalues.Search`, for each layer's eigenvalue; by default to a

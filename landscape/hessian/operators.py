@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from landscape.derivatives.graphs import KEPT_BYTES, Curvature, CurvatureMatrix
+from landscape.derivatives.graphs import Curvature, CurvatureMatrix
 from landscape.distributed.fsdp import FullySharded
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.filters import assumptions, role_of, roles, with_filters
@@ -60,7 +60,7 @@ class Operator:
         coordinates: Coordinates = "raw",
         parameters: Mapping[str, Tensor] | None = None,
         draw: int = 0,
-        keep: int = KEPT_BYTES,
+        keep: int | None = None,
     ) -> None:
         """Prepare the matrix; a probe on two samples tells whether the network can be differentiated twice.
 
@@ -70,7 +70,7 @@ class Operator:
             coordinates: See above.
             parameters: Where; the network's own by default.
             draw: Which dropout masks, with `fresh` dropout.
-            keep: Bytes that graphs may take between products.
+            keep: Bytes that graphs may take between products, as in `Objective.curvature`.
 
         Raises:
             LandscapeError: On unknown coordinates or kind, or if nothing is left to differentiate.

@@ -16,7 +16,7 @@ import xarray as xr
 
 from landscape.allocation import memory_kept
 from landscape.concurrent import Items
-from landscape.derivatives.graphs import Curvature
+from landscape.derivatives.graphs import Curvature, keepable
 from landscape.errors import LandscapeError
 from landscape.hessian.eigenvalues import eigenpairs, evidence
 from landscape.hessian.operators import Coordinates, Operator, prepared
@@ -91,13 +91,14 @@ def max_eigenvalue_spectrum(
 
 
 def _memory(objective: Objective, kind: Curvature, batch_size: int, k: int) -> int:
-    """Bytes that a mini-batch takes while it is in work, about: its graphs, and a basis with its images."""
+    """Bytes that a mini-batch takes while it is in work, about: graphs, and a basis with its images."""
     part = objective.subset(0, 2)  # two, or BatchNorm on batch statistics might have none
     matrix = part.curvature(kind=kind, keep=0)
     matrix(part.free)
-    graph = matrix.products.graph_bytes * min(batch_size, 2 * objective.micro_batch) // len(part.samples)
+    each = matrix.products.graph_bytes // len(part.samples)
+    kept = min(each * batch_size, keepable(objective.device))
     vector = sum(value.numel() for value in objective.free.values()) * objective.dtype.itemsize
-    return graph + 4 * (k + 20) * vector
+    return kept + each * min(batch_size, objective.micro_batch) + 4 * (k + 20) * vector
 
 
 def _dataset(items: Sequence[Item], seed: int) -> xr.Dataset:
