@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 SWITCH = "LANDSCAPE_CONCURRENCY"
 """Set to ``off`` in the environment, pieces are computed one after the other, each with all threads."""
-_AT_ONCE = 4
+AT_ONCE = 4
 """Python runs one thread at a time; more would wait for it."""
 _GAIN = 1.25
 """What several at once gain at least, while all of them are at work."""
@@ -31,7 +31,7 @@ def width(count: int, device: torch.device) -> int:
     """How many of so many pieces to compute at once; 1 where that would not be faster."""
     if device.type != "cpu" or os.environ.get(SWITCH) == "off":
         return 1
-    wanted = min(torch.get_num_threads(), _AT_ONCE)
+    wanted = min(torch.get_num_threads(), AT_ONCE)
     rounds = -(-count // wanted)
     return wanted if 0 < rounds * wanted <= _GAIN * count else 1
 

@@ -1,6 +1,7 @@
 """`landscape hessian`: eigenvalues, mini-batch spectrum, trace, spectral density, curvature by layer."""
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -166,12 +167,17 @@ def _foretold(request: Request, operator: "Operator", k: int, limit: int | None)
         basis = min(2 * k + 20, operator.size)
         keep = hessian.fitted(operator, vectors=2 * basis, limit=limit)
     if not request.quiet:
-        cost = hessian.forecast(operator, keep=keep)
+        cost, vectors = hessian.forecast(operator, keep=keep), 2 * (basis or 25)
         request.say(
             f"{operator.objective.network.name}: a product over {len(operator.objective.samples)} samples "
             f"takes {cost.product_seconds:.2g} s, 25 of them about {cost.seconds(25):.0f} s; memory up to "
-            f"{cost.bytes(2 * (basis or 25)) / 1e9:.2g} GB beyond network and data"
+            f"{cost.bytes(vectors) / 1e9:.2g} GB beyond network and data"
         )
+        if limit is None and (more := cost.all_kept(vectors)):
+            request.say(
+                f"with --max-memory {math.ceil(more / 1e9)}GB the graphs of all samples stay, and a "
+                f"product takes {cost.whole_seconds:.2g} s"
+            )
     return keep, basis
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from landscape import memory
+from landscape.memory import spare
 from landscape.parameters import Parameters, check_fit
 from landscape.precision import differentiable, full_precision, usable
 from landscape.threads import mapped, width
@@ -24,8 +24,8 @@ _LEAST = 7 * 2**28  # 1.75 GiB, some 1,150 CIFAR images of a ResNet-20
 
 
 def keepable(device: torch.device) -> int:
-    """Bytes that graphs kept for the next product may take, unless they are limited: 1.75 GiB at least."""
-    return max(_LEAST, memory.spare(device))
+    """Bytes that graphs may take between products if nobody says: 1.75 GiB, or more on a large GPU."""
+    return spare(device, _LEAST)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from landscape import memory, trees
+from landscape import trees
 from landscape.forward.swapping import as_real
+from landscape.memory import spare
 from landscape.precision import differentiable, usable
 from landscape.samples import Samples
 from landscape.trees import Tree
@@ -51,7 +52,7 @@ class Batches:
         self.size = size
         self._samples, self._prepare, self._device, self._dtype = samples, prepare, device, dtype
         self._channels_last, self._given = channels_last, given
-        self._small = samples.numbers() * dtype.itemsize * len(samples) <= _room(device)
+        self._small = samples.numbers() * dtype.itemsize * len(samples) <= spare(device, _CACHE_BYTES)
         self._kept: list[Batch] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -76,11 +77,6 @@ def _sent(leaf: Tensor, device: torch.device) -> Tensor:
     if device.type != "cuda" or leaf.is_cuda:
         return leaf.to(device)
     return leaf.pin_memory().to(device, non_blocking=True)
-
-
-def _room(device: torch.device) -> int:
-    """Bytes that batches may take for good: on a GPU a quarter of what is free, if that is more."""
-    return max(_CACHE_BYTES, memory.spare(device) if device.type == "cuda" else 0)
 
 
 def laid_out(tree: Tree, channels_last: bool) -> Tree:

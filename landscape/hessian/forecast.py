@@ -15,8 +15,9 @@ from landscape.errors import LandscapeError
 from landscape.hessian.differences import GRADIENTS, precise
 from landscape.hessian.operators import Operator, prepared
 from landscape.objective import Objective
-from landscape.threads import width
+from landscape.threads import AT_ONCE, width
 
+_HARDLY = 0.9
 _CANDIDATES = {"cpu": (32, 64, 128), "cuda": (128, 256, 512, 1024)}
 
 
@@ -30,6 +31,8 @@ class Forecast:
         vector_bytes: Memory of one vector over the free parameters.
         build_seconds: Time that the first product takes beyond the next ones, for the graphs that stay.
         product_seconds: Time of one product over all samples.
+        whole_bytes: Memory of the graphs of all samples.
+        whole_seconds: Time of one product if all of those stayed.
         at_once: Kept graphs that a product goes through at the same time.
     """
 
@@ -38,6 +41,8 @@ class Forecast:
     vector_bytes: int
     build_seconds: float
     product_seconds: float
+    whole_bytes: int = 0
+    whole_seconds: float = 0.0
     at_once: int = 1
 
     def seconds(self, products: int) -> float:
@@ -47,6 +52,12 @@ class Forecast:
     def bytes(self, vectors: int) -> int:
         """Memory while that many vectors are held: kept graphs, those being built and read, vectors."""
         return self.kept_bytes + (1 + self.at_once) * self.graph_bytes + vectors * self.vector_bytes
+
+    def all_kept(self, vectors: int) -> int | None:
+        """Memory with which the graphs of all samples would stay; None where that would hardly be faster."""
+        if self.whole_seconds > _HARDLY * self.product_seconds:
+            return None
+        return self.bytes(vectors) - self.kept_bytes + self.whole_bytes + AT_ONCE * self.graph_bytes
 
 
 @memory_kept()
@@ -74,6 +85,8 @@ def forecast(operator: Operator, *, keep: int | None = None) -> Forecast:
         vector_bytes=vector_bytes,
         build_seconds=kept * max(fresh - again, 0.0),
         product_seconds=kept * again + (micro_batches - kept) * fresh,
+        whole_bytes=micro_batches * graph,
+        whole_seconds=micro_batches * again,
         at_once=width(kept, objective.device),
     )
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from landscape import results
+from landscape.derivatives import graphs
 from landscape.results import attribute
 from tests.cli.conftest import call
 
@@ -102,6 +103,14 @@ def test_what_is_asked_for_overrides_a_preset(run, checkpoint):
     assert (found["spectrum"]["batch_size"], found["spectrum"]["k"]) == (4, 1)
     assert found["protocol"]["weight_decay"] == 0.25
     assert found["protocol"]["data"]["split"] == "test"
+
+
+def test_more_memory_is_offered_where_it_saves_time(run, checkpoint, monkeypatch):
+    monkeypatch.setattr(graphs, "_LEAST", 0)
+    found = run("hessian", checkpoint, *FEW)
+    assert found.status == 0
+    assert "with --max-memory 1GB the graphs of all samples stay, and a product takes" in found.err
+    assert "of all samples stay" not in run("hessian", checkpoint, *FEW, "--max-memory", "1GB").err
 
 
 def test_memory_is_foretold_and_limited(run, checkpoint, plain):

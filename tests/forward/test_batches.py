@@ -2,10 +2,9 @@
 
 from unittest.mock import MagicMock
 
-import pytest
 import torch
 
-from landscape.forward.batches import _room, _sent
+from landscape.forward.batches import _sent
 
 
 def test_to_a_gpu_samples_go_out_of_pinned_memory():
@@ -20,10 +19,3 @@ def test_what_is_there_stays_there():
     assert _sent(leaf, card) is leaf.to.return_value
     tensor = torch.arange(3)
     assert _sent(tensor, torch.device("cpu")) is tensor
-
-
-@pytest.mark.parametrize(("free", "room"), [(2**27, 2**28), (2**34, 2**32)])
-def test_a_gpu_keeps_what_fits_in_a_quarter_of_its_memory(monkeypatch, free, room):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
-    assert _room(torch.device("cuda")) == room
-    assert _room(torch.device("cpu")) == 2**28

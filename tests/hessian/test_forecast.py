@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -62,8 +63,8 @@ def test_times_of_micro_batches_are_added(monkeypatch: pytest.MonkeyPatch):
         return 3.0, 2.0, 1000
 
     monkeypatch.setattr(ROOM, "_timed", timed)
-    assert forecast(operator, keep=2500) == Forecast(1000, 2000, 69 * 8, 2.0, 2 * 2.0 + 1 * 3.0)
-    assert forecast(operator, keep=0) == Forecast(1000, 0, 69 * 8, 0.0, 9.0)
+    assert forecast(operator, keep=2500) == Forecast(1000, 2000, 69 * 8, 2.0, 2 * 2.0 + 1 * 3.0, 3000, 6.0)
+    assert forecast(operator, keep=0) == Forecast(1000, 0, 69 * 8, 0.0, 9.0, 3000, 6.0)
     operator.objective = operator.objective.replace(micro_batch=100)
     forecast(operator)
     assert sizes == [2, 2, 5]
@@ -88,6 +89,14 @@ def test_what_fits_is_left_for_graphs():
     kept = forecast(operator, keep=fitted(operator, vectors=10, limit=limit))
     assert kept.kept_bytes == 2 * kept.graph_bytes
     assert kept.bytes(10) <= limit
+
+
+def test_what_all_graphs_take_is_enough_for_all_of_them():
+    operator = Operator(BY_NAME["conv"].objective())  # five samples, two at a time
+    cost = replace(forecast(operator, keep=0), product_seconds=1.0, whole_seconds=0.5)
+    kept = forecast(operator, keep=fitted(operator, vectors=10, limit=cost.all_kept(10)))
+    assert kept.kept_bytes == 3 * cost.graph_bytes == cost.whole_bytes
+    assert replace(cost, whole_seconds=0.95).all_kept(10) is None
 
 
 def test_an_impossible_limit_is_refused_with_the_numbers():
