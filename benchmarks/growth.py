@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.environment import write
 from benchmarks.gpu import objective, seconds
 from benchmarks.hessian import images
 from landscape import family, hessian, surface
 from landscape.figures import style
+from landscape.numbers import plain_number
 from landscape.objective import Objective
 from landscape.zoo import build, parse
 
@@ -38,6 +41,7 @@ NETWORKS = {
 """As the zoo has them, with how many images of which size."""
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "imports"
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def by_parameters(size: int) -> dict[str, Any]:
@@ -50,6 +54,7 @@ def by_parameters(size: int) -> dict[str, Any]:
     matrix(vector)  # builds the graphs
     return {
         "network": f"{name}, {pixels}²",
+        "images": count,
         "seconds": min(seconds(lambda: matrix(vector), "cpu") for _ in range(3)) / count,
         "forward_seconds": min(seconds(one.value, "cpu") for _ in range(3)) / count,
     }
@@ -102,13 +107,13 @@ class Axis:
 AXES = {
     "parameters": Axis(
         "parameters",
-        "a product, per image",
+        "one product, per image",
         lambda: sorted(map(_parameters, NETWORKS)),
         by_parameters,
     ),
-    "samples": Axis("samples", "a product", lambda: (100, 1000, 10_000, 100_000), by_samples),
-    "eigenvalues": Axis("eigenvalues", "top k", lambda: (1, 2, 5, 10, 20, 40), by_eigenvalues),
-    "points": Axis("points of a surface", "the surface", lambda: (25, 121, 441, 1681), by_points),
+    "samples": Axis("samples", "one product", lambda: (100, 1000, 10_000, 100_000), by_samples),
+    "eigenvalues": Axis("eigenvalues", "search, 128 images", lambda: (1, 2, 5, 10, 20, 40), by_eigenvalues),
+    "points": Axis("points of a surface", "surface, 256 images", lambda: (25, 121, 441, 1681), by_points),
 }
 
 
@@ -132,48 +137,72 @@ def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
+def beyond(row: dict[str, Any]) -> list[float]:
+    """Peak memory beyond what imports take, in bytes; per image where sizes have numbers of images."""
+    return [max(each["bytes"] - row["base_bytes"], 1) / each.get("images", 1) for each in row["points"]]
+
+
 def row(axis: str) -> dict[str, Any]:
     """All sizes of an axis, and the exponents of time and of memory beyond what imports take."""
     found = [apart(axis, size) for size in AXES[axis].sizes()]
-    sizes, base = [each["size"] for each in found], apart(BASE, 0)["bytes"]
-    return {
+    sizes = [each["size"] for each in found]
+    line = {
         "case": axis,
         "measured": AXES[axis].measured,
-        "base_bytes": base,
-        "time_exponent": exponent(sizes, [each["seconds"] for each in found]),
-        "memory_exponent": exponent(sizes, [max(each["bytes"] - base, 1) for each in found]),
+        "base_bytes": apart(BASE, 0)["bytes"],
         "points": found,
+    }
+    return line | {
+        "time_exponent": exponent(sizes, [each["seconds"] for each in found]),
+        "memory_exponent": exponent(sizes, beyond(line)),
     }
 
 
 def drawn(rows: Sequence[dict[str, Any]]) -> Figure:
     """Time above, memory below, an axis a column; straight lines are the fits."""
     with style.context():
-        figure = Figure(figsize=(style.TWO_COLUMN, 3.2), layout="constrained")
+        figure = Figure(figsize=(style.TWO_COLUMN, 3.0), layout="constrained")
         panels = figure.subplots(2, len(rows), sharex="col", squeeze=False)
         for column, each in zip(panels.T, rows, strict=True):
-            sizes = np.array([point["size"] for point in each["points"]], float)
-            beyond = [(point["bytes"] - each["base_bytes"]) / 1e9 for point in each["points"]]
-            _panel(column[0], sizes, [point["seconds"] for point in each["points"]], each["time_exponent"])
-            _panel(column[1], sizes, beyond, each["memory_exponent"])
+            points = each["points"]
+            sizes = np.array([point["size"] for point in points], float)
+            _panel(column[0], sizes, [point["seconds"] for point in points], each["time_exponent"])
+            _panel(column[1], sizes, [value / 1e9 for value in beyond(each)], each["memory_exponent"])
             column[0].set_title(each["measured"])
             column[1].set_xlabel(AXES[each["case"]].label)
-            for point, value in zip(each["points"], sizes, strict=True):
+            for point in points:
                 if "network" in point:
-                    where = value, point["seconds"]
-                    column[0].annotate(
-                        point["network"], where, (-3, 4), textcoords="offset points", ha="right"
-                    )
+                    _name(column[0], point["network"], point["size"], point["seconds"])
         panels[0, 0].set_ylabel("seconds")
         panels[1, 0].set_ylabel("GB beyond imports")
     return figure
 
 
-def _panel(axis: Any, sizes: np.ndarray, values: Sequence[float], slope: float) -> None:
-    middle = np.exp(np.mean(np.log(values)) - slope * np.mean(np.log(sizes)))
-    axis.loglog(sizes, middle * sizes**slope, color="0.6", linewidth=0.8)
+def _panel(axis: Axes, sizes: np.ndarray, values: Sequence[float], slope: float) -> None:
+    centre = float(np.exp(np.mean(np.log(values))))
+    fitted = centre * (sizes / np.exp(np.mean(np.log(sizes)))) ** slope
+    axis.loglog(sizes, fitted, color="0.6", linewidth=0.8)
     axis.loglog(sizes, values, "o", color=style.PALETTE[0])
-    axis.text(0.04, 0.9, f"exponent {slope:.2f}", transform=axis.transAxes)
+    axis.text(0.03, 1.0, f"∝ n^{slope:.2f}", transform=axis.transAxes, va="top", color="0.4")
+    axis.set_ylim(min(*values, centre / 5) / 1.6, max(*values, centre * 5) * 2.5)
+    axis.set_xlim(sizes.min() / 2, sizes.max() * 2)
+    for each in (axis.xaxis, axis.yaxis):
+        each.set_major_locator(LogLocator(numticks=5))
+        each.set_major_formatter(FuncFormatter(_tick))
+        each.set_minor_formatter(NullFormatter())
+
+
+def _tick(value: float, _: int) -> str:
+    power = round(np.log10(value))
+    return plain_number(value) if power < 5 else "10" + str(power).translate(_RAISED)
+
+
+def _name(axis: Axes, name: str, size: float, value: float) -> None:
+    right = name.startswith("ResNet-20")
+    axis.annotate(
+        name, (size, value), (4 if right else -4, 0), textcoords="offset points", va="center",
+        ha="left" if right else "right", fontsize=6,
+    )  # fmt: skip
 
 
 def _parameters(name: str) -> int:
@@ -188,16 +217,18 @@ def main() -> None:
     parser.add_argument("--only", choices=list(AXES), action="append")
     parser.add_argument("--one", nargs=2, metavar=("AXIS", "SIZE"), help="measure one size in this process")
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--again", type=Path, metavar="JSON", help="draw what was measured before")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     chosen = parser.parse_args()
     if chosen.one:
         print(json.dumps(one(chosen.one[0], int(chosen.one[1]))))
         return
-    rows = []
-    for name in chosen.only or AXES:
+    rows = json.loads(chosen.again.read_text())["rows"] if chosen.again else []
+    for name in [] if chosen.again else chosen.only or AXES:
         rows.append(row(name))
         print(json.dumps(rows[-1]), flush=True)
-    print(write(chosen.out, "growth-cpu", rows))
+    if not chosen.again:
+        print(write(chosen.out, "growth-cpu", rows))
     if chosen.figure:
         drawn(rows).savefig(chosen.figure, dpi=200)
 
