@@ -85,6 +85,7 @@ def eigenvalues(
     basis: int = 0,
     keep: int | None = None,
     tune: bool = False,
+    start: hessian.Start | None = None,
     progress: Progress = silent,
     run: Runner | None = None,
     **options: Any,
@@ -98,6 +99,7 @@ def eigenvalues(
         basis: Vectors that Lanczos keeps at most; 0 takes up to 1 GiB of them.
         keep: Bytes that graphs may take between products, as in `Objective.curvature`.
         tune: Whether a short measurement chooses the micro-batch.
+        start: Where the search begins, instead of at random.
         progress: Counts the products.
         run: Runs the products, each an item of its own; in memory by default.
         **options: Fields of `Search`; by default the five largest, to a tolerance of 0.001.
@@ -128,7 +130,7 @@ def eigenvalues(
     source = operator if run is None or not operator.exact else KeptProducts(operator, run)
 
     def measure() -> xr.Dataset:
-        dataset = hessian.top_eigenvalues(source, vectors=vectors, progress=progress, **chosen)
+        dataset = hessian.top_eigenvalues(source, vectors=vectors, start=start, progress=progress, **chosen)
         loss = operator.objective.value()
         return dataset.assign(loss=((), loss.total, {"long_name": "loss + L2", "units": "nats"}))
 
@@ -136,7 +138,8 @@ def eigenvalues(
         nll = float(dataset.loss) - operator.objective.l2()
         return [checks.loss(operator.objective, nll), *checks.found(dataset, search.method)]
 
-    return _stamped("eigenvalues", operator, chosen, measure, judge)
+    recorded = chosen | ({"start": start.record()} if start else {})
+    return _stamped("eigenvalues", operator, recorded, measure, judge)
 
 
 def spectrum(

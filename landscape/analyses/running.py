@@ -19,7 +19,7 @@ from landscape.analyses.stamping import protocol
 from landscape.derivatives.graphs import Curvature
 from landscape.distributed import Group, Sharded, led
 from landscape.errors import ArgumentError, LandscapeError
-from landscape.hessian import Operator
+from landscape.hessian import Operator, Start
 from landscape.objective import Objective
 from landscape.results import KINDS, Journal, drop_fragment, fragment_place, save
 from landscape.results.joined import Joined
@@ -157,7 +157,7 @@ def _journal(
 
 def _told_apart(value: Any) -> Any:
     """An option as JSON can hold it: directions, networks and results by their content."""
-    if isinstance(value, Directions):
+    if isinstance(value, Directions | Start):
         return value.digest()
     if isinstance(value, Objective):
         return [_digest(value), value.protocol()]

@@ -66,6 +66,12 @@ _OPTIONS = (
     ),
     option("--vectors", "Also save the eigenvectors.", False),
     option(
+        "--warm-from",
+        "Begin with the eigenvectors of this result of a similar network, saved with --vectors, such as that "
+        "of the epoch before.",
+        metavar="RESULT",
+    ),
+    option(
         "--trace trace_probes", "Also estimate the trace, with this many probes.", least=2, metavar="PROBES"
     ),
     option(
@@ -131,7 +137,7 @@ def _parts(request: Request, objective: "Objective", options: dict[str, Any]) ->
     """The eigenvalues over all samples, and what else was asked for."""
     from functools import partial
 
-    from landscape import hessian
+    from landscape import hessian, results
 
     batches = {"batch_size": options["spectrum_batch"], "batches": options["spectrum_batches"]}
     if options["spectrum"]:
@@ -145,6 +151,8 @@ def _parts(request: Request, objective: "Objective", options: dict[str, Any]) ->
     which = {name: options[name] for name in ("method", "which")}
     top = search | which | {"k": options["top_k"], "vectors": options["vectors"]}
     top |= {"basis": basis, "keep": keep, "tune": not request.micro_batch}
+    if options["warm_from"]:
+        top["start"] = hessian.Start.of_result(results.load(options["warm_from"]), seed=request.seed)
     first = Part("eigenvalues", objective, partial(_eigenvalues, which=options["which"]), top)
     which["which"] = "magnitude" if options["which"] == "largest" else options["which"]
     trace, density, probes = options["trace_probes"], options["density_probes"], {"keep": keep, **shared}
@@ -217,8 +225,13 @@ def _eigenvalues(dataset: "xr.Dataset", which: str) -> Summary:
     values["hvps"] = int(dataset.products)
     if which == "smallest":
         values["smallest"] = dataset.eigenvalue.values.tolist()
-    samples = attribute(dataset, "protocol")["data"]["samples"]
+    protocol = attribute(dataset, "protocol")
+    samples = protocol["data"]["samples"]
     lines = [f"loss {values['loss']:.6f} over {samples} samples, {values['hvps']} products"]
+    if "start" in protocol["options"]:
+        values["start"] = protocol["options"]["start"]
+        began = "begun with the eigenvectors of {network}, whose search took {products} products"
+        lines.append(began.format(**values["start"]))
     for rank in dataset["rank"].values - 1:
         mark = "" if bool(dataset.converged[rank]) else "  not converged"
         value, bound = float(dataset.eigenvalue[rank]), float(dataset.error_bound[rank])

@@ -13,6 +13,7 @@ from landscape.hessian.spectrum import (
     mini_batches,
     summary_statistics,
 )
+from landscape.hessian.warm import Start
 
 __all__ = [
     "COORDINATES",
@@ -25,6 +26,7 @@ __all__ = [
     "Method",
     "Operator",
     "SpectrumProtocol",
+    "Start",
     "density",
     "diagonal",
     "eigenpairs",

@@ -19,6 +19,7 @@ from landscape.hessian.crosscheck import pyhessian_eigenpairs
 from landscape.hessian.operators import Operator, as_operator
 from landscape.hessian.parts import PartedHessian
 from landscape.hessian.rounding import rounding_measured
+from landscape.hessian.warm import Start
 from landscape.linalg import Eigenpairs, Which, lanczos, power_iteration
 from landscape.objective import Objective
 from landscape.precision import full_precision
@@ -81,6 +82,7 @@ def eigenpairs(
     k: int,
     *,
     draw: int = 0,
+    start: Start | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> Eigenpairs:
@@ -91,6 +93,7 @@ def eigenpairs(
             rank finds the same values, and its part of the vectors.
         k: Number of pairs.
         draw: Which dropout masks, with an objective of `fresh` dropout.
+        start: Where to begin, instead of at random; with Lanczos, and without sharded parameters.
         progress: Counts the products; how many there will be is not known beforehand.
         **options: As in `Search`.
 
@@ -99,7 +102,7 @@ def eigenpairs(
     """
     search, operator = Search(**options), _operator(source, draw)
     with full_precision(operator.like.device):  # for the solvers' own arithmetic
-        pairs = _found(operator, k, search, progress)
+        pairs = _found(operator, k, search, progress, start)
         if search.rounding and isinstance(operator, Operator):
             pairs = rounding_measured(operator, pairs)
     return replace(pairs, error_bounds=pairs.error_bounds + operator.product_error)
@@ -111,8 +114,17 @@ def _operator(source: Any, draw: int) -> Operator | PartedHessian:
     return PartedHessian(source) if isinstance(source, FullySharded) else as_operator(source, draw=draw)
 
 
-def _found(operator: Operator | PartedHessian, k: int, search: Search, progress: Progress) -> Eigenpairs:
+def _found(
+    operator: Operator | PartedHessian, k: int, search: Search, progress: Progress, start: Start | None
+) -> Eigenpairs:
     common: dict[str, Any] = {"tolerance": search.tolerance, "seed": search.seed}
+    if start is not None:
+        if search.method != "lanczos" or isinstance(operator, PartedHessian):
+            raise LandscapeError(
+                "only Lanczos over whole parameters begins with given eigenvectors; leave out --warm-from, "
+                "or take --method lanczos"
+            )
+        common["start"] = start.on(operator)
     if isinstance(operator, PartedHessian):
         if search.method != "lanczos":
             raise LandscapeError(f"of sharded parameters method {search.method} knows nothing; use lanczos")
@@ -145,6 +157,7 @@ def top_eigenvalues(
     k: int = 5,
     *,
     vectors: bool = False,
+    start: Start | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """The k largest eigenvalues, or others, as a dataset.
@@ -153,6 +166,7 @@ def top_eigenvalues(
         source: As in `eigenpairs`.
         k: Number of eigenvalues.
         vectors: Whether to keep the eigenvectors, as directions in the network's weights.
+        start: Where to begin, instead of at random.
         **options: As in `Search` and `eigenpairs`.
 
     Returns:
@@ -185,7 +199,7 @@ def top_eigenvalues(
             "eigenvectors of sharded parameters lie in parts with the ranks, and no result holds them; "
             "landscape.hessian.eigenpairs gives each rank its part"
         )
-    pairs = eigenpairs(operator, k, **options)
+    pairs = eigenpairs(operator, k, start=start, **options)
     columns = {name: ("rank", values, _ABOUT.get(name)) for name, values in evidence(pairs).items()}
     dataset = xr.Dataset(
         columns | {"products": ((), pairs.products, {"long_name": "products with the matrix"})},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from landscape.derivatives.graphs import Curvature, CurvatureMatrix
@@ -147,6 +148,16 @@ class Operator:
     def flat_direction(self, vector: Tensor) -> np.ndarray:
         """`direction` as one array of shape (n,), the free parameters flattened in order."""
         return flatten(self.direction(vector)).cpu().numpy()
+
+    def coefficients(self, direction: Tensor) -> Tensor:
+        """The vector of these coordinates that `flat_direction` makes a direction of; 0 where D is 0."""
+        flat = direction.to(self.like)
+        if self.coordinates == "raw":
+            return flat
+        parts, scales = unflatten(flat, self.objective.free).items(), self._scales
+        return flatten(
+            {name: torch.where(scales[name] > 0, part / scales[name], 0.0) for name, part in parts}
+        )
 
     def record(self) -> dict[str, Any]:
         """What a result says of its operator."""

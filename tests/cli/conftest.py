@@ -60,7 +60,7 @@ def undrawn() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory) -> Path:
-    """A ResNet-20 of width 4 as it was initialised."""
+    """A ResNet-8 of width 4 as it was initialised."""
     return build.checkpoint(
         tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors", normalisation=build.USUAL
     )
@@ -68,6 +68,6 @@ def checkpoint(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def dropping(tmp_path_factory) -> Path:
-    """A ResNet-20 of width 4 with smoothing and MC dropout, as it was initialised."""
+    """A ResNet-8 of width 4 with smoothing and MC dropout, as it was initialised."""
     place = tmp_path_factory.mktemp("dropping") / "mcd.safetensors"
-    return build.checkpoint(place, "cifar-resnet20:width=4,blur,dropout=0.2")
+    return build.checkpoint(place, f"{build.SHORT},blur,dropout=0.2")

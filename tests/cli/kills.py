@@ -44,7 +44,7 @@ import landscape.analyses, landscape.checkpoint, landscape.cli.measuring, landsc
 import landscape.data
 from landscape.cli import main
 from landscape.zoo import build, parse
-build(parse("cifar-resnet20:width=4"))
+build(parse("cifar-resnet8:width=4"))
 
 def tiny(network, archive):
     import landscape.data.fetch
@@ -56,7 +56,7 @@ def tiny(network, archive):
     sizes = dict(predictions=16, span=0.2, steps=3, directions=2, batch_size=4, batches=2)
     pictures = dict.fromkeys(("maps", "noise", "corrupted", "density", "masks"), 0)
     pictures |= {"predictions": 4, "passes": 2}
-    models = {"gap": "cifar-resnet20:width=4", "gap-blur": "cifar-resnet20:width=4,blur"}
+    models = {"gap": "cifar-resnet8:width=4", "gap-blur": "cifar-resnet8:width=4,blur"}
     made = reproduction.Experiment(
         models, Recipe(epochs=2, batch_size=32), images=64, sizes={**sizes, "maps": 4}, pictures=pictures
     )
@@ -168,7 +168,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "features": ("features", "A", "--samples", "8", "--quiet", "--similarity", "--lesion", "--aliasing"),
     "train": (
-        *("train", "--model", "cifar-resnet20:width=4", "--data", "demo", "--samples", "128", "--quiet"),
+        *("train", "--model", "cifar-resnet8:width=4", "--data", "demo", "--samples", "128", "--quiet"),
         *("--epochs", "4", "--batch-size", "32", "--keep-every", "2"),
     ),
     "compare": ("compare", "A", "B", *FEW, "--steps", "3", "--span", "0.2", *LEAST),
@@ -190,7 +190,7 @@ def _command(name: str, known: dict[str, str], folder: Path) -> list[str]:
 
 def prepared(folder: Path) -> dict[str, str]:
     """The tiny networks, by their letter."""
-    spec = "cifar-resnet20:width=4,dropout=0.2"
+    spec = "cifar-resnet8:width=4,dropout=0.2"
     return {
         letter: str(checkpoint(folder / f"{letter}.safetensors", spec, seed=k))
         for k, letter in enumerate("ABC")

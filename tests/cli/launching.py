@@ -21,7 +21,7 @@ import landscape.analyses, landscape.checkpoint, landscape.cli.hessian, landscap
 import landscape.cli.surface, landscape.data
 from landscape.cli import main
 from landscape.zoo import build, parse
-build(parse("cifar-resnet20:width=4"))
+build(parse("cifar-resnet8:width=4"))
 print("ready", flush=True)
 for line in sys.stdin:
     arguments, environment, out = json.loads(line)

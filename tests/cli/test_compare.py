@@ -8,7 +8,7 @@ import pytest
 from landscape import family, results
 from landscape.cli import demo
 from landscape.results import attribute
-from tests.build import RESNET, USUAL, checkpoint
+from tests.build import SHORT, USUAL, checkpoint
 from tests.cli.conftest import call, undrawn
 
 KINDS = ("evaluation", "features", "spectrum", "surface", "flatness")
@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     """Two networks, compared once: (their folder, what stdout said)."""
     place = tmp_path_factory.mktemp("compare")
     checkpoint(place / "plain.safetensors", normalisation=USUAL)
-    checkpoint(place / "blur.safetensors", f"{RESNET},blur", normalisation=USUAL)
+    checkpoint(place / "blur.safetensors", f"{SHORT},blur", normalisation=USUAL)
     assert call("compare", *files(place), *SMALL, "--out", place / "out", "--quiet").status == 0
     return place
 

@@ -150,3 +150,18 @@ def test_a_network_that_draws_random_numbers_is_refused_by_name(run, tmp_path):
     assert refused.status == 1
     assert "Noise" in refused.err
     assert "random" in refused.err
+
+
+def test_a_search_begins_with_the_eigenvectors_of_another(run, checkpoint, plain, tmp_path):
+    lent = run("hessian", checkpoint, *FEW, "--vectors", "--out", "before.zarr").json
+    found = run("hessian", checkpoint, *FEW, "--warm-from", "before.zarr").json
+    assert found["start"]["network"] == "tiny"
+    assert found["start"]["products"] == lent["hvps"] > found["hvps"]
+    assert found["eigenvalues"] == pytest.approx(plain.json["eigenvalues"], rel=1e-3)
+    lines = run("hessian", checkpoint, *FEW[:-1], "--warm-from", "before.zarr").out.splitlines()
+    assert f"begun with the eigenvectors of tiny, whose search took {lent['hvps']} products" in lines
+    without = run("hessian", checkpoint, *FEW, "--out", "without.zarr").json["result"]
+    refused = run("hessian", checkpoint, *FEW, "--warm-from", without)
+    assert refused.status == 1
+    assert "compute it again with `landscape hessian … --vectors`" in refused.err
+    assert run("hessian", checkpoint, *FEW, "--warm-from", "nowhere.zarr").status == 1

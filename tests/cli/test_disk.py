@@ -94,7 +94,7 @@ def test_a_disk_that_is_full_when_the_result_is_written(run, command, tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         # Points fit, the directions do not.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (32 * 1024, before[1]))
         outcome = run(*command, "--out", "s/s.zarr")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

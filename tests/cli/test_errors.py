@@ -22,7 +22,7 @@ WRONG_USAGE = {
     "momentum must lie in",
     "need at least 6 products, 3 are allowed",
     "odd number of points per side, at least 3, got 4",
-    "the operator has size 17326",
+    "the operator has size 5006",
     "the span must be positive",
     "the span must be positive and finite",
     "the tolerance must lie between 0 and 1",
@@ -59,7 +59,7 @@ def npz(path, count=8, size=32, channels=3, classes=10):
     return f"npz:{path}"
 
 
-def tiny(path, spec=build.RESNET, change=lambda state: None):
+def tiny(path, spec=build.SHORT, change=lambda state: None):
     return build.checkpoint(path, spec, change=lambda module: change(module.state_dict()))
 
 
@@ -78,9 +78,9 @@ def test_a_file_that_is_no_checkpoint(run, tmp_path, content):
 
 
 def test_keys_and_shapes_that_do_not_fit(run, checkpoint):
-    outcome = run("evaluate", checkpoint, "--model", "cifar-resnet32:width=4", "--samples", "4")
-    assert_refused(outcome, "missing: layer1.3.conv1.weight")
-    outcome = run("evaluate", checkpoint, "--model", "cifar-resnet20:width=8", "--samples", "4")
+    outcome = run("evaluate", checkpoint, "--model", "cifar-resnet14:width=4", "--samples", "4")
+    assert_refused(outcome, "missing: layer1.1.conv1.weight")
+    outcome = run("evaluate", checkpoint, "--model", "cifar-resnet8:width=8", "--samples", "4")
     assert_refused(outcome, "wrong shape: conv1.weight is (4, 3, 3, 3), expected (8, 3, 3, 3)")
 
 
@@ -147,7 +147,7 @@ def test_a_device_that_is_not_there(run, checkpoint, device):
         ("surface", ("--params", "*bn*"), "names biases and BatchNorm only"),
         ("hessian", ("--tolerance", "0"), "the tolerance must lie between 0 and 1"),
         ("hessian", ("--tolerance", "nan"), "the tolerance must lie between 0 and 1"),
-        ("hessian", ("--top-k", "20000"), "the operator has size 17326"),
+        ("hessian", ("--top-k", "20000"), "the operator has size 5006"),
         ("hessian", ("--top-k", "5", "--max-products", "3"), "need at least 6 products, 3 are allowed"),
         ("hessian", ("--spectrum", "--spectrum-batch", "5"), "take more --samples"),
         (
@@ -221,13 +221,13 @@ def test_more_classes_in_the_data_than_in_the_network(run, checkpoint, tmp_path,
 
 
 def test_more_classes_in_the_network_than_in_the_data_are_fine(run, tmp_path):
-    tiny(tmp_path / "net.safetensors", "cifar-resnet20:width=4,classes=100")
+    tiny(tmp_path / "net.safetensors", "cifar-resnet8:width=4,classes=100")
     found = run("evaluate", "net.safetensors", "--samples", "8", "--json").json
     assert found["nll"] > 0
 
 
 def test_two_classes_have_no_top5(run, tmp_path):
-    tiny(tmp_path / "net.safetensors", "cifar-resnet20:width=4,classes=2")
+    tiny(tmp_path / "net.safetensors", "cifar-resnet8:width=4,classes=2")
     data = npz(tmp_path / "two.npz", classes=2)
     outcome = run("evaluate", "net.safetensors", "--data", data, "--json")
     assert outcome.json["top5"] is None
@@ -355,7 +355,7 @@ def test_places_that_cannot_be_written(run, checkpoint, tmp_path, command):
 TRAIN = (
     "train",
     "--model",
-    "cifar-resnet20:width=4",
+    "cifar-resnet8:width=4",
     "--samples",
     "16",
     "--epochs",
@@ -370,8 +370,8 @@ TRAIN = (
     [
         (("--model", "lenet"), "unknown model 'lenet'"),
         (("--model", "own.py:Net"), "unknown model 'own.py:Net'"),
-        (("--model", "cifar-resnet20:width=4,classes=3"), "is none of the 3 classes"),
-        (("--model", "cifar-resnet20:width=0.5"), "option 'width' cannot be '0.5'"),
+        (("--model", "cifar-resnet8:width=4,classes=3"), "is none of the 3 classes"),
+        (("--model", "cifar-resnet8:width=0.5"), "option 'width' cannot be '0.5'"),
         (("--data", "mnist"), "unknown data set 'mnist'"),
         (("--samples", "2000"), "2000 samples asked for"),
         (("--learning-rate", "-1"), "learning rate must be positive"),

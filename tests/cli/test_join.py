@@ -31,7 +31,7 @@ def launch(tmp_path_factory) -> Iterator[Launch]:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory) -> Path:
-    return checkpoint(tmp_path_factory.mktemp("join") / "net.safetensors", "cifar-resnet20:width=4")
+    return checkpoint(tmp_path_factory.mktemp("join") / "net.safetensors", "cifar-resnet8:width=4")
 
 
 FEW = ("--samples", "16", "--batch-size", "16")

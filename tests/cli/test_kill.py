@@ -28,7 +28,7 @@ def zygote() -> Iterator[Zygote]:
 def dropping(tmp_path_factory) -> Path:
     """A network of width 4 with dropout."""
     place = tmp_path_factory.mktemp("kill") / "dropping.safetensors"
-    return checkpoint(place, "cifar-resnet20:width=4,dropout=0.2")
+    return checkpoint(place, "cifar-resnet8:width=4,dropout=0.2")
 
 
 def surface(checkpoint: Path, place: Path, *options: str) -> list[str]:

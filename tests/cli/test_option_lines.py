@@ -41,7 +41,7 @@ ODD += (
 WORDS: dict[str, tuple[str, ...]] = {
     "--data": ("DATA", "DATA", "demo:train", "cifar10:.", "cifar100:/", "images:.", "npz:", "npz:/dev/zero"),
     "--device": ("cpu", "cpu", "cuda:7", "mps", "meta", "xla", "cpu:3"),
-    "--model": ("cifar-resnet20:width=4", "cifar-resnet20:width=10**9", "os:system", "torch.nn:Identity"),
+    "--model": ("cifar-resnet8:width=4", "cifar-resnet8:width=10**9", "os:system", "torch.nn:Identity"),
     "--smooth": ("blur", "relu6-blur@layer1", "blur@nope", "tanh-blur@"),
     "--params": ("*", "*conv*", "nothing*", "*running*"),
     "--dropout": ("off", "fixed", "ensemble:2", "ensemble:0"),

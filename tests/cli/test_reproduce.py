@@ -18,7 +18,7 @@ IMAGES = 100
 @pytest.fixture
 def tiny(monkeypatch):
     """An experiment of two tiny networks, on the embedded images."""
-    models = {"gap": "cifar-resnet20:width=4", "gap-blur": "cifar-resnet20:width=4,blur"}
+    models = {"gap": "cifar-resnet8:width=4", "gap-blur": "cifar-resnet8:width=4,blur"}
     sizes = {"predictions": 50, "maps": 4, "span": 0.2, "steps": 3, "directions": 2}
     sizes |= {"batch_size": 4, "batches": 2}
     none = dict.fromkeys(("maps", "noise", "corrupted", "density", "masks"), 0)

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from landscape.results import load
-from tests.build import RESNET
+from tests.build import SHORT
 from tests.build import checkpoint as made
 
 FEW = (
@@ -43,7 +43,7 @@ def test_json_of_one_checkpoint(run, checkpoint, tmp_path):
 
 
 def test_several_checkpoints_and_the_learning_coefficient(run, checkpoint, tmp_path):
-    other = made(tmp_path / "other.safetensors", RESNET, seed=1)
+    other = made(tmp_path / "other.safetensors", SHORT, seed=1)
     options = (*FEW[:-2], "--audit-samples", "0", "--llc", "--chains", "2", "--chain-steps", "8")
     found = run("sharpness", checkpoint, other, *options, "--out", "folder", "--json").json
     assert [row["checkpoint"]["name"] for row in found["checkpoints"]] == ["tiny", "other"]
@@ -70,7 +70,7 @@ def test_lines_for_people(run, checkpoint):
 
 
 def test_names_that_are_the_same_are_refused(run, checkpoint, tmp_path):
-    twin = made(tmp_path / "twin" / "tiny.safetensors", RESNET, seed=1)
+    twin = made(tmp_path / "twin" / "tiny.safetensors", SHORT, seed=1)
     found = run("sharpness", checkpoint, twin, *FEW)
     assert found.status == 2
     assert "two networks are called 'tiny'" in found.err

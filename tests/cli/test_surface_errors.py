@@ -68,7 +68,7 @@ def test_what_cannot_be_measured(run, checkpoint, tmp_path, options, message):
 
 
 def test_checkpoints_that_span_nothing(run, checkpoint, tmp_path):
-    tiny(tmp_path / "other.safetensors", "cifar-resnet20:width=8")
+    tiny(tmp_path / "other.safetensors", "cifar-resnet8:width=8")
     tiny(tmp_path / "b.safetensors", change=lambda state: state["conv1.weight"].mul_(2))
     tiny(tmp_path / "c.safetensors", change=lambda state: state["conv1.weight"].mul_(3))
     through = ("--through", "b.safetensors")
@@ -86,7 +86,7 @@ def test_checkpoints_that_span_nothing(run, checkpoint, tmp_path):
 
 
 def test_directions_that_do_not_fit(run, checkpoint, tmp_path):
-    tiny(tmp_path / "wide.safetensors", "cifar-resnet20:width=8")
+    tiny(tmp_path / "wide.safetensors", "cifar-resnet8:width=8")
     assert run("surface", "wide.safetensors", *SMALL, "--line", "--out", "wide.zarr").status == 0
     outcome = run("surface", checkpoint, *SMALL, "--directions-from", "wide.zarr")
     assert_refused(outcome, "'conv1.weight' has shape (8, 3, 3, 3) in the stored direction")

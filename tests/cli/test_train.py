@@ -3,7 +3,7 @@
 import json
 
 TRAIN = (
-    "train", "--model", "cifar-resnet20:width=4", "--data", "demo", "--samples", "128", "--epochs", "1",
+    "train", "--model", "cifar-resnet8:width=4", "--data", "demo", "--samples", "128", "--epochs", "1",
     "--batch-size", "64", "--learning-rate", "0.05",
 )  # fmt: skip
 

@@ -39,9 +39,9 @@ def networks() -> dict[str, Callable[[], tuple[nn.Module, Samples, dict[str, Any
         return build(parse(spec), seed=0).eval(), images(), options
 
     return {
-        "resnet": lambda: zoo("cifar-resnet20:width=2"),
+        "resnet": lambda: zoo("cifar-resnet8:width=2"),
         "attention": attention,
-        "masks": lambda: zoo("cifar-resnet20:width=2,dropout=0.2", dropout="fixed"),
+        "masks": lambda: zoo("cifar-resnet8:width=2,dropout=0.2", dropout="fixed"),
     }
 
 
