@@ -19,6 +19,7 @@ from landscape.cli.threads import choose_waiting
 from landscape.errors import LONGEST_LINE, ArgumentError, LandscapeError, RankError, meant, printable
 from landscape.results.kinds import KINDS, imported
 
+_LONGEST_NAME = 80  # of a file, in a message
 _PLACES = {
     "info": "networks:info",
     "evaluate": "evaluate:command",
@@ -155,6 +156,9 @@ def _explained(error: Exception) -> str:
         or "allocate memory" in str(error)
     ):
         return "out of memory; use fewer --samples or a smaller --batch-size"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        place = printable(str(error.filename), _LONGEST_NAME)
+        return f"cannot use {place}: {error.strerror.lower()}; name another place, or mend this one"
     return f"unexpected {type(error).__name__}: {error}; `landscape --debug …` shows where, please report it"
 
 

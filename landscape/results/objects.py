@@ -146,12 +146,19 @@ class ObjectShelf:
     def _put(self, name: str, content: bytes, *, new: bool = False) -> str:
         path = f"{self._root}/{name}"
         with self._reached():
-            if new:
-                with suppress(NotImplementedError, TypeError):  # a store without conditions
-                    self._files.pipe_file(path, content, mode="create")
-                    return path
-            self._files.pipe_file(path, content)
+            try:
+                self._written(path, content, new)
+            except FileNotFoundError:  # a file system has folders, which an object store does without
+                self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+                self._written(path, content, new)
         return path
+
+    def _written(self, path: str, content: bytes, new: bool) -> None:
+        if new:
+            with suppress(NotImplementedError, TypeError):  # a store without conditions
+                self._files.pipe_file(path, content, mode="create")
+                return
+        self._files.pipe_file(path, content)
 
     @contextmanager
     def _reached(self) -> Iterator[None]:

@@ -416,6 +416,14 @@ def test_debug_shows_where_it_failed(run):
     assert outcome.err.splitlines()[-1].startswith("landscape: no checkpoint at none.pt")
 
 
+@pytest.mark.parametrize("command", ["verdicts", "plot"])
+@pytest.mark.parametrize("suffix", ["", ".zarr", ".csv", ".zip"])
+def test_a_name_that_no_file_can_have(run, command, suffix):
+    outcome = run(command, "x" * 300 + suffix, "--out", "out")
+    assert_refused(outcome, "too long")
+    assert len(outcome.err) < 400
+
+
 def test_what_nobody_foresaw_is_still_one_message(run, checkpoint, monkeypatch):
     import landscape.checkpoint
 

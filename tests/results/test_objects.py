@@ -56,7 +56,13 @@ def server() -> Iterator[str]:
     running.stop()
 
 
-@pytest.fixture(params=["memory", "server"])
+@pytest.fixture
+def files(tmp_path_factory) -> str:
+    """A folder that is not there yet."""
+    return str(tmp_path_factory.mktemp("store") / "new" / "prefix")
+
+
+@pytest.fixture(params=["memory", "server", "files"])
 def url(request: pytest.FixtureRequest) -> str:
     return f"{request.getfixturevalue(request.param)}/{request.node.name}"
 
