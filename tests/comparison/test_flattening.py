@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from docs.ship import merged
 from landscape import figures
 from landscape.comparison import flattening, way
 from landscape.comparison.flattening import AGREES, CONTRADICTS, MATCHED, OPEN, STEPS, steps
-from landscape.errors import ResultError
+from landscape.errors import LandscapeError, ResultError
 from tests.comparison import fair
 
 
@@ -127,3 +128,15 @@ def test_captions(results, snapshot):
 def test_names_of_networks():
     assert flattening.network("gap-blur", 2) == "gap-blur-seed2"
     assert flattening.network("gap", 0, 12) == "gap-seed0-epoch012"
+
+
+def test_new_networks_join_those_that_ship():
+    first, second = fair.results(seeds=1, epochs=1), fair.results(seeds=2, epochs=1)
+    later = {name: kinds for name, kinds in second.items() if name.startswith("gap-")}
+    together = merged(first, later)
+    ends = ["mlp-seed0", "gap-seed0", "gap-seed1", "gap-blur-seed0", "gap-blur-seed1"]
+    assert list(together)[:6] == [*ends, "mlp-seed0-epoch001"]
+    assert together["gap-seed0"]["trace"] is later["gap-seed0"]["trace"]
+    assert together["mlp-seed0"] == first["mlp-seed0"]
+    with pytest.raises(LandscapeError, match="narrow-gap-seed0 is no network of the fair test"):
+        merged(first, {"narrow-gap-seed0": {}})
