@@ -44,6 +44,11 @@ class Normalisation:
         if not all(_LEAST < s < math.inf for s in self.std):
             raise DataError(f"standard deviations must be positive and finite, got {self.std}")
 
+    @property
+    def neutral(self) -> bool:
+        """Whether it changes nothing."""
+        return set(self.mean) == {0} and set(self.std) == {1}
+
     def __call__(self, images: Tensor) -> Tensor:
         """Normalise images of shape (batch, channel, height, width)."""
         if images.shape[1] != len(self.mean):

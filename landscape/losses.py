@@ -127,6 +127,33 @@ def is_classification(outputs: Tensor, targets: Any) -> bool:
     return outputs.dim() == 2 and outputs.shape[1] >= 2 and one_each
 
 
+def class_targets(targets: Any, classes: int) -> Tensor:
+    """The targets, where each sample has one of so many classes.
+
+    Args:
+        targets: Of some samples.
+        classes: Logits of a sample.
+
+    Raises:
+        LandscapeError: If they are no classes, such as probabilities or several labels, or none of these.
+    """
+    one_each = isinstance(targets, Tensor) and targets.dim() == 1 and not targets.is_floating_point()
+    if not one_each or classes < 2:
+        what = f"shape {tuple(targets.shape)} of {targets.dtype}" if isinstance(targets, Tensor) else "parts"
+        raise LandscapeError(
+            f"predictions of {classes} outputs and targets of {what} cannot be right or wrong as classes; "
+            "this measure needs logits of two classes or more, and a whole number for each sample"
+        )
+    outside = targets[(targets < 0) | (targets >= classes)]
+    if len(outside):
+        raise LandscapeError(
+            f"target {int(outside[0])} is none of the network's {classes} classes (0 to {classes - 1}); "
+            "leave samples out that do not count; otherwise the network and the data set do not belong "
+            "together"
+        )
+    return targets
+
+
 @dataclass(frozen=True)
 class Scores:
     """What a micro-batch's predictions come to, where they were computed.

@@ -166,7 +166,7 @@ class MeanLoss:
         for outputs, targets in self.outputs(parameters, draw=draw):
             with full_precision(self.device), torch.no_grad():
                 losses, weights = self._mean.scaled(outputs, targets, self)
-                columns = self.task.columns(outputs, targets)
+                columns = self.task.told(outputs, targets, weights)
             seen = seen if weights is None else weights.double().sum() + seen
             yield Scores(losses.double(), columns)
         self._mean.check(float(seen))
@@ -182,9 +182,9 @@ class MeanLoss:
     def sample_losses(
         self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0
     ) -> tuple[Tensor, Tensor | None]:
-        """Each sample's loss, float64, and whether its class is right (None without classes); (sample,)."""
+        """Each sample's loss, float64, and whether its class is right (see `Task.right`); (sample,)."""
         losses, columns = gathered(self.scores(parameters, draw=draw), len(self.samples))
-        return losses, columns.get("correct")
+        return losses, self.task.right(columns)
 
     def value(self, parameters: Mapping[str, Tensor] | None = None, *, draw: int = 0) -> Loss:
         """The loss at these parameters (the network's own by default), its two terms apart."""

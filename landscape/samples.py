@@ -212,9 +212,11 @@ class Samples:
         if self.augmentation is not None:
             places = np.arange(start, start + trees.count(inputs))
             inputs = self.augmentation.select(places).apply(inputs)
-        if isinstance(inputs, Tensor) and inputs.dtype in (torch.uint8, torch.bool):
+        if isinstance(inputs, Tensor) and inputs.dtype == torch.bool:
+            inputs = inputs.to(dtype)
+        elif isinstance(inputs, Tensor) and inputs.dtype == torch.uint8:
             # Divide after the cast: x / 255 in the working precision, as the reference pipelines do.
-            inputs = inputs.to(dtype).div_(255) if inputs.dtype == torch.uint8 else inputs.to(dtype)
+            inputs = inputs.to(dtype).div_(255) if inputs.dim() == 4 else inputs.long()
         return trees.mapped(lambda leaf: _precise(leaf, dtype), (inputs, _long(targets)))
 
     def describe(self, content: str = "") -> dict[str, Any]:

@@ -30,7 +30,9 @@ from landscape.objective import Objective
 from landscape.work import Progress, silent
 
 _ATTRIBUTES = {
-    "factor": {"long_name": "factor of the subsampling", "units": "1"},
+    "factor": {"long_name": "factor of the subsampling, the larger one", "units": "1"},
+    "factor_height": {"long_name": "factor by which rows are subsampled", "units": "1"},
+    "factor_width": {"long_name": "factor by which columns are subsampled", "units": "1"},
     "smoothing": {"long_name": "smoothing layer in front"},
     "height": {"long_name": "height of the map that is subsampled", "units": "pixel"},
     "width": {"long_name": "width of the map that is subsampled", "units": "pixel"},
@@ -42,9 +44,10 @@ _ATTRIBUTES = {
 def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
     """Share of power above the new Nyquist frequency π/factor in either direction, wherever maps shrink.
 
-    Subsampling folds these frequencies onto lower ones. Power is |fft2(z)|² without the zero frequency, that
-    is the map's spatial variance, summed over channels; a share of it is taken for each sample. The transform
-    takes maps as periodic, so that a step between opposite edges counts as high frequencies.
+    Each direction has its own factor; one that keeps its size folds nothing. Subsampling folds these
+    frequencies onto lower ones. Power is |fft2(z)|² without the zero frequency, that is the map's spatial
+    variance, summed over channels; a share of it is taken for each sample. The transform takes maps as
+    periodic, so that a step between opposite edges counts as high frequencies.
 
     Subsampling layers are found by watching two samples pass: convolutions and pooling layers with a stride,
     and other single layers whose map is smaller than the one they read, wherever it stands in their tensors
@@ -63,9 +66,10 @@ def aliasing(objective: Objective, progress: Progress = silent) -> xr.Dataset:
 
     Returns:
         Dimension `layer` (coordinate: name of the subsampling layer, in the order of execution): `factor`,
-        `smoothing` (name of the smoothing layer in front, of the layer itself if it blurs, or empty),
-        `height` and `width` of the map, `after` (share of the map that is subsampled), `before` (of the map
-        that enters the smoothing layer; NaN without one), each with its standard error over samples.
+        the larger one of `factor_height` and `factor_width`, `smoothing` (name of the smoothing layer in
+        front, of the layer itself if it blurs, or empty), `height` and `width` of the map, `after` (share of
+        the map that is subsampled), `before` (of the map that enters the smoothing layer; NaN without one),
+        each of the two with its standard error over samples.
         Attribute `warnings`, sentences on layers that are left out.
 
     Raises:
@@ -111,11 +115,11 @@ def _measured(
 
     def subsampled(name: str, maps: Tensor) -> None:
         sizes[name] = (maps.shape[2], maps.shape[3])
-        shares[name]["after"].add(aliased_share(maps, after[name].factor))
+        shares[name]["after"].add(aliased_share(maps, *after[name].factors))
 
     def receive(name: str, maps: Tensor) -> None:
         for place in before.get(name, []):
-            shares[place.layer]["before"].add(aliased_share(maps, place.factor))
+            shares[place.layer]["before"].add(aliased_share(maps, *place.factors))
         if name in after and not after[name].own:
             subsampled(name, maps)
 
@@ -156,19 +160,20 @@ def _own(module: nn.Module, names: list[str], receive: Callable[[str, Tensor], N
         yield
 
 
-def aliased_share(maps: Tensor, factor: int) -> Tensor:
+def aliased_share(maps: Tensor, rows: int, columns: int) -> Tensor:
     """Share of the power of maps above π/factor in either direction, over all channels together.
 
     Args:
         maps: Shape (sample, channel, height, width).
-        factor: Of the subsampling.
+        rows: Factor by which rows are subsampled; 1 keeps all of them.
+        columns: Factor by which columns are.
 
     Returns:
         Shape (sample,), float64; NaN for maps that are constant.
     """
     power = half_power(centred(maps).rest).sum(1).double()
     (vertical, horizontal), twice = half_frequencies(*maps.shape[2:])
-    high = (2 * factor * abs(vertical) > maps.shape[2]) | (2 * factor * horizontal > maps.shape[3])
+    high = (2 * rows * abs(vertical) > maps.shape[2]) | (2 * columns * horizontal > maps.shape[3])
     weights = np.stack([twice * high, twice * ((vertical != 0) | (horizontal != 0))]).reshape(2, -1)
     above, whole = torch.from_numpy(weights).double().to(power.device) @ power.flatten(1).T
     return above / whole
@@ -178,7 +183,9 @@ def _dataset(
     places: list[Place], shares: dict[str, dict[str, Running]], sizes: dict[str, tuple[int, int]]
 ) -> xr.Dataset:
     columns: dict[str, Any] = {
-        "factor": [place.factor for place in places],
+        "factor": [max(place.factors) for place in places],
+        "factor_height": [place.factors[0] for place in places],
+        "factor_width": [place.factors[1] for place in places],
         "smoothing": words([place.smoothing for place in places]),
         "height": [sizes[place.layer][0] for place in places],
         "width": [sizes[place.layer][1] for place in places],

@@ -14,6 +14,7 @@ from torch import Tensor
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.features.predictions import Predicted, joined, mean, predicted, scored, settled, summary
 from landscape.objective import Objective
+from landscape.soundness.ranges import require_unit
 from landscape.work import Progress, silent
 
 Noise = Literal["gaussian", "sign"]
@@ -79,7 +80,8 @@ def frequency_noise(
         `noise`, `strength`, `width_pi`, `equal_power`, `seed`.
 
     Raises:
-        LandscapeError: If the inputs are not images, a number is out of range, or every ring is empty.
+        LandscapeError: If the inputs are not images from 0 to 1, a number is out of range, or every ring is
+            empty.
     """
     centres = _checked(objective, frequencies, noise, strength, width, seed)
     size = objective.samples.image_size()
@@ -151,6 +153,7 @@ def _checked(
             f"the noise needs a strength and a seed that are not negative and a positive width, got "
             f"{strength:g}, {seed} and {width:g}"
         )
+    require_unit(objective.samples, "noise is added")
     return centres
 
 

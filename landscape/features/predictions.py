@@ -14,6 +14,7 @@ from torch import Tensor
 from landscape.errors import LandscapeError
 from landscape.features.tables import About, variables
 from landscape.forward import Forward
+from landscape.losses import class_targets
 from landscape.objective import Objective
 
 
@@ -42,18 +43,13 @@ def predicted(logits: Tensor, targets: Tensor) -> Predicted:
     """Scores of logits of shape (sample, class).
 
     Raises:
-        LandscapeError: If they have another shape, or a target is none of their classes.
+        LandscapeError: If they have another shape, or targets are no classes, or none of theirs.
     """
     if logits.dim() != 2:
         raise LandscapeError(
             f"the network's output has shape {tuple(logits.shape)}, expected logits of shape (sample, class)"
         )
-    classes = logits.shape[1]
-    if not ((targets >= 0) & (targets < classes)).all():
-        raise LandscapeError(
-            f"a target is none of the network's {classes} classes (0 to {classes - 1}); the network and the "
-            "data set do not belong together"
-        )
+    targets = class_targets(targets, logits.shape[1])
     log_probability = logits.detach().double().log_softmax(1)
     correct = (log_probability.argmax(1) == targets) & ~log_probability.isnan().any(1)
     return Predicted(-log_probability.gather(1, targets[:, None])[:, 0].cpu(), correct.double().cpu())

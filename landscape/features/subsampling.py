@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from landscape.features.capture import micro_batches, runs
 from landscape.layout import Follow, MapLayout, follow_inputs
 from landscape.objective import Objective
-from landscape.zoo.recognition import first, has_stride, is_smoothing, single_layers, stride
+from landscape.zoo.recognition import has_stride, is_smoothing, pair, single_layers, stride
 from landscape.zoo.stages import SHRINKS
+
+Factors = tuple[int, int]
+"""By how much rows and columns are subsampled, 1 where they are not."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,14 @@ class Place:
     Attributes:
         layer: The layer that reads the map and subsamples it; of several that read the same map, such as a
             block's first convolution and its shortcut, the one with the widest kernel.
-        factor: By how much.
+        factors: By how much.
         smoothing: The smoothing layer in front, between which and this one only norms and activations run, or
             the layer itself if it blurs before it subsamples; empty if there is none.
         own: Whether the layer subsamples what its own fixed filter gives.
     """
 
     layer: str
-    factor: int
+    factors: Factors
     smoothing: str = ""
     own: bool = False
 
@@ -60,11 +63,11 @@ class Watch:
         self._held += [given, output]
         self.reads[name] = reads
         self.runs[name] += 1
-        front, factor = self._smoothed.get(id(given), ""), _factor(part, reads, gives)
-        if factor > 1 or (own and max(gives.height, gives.width) > 1):
-            kernel = first(getattr(part, "kernel_size", 0))
+        front, factors = self._smoothed.get(id(given), ""), _factors(part, reads, gives)
+        if max(factors) > 1 or (own and max(gives.height, gives.width) > 1):
+            kernel = max(pair(getattr(part, "kernel_size", 0)))
             if kernel > self._kernels.get(id(given), -1):
-                place = Place(name, own[1], front or name, own=True) if own else Place(name, factor, front)
+                place = Place(name, own[1], front or name, own=True) if own else Place(name, factors, front)
                 self.places[id(given)] = place
                 self._kernels[id(given)] = kernel
         elif is_smoothing(part):
@@ -98,14 +101,14 @@ def watched(objective: Objective) -> Watch:
     return watch
 
 
-def _factor(part: nn.Module, reads: MapLayout, gives: MapLayout) -> int:
-    """Factor by which a layer subsamples, 1 if it does not; global pooling does not."""
+def _factors(part: nn.Module, reads: MapLayout, gives: MapLayout) -> Factors:
+    """Factors by which a layer subsamples; global pooling does not."""
     if max(gives.height, gives.width) == 1:
-        return 1
+        return 1, 1
     if has_stride(part):
         return stride(part)
-    ratio = max(reads.height / gives.height, reads.width / gives.width)
-    return round(ratio) if ratio >= SHRINKS else 1
+    rows, columns = reads.height / gives.height, reads.width / gives.width
+    return round(rows) if rows >= SHRINKS else 1, round(columns) if columns >= SHRINKS else 1
 
 
 def _passes_on(part: nn.Module, given: Tensor, output: Tensor) -> bool:
@@ -126,11 +129,11 @@ class Strides(Follow):
 
     def __init__(self) -> None:
         super().__init__()
-        self._last: tuple[int, Tensor, MapLayout, int] | None = None
+        self._last: tuple[int, Tensor, MapLayout, Factors] | None = None
         self._slices: set[int] = set()
 
-    def of(self, given: Tensor, output: Tensor) -> tuple[Tensor, int] | None:
-        """The map that a layer's own stride subsampled to this output, and the factor; asked for once.
+    def of(self, given: Tensor, output: Tensor) -> tuple[Tensor, Factors] | None:
+        """The map that a layer's own stride subsampled to this output, and by how much; asked for once.
 
         Args:
             given: What the layer read, which is no map of its own making.
@@ -148,24 +151,29 @@ class Strides(Follow):
         name = func._schema.name.partition("::")[2]
         if name == "slice":
             self._note_slice(args, out)
-        finer, factor = _at_stride_one(name, args)
+        finer, factors = _at_stride_one(name, args)
         if finer is not None:
             found = super().__torch_dispatch__(func, types, finer, kwargs)
             layout = self.map_layout(found)
-            self._last = (out.data_ptr(), found, layout, factor) if layout else None
+            self._last = (out.data_ptr(), found, layout, factors) if layout else None
         return out
 
     def _note_slice(self, args: Any, out: Tensor) -> None:
         step = args[4] if len(args) > 4 else 1
-        layout = self.map_layout(args[0])
-        if step == 1 or layout is None:
+        layout, left = self.map_layout(args[0]), self.map_layout(out)
+        if step == 1 or layout is None or left is None:
             return
-        second = self._last is not None and self._last[0] == args[0].data_ptr() == out.data_ptr()
-        if not second:  # rows first, then columns of the same map
-            self._last = (out.data_ptr(), args[0], layout, step)
+        sizes = ((layout.height, left.height), (layout.width, left.width))
+        rows, columns = (step if after < before else 1 for before, after in sizes)
+        last = self._last
+        if last is not None and last[0] == args[0].data_ptr() == out.data_ptr():
+            # Rows first, then columns of the same map.
+            self._last = (*last[:3], (last[3][0] * rows, last[3][1] * columns))
+        else:
+            self._last = (out.data_ptr(), args[0], layout, (rows, columns))
 
 
-def _at_stride_one(name: str, args: Any) -> tuple[Any, int]:
+def _at_stride_one(name: str, args: Any) -> tuple[Any, Factors]:
     """Arguments of a fixed filter with its stride replaced by one, and the stride; None for anything else."""
     if name == "convolution":
         given, weight, stride, transposed, groups = args[0], args[1], args[3], args[6], args[8]
@@ -176,9 +184,9 @@ def _at_stride_one(name: str, args: Any) -> tuple[Any, int]:
             and max(stride) > 1
             and torch.equal(weight, weight[:1].expand_as(weight))
         ):
-            return (*args[:3], [1] * len(stride), *args[4:]), max(stride)
+            return (*args[:3], [1] * len(stride), *args[4:]), pair(stride)
     if name == "avg_pool2d":
         kernel, stride = args[1], (args[2] if len(args) > 2 else None) or args[1]
         if max(stride) > 1:
-            return (args[0], kernel, [1, 1], *args[3:]), max(stride)
-    return None, 1
+            return (args[0], kernel, [1, 1], *args[3:]), pair(stride)
+    return None, (1, 1)

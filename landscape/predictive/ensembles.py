@@ -14,6 +14,7 @@ from torch import Tensor
 from landscape.calibration import Reliability, combined, reliability
 from landscape.errors import ArgumentError, LandscapeError
 from landscape.forward import Forward
+from landscape.losses import class_targets
 from landscape.objective import Objective
 from landscape.predictive import metrics
 from landscape.predictive.scoring import ATTRIBUTES, assign, settled
@@ -160,6 +161,7 @@ def _curve(members: list[_Member], start: int, stop: int, permutations: list[Ten
             f"the members of the ensemble have {' and '.join(map(str, sorted(widths)))} classes; "
             "only networks with the same classes can be averaged"
         )
+    targets = class_targets(targets, *widths)
     passes = torch.stack([log_probability.to(device) for log_probability, _ in outputs])
     chunk = max(1, _CHUNK // (len(passes) * passes.shape[2]))
     scores: dict[str, list[Tensor]] = {"nll": [], "accuracy": [], "brier": []}

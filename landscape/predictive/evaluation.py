@@ -51,7 +51,8 @@ def evaluate(
     Values that are not finite stay as they are; a prediction that is NaN counts as wrong.
 
     For a task other than classification, `nll` is its loss, and the task's own scores with their standard
-    errors stand beside `mean_nll`.
+    errors stand beside `mean_nll`. Where targets are probabilities of classes, there is no accuracy and no
+    calibration, and the loss stands alone.
 
     Args:
         objective: Network and samples.
@@ -79,7 +80,7 @@ def evaluate(
         >>> print(f"{float(scores.accuracy):.2f} ± {float(scores.accuracy_standard_error):.2f}")
         0.98 ± 0.02
     """
-    if objective.task.name != "classification":
+    if objective.task.name != "classification" or _has_probabilities(objective):
         return _of_task(objective, draw, progress)
     batches = math.ceil(len(objective.samples) / objective.micro_batch)
     found = Gathered(len(objective.samples))
@@ -94,6 +95,12 @@ def evaluate(
         summary[f"ece_debiased{end}"] = float(value)
     dataset = _dataset(objective, scores, summary, _by_bin(binned))
     return dataset.assign_attrs(ece_bins=bins, confident=metrics.CONFIDENT)
+
+
+def _has_probabilities(objective: Objective) -> bool:
+    """Whether targets are probabilities of classes, of which none is the right one."""
+    _, _, targets = next(iter(objective.subset(0, 1).batches()))
+    return isinstance(targets, Tensor) and targets.dim() == 2 and targets.is_floating_point()
 
 
 def _of_task(objective: Objective, draw: int, progress: Progress) -> xr.Dataset:

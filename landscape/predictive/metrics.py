@@ -9,6 +9,7 @@ from torch import Tensor
 
 from landscape.calibration import calibration_error
 from landscape.errors import LandscapeError
+from landscape.losses import class_targets
 from landscape.results.estimate import Estimate
 
 __all__ = [
@@ -86,16 +87,10 @@ def nll(log_probability: Tensor, targets: Tensor) -> Tensor:
         Shape (sample,); infinite where the target has probability zero.
 
     Raises:
-        LandscapeError: If a target is not one of the classes.
+        LandscapeError: If targets are no class indices, or one is none of the classes.
     """
-    classes = log_probability.shape[1]
-    outside = targets[(targets < 0) | (targets >= classes)]
-    if len(outside):
-        raise LandscapeError(
-            f"target {int(outside[0])} is none of the network's {classes} classes (0 to {classes - 1}); "
-            "the network and the data set do not belong together"
-        )
-    return -log_probability.gather(1, targets[:, None])[:, 0]
+    wanted = class_targets(targets, log_probability.shape[1])
+    return -log_probability.gather(1, wanted[:, None])[:, 0]
 
 
 def correct(log_probability: Tensor, targets: Tensor, *, top: int = 1) -> Tensor:
@@ -109,8 +104,9 @@ def correct(log_probability: Tensor, targets: Tensor, *, top: int = 1) -> Tensor
     Returns:
         Boolean, shape (sample,).
     """
-    best = log_probability.topk(top, dim=1).indices
-    return (best == targets[:, None]).any(1) & ~log_probability.isnan().any(1)
+    # Of equal logits `argmax` takes the first one, as everybody's accuracy does, `topk` any.
+    several = log_probability.topk(top, dim=1).indices if top > 1 else log_probability.argmax(1, keepdim=True)
+    return (several == targets[:, None]).any(1) & ~log_probability.isnan().any(1)
 
 
 def predicted(log_probability: Tensor) -> Tensor:
@@ -122,8 +118,7 @@ def predicted(log_probability: Tensor) -> Tensor:
     Returns:
         Class indices, shape (sample,).
     """
-    best = log_probability.topk(1, dim=1).indices[:, 0]
-    return best.where(~log_probability.isnan().any(1), NO_CLASS)
+    return log_probability.argmax(1).where(~log_probability.isnan().any(1), NO_CLASS)
 
 
 def iou(classes: Tensor, targets: Tensor) -> Estimate:

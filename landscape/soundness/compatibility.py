@@ -16,6 +16,7 @@ from landscape.mean_loss import MeanLoss
 from landscape.network import Network
 from landscape.samples import Samples
 from landscape.soundness.footprint import require_fitting
+from landscape.soundness.ranges import require_images, require_one_normalisation
 from landscape.tasks import Task
 from landscape.trees import Tree
 
@@ -87,9 +88,11 @@ def accepted(network: Any, data: Any, task: Task) -> tuple[Network, Samples]:
         targets = targets[:, 0]
     if targets is not samples.targets:
         samples = replace(samples, targets=targets)
-    if isinstance(network, Network):
-        return replace(network, module=plain_module(network.module)), samples
-    return Network(plain_module(network)), samples
+    if not isinstance(network, Network):
+        network = Network(network)
+    network = replace(network, module=plain_module(network.module))
+    require_one_normalisation(network, samples)
+    return network, samples
 
 
 def require_compatible(objective: MeanLoss) -> None:
@@ -107,6 +110,7 @@ def require_compatible(objective: MeanLoss) -> None:
         )
     shape = ", ".join(str(tuple(leaf.shape[1:])) for leaf in trees.leaves(samples.inputs))
     require_fitting(objective)
+    require_images(objective)
     part = objective.replace(soundness=None).subset(0, 2)
     try:
         outputs, targets = next(part.outputs())

@@ -126,6 +126,16 @@ class Task:
         weights = self.weights(targets) if self.weights else sample_weights(self.loss, targets)
         return None if weights is None else float(weights.double().sum())
 
+    def told(self, outputs: Tensor, targets: Tree, weights: Tensor | None) -> Columns:
+        """Numbers of each sample; of classes also whether it counts, where `shares` says how much."""
+        found = self.columns(outputs, targets)
+        return found | {"counted": weights != 0} if "correct" in found and weights is not None else found
+
+    def right(self, columns: Columns) -> Tensor | None:
+        """Whether each class is right, shape (sample,); None without classes, or if some do not count."""
+        counted = columns.get("counted")
+        return columns.get("correct") if counted is None or bool(counted.all()) else None
+
     def summary(self, columns: Columns) -> dict[str, float]:
         """The scores over all samples.
 
@@ -133,8 +143,9 @@ class Task:
             columns: Of each sample, shape (sample,) or (sample, class).
         """
         if "correct" in columns:
-            hits = columns["correct"]
-            error = calibration_error(columns["confidence"], hits)
+            counted = columns.get("counted", slice(None))
+            hits = columns["correct"][counted]
+            error = calibration_error(columns["confidence"][counted], hits)
             return {"accuracy": float(hits.double().mean()), "ece": float(error)}
         if not columns:
             return {}

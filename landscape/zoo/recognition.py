@@ -69,16 +69,16 @@ def _is_unit(part: nn.Module) -> bool:
 def is_smoothing(part: nn.Module) -> bool:
     """Whether a module smooths: the zoo's, one called so, or an average over neighbours at stride 1."""
     if isinstance(part, nn.AvgPool2d):
-        return first(part.stride) == 1 and first(part.kernel_size) > 1
+        return max(pair(part.stride)) == 1 and max(pair(part.kernel_size)) > 1
     called = _SMOOTHING.search(type(part).__name__) is not None
     return isinstance(part, Smooth) or (called and not isinstance(part, _CONTAINERS) and not weights(part))
 
 
-def stride(part: nn.Module) -> int:
-    """Factor by which a convolution or pooling layer subsamples; 1 for everything else."""
+def stride(part: nn.Module) -> tuple[int, int]:
+    """Factors by which a convolution or pooling layer subsamples rows and columns; 1 for everything else."""
     if not isinstance(part, _STRIDED):
-        return 1
-    return first(part.kernel_size if part.stride is None else part.stride)  # as LPPool2d keeps it
+        return 1, 1
+    return pair(part.kernel_size if part.stride is None else part.stride)  # as LPPool2d keeps it
 
 
 def has_stride(part: nn.Module) -> bool:
@@ -218,7 +218,7 @@ def _between(module: nn.Module, blocks: list[str]) -> dict[str, Kind]:
             continue
         if is_smoothing(part):
             kinds[name], closed = "smoothing", f"{name}."
-        elif stride(part) > 1:
+        elif max(stride(part)) > 1:
             kinds[name] = "subsampling"
     return kinds
 
@@ -228,6 +228,7 @@ def weights(part: nn.Module) -> int:
     return sum(isinstance(layer, _WEIGHTS) for layer in part.modules())
 
 
-def first(size: Any) -> int:
-    """A size, or the first of several."""
-    return int(size[0] if isinstance(size, tuple | list) else size)
+def pair(size: Any) -> tuple[int, int]:
+    """A size of rows and of columns, which one number gives both."""
+    rows, *columns = size if isinstance(size, tuple | list) else (size,)
+    return int(rows), int(columns[0] if columns else rows)

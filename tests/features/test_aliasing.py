@@ -21,39 +21,39 @@ from tests.layout.networks import Permute
 objective = partial(build.objective, size=16, classes=1)
 
 
-def paper_share(z: np.ndarray, factor: int) -> np.ndarray:
+def paper_share(z: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """By masks over the whole spectrum, one share a sample."""
     height, width = z.shape[2:]
     power = (np.abs(np.fft.fft2(z)) ** 2).sum(1)
     power[:, 0, 0] = 0
-    high = np.abs(np.fft.fftfreq(height))[:, None] > 0.5 / factor
-    high = high | (np.abs(np.fft.fftfreq(width)) > 0.5 / factor)
+    high = np.abs(np.fft.fftfreq(height))[:, None] > 0.5 / rows
+    high = high | (np.abs(np.fft.fftfreq(width)) > 0.5 / columns)
     return power[:, high].sum(1) / power.sum((1, 2))
 
 
-@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("factors", [(2, 2), (3, 3), (4, 4), (2, 1), (1, 3)])
 @pytest.mark.parametrize("shape", [(2, 3, 8, 8), (3, 1, 9, 9), (2, 2, 12, 7)])
-def test_shares_against_masks_over_the_whole_spectrum(shape: tuple[int, ...], factor: int):
+def test_shares_against_masks_over_the_whole_spectrum(shape: tuple[int, ...], factors: tuple[int, int]):
     z = np.random.default_rng(0).standard_normal(shape) + 5
-    found = aliased_share(torch.from_numpy(z), factor)
-    np.testing.assert_allclose(found, paper_share(z, factor), rtol=1e-12)
+    found = aliased_share(torch.from_numpy(z), *factors)
+    np.testing.assert_allclose(found, paper_share(z, *factors), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("k", "share"), [(3, 0), (4, 0), (5, 1), (7, 1)])
 def test_a_sine_wave_is_folded_from_the_new_nyquist_frequency_on(k: int, share: int):
     wave = torch.sin(2 * math.pi * k * torch.arange(16, dtype=torch.float64) / 16 + 0.3).expand(1, 1, 16, 16)
-    assert aliased_share(wave, 2).item() == pytest.approx(share, abs=1e-12)
+    assert aliased_share(wave, 2, 2).item() == pytest.approx(share, abs=1e-12)
 
 
 def test_white_noise_has_the_share_of_frequencies():
     z = torch.from_numpy(np.random.default_rng(1).standard_normal((4000, 1, 8, 8)))
-    found = aliased_share(z, 2)
+    found = aliased_share(z, 2, 2)
     # Of eight wave numbers a side, −2 … 2 stay: 25 of 64, of which the zero frequency does not count.
     assert abs(float(found.mean()) - 39 / 63) < 5 * float(found.std()) / 4000**0.5
 
 
 def test_a_constant_map_has_no_share():
-    assert aliased_share(torch.ones(1, 2, 8, 8), 2).isnan().all()
+    assert aliased_share(torch.ones(1, 2, 8, 8), 2, 2).isnan().all()
 
 
 def test_smoothing_in_front_of_each_subsampling_layer():
@@ -69,7 +69,7 @@ def test_shares_are_those_of_the_maps_before_and_after():
     row = aliasing(given).sel(layer="layer2.0.conv1")
     around = maps(given, ["layer1.2", "smooth1.0"])
     for name, z in zip(("before", "after"), around.values(), strict=True):
-        shares = paper_share(z, 2)
+        shares = paper_share(z, 2, 2)
         assert float(row[name]) == pytest.approx(shares.mean(), rel=1e-10)
         error = shares.std(ddof=1) / len(shares) ** 0.5
         assert float(row[f"{name}_standard_error"]) == pytest.approx(error, rel=1e-10)
@@ -188,7 +188,7 @@ def test_blur_pooling_is_judged_by_what_its_stride_drops(style: str, kind: type)
     assert list(result.layer.values) == ["2"]
     with torch.no_grad():
         entering = module[1](module[0](given.samples.inputs))
-        expected = paper_share(entering.numpy(), 2), paper_share(pool.blurred(entering).numpy(), 2)
+        expected = paper_share(entering.numpy(), 2, 2), paper_share(pool.blurred(entering).numpy(), 2, 2)
     for name, shares in zip(("before", "after"), expected, strict=True):
         assert result[name].item() == pytest.approx(shares.mean(), rel=1e-9)
     assert result.after.item() < result.before.item() / 2
@@ -204,7 +204,7 @@ def test_average_pooling_is_a_fixed_filter_and_a_learned_depthwise_convolution_i
     with torch.no_grad():
         first = module[0](given.samples.inputs)
         averaged = nn.functional.avg_pool2d(first, 2, 1)
-    expected = [paper_share(z.numpy(), 2).mean() for z in (averaged, pool(first).detach())]
+    expected = [paper_share(z.numpy(), 2, 2).mean() for z in (averaged, pool(first).detach())]
     np.testing.assert_allclose(result.after, expected, rtol=1e-9)
     assert list(result.smoothing.values) == ["1", ""]
 
@@ -242,3 +242,33 @@ def test_a_subsampling_layer_that_runs_twice_is_listed():
     assert result.attrs["warnings"] == [
         "pool, which subsamples, is not measured: it runs 2 times in a forward pass"
     ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "factors"),
+    [
+        (nn.Conv2d(4, 4, 3, stride=(2, 1), padding=1), (2, 1)),
+        (nn.Conv2d(4, 4, 3, stride=(1, 2), padding=1), (1, 2)),
+        (nn.MaxPool2d((2, 1)), (2, 1)),
+        (nn.MaxPool2d((1, 2)), (1, 2)),
+    ],
+)
+def test_each_direction_folds_by_its_own_stride(layer: nn.Module, factors: tuple[int, int]):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), layer, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    given = objective(network.double(), classes=4)
+    found = aliasing(given)
+    assert list(found.layer.values) == ["1"]
+    assert (int(found.factor_height[0]), int(found.factor_width[0])) == factors
+    (z,) = maps(given, ["0"]).values()
+    assert float(found.after[0]) == pytest.approx(paper_share(z, *factors).mean(), rel=1e-10)
+
+
+def test_average_pooling_of_columns_alone_is_its_own_filter():
+    pool = nn.AvgPool2d((1, 2))
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), pool, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    given = objective(network.double(), classes=4)
+    found = aliasing(given)
+    (z,) = maps(given, ["0"]).values()
+    finer = nn.functional.avg_pool2d(torch.from_numpy(z), (1, 2), (1, 1)).numpy()
+    assert float(found.before[0]) == pytest.approx(paper_share(z, 1, 2).mean(), rel=1e-10)
+    assert float(found.after[0]) == pytest.approx(paper_share(finer, 1, 2).mean(), rel=1e-10)
