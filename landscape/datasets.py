@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    default_collate,
+)
 
 from landscape import trees
 from landscape.errors import DataError
@@ -43,7 +52,8 @@ class Items:
             except Exception as error:  # code of the user's raises anything
                 raise DataError(f"sample {index} of the data set cannot be read: {_reason(error)}") from error
         try:
-            batch = trees.plain(self._collate(items))
+            with seeded(self._seed, int(positions[0])):
+                batch = trees.plain(self._collate(items))
         except (RuntimeError, TypeError, ValueError, KeyError) as error:
             raise DataError(
                 f"samples of the data set do not fit into one batch: {_reason(error)}; bring them to one "
@@ -66,16 +76,55 @@ def parts(data: Dataset | DataLoader, *, seed: int = 0) -> tuple[Tree, Tree]:
 
     Args:
         data: A map-style data set whose samples are (input, target), a mapping with one of `TARGETS`, or an
-            input alone; or a loader, of which its data set and collation are taken, not its order.
+            input alone; or a loader, of which its data set and collation are taken, and of its sampler which
+            samples, not their order.
         seed: Of random transforms.
 
     Returns:
         Inputs and targets; targets are None where there are none.
 
     Raises:
-        DataError: If it has no length or no samples, is read in one pass only, or a sample cannot be read.
+        DataError: As `positions`; or if a sample cannot be read, or depends on those it is collated with.
     """
     dataset, collate = (data.dataset, data.collate_fn) if isinstance(data, DataLoader) else (data, None)
+    everything = positions(data)
+    items = Items(dataset, collate or default_collate, seed)
+    source, places = Source(items), itertools.count()
+
+    def part(leaf: Tensor) -> Lazy:
+        if leaf.dim() == 0 or len(leaf) != 1:
+            raise DataError(
+                f"a batch of one sample holds a tensor of shape {tuple(leaf.shape)}; expected that the first "
+                "dimension of every part is the sample"
+            )
+        return Lazy(source, next(places), everything, leaf)
+
+    found = trees.mapped(part, items.tree(everything[:1]))
+    if collate not in (None, default_collate) and len(everything) > 1:
+        _check_collation(items, everything[:2])
+    return found
+
+
+def _check_collation(items: Items, two: np.ndarray) -> None:
+    """Refuse what gives a sample that is another one in another batch, as mixup does."""
+    together, apart = items.tree(two), [items.tree(two[i : i + 1]) for i in range(2)]
+    for both, *single in zip(*(trees.leaves(tree) for tree in (together, *apart)), strict=True):
+        alike = len({leaf.shape[1:] for leaf in (both, *single)}) == 1  # else other messages say more
+        if alike and not torch.equal(both, torch.cat(single)):
+            raise DataError(
+                "the collate_fn of the loader gives other samples in a batch of two than one by one, as "
+                "mixup does, or random numbers; give the loader's data set, or a collate_fn without"
+            )
+
+
+def positions(data: Dataset | DataLoader) -> np.ndarray:
+    """Which samples of a data set count, in its order: all, or those that a loader's sampler is limited to.
+
+    Raises:
+        DataError: If it has no length or no samples, is read in one pass only, or a sampler draws samples
+            with repetition or in a way of its own.
+    """
+    dataset = data.dataset if isinstance(data, DataLoader) else data
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
         raise DataError(
             f"the data are a {type(dataset).__name__}, which can only be read from the beginning; give a "
@@ -87,18 +136,23 @@ def parts(data: Dataset | DataLoader, *, seed: int = 0) -> tuple[Tree, Tree]:
         raise DataError(f"the data set ({type(dataset).__name__}) does not say its length") from error
     if count < 1:
         raise DataError("the data set holds no samples; at least one is needed")
-    items = Items(dataset, collate or default_collate, seed)
-    source, places, everything = Source(items), itertools.count(), np.arange(count)
+    return _sampled(data, count) if isinstance(data, DataLoader) else np.arange(count)
 
-    def part(leaf: Tensor) -> Lazy:
-        if leaf.dim() == 0 or len(leaf) != 1:
-            raise DataError(
-                f"a batch of one sample holds a tensor of shape {tuple(leaf.shape)}; expected that the first "
-                "dimension of every part is the sample"
-            )
-        return Lazy(source, next(places), everything, leaf)
 
-    return trees.mapped(part, items.tree(everything[:1]))
+def _sampled(loader: DataLoader, count: int) -> np.ndarray:
+    batches = loader.batch_sampler
+    sampler = loader.sampler if batches is None else getattr(batches, "sampler", None)
+    if type(batches) not in (BatchSampler, type(None)):
+        sampler = batches
+    whole = isinstance(sampler, RandomSampler) and not sampler.replacement and sampler.num_samples == count
+    if whole or isinstance(sampler, SequentialSampler):
+        return np.arange(count)
+    if isinstance(sampler, SubsetRandomSampler):
+        return np.sort(np.asarray(sampler.indices, dtype=np.int64))
+    raise DataError(
+        f"the loader draws samples with a {type(sampler).__name__}, and a loss over fixed samples takes each "
+        "of them once; give the loader's data set, or torch.utils.data.Subset of it with the samples to take"
+    )
 
 
 class Digest:

@@ -99,6 +99,9 @@ class Reader(pickle._Unpickler):
         self.stubs[name] = None
         return Stub(name)
 
+    def attributes(self, built: Any, state: Any) -> None:
+        """Take in what the file says of the attributes of something plain, which has none here."""
+
     def get_extension(self, code: int) -> None:
         """Refused: it would be looked up."""
         raise ValueError("it refers to a registry of this computer")
@@ -166,6 +169,8 @@ def _build(reader: Reader) -> None:
     state, built = reader.stack.pop(), reader.stack[-1]
     if isinstance(built, Stub):
         built.state = state
+    else:
+        reader.attributes(built, state)
 
 
 def _append(reader: Reader) -> None:

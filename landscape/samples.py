@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from landscape import trees
-from landscape.datasets import Ahead, Digest, parts
+from landscape.datasets import Ahead, Digest, parts, positions
 from landscape.errors import DataError, DataRequestError
 from landscape.images import CropFlip, Normalisation
 from landscape.lazy import Lazy
@@ -69,8 +69,8 @@ class Samples:
         """The samples of a data set or loader of PyTorch, read when they are needed, or of plain arrays.
 
         Args:
-            data: A map-style `Dataset`, a `DataLoader` (its data set and collation; the order is the data
-                set's), or a pair of arrays or tensors.
+            data: A map-style `Dataset`, a `DataLoader` (its data set and collation, and the samples that its
+                sampler is limited to; the order is the data set's), or a pair of arrays or tensors.
             seed: Seed of random transforms; those of a sample depend only on the seed and its index.
             workers: Processes that read ahead.
             **fields: Such as `source`, `split` or `normalisation`.
@@ -80,8 +80,8 @@ class Samples:
         """
         if not isinstance(data, tuple | list):
             held = data.dataset if isinstance(data, DataLoader) else data
-            fields = {"source": f"{type(held).__name__}, seed {seed}", **fields}
-            data = parts(data, seed=seed)
+            own = {"source": f"{type(held).__name__}, seed {seed}", "indices": positions(data)}
+            data, fields = parts(data, seed=seed), own | fields
         inputs, targets = data
         return cls(inputs, targets, workers=workers, **fields)
 

@@ -10,8 +10,17 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
+from landscape import trees
 from landscape.errors import DataError, LandscapeError
 from landscape.objective import Objective
 from landscape.samples import Samples
@@ -175,3 +184,45 @@ print(peak() - before)
         [sys.executable, "-c", script, str(place)], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) < 40_000  # KiB
+
+
+def values(count: int = COUNT) -> TensorDataset:
+    return TensorDataset(torch.arange(count * 4.0).reshape(count, 4), torch.arange(count) % 3)
+
+
+def test_a_subset_sampler_says_which_samples_there_are():
+    chosen = [7, 3, 12]
+    samples = Samples.of(DataLoader(values(), batch_size=2, sampler=SubsetRandomSampler(chosen)))
+    assert samples.indices.tolist() == sorted(chosen)
+    assert trees.read(samples.inputs)[:, 0].tolist() == [4.0 * each for each in sorted(chosen)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sampler": WeightedRandomSampler([1.0] * COUNT, COUNT)},
+        {"sampler": RandomSampler(values(), replacement=True)},
+        {"sampler": RandomSampler(values(), num_samples=5)},
+        {"batch_sampler": [[0, 1], [2]]},
+    ],
+)
+def test_samplers_that_repeat_or_choose_in_a_way_of_their_own_are_refused(options: dict[str, Any]):
+    with pytest.raises(DataError, match=r"the loader draws samples with a .* takes each of them once"):
+        Samples.of(DataLoader(values(), **options))
+
+
+def mixed(items: list) -> tuple[Tensor, Tensor]:
+    """As mixup does it."""
+    inputs, targets = torch.utils.data.default_collate(items)
+    return 0.7 * inputs + 0.3 * inputs.flip(0), targets
+
+
+def noisy(items: list) -> tuple[Tensor, Tensor]:
+    inputs, targets = torch.utils.data.default_collate(items)
+    return inputs + torch.rand(inputs.shape), targets
+
+
+@pytest.mark.parametrize("collate", [mixed, noisy])
+def test_samples_that_depend_on_their_batch_are_refused(collate):
+    with pytest.raises(DataError, match="gives other samples in a batch of two than one by one"):
+        Samples.of(DataLoader(values(), batch_size=4, collate_fn=collate))

@@ -150,7 +150,7 @@ def _journal(
     digests = [_digest(each) for each in (first, *others)]
     identity = {"analysis": analysis, "parameters": digests if others else digests[0], "protocol": stated}
     if not join:
-        return Journal(path, identity)
+        return Journal(path, identity | {"function": [_function(each) for each in (first, *others)]})
     elsewhere = None if join is True else bound(ObjectShelf, join)
     return Joined(path, identity | {"protocol": shared(stated)}, about(first), elsewhere)
 
@@ -176,6 +176,15 @@ def _digest(objective: Objective) -> str:
         digest.update(name.encode())
         digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _function(objective: Objective) -> list[str]:
+    """Losses of two samples: code that was edited between two runs computes something else.
+
+    To three digits, as the last ones depend on the machine.
+    """
+    losses, _ = objective.alone().replace(soundness=None).subset(0, 2).sample_losses()
+    return [f"{value:.2e}" for value in losses.tolist()]
 
 
 class KeptProducts(Operator):

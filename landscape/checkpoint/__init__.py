@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from landscape.checkpoint.choosing import below, choose
 from landscape.checkpoint.keys import tied
@@ -22,6 +23,9 @@ from landscape.zoo import ModelConfig
 from landscape.zoo.spec import split_path
 
 __all__ = ["load", "read", "save"]
+
+_UNKNOWN = (torch.complex128, torch.complex32)
+"""Types of numbers that the safetensors format does not have."""
 
 
 def load(
@@ -68,7 +72,8 @@ def load(
     path, own = split_path(path)
     state, digest = read_all(path)
     chosen = choose(below(state, state_key, path), own or model, path)
-    notes = (*state.notes, *chosen.notes, *fill(chosen.module, chosen.tensors, tied(chosen.module), path))
+    twins = tied(chosen.module)
+    notes = fill(chosen.module, chosen.tensors, twins, path, state.versions)
     return Network(
         module=chosen.module.eval(),
         normalisation=_normalisation(state.record, path) or chosen.normalisation,
@@ -77,7 +82,7 @@ def load(
         path=path,
         sha256=digest,
         training=state.record.get("training") or {},
-        notes=notes,
+        notes=(*state.notes, *chosen.notes, *notes),
         config=chosen.config.to_dict() if chosen.config else {},
         input_size=chosen.input_size,
         shaping=chosen.shaping,
@@ -121,6 +126,9 @@ def save(
         normalisation: What its inputs need.
         training: Anything JSON can hold.
 
+    Raises:
+        CheckpointError: If the network holds what the format cannot.
+
     Examples:
         >>> import torch
         >>> import landscape as ls
@@ -136,7 +144,14 @@ def save(
         "normalisation": {"mean": normalisation.mean, "std": normalisation.std} if normalisation else None,
         "training": training or {},
     }
+    held = module.state_dict()
+    odd = [key for key, value in held.items() if not isinstance(value, Tensor) or value.dtype in _UNKNOWN]
+    if odd:
+        raise CheckpointError(
+            f"the network holds what a safetensors file cannot ({', '.join(odd[:5])}: state that is no "
+            "tensor, or complex numbers of 128 bits); write it with torch.save"
+        )
     # Cloned, because the format holds no two names of one tensor (tied weights).
-    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in held.items()}
     with atomic_path(path) as draft:
         draft.write_bytes(serialised(tensors, metadata={"landscape": json.dumps(record)}))

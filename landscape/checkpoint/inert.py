@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import IO, Any
 
 from landscape import pickles
 from landscape.checkpoint.declared import STORAGES, Odd, Storage, tensor, typed, whole
+from landscape.checkpoint.versions import Versions, stated
 from landscape.pickles import Named, called, put
 
 
 class Reader(pickles.Reader):
-    """Reads one pickle of torch.save inert."""
+    """Reads one pickle of torch.save inert.
+
+    Attributes:
+        versions: Of the layers of every state dict, in the order of the file.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream)
+        self.versions: list[Versions] = []
+
+    def attributes(self, built: Any, state: Any) -> None:
+        """Keep the versions of layers that a state dict states beside its tensors."""
+        found = stated(state) if isinstance(built, dict) else None
+        if found:
+            self.spend(len(found))
+            self.versions.append(found)
 
     def persistent_load(self, pid: Any) -> Any:
         """A storage, as torch.save refers to it: ("storage", type, key, location, count).

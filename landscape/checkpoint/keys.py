@@ -192,7 +192,9 @@ def _candidates(tensors: Tensors, expected: Tensors) -> dict[str, dict[str, str]
             parts = key.split(".")
             bare = list(_bare(parts) if wrapped else range(len(parts)))
             if not plain:
-                bare = [i for i in bare if parts[i] in words]
+                # The last word is what a tensor is, and what parametrizes a weight is not the weight.
+                kept = {len(parts) - 1, *(i for i in bare if parts[i] == "parametrizations")}
+                bare = [i for i in bare if i in kept or parts[i] in words]
             for depth in depths:
                 if depth <= len(bare) and (name := wanted.get(tuple(parts[i] for i in bare[-depth:]))):
                     found.setdefault(".".join(parts[: bare[-depth]]), {}).setdefault(name, key)

@@ -14,6 +14,7 @@ from landscape import budget
 from landscape.checkpoint import safefile
 from landscape.checkpoint.declared import SPREAD, Declared, Odd
 from landscape.checkpoint.torchfile import TorchFile, opened
+from landscape.checkpoint.versions import Versions
 from landscape.errors import CheckpointError, printable
 from landscape.files import folder_kind, kind
 from landscape.pickles import Stub
@@ -26,7 +27,7 @@ _SCALARS = (str, int, float, type(None))
 _VIEWS = 8  # tensors that may share the values of one: tied weights, and sets of them
 _UNPACKED = 16  # times the size of a file that its tensors may have; trained weights reach two
 _HOLES = 2**30  # bytes from which a file that takes a quarter of its size on disk is not whole
-_DEEPEST = 4
+_DEEPEST = 64
 _LONGEST_WORD = 100
 _MOST_WORDS = 64
 _EXPECTED = "expected tensors: a file that torch.save(model.state_dict(), FILE) wrote, or a .safetensors file"
@@ -43,6 +44,7 @@ class StateFile:
         notes: What there is to know about the reading.
         sha256: Digest of the bytes that they were read from.
         beside: Numbers and short texts that stand beside the tensors, such as ``epoch`` or ``arch``, by name.
+        versions: Of the layers of every state dict in the file, where it states them.
     """
 
     tensors: dict[str, Tensor]
@@ -50,6 +52,7 @@ class StateFile:
     notes: tuple[str, ...] = ()
     beside: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    versions: tuple[Versions, ...] = ()
 
 
 def read(path: str | Path) -> StateFile:
@@ -160,7 +163,9 @@ def _read_torch(path: Path) -> StateFile:
             tensors, digest = file.tensors(found)
             beside: dict[str, Any] = {}
             _words(file.content, (), beside)
-            return StateFile(tensors, notes=_notes(file), beside=beside, sha256=digest)
+            return StateFile(
+                tensors, notes=_notes(file), beside=beside, sha256=digest, versions=file.versions
+            )
     except CheckpointError:
         raise
     except Exception as error:  # damaged pickles raise anything

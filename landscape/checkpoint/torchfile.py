@@ -54,11 +54,12 @@ class TorchFile:
     Attributes:
         content: The pickled object, read inert; tensors are `Declared`.
         stubs: Names of what was not built.
+        versions: Of the layers of every state dict in it.
         state: Of the file when it was opened.
     """
 
-    def __init__(self, content: Any, stubs: tuple[str, ...], stream: IO[bytes], fill: Fill) -> None:
-        self.content, self.stubs = content, stubs
+    def __init__(self, content: Any, reader: Reader, stream: IO[bytes], fill: Fill) -> None:
+        self.content, self.stubs, self.versions = content, tuple(reader.stubs), tuple(reader.versions)
         self._stream, self._fill = stream, fill
         self.state = _state(stream)
 
@@ -182,7 +183,7 @@ def _zipped(archive: zipfile.ZipFile, stream: IO[bytes]) -> TorchFile:
             _copied(record, into)
         return None
 
-    return TorchFile(content, tuple(reader.stubs), stream, fill)
+    return TorchFile(content, reader, stream, fill)
 
 
 def _begin(info: zipfile.ZipInfo, stream: IO[bytes]) -> int:
@@ -204,7 +205,7 @@ def _sequential(stream: IO[bytes]) -> TorchFile:
     first = Reader(whole)  # type: ignore[arg-type]
     content = first.load()
     if content != _MAGIC:
-        return TorchFile(content, tuple(first.stubs), stream, _nothing)
+        return TorchFile(content, first, stream, _nothing)
     if Reader(whole).load() != _PROTOCOL:  # type: ignore[arg-type]
         raise ValueError("it was written in an unknown version of the format")
     system = Reader(whole).load()  # type: ignore[arg-type]
@@ -220,7 +221,7 @@ def _sequential(stream: IO[bytes]) -> TorchFile:
             raise ValueError(f"its storage {storage.key!r} is missing")
         return places[storage.key]
 
-    return TorchFile(content, tuple(reader.stubs), stream, fill)
+    return TorchFile(content, reader, stream, fill)
 
 
 def _places(stream: IO[bytes], size: int, keys: Any, storages: dict[str, Storage]) -> dict[str, _Place]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from landscape.checkpoint.versions import Versions, metadata_of
 from landscape.errors import CheckpointError
 
 _SHOWN = 8
@@ -18,7 +19,11 @@ _COUNTER = "num_batches_tracked"
 
 
 def fill(
-    module: nn.Module, tensors: Mapping[str, Tensor], twins: Mapping[str, str], path: Path
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    twins: Mapping[str, str],
+    path: Path,
+    versions: Sequence[Versions] = (),
 ) -> tuple[str, ...]:
     """Load tensors into a network whose names and shapes they have.
 
@@ -31,12 +36,20 @@ def fill(
         tensors: By the network's names.
         twins: The first name of the same tensor, where weights are tied.
         path: The file, for messages.
+        versions: Of layers, as the file states them.
 
     Raises:
-        CheckpointError: If a value cannot be what the network expects, or is not finite, or two names of one
-            tied weight differ.
+        CheckpointError: If a value cannot be what the network expects, or is not finite, two names of one
+            tied weight differ, or the network keeps state that is no tensor.
     """
     held = module.state_dict()
+    extra = [name for name, value in held.items() if not isinstance(value, Tensor)]
+    if extra:
+        raise CheckpointError(
+            f"the network keeps state that is no tensor ({', '.join(extra[:_SHOWN])}), which is not read "
+            f"from files; load {path} in your own code, and pass the module or a function that builds it "
+            "(file.py:factory)"
+        )
     learned = _learned(module)
     _check_types(held, tensors, learned, path)
     # A counter that its type could not hold (a state dict made half precision) says nothing.
@@ -58,7 +71,9 @@ def fill(
         notes.append(f"buffers with values that are not finite, as stored: {', '.join(odd[:_SHOWN])}")
     _check_twins(kept, twins, path)
     try:
-        module.load_state_dict(kept, strict=False)
+        whole = OrderedDict(kept)
+        whole._metadata = metadata_of(module, versions)  # type: ignore[attr-defined]
+        module.load_state_dict(whole, strict=False)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:  # hooks of the user's
         raise CheckpointError(f"{path} cannot be loaded into the network: {error}") from error
     return tuple(notes)

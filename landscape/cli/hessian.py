@@ -23,7 +23,7 @@ _OPTIONS = (
     option("--top-k", "Number of eigenvalues over all samples.", 5, least=1),
     option(
         "--which",
-        "End of the spectrum that is searched.",
+        "End of the spectrum that is searched; of mini-batches, magnitude unless given.",
         "largest",
         choices=("largest", "smallest", "magnitude"),
     ),
@@ -154,7 +154,8 @@ def _parts(request: Request, objective: "Objective", options: dict[str, Any]) ->
     if options["warm_from"]:
         top["start"] = hessian.Start.of_result(results.load(options["warm_from"]), seed=request.seed)
     first = Part("eigenvalues", objective, partial(_eigenvalues, which=options["which"]), top)
-    which["which"] = "magnitude" if options["which"] == "largest" else options["which"]
+    if click.get_current_context().get_parameter_source("which") is click.core.ParameterSource.DEFAULT:
+        which["which"] = "magnitude"  # of mini-batches, as power iteration in the papers finds them
     trace, density, probes = options["trace_probes"], options["density_probes"], {"keep": keep, **shared}
     asked: dict[str, Any] = {
         "spectrum": options["spectrum"] and search | batches | which | {"k": options["spectrum_k"]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -241,7 +242,10 @@ def _directions(
 ) -> tuple[Directions | None, Marks | None, list[Network]]:
     """Directions that are given, the points to lay the grid around, and the other checkpoints there."""
     if options["through"]:
-        others = [request.network(path) for path in options["through"]]
+        from landscape.connectivity.walk import require_alike
+
+        others, settings = [request.network(path) for path in options["through"]], request.settings()
+        require_alike([objective, *(settings.objective(each, objective.samples) for each in others)])
         return *_through(objective, others), others
     source = options["directions_from"]
     return (_read(source, objective) if source else None), None, []
@@ -267,7 +271,7 @@ def _through(objective: Objective, others: list[Network]) -> tuple[Directions, M
 
 
 def _read(source: str, objective: Objective) -> Directions:
-    """Directions of a saved result or of another tool's file."""
+    """Directions of a saved result or of another tool's file, to go from this network's own weights."""
     from landscape import results, surface
     from landscape.exchange.loss_landscape import as_parameters, read_directions
 
@@ -278,4 +282,4 @@ def _read(source: str, objective: Objective) -> Directions:
     dataset = results.load(source)
     if dataset.attrs["kind"] == "eigenvalues":
         return surface.from_eigenvectors(dataset, objective)
-    return surface.from_arrays(dataset, objective.free)
+    return replace(surface.from_arrays(dataset, objective.free), origin=None)

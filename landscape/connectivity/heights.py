@@ -53,10 +53,12 @@ def barrier(t: np.ndarray, losses: np.ndarray) -> Height:
 
 
 def connectivity(t: np.ndarray, losses: np.ndarray) -> Height:
-    """Mc = ½(L(A) + L(B)) − L(γ(t*)), t* where it deviates most from 0 (Yang et al. 2021, section 2.3).
+    """Mc = ½(L(A) + L(B)) − L(γ(t*)), t* inside where it is farthest from 0 (Yang et al. 2021, section 2.3).
 
     Below zero for a barrier between the ends, about zero for connected ones, and above zero where a path
-    passes through lower loss than the ends have, which are then trained too little.
+    passes through lower loss than the ends have, which are then trained too little. The mean of the ends is
+    no chord: where their losses differ, a path that falls straight from one to the other deviates from it by
+    up to half of that, which `barrier` does not count.
 
     Args:
         t: From 0 to 1, shape (point,).
@@ -64,9 +66,8 @@ def connectivity(t: np.ndarray, losses: np.ndarray) -> Height:
     """
     gains = 0.5 * (losses[0] + losses[-1]) - _checked(t, losses)
     means = gains.mean(1)
-    at = int(np.argmax(np.abs(means)))
-    inside = 0 < at < len(t) - 1
-    between = _between(means * np.sign(means[at]), at) if inside else 0.0
+    at = 1 + int(np.argmax(np.abs(means[1:-1])))
+    between = _between(means * np.sign(means[at]), at)
     return Height(float(means[at]), _error(gains[at]), float(t[at]), between)
 
 

@@ -27,7 +27,7 @@ _READERS: dict[str, Callable[..., Samples]] = {
     "images": images,
 }
 _LIBRARIES: dict[str, Callable[[str, str], Samples]] = {"torchvision": torchvision, "hf": hugging_face}
-_OPTIONS = {"images": {"resize": int, "crop": int, "channels": int, "interpolation": str}}
+_OPTIONS = {"images": {"resize": int, "crop": int, "squash": int, "channels": int, "interpolation": str}}
 _FORMS = (
     "demo, cifar10:DIR, cifar100:DIR, npz:FILE, images:DIR[,resize=256,crop=224,channels=1], "
     "torchvision:NAME:DIR, hf:FOLDER, file.py:NAME"

@@ -39,7 +39,8 @@ def npz(file: str | Path, split: str = "test", first: int = 0) -> Samples:
             shape (image, channel, height, width) or (image, height, width, channel) with 1 to 4 channels, or
             (image, height, width), and are uint8, or floating point in [0, 1]; labels are integers from 0.
             The names of the classes may stand in ``class_names``. The pair ``inputs`` and ``targets`` may
-            hold any numbers in any shape, such as tables, tokens or pixels' classes, and stays as it is.
+            hold any numbers in any shape, such as tables, tokens or pixels' classes, and stays as it is, but
+            for images of bytes.
         split: ``train`` or ``test``; of no effect on a file that does not tell them apart, whose samples then
             have the split ``""``.
         first: How many of the first images are wanted; the others do not come into memory. 0 takes all.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,23 @@ def images(folder: str | Path, split: str = "test", first: int = 0, **shaping: A
     """Images from ``folder/split/class/*.png`` or, without splits, ``folder/class/*.png``.
 
     Args:
-        folder: The folder. Classes are counted in the alphabetical order of their folders' names, over both
-            splits, and images follow the order of their names. PNG, JPEG, BMP, PPM, TIFF and WebP are read;
-            other files, and names that begin with a dot, are passed over.
+        folder: The folder. Classes are counted in the alphabetical order of their folders' names, those of
+            the training images where there are such, and images, also those in folders inside, follow the
+            order of their names. PNG, JPEG, BMP, PPM, TIFF and WebP are read; other files, and names that
+            begin with a dot, are passed over.
         split: ``train`` or ``test``; of no effect where the folder does not tell them apart, and the samples
             then have the split ``""``.
         first: How many of the first images are wanted; 0 takes all.
         **shaping: How an image gets its size, see `landscape.data.pictures.Shaping`: `resize`, `crop`,
-            `channels` and `interpolation`.
+            `squash`, `channels` and `interpolation`.
 
     Returns:
         Images, uint8, shape (image, channel, height, width), without a usual normalisation. Each is decoded
         when it is asked for; what is damaged, or of another size than the first one, is refused then.
 
     Raises:
-        DataError: If folders are missing, or the first image is damaged.
+        DataError: If folders are missing, test images have a class that training images have not, or the
+            first image is damaged.
     """
     check_split(split)
     try:
@@ -66,9 +69,15 @@ def _found(folder: str | Path, split: str, first: int) -> tuple[list[tuple[Path,
             f"{folder} has no '{split}' folder of classes, only '{next(iter(splits))}'; choose that split, "
             f"or give another folder as images:{folder}/NAME"
         )
-    roots = list(splits.values()) or [root]
-    classes = sorted({place.name for parent in roots for place in _subfolders(parent)})
     base = splits.get(split, root)
+    counted = splits.get("train", base)
+    classes = sorted(place.name for place in _subfolders(counted))
+    others = sorted({place.name for place in _subfolders(base)} - set(classes))
+    if others:
+        raise DataError(
+            f"{base} holds class folders that {counted} has not: {', '.join(others[:10])}; networks trained "
+            f"on the latter have no such class; remove them, or give images:{base} for classes of its own"
+        )
     every = ((path, label) for label, name in enumerate(classes) for path in _image_files(base / name))
     paths = list(itertools.islice(every, first or None))
     if not paths:
@@ -88,5 +97,8 @@ def _subfolders(folder: Path) -> list[Path]:
 def _image_files(folder: Path) -> list[Path]:
     if not folder.is_dir():  # a class that only the other split has
         return []
-    named = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES]
-    return sorted(path for path in named if path.is_file() and not path.name.startswith("."))
+    found = []
+    for place, inside, names in os.walk(folder):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in _SUFFIXES and path.is_file())

@@ -32,21 +32,25 @@ class Shaping:
     Attributes:
         resize: Length of the shorter side; 0 leaves the size as it is.
         crop: Side of the square cut from the middle; 0 takes all of the image.
+        squash: Side of the square that an image is brought to whatever its proportions; 0 leaves them.
         channels: 3 for RGB, 1 for grey.
         interpolation: Of the change of size, one of `INTERPOLATIONS`.
     """
 
     resize: int = 0
     crop: int = 0
+    squash: int = 0
     channels: int = 3
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        for name in ("resize", "crop"):
+        for name in ("resize", "crop", "squash"):
             if not 0 <= getattr(self, name) <= _MOST_SIDE:
                 raise DataRequestError(
                     f"{name} goes from 1 to {_MOST_SIDE:,} pixels, got {getattr(self, name)}"
                 )
+        if self.squash and (self.resize or self.crop):
+            raise DataRequestError("squash gives images their size alone; leave resize and crop out")
         if self.channels not in _CHANNELS:
             raise DataError(f"images have 3 channels (RGB) or 1 (grey), not {self.channels}")
         if self.interpolation not in INTERPOLATIONS:
@@ -64,6 +68,8 @@ class Shaping:
 
         image = image.convert(_CHANNELS[self.channels])
         width, height = image.size
+        if self.squash:
+            return image.resize((self.squash,) * 2, Image.Resampling[self.interpolation.upper()])
         if self.resize:
             shorter = min(width, height)
             size = self.resize * width // shorter, self.resize * height // shorter

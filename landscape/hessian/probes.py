@@ -129,8 +129,9 @@ def diagonal(source: Objective | Operator, *, probes: int = 32, seed: int = 0) -
 
 
 def layer_of(name: str) -> str:
-    """The layer that a parameter belongs to: its name without the last part."""
-    return name.rpartition(".")[0] or name
+    """The layer that a parameter belongs to: its name without the last part, or what parametrizes it."""
+    owner, parametrized, _ = name.partition(".parametrizations.")
+    return owner if parametrized else name.rpartition(".")[0] or name
 
 
 def layer_names(operator: Operator) -> list[str]:

@@ -16,6 +16,8 @@ from landscape.sharpness.perturbations import Found, absent, slope
 from landscape.work import Item, Runner, in_memory
 
 _BYTES = 2**30
+_ROWS = 8
+"""Gradients that are held at least, whatever memory they take; fewer have no interval to speak of."""
 
 
 def gradient_noise(
@@ -47,7 +49,7 @@ def gradient_noise(
     """
     samples, size = len(objective.samples), sum(value.numel() for value in objective.free.values())
     least = math.ceil(samples * size * 4 / _BYTES)  # in float32
-    batch_size = max(batch_size, least)
+    batch_size = max(batch_size, min(least, samples // _ROWS))
     count = samples // batch_size
     if count < 4:
         raise LandscapeError(
@@ -57,11 +59,10 @@ def gradient_noise(
     origin = objective.parameters
 
     def compute(index: int) -> Item:
-        rows = []
-        for start in range(0, count * batch_size, batch_size):
+        table = torch.empty(count, size)
+        for row, start in zip(table, range(0, count * batch_size, batch_size), strict=True):
             part = objective.subset(start, start + batch_size)
-            rows.append(flatten(slope(part, origin)[1]).float().cpu())
-        table = torch.stack(rows)
+            row.copy_(flatten(slope(part, origin)[1]))
         return {"products": inner(table, table)}
 
     (item,) = (run or in_memory())(1, compute, label)

@@ -86,17 +86,18 @@ def last_layer(objective: Objective) -> tuple[str, nn.Linear]:
 
 def _values(objective: Objective) -> np.ndarray:
     """Of each sample, shape (sample,)."""
-    name, layer = last_layer(objective)
-    weight = objective.parameters[f"{name}.weight"].double()
-    lengths, found = weight.square().sum(1), []
-    features: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _m, inputs: features.append(inputs[0]))
+    _, layer = last_layer(objective)
+    found: list[Tensor] = []
+    seen: list[tuple[Tensor, Tensor]] = []
+    # Asked for inside the pass, the weight is the one in use, be it tied, pruned or parametrized.
+    handle = layer.register_forward_pre_hook(lambda m, given: seen.append((given[0], m.weight.detach())))
     try:
         for logits, _ in objective.outputs():
-            shares, inputs = logits.double().softmax(1), features.pop().double()
+            inputs, weight = (part.double() for part in seen.pop())
+            shares, lengths = logits.double().softmax(1), weight.square().sum(1)
             spread = shares @ lengths - (shares @ weight).square().sum(1)
             found.append(inputs.square().sum(1) * spread)
-            features.clear()
+            seen.clear()
     finally:
         handle.remove()
     return torch.cat(found).cpu().numpy()

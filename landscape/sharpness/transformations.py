@@ -157,7 +157,6 @@ def _objective(objective: Objective, module: nn.Module) -> Objective:
     """The same loss of another module, under the same protocol."""
     network = replace(objective.network, module=module)
     fields = {name: value for name, value in vars(objective.modes).items() if name != "loss"}
-    fields["params"] = "*" if objective.params == "trainable" else objective.params
     return Objective(network, objective.samples, **fields)
 
 
@@ -210,7 +209,8 @@ def _fold(module: nn.Module, spot: tuple[str, str], factor: float, order: np.nda
     shift = -norm.running_mean if layer.bias is None else layer.bias - norm.running_mean
     shift = shift * scale if norm.bias is None else shift * scale + norm.bias
     layer.weight *= scale.view(-1, *[1] * (layer.weight.dim() - 1))
-    layer.bias = nn.Parameter(shift)
+    free = any(each is not None and each.requires_grad for each in (layer.bias, norm.bias))
+    layer.bias = nn.Parameter(shift, layer.weight.requires_grad if norm.bias is None else free)
     parent, _, name = spot[1].rpartition(".")
     setattr(module.get_submodule(parent), name, nn.Identity())
 
@@ -223,10 +223,12 @@ def _split(module: nn.Module, spot: Place, factor: float, order: np.ndarray) -> 
             for key, value in store.items():
                 if value is not None and value.dim():
                     wider = torch.cat([value, value[unit : unit + 1]])
-                    store[key] = nn.Parameter(wider) if store is layer._parameters else wider
+                    whole = store is layer._parameters
+                    store[key] = nn.Parameter(wider, value.requires_grad) if whole else wider
     columns = slice(unit * spot.repeat, (unit + 1) * spot.repeat)
     second.weight[:, columns] /= 2
-    second.weight = nn.Parameter(torch.cat([second.weight, second.weight[:, columns]], 1))
+    wider = torch.cat([second.weight, second.weight[:, columns]], 1)
+    second.weight = nn.Parameter(wider, second.weight.requires_grad)
     for layer, wide, narrow in ((first, "out_channels", "out_features"), (norm, "num_features", "")):
         for name in (wide, narrow):
             if layer is not None and hasattr(layer, name):

@@ -79,6 +79,8 @@ def _climbed(objective: Objective, units: Parameters, radius: float, steps: int,
     for _ in range(steps):
         loss, gradient = slope(objective, moved(objective, units, 1.0, place))
         uphill = {name: unit * gradient[name] for name, unit in units.items()}
+        if np.isnan(loss):
+            return np.nan  # no maximum where the loss is no number
         if loss > best:
             best, held, kept = loss, place, uphill
         else:
@@ -89,7 +91,7 @@ def _climbed(objective: Objective, units: Parameters, radius: float, steps: int,
             break
         place = _within(_sum(place, uphill, step * 2 * radius / length), radius)
     last = objective.value(moved(objective, units, 1.0, place)).total
-    return max(best, last) - origin
+    return float(np.maximum(best, last)) - origin
 
 
 def _within(vector: Parameters, radius: float) -> Parameters:

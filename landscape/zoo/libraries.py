@@ -20,6 +20,7 @@ from torch import nn
 
 from landscape.errors import DataError, LandscapeError, installation, printable
 from landscape.samples import Normalisation
+from landscape.zoo import processors
 from landscape.zoo.spec import Spec, called
 
 Shape = tuple[int, ...]
@@ -116,8 +117,11 @@ class Library:
 
 
 def _shaping(values: Mapping[str, Any], size: Shape) -> dict[str, Any]:
-    """How images get their size in the usual evaluation: the shorter side, then a square of the middle."""
-    if len(size) != 3 or size[1] != size[2]:
+    """How images get their size in the usual evaluation: the shorter side, then a square of the middle.
+
+    Some are brought to a square whatever their proportions.
+    """
+    if len(size) != 3 or size[1] != size[2] or not values.get("shaped", True):
         return {}
     side, resize = size[1], values.get("resize_size") or values.get("shortest_edge")
     resize = resize[0] if isinstance(resize, list | tuple) and resize else resize
@@ -127,7 +131,8 @@ def _shaping(values: Mapping[str, Any], size: Shape) -> dict[str, Any]:
     kind = values.get("interpolation", "bilinear")
     name = str(getattr(kind, "value", kind)).lower()
     known = name if name in ("nearest", "bilinear", "bicubic", "lanczos") else "bilinear"
-    return {"resize": resize, "crop": side, "channels": 1 if size[0] == 1 else 3, "interpolation": known}
+    pixels = {"channels": 1 if size[0] == 1 else 3, "interpolation": known}
+    return pixels | ({"squash": side} if values.get("squash") else {"resize": resize, "crop": side})
 
 
 def installed(library: str) -> bool:
@@ -255,15 +260,8 @@ def _facts_of_torchvision(spec: Spec, module: nn.Module) -> tuple[dict[str, Any]
 
 def _facts_of_folder(spec: Spec, module: nn.Module) -> tuple[dict[str, Any], Shape, str]:
     path = _folder(spec) / "preprocessor_config.json"
-    stated = _json(path) if path.is_file() else {}
-    side = stated.get("crop_size") if stated.get("do_center_crop") else stated.get("size")
-    if isinstance(side, dict):
-        side = [side.get("height", side.get("shortest_edge")), side.get("width", side.get("shortest_edge"))]
-    sides = [side, side] if isinstance(side, int) else side
-    size = (3, *sides) if isinstance(sides, list) and list(map(type, sides)) == [int, int] else ()
-    values: dict[str, Any] = {"mean": stated.get("image_mean"), "std": stated.get("image_std")}
-    numbers = all(isinstance(v, list) and all(isinstance(x, int | float) for x in v) for v in values.values())
-    return values if numbers and stated.get("do_normalize", True) else {}, size, path.name
+    values, size = processors.stated(_json(path) if path.is_file() else {}, str(path))
+    return values, size, path.name
 
 
 def _folder(spec: Spec) -> Path:

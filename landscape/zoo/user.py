@@ -99,11 +99,30 @@ def _made(source: ModuleType, place: str, attribute: str, spec: Spec) -> nn.Modu
 @contextmanager
 def _on_path(folder: Path) -> Iterator[None]:
     """Let the user's code import what lies beside it; after all else, so that nothing installed is hidden."""
+    _forget_others(folder)
     sys.path.append(str(folder))
     try:
         yield
     finally:
         sys.path.remove(str(folder))
+
+
+def _forget_others(folder: Path) -> None:
+    """Forget modules that would hide those of a folder because another such folder has some of that name.
+
+    Runs often keep copies of their code, in which ``model.py`` is another file each time.
+    """
+    if not folder.is_dir():
+        return
+    here, usual = folder.resolve(), {Path(place or ".").resolve() for place in sys.path}
+    names = {path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py"}
+    for name in names & sys.modules.keys():
+        file = getattr(sys.modules[name], "__file__", None)
+        parents = Path(file).resolve().parents if file else ()
+        place = parents[1] if file and Path(file).stem == "__init__" else next(iter(parents), here)
+        if place != here and place not in usual:
+            for other in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+                del sys.modules[other]
 
 
 def _import_file(place: str) -> ModuleType:

@@ -100,7 +100,7 @@ def test_resized_and_cropped_as_torchvision_does_it(tmp_path):
     [
         ("crop=50", "less than the 50 to be cut from its middle; give resize=50"),
         ("resize=100000", "resize goes from 1 to 8,192"),
-        ("size=8", "'size' is no option of these data; there are resize, crop, channels, interpolation"),
+        ("size=8", "'size' is no option of these data; there are resize, crop, squash, channels, interpolation"),
         ("crop=a", "crop is 'a', expected a whole number"),
         ("channels=2", "3 channels"),
         ("interpolation=best", "choose one of nearest, bilinear"),
@@ -168,3 +168,30 @@ def test_nothing_there(tmp_path):
         images(tmp_path)
     with pytest.raises(DataError, match="unknown split"):
         images(tmp_path, "val")
+
+
+def test_labels_are_those_of_the_training_images_whatever_lies_beside_them(tmp_path):
+    for name in ("train/n01/a.png", "train/n02/b.png", "test/images/c.png"):
+        _save(tmp_path / name)
+    assert images(tmp_path, "train").targets.tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"test holds class folders that .*train has not: images"):
+        images(tmp_path, "test")
+
+
+def test_images_in_folders_of_a_class_are_its_images(tmp_path):
+    for value, name in enumerate(["cat/images/b.png", "cat/a.png", "dog/x/y/c.png", "dog/.no/d.png"]):
+        _save(tmp_path / name, value)
+    samples = images(tmp_path)
+    assert samples.images()[:, 0, 0, 0].tolist() == [1, 0, 2]
+    assert samples.targets.tolist() == [0, 0, 1]
+
+
+def test_squashed_whatever_the_proportions(tmp_path):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8))
+    (tmp_path / "cat").mkdir()
+    picture.save(tmp_path / "cat" / "a.png")
+    found = load(f"images:{tmp_path},squash=8,interpolation=bicubic").images()[0].numpy()
+    expected = np.asarray(picture.resize((8, 8), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+    assert np.array_equal(found, expected)
+    with pytest.raises(DataError, match="leave resize and crop out"):
+        load(f"images:{tmp_path},squash=8,crop=4")
