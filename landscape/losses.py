@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import copy
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +58,31 @@ def loss_name(loss: SampleLoss) -> str:
     return getattr(loss, "__name__", type(loss).__name__ if isinstance(loss, nn.Module) else str(loss))
 
 
+def loss_record(loss: Any) -> str:
+    """What a protocol says of a loss: its name, and whatever numbers it was made with."""
+    if isinstance(loss, functools.partial):
+        given = {str(i): value for i, value in enumerate(loss.args)} | loss.keywords
+        return f"{loss_record(loss.func)}({_listed(given)})"
+    if isinstance(loss, nn.Module):
+        held = {name: each.tolist() for name, each in loss.state_dict().items() if isinstance(each, Tensor)}
+        return f"{type(loss).__name__}({_listed(vars(loss) | held)})"
+    name = getattr(loss, "__name__", None)
+    return str(name) if name else f"{type(loss).__name__}({_listed(getattr(loss, '__dict__', {}))})"
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    """Options that are numbers, words or lists of them; long lists by their digest."""
+    words = []
+    for name, value in sorted(values.items()):
+        each = value if isinstance(value, list | tuple) else [value]
+        plain = all(isinstance(part, str | int | float | None) for part in each)
+        if plain and name != "training" and not name.startswith("_"):
+            text = repr(value)
+            short = text if len(text) <= 40 else hashlib.sha256(text.encode()).hexdigest()[:16]
+            words.append(f"{name}={short}")
+    return ", ".join(words)
+
+
 def weighed(loss: Callable[..., Any], given: Any, beside: Any, count: int) -> tuple[Tensor, Tensor | None]:
     """What a loss returns: the loss of each sample, and what each counts for, None where it does not say.
 
@@ -71,7 +99,7 @@ def weighed(loss: Callable[..., Any], given: Any, beside: Any, count: int) -> tu
         LandscapeError: If it gives anything but one number per sample, or weights that depend on parameters.
     """
     if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
-        loss = type(loss)(**{**_options(loss), "weight": loss.weight.to(given)})
+        loss = _with_weight(loss, loss.weight.to(given))
     found = loss(given, beside)
     losses, weights = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     for each, what in ((losses, "losses"), (weights, "weights")):
@@ -114,9 +142,11 @@ def sample_weights(loss: Callable[..., Any], targets: Any) -> Tensor | None:
     return torch.where(counted, weight[targets.clamp(min=0, max=len(weight) - 1)], 0.0)
 
 
-def _options(loss: nn.Module) -> dict[str, Any]:
-    names = ("ignore_index", "reduction", "label_smoothing")
-    return {name: getattr(loss, name) for name in names if hasattr(loss, name)}
+def _with_weight(loss: nn.Module, weight: Tensor) -> nn.Module:
+    """The same loss, whatever class of the user's it is of, with weights in another type."""
+    other = copy.copy(loss)
+    other._buffers = {**loss._buffers, "weight": weight}
+    return other
 
 
 def is_classification(outputs: Tensor, targets: Any) -> bool:

@@ -169,7 +169,7 @@ class MeanLoss:
                 columns = self.task.told(outputs, targets, weights)
             seen = seen if weights is None else weights.double().sum() + seen
             yield Scores(losses.double(), columns)
-        self._mean.check(float(seen))
+        self._mean.check(float(seen), whole=self.soundness is not None)
 
     def losses(self, outputs: Tensor, targets: Tree) -> Tensor:
         """Loss of each sample of a batch, shape (batch,), scaled so that the mean over all is the objective.

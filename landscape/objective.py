@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from landscape.dropout import Stochastic
 from landscape.forward import Forward
 from landscape.forward.batches import as_working, usual_micro_batch
-from landscape.losses import loss_name
+from landscape.losses import loss_name, loss_record
 from landscape.mean_loss import MeanLoss
 from landscape.network import Network
 from landscape.precision import differentiable
@@ -107,7 +107,7 @@ class Objective(MeanLoss):
             "seed": modes.seed,
             **({"compiled": True} if modes.compiled else {}),
             **({"origins": origins} if (origins := self.network.origins) else {}),
-            "loss": loss_name(self.loss),
+            "loss": loss_record(self.loss),
             "device": self.device.type,
         } | ({} if self.task.describe() == {"name": "classification"} else {"task": self.task.describe()})
 

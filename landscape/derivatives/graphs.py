@@ -210,6 +210,8 @@ class _counting(torch.autograd.graph.saved_tensors_hooks):
         super().__init__(self._note, lambda tensor: tensor)
 
     def _note(self, tensor: Tensor) -> Tensor:
+        if tensor.layout is not torch.strided:
+            return tensor.detach()  # gradients of sparse embeddings have no storage to count
         storage = tensor.untyped_storage()
         self._storages[storage._cdata] = storage.nbytes()  # its address, of whatever device
         return tensor.detach()  # with its history, a node's own output would keep the node alive
@@ -227,10 +229,11 @@ def _pulled_back(
     if not live:
         # A gradient that does not depend on the parameters (a linear layer alone) has no graph.
         return tuple(torch.zeros_like(each) for each in inputs)
-    return torch.autograd.grad(
+    found = torch.autograd.grad(
         [outputs[i] for i in live],
         inputs,
         [cotangents[i] for i in live],
         retain_graph=retain,
         materialize_grads=True,
     )
+    return tuple(each if each.layout is torch.strided else each.to_dense() for each in found)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
@@ -47,6 +48,20 @@ def collecting(module: nn.Module) -> Iterator[None]:
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
+
+
+@contextmanager
+def one_attention() -> Iterator[None]:
+    """Transformer layers run one way while open: without gradients PyTorch takes another, for inference.
+
+    That one gives padded places other values, so that losses and derivatives would be of two functions.
+    """
+    usual = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(usual)
 
 
 def statistics(module: nn.Module) -> list[dict[str, float]]:

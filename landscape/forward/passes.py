@@ -20,8 +20,15 @@ from landscape.dropout import Stochastic, dropout_layers, dropout_masks, stochas
 from landscape.errors import LandscapeError
 from landscape.forward.batches import Batch, laid_out
 from landscape.forward.compiling import AGREEMENT, Compiled, apart
-from landscape.forward.contexts import batch_statistics, collecting, statistics, without_recomputation
+from landscape.forward.contexts import (
+    batch_statistics,
+    collecting,
+    one_attention,
+    statistics,
+    without_recomputation,
+)
 from landscape.forward.folding import Pair, Unfoldable, foldable, folded, unseen
+from landscape.forward.padding import Padding
 from landscape.forward.swapping import Slots
 from landscape.network import evaluating
 from landscape.precision import evaluation_precision, full_precision
@@ -41,6 +48,7 @@ class Road:
         writes: Whether the network changes its inputs in place; it is given copies in any case.
         math_attention: Whether attention runs on its plain kernel, which can be differentiated twice.
         compiled: Passes through torch.compile, where these are asked for.
+        keeps_buffers: Whether a pass leaves the buffers as they are, or is given copies; None before one ran.
     """
 
     looked: bool = False
@@ -49,6 +57,7 @@ class Road:
     writes: bool = False
     math_attention: bool = False
     compiled: Compiled | None = None
+    keeps_buffers: bool | None = None
 
 
 class Forward:
@@ -72,6 +81,7 @@ class Forward:
         self.first = 0
         self.road = Road()
         self._slots = Slots(module)
+        self._padded = Padding(module)
         self._parts: list[Stochastic] = []  # found once, and shared by copies
         if modes.dropout != "off":
             dropout_layers(module)  # refuses kinds that cannot be masked
@@ -147,6 +157,7 @@ class Forward:
         """What passes change for the whole process stays so while open: several threads run passes."""
         with ExitStack() as around:
             around.enter_context(without_recomputation())
+            around.enter_context(one_attention())
             around.enter_context(evaluation_precision(device, self.precision))
             if self.road.math_attention:
                 around.enter_context(sdpa_kernel(SDPBackend.MATH))
@@ -223,9 +234,10 @@ class Forward:
 
     def _log_probabilities(self, theta: Mapping[str, Tensor], start: int, inputs: Tree, draw: int) -> Tensor:
         outputs = self._pass(theta, start, inputs, draw)
-        if outputs.dim() < 2 or outputs.shape[1] < 2:
+        if not self.task.of_probabilities or outputs.dim() != 2 or outputs.shape[1] < 2:
             raise LandscapeError(
-                f"dropout {self.dropout} averages the probabilities of classes, but the outputs have shape "
+                f"dropout {self.dropout} averages the probabilities of classes, for the cross-entropy of "
+                f"logits of shape (sample, class), and the task is {self.task.name} with outputs of shape "
                 f"{tuple(outputs.shape)}; use dropout off, fixed or fresh"
             )
         return outputs.log_softmax(1)
@@ -251,9 +263,12 @@ class Forward:
         self, theta: Mapping[str, Tensor], start: int, inputs: Tree, draw: int, training: bool
     ) -> Tensor:
         module, last = self.module, self.road.channels_last
-        batch = self.batch_norm == "batch"
-        buffers = {name: value.clone() for name, value in self.buffers.items()} if batch else self.buffers
-        state = {**{name: laid_out(value, last) for name, value in theta.items()}, **buffers}
+        batch, keeps = self.batch_norm == "batch", self.road.keeps_buffers
+        buffers = self.buffers
+        if batch or not (keeps or training):
+            buffers = {name: value.clone() for name, value in buffers.items()}
+        weights = {name: laid_out(value, last) for name, value in self._padded(theta).items()}
+        state = {**weights, **buffers}
         masks: AbstractContextManager = nullcontext()
         if self.dropout != "off" and (parts := self._acting(theta, inputs)):
             first = self.first + start
@@ -268,6 +283,8 @@ class Forward:
             around.enter_context(masks)
             inputs = laid_out(inputs, last)
             outputs = compiled(inputs, state) if compiled else self.task.run(module, inputs)
+        if keeps is None and not batch and not training:
+            self.road.keeps_buffers = not any(value._version for value in buffers.values())
         return outputs if self.precision == "full" else outputs.float()
 
     def _compiled(self) -> Compiled | None:

@@ -120,6 +120,8 @@ def require_compatible(objective: MeanLoss) -> None:
         ) from error
     if objective.task.classes:
         _require_classes(objective, outputs, targets)
+    elif not trees.is_lazy(samples.targets):
+        objective.task.require_targets(outputs, samples.targets, samples.source)
     try:
         objective.task.shares(outputs, targets)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:

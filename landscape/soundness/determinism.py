@@ -91,7 +91,8 @@ def unless_excused(culprit: Culprit | None, objective: MeanLoss) -> Culprit | No
 
 def excused(culprit: Culprit, objective: MeanLoss) -> bool:
     """Whether numbers stay the same all the same: rounding, or one micro-batch that holds all samples."""
-    one_group = objective.micro_batch >= len(objective.samples)
+    alone = getattr(objective, "evaluated", len(objective.samples)) == len(objective.samples)
+    one_group = alone and objective.micro_batch >= len(objective.samples)
     return culprit.kind == "rounding" or (culprit.kind == "batch statistics" and one_group)
 
 

@@ -35,6 +35,7 @@ _ONCE = (
     "double backward",
     "differentiate twice",
     "once_differentiable",
+    "numpy() on Tensor that requires grad",
 )
 """Parts of what PyTorch says of operations without a second derivative."""
 

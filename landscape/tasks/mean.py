@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from landscape import trees
 from landscape.errors import LandscapeError
 from landscape.samples import Samples
 from landscape.tasks.task import Task
@@ -34,6 +35,8 @@ class Mean:
         Raises:
             LandscapeError: If the loss gives anything but one number per sample, or fails.
         """
+        if trees.is_lazy(self._samples.targets):  # else all of them have been looked at
+            self._task.require_targets(outputs, targets, self._samples.source)
         try:
             losses, weights = self._task.shares(outputs, targets)
         except IndexError as error:  # targets that are read when asked for have not been looked at before
@@ -58,12 +61,21 @@ class Mean:
         _, weights = self._task.shares(*first)
         return float(len(self._samples)) if weights is None else self._found(objective)
 
-    def check(self, seen: float) -> None:
+    def check(self, seen: float, *, whole: bool) -> None:
         """Compare what the samples of a whole pass counted for with the total.
 
+        Args:
+            seen: What they did.
+            whole: Whether they are all that there are, and not the few of a check.
+
         Raises:
-            LandscapeError: If the loss gives other weights at other parameters.
+            LandscapeError: If none of them counts, or the loss gives other weights at other parameters.
         """
+        if whole and self._total == 0:
+            raise LandscapeError(
+                f"no sample of {self._samples.source} counts for anything under this loss, so that it has no "
+                "mean; look at the weights that it returns"
+            )
         if self._told and self._total is not None and abs(seen - self._total) > _WEIGHT * abs(seen):
             raise LandscapeError(
                 f"the weights of the loss sum to {seen:.6g} at these parameters and to {self._total:.6g} at "

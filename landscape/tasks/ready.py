@@ -77,13 +77,14 @@ def _label_columns(outputs: Tensor, targets: Tensor) -> Columns:
 
 def binary(logits: Which = None) -> Task:
     """Yes or no: one logit a sample, shape (sample,) or (sample, 1); targets 0, 1 or a probability."""
-    return Task("binary", _labels, _label_columns, {"accuracy": ACCURACY}, logits=logits)
+    scores = {"accuracy": ACCURACY}
+    return Task("binary", _labels, _label_columns, scores, logits=logits, between=(0, 1))
 
 
 def multi_label(logits: Which = None) -> Task:
     """Any number of labels: logits (sample, label), targets 0, 1 or probabilities of the same shape."""
     scores = {"accuracy": ACCURACY, "exact_match": EXACT}
-    return Task("multi-label", _labels, _label_columns, scores, logits=logits)
+    return Task("multi-label", _labels, _label_columns, scores, logits=logits, between=(0, 1))
 
 
 def _squares(outputs: Tensor, targets: Tensor) -> Tensor:

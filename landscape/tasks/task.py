@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from landscape import trees
 from landscape.calibration import calibration_error
 from landscape.errors import LandscapeError
-from landscape.losses import Columns, sample_weights, weighed
+from landscape.losses import Columns, class_targets, cross_entropy, loss_name, sample_weights, weighed
 from landscape.tasks.scores import Score, jackknifed
 from landscape.trees import Tree
 
@@ -43,6 +43,7 @@ class Task:
         whole: Whether the loss runs the model itself.
         targets: Inputs → targets, where samples come without.
         options: What it was made with, for the protocol.
+        between: Smallest and largest target that there can be; None where any number can.
     """
 
     name: str
@@ -56,10 +57,17 @@ class Task:
     whole: bool = False
     targets: Callable[[Tree], Tree] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    between: tuple[float, float] | None = None
 
     def replace(self, **changes: Any) -> Task:
         """The same with other attributes."""
         return replace(self, **changes)
+
+    @property
+    def of_probabilities(self) -> bool:
+        """Whether the loss is the cross-entropy of logits, so that only their softmax counts."""
+        entropy = self.loss is cross_entropy or isinstance(self.loss, nn.CrossEntropyLoss | nn.NLLLoss)
+        return entropy and not self.whole
 
     def batch(self, inputs: Tree, targets: Tree) -> Tree:
         """What the network, or a loss that runs it, is given."""
@@ -112,12 +120,25 @@ class Task:
                 (outputs[:, 0], outputs[:, 1].detach()) if outputs.dim() == 2 else (outputs, None)
             )
         else:
-            losses, weights = weighed(self.loss, outputs, targets, len(outputs))
+            losses, weights = self._run(outputs, targets)
         if weights is None and self.weights:
             weights = self.weights(targets)
         if weights is not None:
             return losses * weights.to(losses), weights
         return losses, sample_weights(self.loss, targets)  # PyTorch's losses hold the weights of classes
+
+    def _run(self, outputs: Tensor, targets: Tree) -> tuple[Tensor, Tensor | None]:
+        """What the loss returns; samples stay as they are, whatever it does to what it is given."""
+        if self.loss is cross_entropy:
+            return weighed(self.loss, outputs, targets, len(outputs))
+        before = outputs._version
+        found = weighed(self.loss, outputs, trees.copied(targets), len(outputs))
+        if outputs._version != before:
+            raise LandscapeError(
+                f"the loss {loss_name(self.loss)} writes to the outputs that it is given, so that scores "
+                "would be of others; let it work on a copy (outputs.clone())"
+            )
+        return found
 
     def total(self, targets: Tree) -> float | None:
         """Sum of what all samples count for, where targets alone say it; None where they do not."""
@@ -125,6 +146,25 @@ class Task:
             return None
         weights = self.weights(targets) if self.weights else sample_weights(self.loss, targets)
         return None if weights is None else float(weights.double().sum())
+
+    def require_targets(self, outputs: Tensor, targets: Tree, source: str) -> None:
+        """See that targets are in the range of the task.
+
+        Raises:
+            LandscapeError: If one is not.
+        """
+        if not isinstance(targets, Tensor) or not targets.numel():
+            return
+        if self.classes and not (targets.dim() == 2 and targets.is_floating_point()):
+            class_targets(targets, outputs.shape[1])
+        if self.between is None:
+            return
+        lowest, highest = float(targets.min()), float(targets.max())
+        if not self.between[0] <= lowest <= highest <= self.between[1]:
+            raise LandscapeError(
+                f"targets of {source} go from {lowest:g} to {highest:g}, and the task {self.name} takes 0, 1 "
+                "or a probability; divide masks of bytes by 255, and turn labels of -1 into 0"
+            )
 
     def told(self, outputs: Tensor, targets: Tree, weights: Tensor | None) -> Columns:
         """Numbers of each sample; of classes also whether it counts, where `shares` says how much."""

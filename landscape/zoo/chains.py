@@ -80,7 +80,7 @@ def _assumed(made: Chain, asked: Mapping[str, Any], others: Sequence[Chain]) -> 
             f"strides {', '.join(map(str, made.strides))}, "
             f"paddings {', '.join(padding_words(made.paddings))} and "
             + (f"pooling behind convolution {', '.join(pools)}" if pools else "no pooling")
-            + " follow from the size of the last map"
+            + " follow from the size of the last map, if no convolution is dilated"
         )
     assumed = ([] if "activation" in asked else [f"{made.activation} between the layers (activation=…)"]) + (
         [f"{made.pooling} pooling (pooling=…)"] if any(made.pools) and "pooling" not in asked else []

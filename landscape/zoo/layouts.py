@@ -71,8 +71,9 @@ def invisible(config: ModelConfig) -> str:
     if config.head != "mlp":
         unseen.append(f"another pooling than {config.head} ({', '.join(f'head={head}' for head in heads)})")
     return (
-        f"shapes do not show {', '.join(unseen)}, nor strides and activations, which are taken as the zoo "
-        "has them; if the network had them, say so with --model"
+        f"shapes do not show {', '.join(unseen)}, nor strides, dilations, activations, the ε of norms and "
+        "how shortcuts without weights pad or pool, which are taken as the zoo has them; if the network had "
+        "them, say so with --model"
     )
 
 

@@ -100,7 +100,7 @@ def test_resized_and_cropped_as_torchvision_does_it(tmp_path):
     [
         ("crop=50", "less than the 50 to be cut from its middle; give resize=50"),
         ("resize=100000", "resize goes from 1 to 8,192"),
-        ("size=8", "'size' is no option of these data; there are resize, crop, squash, channels, interpolation"),
+        ("size=8", "'size' is no option of these data; there are resize, crop, squash, channels"),
         ("crop=a", "crop is 'a', expected a whole number"),
         ("channels=2", "3 channels"),
         ("interpolation=best", "choose one of nearest, bilinear"),
