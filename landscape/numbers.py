@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import floor, isfinite, log10
 
 PM = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
@@ -28,6 +29,16 @@ def number(value: float, digits: int = 3) -> str:
 def plain_number(value: float) -> str:
     """A tick label, without exponents where that is short: −0.02, 5, 2000, 1e+06."""
     return written(value, ".0f" if 1000 <= abs(value) < 1e5 else ".3g")
+
+
+def plain_numbers(values: Iterable[float]) -> list[str]:
+    """Tick labels of one axis, with as many digits as tell different ones apart."""
+    listed = [float(value) for value in values]
+    texts, digits = [plain_number(value) for value in listed], 3
+    while len(set(texts)) < len(set(listed)) and digits < 15:
+        digits += 1
+        texts = [written(value, f".{digits}g") for value in listed]
+    return texts
 
 
 def plus_minus(value: float, standard_error: float | None) -> str:

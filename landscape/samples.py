@@ -69,8 +69,8 @@ class Samples:
         """The samples of a data set or loader of PyTorch, read when they are needed, or of plain arrays.
 
         Args:
-            data: A map-style `Dataset`, a `DataLoader` (its data set and collation, and the samples that its
-                sampler is limited to; the order is the data set's), or a pair of arrays or tensors.
+            data: A map-style `Dataset`, a `DataLoader` (collation and samples are its, the order its data
+                set's), or a pair of arrays or tensors.
             seed: Seed of random transforms; those of a sample depend only on the seed and its index.
             workers: Processes that read ahead.
             **fields: Such as `source`, `split` or `normalisation`.
@@ -82,8 +82,7 @@ class Samples:
             held = data.dataset if isinstance(data, DataLoader) else data
             own = {"source": f"{type(held).__name__}, seed {seed}", "indices": positions(data)}
             data, fields = parts(data, seed=seed), own | fields
-        inputs, targets = data
-        return cls(inputs, targets, workers=workers, **fields)
+        return cls(data[0], data[1], workers=workers, **fields)
 
     def __post_init__(self) -> None:
         inputs = _tensors(self.inputs, "inputs")
@@ -214,8 +213,7 @@ class Samples:
             inputs = self.augmentation.select(places).apply(inputs)
         if isinstance(inputs, Tensor) and inputs.dtype == torch.bool:
             inputs = inputs.to(dtype)
-        elif isinstance(inputs, Tensor) and inputs.dtype == torch.uint8:
-            # Divide after the cast: x / 255 in the working precision, as the reference pipelines do.
+        elif isinstance(inputs, Tensor) and inputs.dtype == torch.uint8:  # divided in working precision
             inputs = inputs.to(dtype).div_(255) if inputs.dim() == 4 else inputs.long()
         return trees.mapped(lambda leaf: _precise(leaf, dtype), (inputs, _long(targets)))
 

@@ -153,7 +153,7 @@ def test_data_sets_that_cannot_be_read_are_refused(data: Any, words: str):
 
 def test_a_target_that_is_none_of_the_classes_is_refused_where_it_is_read():
     data = TensorDataset(torch.zeros(COUNT, 4), torch.arange(COUNT) // 15 * 3)
-    with pytest.raises(LandscapeError, match="none of the 3 classes"):
+    with pytest.raises(LandscapeError, match="none of the network's 3 classes"):
         Objective(nn.Linear(4, 3), Samples.of(data), micro_batch=4).value()
 
 

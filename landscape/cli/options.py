@@ -263,7 +263,31 @@ def result_path(out: str | None, network: Network, kind: str) -> Path:
     """
     from landscape.results import check_place
 
-    return check_place(out or Path("landscape-out") / f"{network.name}-{kind}.zarr")
+    if out:
+        return check_place(out)
+    place = Path("landscape-out") / f"{network.name}-{kind}.zarr"
+    _require_own(place, network)
+    return check_place(place)
+
+
+def _require_own(place: Path, network: Network) -> None:
+    """Refuse the place of a result of another file of the same name, which nobody asked to replace.
+
+    Raises:
+        ResultError: If one is there.
+    """
+    from landscape.errors import ResultError
+    from landscape.results import attribute, load
+
+    try:
+        other = attribute(load(place), "network").get("path") if place.exists() else None
+    except ResultError:
+        return  # damaged, or unfinished
+    if other and network.path and Path(str(other)).absolute() != network.path.absolute():
+        raise ResultError(
+            f"{place} holds a result of {other}, another file of the name {network.name}; give --out, so "
+            "that both stay"
+        )
 
 
 def output(help: str, default: str | None = None, **more: Any) -> Callable:

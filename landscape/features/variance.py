@@ -152,8 +152,8 @@ class _Sums:
         """Take in differences of shape (sample, element), which are overwritten."""
         ones = torch.ones(1, len(steps), dtype=steps.dtype, device=steps.device)
         # A product with ones is several times faster than a sum over the first dimension.
-        self.first = self.first + (ones @ steps)[0]
-        self.second = self.second + (ones @ steps.square_())[0]
+        self.first = self.first + (ones @ steps)[0].double()
+        self.second = self.second + (ones @ steps.square_())[0].double()
         self.count += len(steps)
 
     def merge(self, other: _Sums) -> None:

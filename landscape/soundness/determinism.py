@@ -91,8 +91,7 @@ def unless_excused(culprit: Culprit | None, objective: MeanLoss) -> Culprit | No
 
 def excused(culprit: Culprit, objective: MeanLoss) -> bool:
     """Whether numbers stay the same all the same: rounding, or one micro-batch that holds all samples."""
-    alone = getattr(objective, "evaluated", len(objective.samples)) == len(objective.samples)
-    one_group = alone and objective.micro_batch >= len(objective.samples)
+    one_group = objective.micro_batch >= len(objective.samples) == getattr(objective, "evaluated", None)
     return culprit.kind == "rounding" or (culprit.kind == "batch statistics" and one_group)
 
 

@@ -22,6 +22,7 @@ from landscape.errors import LandscapeError
 from landscape.results import attribute
 from landscape.zoo import Smoothing
 from landscape.zoo.layers import Smooth
+from tests import build
 from tests.analyses.test_trajectories import run as walk
 from tests.build import report
 from tests.cases import BY_NAME, CLASSES, Case
@@ -168,7 +169,7 @@ FAILING: dict[str, Callable[..., xr.Dataset]] = {
     "complete: imported": lambda tmp_path: imported(tmp_path, undone=[(1, 1)]),
     "maps": lambda: analyses.feature_maps(CONV.objective()),
     "smoothing": lambda: analyses.feature_maps(unsmoothed(), draws=3),
-    "rings": lambda: analyses.frequency_noise(CONV.objective()),
+    "rings": lambda: analyses.frequency_noise(build.objective(CONV.module(), kind="uniform", classes=4)),
     "plane": lambda: analyses.trajectory(walk(9, drift=0.0)),
     "centre": lambda: plane(CONV.objective(Dense(after=doubled).double(), micro_batch=5)),
     "sampling": lambda: plane(scaled(factor=9)),

@@ -190,7 +190,7 @@ def test_series_that_are_no_trajectory_are_refused(change, text):
 
 def test_checkpoints_of_another_network_are_refused():
     other = BY_NAME["bottleneck"].objective()
-    with pytest.raises(LandscapeError, match="both must come from networks of the same shape"):
+    with pytest.raises(LandscapeError, match="have different architectures"):
         analyses.trajectory([*run(3), other])
 
 

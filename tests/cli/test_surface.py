@@ -99,6 +99,21 @@ def test_directions_of_a_saved_surface(run, checkpoint, tmp_path):
     assert other["center"]["nll"] != first["center"]["nll"]
 
 
+def test_directions_between_two_networks_start_at_a_third_ones_own_weights(run, checkpoint, tmp_path):
+    two, three = (moved(tmp_path / f"{name}.safetensors", seed) for seed, name in enumerate("bc", 1))
+    measured(run, checkpoint, "--through", two, "--steps", 3, "--out", "ab.zarr")
+    found, dataset = measured(run, three, "--directions-from", "ab.zarr", "--steps", 3)
+    assert found["center"]["nll"] == pytest.approx(objective(three).value().nll, rel=1e-6)
+    assert float(dataset.nll.sel(x=0)) == pytest.approx(objective(three).value().nll, rel=1e-5)
+
+
+def test_networks_of_other_functions_are_not_joined(run, checkpoint, tmp_path):
+    other = moved(tmp_path / "b.safetensors", 1, spec=f"{SPEC},prob=relu6,kernel=1")
+    done = run("surface", checkpoint, "--through", other, "--steps", 3)
+    assert done.status == 1
+    assert "have different architectures" in done.err
+
+
 def test_directions_along_eigenvectors(run, checkpoint):
     shared = ("--params", "linear.*", "--dtype", "float64")  # where the loss is smooth
     options = ("--data", "demo", "--samples", "16", "--top-k", "2", "--vectors", "--out", "eigen.zarr")

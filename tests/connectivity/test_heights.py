@@ -5,6 +5,7 @@ import pytest
 
 from landscape.connectivity import barrier, connectivity
 from landscape.errors import ArgumentError
+from landscape.surface.connectivity import mode_connectivity
 
 T = np.linspace(0, 1, 11)
 
@@ -62,3 +63,11 @@ def test_paths_that_show_no_barrier_are_refused(t):
         barrier(t, np.ones((len(t), 2)))
     with pytest.raises(ArgumentError, match="at three points or more"):
         connectivity(t, np.ones((len(t), 2)))
+
+
+def test_unequal_ends_alone_are_no_barrier_and_both_commands_agree():
+    t = np.linspace(0, 1, 11)
+    losses = (0.1 + t)[:, None] * np.ones(3)
+    found, other = connectivity(t, losses), mode_connectivity(t, losses)
+    assert (found.value, found.at) == (pytest.approx(other.value), other.t)
+    assert barrier(t, losses).value == pytest.approx(0, abs=1e-12)

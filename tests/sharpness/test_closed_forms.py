@@ -1,13 +1,18 @@
 """Relative flatness against autograd, gradient noise against the gradients of single samples."""
 
+import math
+import sys
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from landscape import sharpness
 from landscape.errors import LandscapeError, NothingToMeasure
 from landscape.hessian import Operator
+from landscape.objective import Objective
 from landscape.sharpness.gradient_noise import of_products
 from tests.sharpness.nets import convolutional, dense, loss
 
@@ -87,3 +92,45 @@ def test_noise_that_hides_the_gradient_is_no_number():
 def test_too_few_mini_batches_are_refused():
     with pytest.raises(LandscapeError, match=r"12 samples give 2 of 6.*smaller mini-batches"):
         sharpness.gradient_noise(loss(dense()), batch_size=6)
+
+
+LAST = {
+    "normalised": lambda: nn.utils.parametrizations.weight_norm(nn.Linear(6, 3)),
+    "pruned": lambda: prune.l1_unstructured(nn.Linear(6, 3), "weight", 5),
+    "plain": lambda: nn.Linear(6, 3),
+}
+
+
+@pytest.mark.parametrize("kind", LAST)
+def test_relative_flatness_takes_the_weight_in_use(kind):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), LAST[kind]()).double()
+    data = torch.randn(20, 4, dtype=torch.float64), torch.arange(20) % 3
+    found = sharpness.relative_flatness(Objective(net, data, dtype="float64"))
+    plain = nn.Sequential(*list(net.children())[:2], nn.Linear(6, 3)).double()
+    with torch.no_grad():
+        plain[2].weight.copy_(net[2].weight)
+        plain[2].bias.copy_(net[2].bias)
+    expected = sharpness.relative_flatness(Objective(plain, data, dtype="float64"))
+    assert found.value == pytest.approx(expected.value, rel=1e-10)
+
+
+def test_gradient_noise_of_large_networks_takes_few_mini_batches(monkeypatch):
+    monkeypatch.setattr(sys.modules[of_products.__module__], "_BYTES", 64)
+    objective = loss(dense())
+    found = sharpness.gradient_noise(objective, batch_size=1)
+    assert found.gradients == len(objective.samples)
+
+
+def test_no_maximum_where_the_loss_is_no_number():
+    class Rooted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.full((3, 4), 0.1))
+
+        def forward(self, x):
+            return x @ self.w.sqrt().T
+
+    x = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
+    objective = Objective(Rooted(), (x, torch.arange(32) % 3))
+    assert math.isnan(sharpness.worst(objective, radius=2.0, steps=3, batch_size=32).value)

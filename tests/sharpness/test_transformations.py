@@ -173,3 +173,14 @@ def test_plain_measures_move():
     changed = sharpness.transformed("filter_scale", own, factor=ALPHA).objective
     first, other = (sharpness.average(each, radius=0.05, probes=3).value for each in (own, changed))
     assert abs(math.log(other / first)) > 0.05
+
+
+def test_frozen_parameters_stay_frozen():
+    net = dense()
+    for layer in list(net.children())[:-1]:
+        layer.requires_grad_(False)
+    frozen = loss(net).replace(params="trainable")
+    found = sharpness.transformed("permute", frozen).objective
+    assert list(found.free) == list(frozen.free) == ["4.weight", "4.bias"]
+    own, other = (torch.linalg.eigvalsh(matrix(each, "trainable")) for each in (frozen, found))
+    assert other.tolist() == pytest.approx(own.tolist(), rel=1e-6, abs=1e-9)

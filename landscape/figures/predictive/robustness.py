@@ -194,8 +194,9 @@ def _attack_caption(results: Datasets) -> str:
     steps = values(attrs, "steps")
     pgd = "" if steps == "none" else f", PGD in {steps} steps of size {values(attrs, 'step_size')}"
     return (
-        "Accuracy on images that an attack has changed by at most ε at each pixel, with the gradient of the "
-        f"network's own loss: FGSM in one step{pgd}. Bands are ± two standard errors over {over(results)}."
+        "Accuracy on images that an attack has changed by at most ε at each pixel, along the gradient of "
+        f"the negative log-likelihood: FGSM in one step{pgd}. Bands are ± two standard errors over "
+        f"{over(results)}."
     )
 
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from landscape.figures import style
 from landscape.figures.style import NARROW
 from landscape.figures.style.scales import is_wide, limits, log_ticks
-from landscape.numbers import plain_number
+from landscape.numbers import plain_numbers
 
 TALLEST = 8.4
 """Rows of panels take no more than this height, so that a figure fits on a page (inches)."""
@@ -209,7 +209,7 @@ def logarithmic(axis: Axes, arrays: Iterable[np.ndarray], log: bool | None = Non
 def label_logarithm(axis: Axes, count: int = 6) -> None:
     """Give a logarithmic vertical axis about so many round ticks, in plain numbers."""
     ticks = log_ticks(*axis.get_ylim(), count)
-    axis.set_yticks(ticks, labels=[plain_number(tick) for tick in ticks])
+    axis.set_yticks(ticks, labels=plain_numbers(ticks))
     axis.minorticks_off()
 
 

@@ -69,6 +69,8 @@ def scale(arrays: Iterable[np.ndarray], *, count: int = 11, log: bool | None = N
         return None
     low, high = found
     take_log = low > 0 and high > low and (is_wide(low, high, WIDE_SURFACE) if log is None else log)
+    # No round numbers of a logarithmic ladder lie in a narrow range, where both scales are alike.
+    take_log = take_log and len(_inside(_log_levels(low, high, count), low, high)) > 1
     levels = _log_levels(low, high, count) if take_log else _linear_levels(low, high, count)
     return Scale(low, high, take_log, levels, bool(levels[0] > low))
 
@@ -98,8 +100,15 @@ def _log_levels(low: float, high: float, count: int) -> np.ndarray:
 
 
 def log_ticks(low: float, high: float, count: int = 7) -> np.ndarray:
-    """At most about `count` round numbers inside a positive range, evenly spread in the logarithm."""
-    levels = _log_levels(low, high, count)
+    """At most about `count` round numbers in a positive range, evenly spread in the logarithm.
+
+    In one too narrow for that they are evenly spread as they are.
+    """
+    inside = _inside(_log_levels(low, high, count), low, high)
+    return inside if len(inside) > 1 else _inside(_linear_levels(low, high, count), low, high)
+
+
+def _inside(levels: np.ndarray, low: float, high: float) -> np.ndarray:
     return levels[(levels >= low) & (levels <= high)]
 
 

@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 from landscape.figures import style
 from landscape.figures.style.scales import Scale
 from landscape.figures.surface.grids import Cells
-from landscape.numbers import plain_number
+from landscape.numbers import plain_number, plain_numbers
 
 LOSSES = ("nll", "l2", "total")
 """Quantities whose minimum is marked."""
@@ -113,7 +113,7 @@ def colour_bar(
     figure.draw_without_rendering()
     room = max(int(bar.ax.get_window_extent().height / figure.dpi / 0.11), 2)
     ticks = shared.levels[:: -(-len(shared.levels) // room)]
-    bar.set_ticks(ticks.tolist(), labels=[plain_number(tick) for tick in ticks])
+    bar.set_ticks(ticks.tolist(), labels=plain_numbers(ticks))
     bar.minorticks_off()
     bar.set_label(f"{label} (logarithmic levels)" if shared.log else label)
 
@@ -141,7 +141,8 @@ def _lines(
         return
     roomy = [v for v in inside if 0.06 < np.mean(values < v) < 0.92]  # others are too short for a label
     sides, kept = (grid.x, grid.y), np.empty((0, 2))
-    for text in axis.clabel(lines, roomy, fontsize=6, inline=False, fmt=plain_number, colors="black"):
+    words = dict(zip(inside, plain_numbers(inside), strict=True))
+    for text in axis.clabel(lines, roomy, fontsize=6, inline=False, fmt=words, colors="black"):
         text.set_path_effects(outline("white", 1.4))
         # Near the border a label would be cut off, near another it would lie on it.
         place = np.array(text.get_position()) / [np.ptp(along) for along in sides]

@@ -21,7 +21,7 @@ from landscape.figures.style.scales import Scale, inner_ticks, scale
 from landscape.figures.surface.grids import Cells, cells, first, is_plane, label_of
 from landscape.figures.surface.planes import NOT_DONE, NOT_FINITE
 from landscape.figures.surface.words import Axis, axis_of, conditions, not_drawn, shared_scale, where
-from landscape.numbers import plain_number
+from landscape.numbers import plain_number, plain_numbers
 
 
 def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = None) -> str:
@@ -29,7 +29,7 @@ def _caption(results: Datasets, *, quantity: str = "nll", log: bool | None = Non
     text = f"The {label} {where(results)}; height, colours and view are the same in all panels."
     shared = shared_scale(results, quantity, log, count=5)
     if shared:
-        span = f"{plain_number(shared.low)} to {plain_number(shared.high)}"
+        span = " to ".join(plain_numbers((shared.low, shared.high)))
         how = (
             "so the height is logarithmic; nothing is clipped"
             if shared.log
@@ -167,7 +167,7 @@ def _ticks(shared: Scale) -> tuple[list[float], list[str]]:
     places = np.log10(shared.levels) if shared.log else shared.levels
     floor, top = _heights(shared)
     kept = (places > floor + 0.05 * (top - floor)) & (places <= top)
-    return places[kept].tolist(), [plain_number(level) for level in shared.levels[kept]]
+    return places[kept].tolist(), plain_numbers(shared.levels[kept])
 
 
 def _draw(axis: Axes3D, grid: Cells, shared: Scale | None, colours: ScalarMappable) -> None:
