@@ -165,3 +165,12 @@ def test_a_search_begins_with_the_eigenvectors_of_another(run, checkpoint, plain
     assert refused.status == 1
     assert "compute it again with `landscape hessian … --vectors`" in refused.err
     assert run("hessian", checkpoint, *FEW, "--warm-from", "nowhere.zarr").status == 1
+
+
+@pytest.mark.parametrize(("given", "which"), [((), "magnitude"), (("--which", "largest"), "largest")])
+def test_an_end_that_is_asked_for_is_that_of_mini_batches_too(run, checkpoint, given, which):
+    options = ("--data", "demo", "--samples", 8, "--top-k", 1, "--spectrum", "--spectrum-batch", 4)
+    found = run("hessian", checkpoint, *options, *given, "--tolerance", 0.1, "--json").json
+    spectrum = results.load(found["spectrum"]["result"])
+    assert results.attribute(spectrum, "protocol")["options"]["which"] == which
+    assert found["protocol"]["options"]["which"] == "largest"

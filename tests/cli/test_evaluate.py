@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from landscape import results
+from tests.build import checkpoint as checkpoint_of
 
 DEMO = ("--data", "demo", "--samples", "16")
 
@@ -80,3 +81,14 @@ def test_what_cannot_be_is_explained(run, checkpoint, options, status, text):
     assert text in outcome.err
     assert "Traceback" not in outcome.err
     assert "unexpected" not in outcome.err
+
+
+def test_a_result_of_another_file_of_the_same_name_is_not_replaced_unasked(run, tmp_path):
+    paths = [checkpoint_of(tmp_path / folder / "best.safetensors") for folder in ("a", "b")]
+    options = (*DEMO, "--json")
+    first = run("evaluate", paths[0], *options).json
+    done = run("evaluate", paths[1], *options)
+    assert done.status == 1
+    assert "another file of the name best; give --out" in done.err
+    assert run("evaluate", paths[0], *options).json["result"] == first["result"]
+    assert run("evaluate", paths[1], *options, "--out", "other.zarr").status == 0

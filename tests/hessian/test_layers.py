@@ -139,3 +139,13 @@ def test_a_run_that_was_stopped_goes_on(tmp_path):
     )
     assert noted == [("trace", 0), ("layers", 2)]
     assert result.identical(expected)
+
+
+def test_what_parametrizes_a_layer_belongs_to_it():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(5, 4)), nn.Tanh(), nn.Linear(4, 3))
+    data = torch.randn(12, 5, dtype=torch.float64), torch.arange(12) % 3
+    found = layers(Objective(net.double(), data, dtype="float64"), probes=2)
+    assert found["name"].values.tolist() == ["0", "2"]
+    assert found.parameters.values.tolist() == [4 * 5 + 4 + 4, 15]
+    assert found.kind.values.tolist() == ["dense", "dense"]

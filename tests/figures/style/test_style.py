@@ -6,7 +6,7 @@ import pytest
 from landscape import figures
 from landscape.figures import style
 from landscape.figures.style.scales import inner_ticks, limits, log_ticks, scale
-from landscape.numbers import plain_number
+from landscape.numbers import plain_number, plain_numbers
 from tests.figures import synthetic
 
 
@@ -68,3 +68,18 @@ def test_labels_and_ticks():
     ticks = log_ticks(3, 700)
     assert ticks.min() >= 3
     assert ticks.max() <= 700
+
+
+def test_labels_tell_neighbours_apart():
+    assert plain_numbers([2.3021, 2.3022, 2.3023]) == ["2.3021", "2.3022", "2.3023"]
+    assert plain_numbers([1234.1, 1234.2]) == ["1234.1", "1234.2"]
+    assert plain_numbers([0.01, 0.02, 2000]) == ["0.01", "0.02", "2000"]
+    assert plain_numbers([1, 1]) == ["1", "1"]
+
+
+def test_a_narrow_range_has_levels_and_ticks_on_either_scale():
+    values = np.array([1.01, 1.0199])
+    found = scale([values], log=True)
+    assert not found.log
+    assert len(found.levels) > 5
+    assert len(log_ticks(1.01, 1.02)) > 2
