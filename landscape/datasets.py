@@ -71,7 +71,7 @@ class Items:
         return trees.leaves(tree)
 
 
-def parts(data: Dataset | DataLoader, *, seed: int = 0) -> tuple[Tree, Tree]:
+def parts(data: Any, *, seed: int = 0) -> tuple[Tree, Tree]:
     """Inputs and targets of a data set, each a tree of parts that are read when asked for.
 
     Args:
@@ -117,7 +117,7 @@ def _check_collation(items: Items, two: np.ndarray) -> None:
             )
 
 
-def positions(data: Dataset | DataLoader) -> np.ndarray:
+def positions(data: Any) -> np.ndarray:
     """Which samples of a data set count, in its order: all, or those that a loader's sampler is limited to.
 
     Raises:
@@ -125,6 +125,11 @@ def positions(data: Dataset | DataLoader) -> np.ndarray:
             with repetition or in a way of its own.
     """
     dataset = data.dataset if isinstance(data, DataLoader) else data
+    if isinstance(dataset, list | tuple):
+        raise DataError(
+            f"the data are a {type(dataset).__name__} of {len(dataset)}, expected a pair of inputs and "
+            "targets, or a data set of PyTorch; torch.utils.data.default_collate makes such a pair of samples"
+        )
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
         raise DataError(
             f"the data are a {type(dataset).__name__}, which can only be read from the beginning; give a "

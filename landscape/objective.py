@@ -16,7 +16,7 @@ from landscape.forward.batches import as_working, usual_micro_batch
 from landscape.losses import loss_name, loss_record
 from landscape.mean_loss import MeanLoss
 from landscape.network import Network
-from landscape.precision import differentiable
+from landscape.precision import differentiable, usable_device
 from landscape.protocol import Protocol
 from landscape.samples import Samples
 from landscape.soundness import Soundness
@@ -66,7 +66,7 @@ class Objective(MeanLoss):
             LandscapeError: If a mode, number, pattern, network or data set is none that can be measured.
         """
         modes = Protocol(**{"device": "cpu", **fields})
-        task, device = task_of(modes.task, modes.loss), torch.device(modes.device)
+        task, device = task_of(modes.task, modes.loss), usable_device(modes.device)
         network, samples = accepted(network, samples, task)
         size = modes.micro_batch or usual_micro_batch(samples, device)
         own = partial(as_working, device=device, dtype=getattr(torch, modes.dtype), real=False)

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from landscape.errors import ArgumentError, LandscapeError
+
 
 def evaluation_precision(device: torch.device, precision: str) -> AbstractContextManager:
     """The context for a forward pass in full or in a reduced precision, see `Protocol`."""
@@ -16,6 +18,23 @@ def evaluation_precision(device: torch.device, precision: str) -> AbstractContex
     if precision == "bfloat16":
         return torch.autocast(device.type, torch.bfloat16)
     return _products("tf32")
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        LandscapeError: If there is none.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ArgumentError(f"the device is {name!r}; choose cpu, cuda or cuda:0") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise LandscapeError(
+            f"the device is {name!r}, and this machine has no usable CUDA device; choose cpu"
+        )
+    return device
 
 
 def has_bfloat16() -> bool:

@@ -78,7 +78,7 @@ class Samples:
         Raises:
             DataError: If it cannot be read sample by sample.
         """
-        if not isinstance(data, tuple | list):
+        if not isinstance(data, tuple | list) or len(data) != 2:
             held = data.dataset if isinstance(data, DataLoader) else data
             own = {"source": f"{type(held).__name__}, seed {seed}", "indices": positions(data)}
             data, fields = parts(data, seed=seed), own | fields

@@ -226,3 +226,16 @@ def noisy(items: list) -> tuple[Tensor, Tensor]:
 def test_samples_that_depend_on_their_batch_are_refused(collate):
     with pytest.raises(DataError, match="gives other samples in a batch of two than one by one"):
         Samples.of(DataLoader(values(), batch_size=4, collate_fn=collate))
+
+
+def test_a_list_of_samples_is_no_pair():
+    with pytest.raises(DataError, match="the data are a list of 3, expected a pair of inputs and targets"):
+        Samples.of([(torch.ones(2), 0), (torch.ones(2), 1), (torch.ones(2), 2)])
+
+
+@pytest.mark.parametrize("device", ["auto", "gpu", "cuda"])
+def test_a_device_that_is_not_there_is_named(device: str):
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("it is there")
+    with pytest.raises(LandscapeError, match=f"the device is '{device}'"):
+        Objective(nn.Linear(4, 3), (torch.ones(2, 4), torch.zeros(2).long()), device=device)
