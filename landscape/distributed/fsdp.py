@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from landscape import trees
 from landscape.distributed.group import Group
 from landscape.distributed.parameters import ShardedParameters
 from landscape.errors import LandscapeError, RankError
@@ -203,6 +204,7 @@ class FullySharded:
         """What all samples count for, found once."""
         if self._weight is None:
             with self.parameters.moved(None):
+                self._require_function()
                 found = self._sums()
             self._weight = float(self.total(found)[1])
         if not self._weight:
@@ -211,6 +213,30 @@ class FullySharded:
                 "mean; look at its weights and at the index that it ignores"
             )
         return self._weight
+
+    def _require_function(self) -> None:
+        """Each rank's first micro-batch twice, and in two groups: as many passes on all of them.
+
+        Raises:
+            LandscapeError: On every rank, if losses of one differ.
+        """
+        start, inputs, targets = next(iter(self._batches))
+        count = trees.count(inputs)
+        half = (count + 1) // 2
+        groups = [slice(half), slice(min(half, count - 1), count)]
+        with self._together(), full_precision(self.device), torch.no_grad():
+            first, again = (self._losses((start, inputs, targets))[0] for _ in range(2))
+            parts = [self._losses((start, *trees.rows((inputs, targets), each)))[0] for each in groups]
+        scale = 1e3 * torch.finfo(first.dtype).eps * first.abs().max()
+        others = (again, torch.cat(parts)[:count])
+        apart = torch.stack([((other - first).abs() > scale).any() for other in others])
+        drawn, mixed = self.total(apart.double()).tolist()
+        if drawn or mixed:
+            why = "twice" if drawn else "in groups of another size"
+            raise LandscapeError(
+                f"{self.network.name} gives other losses for the same samples {why}: it draws random "
+                "numbers, or uses statistics of the batch, in eval mode; switch both off to measure it"
+            )
 
     @contextmanager
     def _together(self) -> Iterator[None]:

@@ -137,6 +137,11 @@ def refusals() -> list[str]:
         whole.set_gradient_divide_factor(5.0)
         return whole
 
+    def drawing() -> nn.Module:
+        whole = case.module()
+        whole.head.register_forward_hook(lambda _m, _i, out: nn.functional.dropout(out, 0.5))
+        return fully_shard(whole)
+
     good = objective()
     return [
         told(lambda: FullySharded(case.module(), data, group)),
@@ -147,6 +152,7 @@ def refusals() -> list[str]:
         told(lambda: FullySharded(fully_shard(case.module()), data, group, dropout="fresh")),
         told(lambda: FullySharded(fully_shard(case.module()), (data[0][:1], data[1][:1]), group)),
         told(lambda: FullySharded(scaled(), data, group).gradient()),
+        told(lambda: FullySharded(drawing(), data, group).value()),
         told(lambda: hessian.trace(good)),
         told(lambda: hessian.top_eigenvalues(good, vectors=True)),
         told(lambda: hessian.top_eigenvalues(good, method="power", which="magnitude")),

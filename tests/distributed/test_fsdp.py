@@ -87,6 +87,7 @@ def test_what_cannot_be_measured_is_refused(ranks, tmp_path):
         "dropout cannot be chosen for a sharded network; known are task, loss, weight_decay, params",
         "1 samples cannot be shared out among 2 ranks; start fewer ranks",
         "the gradient is not the derivative of the loss: its length is",
+        "network gives other losses for the same samples twice: it draws random numbers",
         "of sharded parameters only top_eigenvalues and eigenpairs can be had",
         "eigenvectors of sharded parameters lie in parts with the ranks",
         "of sharded parameters method power knows nothing; use lanczos",
