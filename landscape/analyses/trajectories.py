@@ -14,7 +14,7 @@ from landscape.analyses import checks
 from landscape.analyses.compare import kept_result
 from landscape.analyses.settings import Settings
 from landscape.analyses.stamping import protocol, stamped
-from landscape.connectivity.walk import require_alike
+from landscape.connectivity.walk import require_one_architecture
 from landscape.errors import ArgumentError
 from landscape.network import Network
 from landscape.objective import Objective
@@ -50,7 +50,7 @@ def trajectory(
     """
     if len(objectives) < 3:
         raise ArgumentError(f"a trajectory needs at least three checkpoints, got {len(objectives)}")
-    require_alike(objectives)
+    require_one_architecture(objectives)
     last = objectives[-1]
     points = [objective.free for objective in objectives]
     directions, _ = surface.principal(points, centred=centred)

@@ -242,10 +242,12 @@ def _directions(
 ) -> tuple[Directions | None, Marks | None, list[Network]]:
     """Directions that are given, the points to lay the grid around, and the other checkpoints there."""
     if options["through"]:
-        from landscape.connectivity.walk import require_alike
+        from landscape.connectivity.walk import require_one_architecture
 
         others, settings = [request.network(path) for path in options["through"]], request.settings()
-        require_alike([objective, *(settings.objective(each, objective.samples) for each in others)])
+        require_one_architecture(
+            [objective, *(settings.objective(each, objective.samples) for each in others)]
+        )
         return *_through(objective, others), others
     source = options["directions_from"]
     return (_read(source, objective) if source else None), None, []

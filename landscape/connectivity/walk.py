@@ -117,11 +117,11 @@ def walked(
     return Walk(name, path, t, losses, right if len(right) == len(losses) else (), passes, **more)  # type: ignore[arg-type]
 
 
-def require_alike(objectives: Sequence[Objective]) -> None:
-    """See that networks can be connected.
+def require_one_architecture(objectives: Sequence[Objective]) -> None:
+    """See that networks differ in parameters and buffers alone.
 
     Raises:
-        LandscapeError: If their architectures, parameters, constants or samples differ.
+        LandscapeError: If their architectures, shapes of parameters or normalisations differ.
     """
     first = objectives[0]
     for other in objectives[1:]:
@@ -140,6 +140,18 @@ def require_alike(objectives: Sequence[Objective]) -> None:
                 f"{pair} take images with different normalisations, so no path joins them; give both one "
                 "with --mean and --std"
             )
+
+
+def require_alike(objectives: Sequence[Objective]) -> None:
+    """See that networks can be connected.
+
+    Raises:
+        LandscapeError: If their architectures, parameters, constants or samples differ.
+    """
+    require_one_architecture(objectives)
+    first = objectives[0]
+    for other in objectives[1:]:
+        pair = f"{first.network.name} and {other.network.name}"
         a, b = (Copy.of(each).buffers for each in (first, other))
         unlike = [
             name
