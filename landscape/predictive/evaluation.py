@@ -99,7 +99,7 @@ def evaluate(
 
 def _has_probabilities(objective: Objective) -> bool:
     """Whether targets are probabilities of classes, of which none is the right one."""
-    _, _, targets = next(iter(objective.subset(0, 1).batches()))
+    _, targets = objective.samples.stored(0, 1)
     return isinstance(targets, Tensor) and targets.dim() == 2 and targets.is_floating_point()
 
 

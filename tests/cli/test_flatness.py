@@ -65,4 +65,5 @@ def test_a_flatness_under_another_protocol_does(run, checkpoint, options):
 def test_a_flatness_of_another_network_does(run, checkpoint, tmp_path):
     (tmp_path / "other").mkdir()
     flat(run, checkpoint, 3)
-    assert flat(run, moved(tmp_path / "other" / "tiny.safetensors", 1), 2)[1] == 2
+    other = moved(tmp_path / "other" / "tiny.safetensors", 1)
+    assert flat(run, other, 2, "--out", "landscape-out/tiny-surface.zarr")[1] == 2

@@ -83,7 +83,7 @@ def numbers(objective: Objective) -> dict[str, Any]:
     found = {
         "value": objective.value(theta, draw=1),
         "losses": losses,
-        "right": right,
+        "right": torch.ones(1) if right is None else right,
         "gradient": flatten(objective.gradient(theta, draw=1)),
         "eigenvalues": hessian.top_eigenvalues(operator, 2).eigenvalue.values,
     }
