@@ -109,6 +109,9 @@ class Library:
             raise LandscapeError(f"the normalisation in {where} is no usable one: {error}") from error
         if normalisation and size and len(mean) != size[0]:
             normalisation = None  # stated for another number of channels
+        if hasattr(module, "transform_input") and "transform_input" not in self.options:
+            # GoogLeNet and Inception rescale inputs by it, of which no tensor shows anything.
+            self.origins["transform_input"] = "False; the library's own weights need transform_input=true"
         if normalisation:
             self.origins["normalisation"] = where
         if size:

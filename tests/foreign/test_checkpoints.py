@@ -101,6 +101,7 @@ def test_specifications_open_networks_of_any_classes(tmp_path, build, spec, size
     assert network.origins["num_classes"].startswith(f"{classes}, from the checkpoint's ")
     assert network.normalisation is not None
     assert network.beside == {"epoch": 3}
+    assert ("transform_input" in network.origins) == (spec == "torchvision:googlenet")
 
 
 def test_grey_images_have_no_normalisation_of_three_channels(tmp_path):
