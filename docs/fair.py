@@ -54,16 +54,17 @@ def state(results: Results) -> str:
         return f"{SEEDS} seeds of each arm were measured."
     words = ", ".join(f"{count} of {arm}" for arm, count in counts.items())
     found = f"It is not complete yet: of {SEEDS} seeds per arm, {words} have been measured."
-    return f"{found} No step can be significant before that."
+    return f"{found} No verdict is given before that."
 
 
 def headline(results: Results, found: Sequence[Step]) -> str:
     """The primary answer, and whether the test is at the papers' fit."""
     parts = []
     for each in (step for step in found if step.measure == MEASURES[0]):
-        count = len(each.seeds)
-        seeds = "one seed, no verdict" if count == 1 else f"{count} seeds, {each.verdict}"
-        parts.append(f"**{each.step}: the largest eigenvalue changes by {share(each)}** ({seeds}).")
+        seeds = each.verdict if len(each.seeds) >= SEEDS else "no verdict yet"
+        parts.append(
+            f"**{each.step}: the largest eigenvalue changes by {share(each)}** ({_counted(each)}, {seeds})."
+        )
     missed = [ARMS[arm] for arm in ARMS if max(_nll(results, arm), default=math.nan) > FITTED]
     if missed:
         parts.append(
@@ -102,7 +103,12 @@ def table(found: Sequence[Step]) -> str:
 
 
 def _verdict(each: Step) -> str:
-    return "one seed" if len(each.seeds) == 1 else MARKS.get(each.verdict, each.verdict)
+    """Before all seeds are there, none: looking again and again would find something by chance."""
+    return _counted(each) if len(each.seeds) < SEEDS else MARKS.get(each.verdict, each.verdict)
+
+
+def _counted(each: Step) -> str:
+    return "one seed" if len(each.seeds) == 1 else f"{len(each.seeds)} seeds"
 
 
 def share(each: Step) -> str:
