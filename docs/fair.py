@@ -54,7 +54,8 @@ def state(results: Results) -> str:
         return f"{SEEDS} seeds of each arm were measured."
     words = ", ".join(f"{count} of {arm}" for arm, count in counts.items())
     found = f"It is not complete yet: of {SEEDS} seeds per arm, {words} have been measured."
-    return f"{found} No verdict is given before that, whatever an interval of two seeds or a filled mark may suggest."
+    caution = "whatever an interval of two seeds or a filled mark may suggest"
+    return f"{found} No verdict is given before that, {caution}."
 
 
 def headline(results: Results, found: Sequence[Step]) -> str:
