@@ -15,6 +15,7 @@ from landscape.comparison.flattening import (
     AGREES,
     CONTRADICTS,
     MEASURES,
+    SEEDS,
     STEPS,
     Step,
     network,
@@ -30,8 +31,6 @@ Results = Mapping[str, Mapping[str, xr.Dataset]]
 CURVES = Path(__file__).parent / "fair-training.csv"
 """Training NLL and accuracy of every network after every epoch, from the checkpoints' own records."""
 MARKS = {AGREES: "✓ agrees", CONTRADICTS: "✗ contradicts"}
-SEEDS = 3
-"""Of every arm, once the test is complete."""
 
 
 def said(results: Results) -> dict[str, str]:
@@ -54,8 +53,7 @@ def state(results: Results) -> str:
         return f"{SEEDS} seeds of each arm were measured."
     words = ", ".join(f"{count} of {arm}" for arm, count in counts.items())
     found = f"It is not complete yet: of {SEEDS} seeds per arm, {words} have been measured."
-    caution = "whatever an interval of two seeds or a filled mark may suggest"
-    return f"{found} No verdict is given before that, {caution}."
+    return f"{found} No verdict is given before that, whatever an interval of two seeds may suggest."
 
 
 def headline(results: Results, found: Sequence[Step]) -> str:
@@ -104,7 +102,7 @@ def table(found: Sequence[Step]) -> str:
 
 
 def _verdict(each: Step) -> str:
-    """Before all seeds are there, none: looking again and again would find something by chance."""
+    """A mark, once all seeds are there."""
     return _counted(each) if len(each.seeds) < SEEDS else MARKS.get(each.verdict, each.verdict)
 
 

@@ -24,6 +24,8 @@ STEPS = {f"{ARMS[one]} → {ARMS[other]}": (one, other) for one, other in pairwi
 """Baseline and variant of each step."""
 
 AGREES, CONTRADICTS, OPEN = "agrees", "contradicts", "not significant"
+SEEDS = 3
+"""Of every arm; before all are there no step has a verdict, or looking again would find one by chance."""
 SECONDARY = "secondary"
 MATCHED = "largest eigenvalue at equal training NLL"
 _POWER = 0.8
@@ -72,7 +74,7 @@ class Step:
     @property
     def verdict(self) -> str:
         """Whether it agrees with P1, which says that either step flattens."""
-        if not is_distinguishable(self.change, self.adjusted):
+        if len(self.seeds) < SEEDS or not is_distinguishable(self.change, self.adjusted):
             return OPEN
         return AGREES if self.change.value < 0 else CONTRADICTS
 

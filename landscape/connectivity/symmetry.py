@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import numpy as np
 import torch
@@ -34,24 +33,12 @@ def trace(objective: Objective) -> Traced:
         with ExitStack() as around:
             around.enter_context(torch.no_grad())
             around.enter_context(sdpa_kernel(SDPBackend.MATH))
-            around.enter_context(_without_fast_path())
             around.enter_context(mode)
             forward(small.parameters, 0, batch[1], 0)
     finally:
         for handle in handles:
             handle.remove()
     return mode.found()
-
-
-@contextmanager
-def _without_fast_path() -> Iterator[None]:
-    """PyTorch's attention in operators that can be followed, instead of one that does all."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def symmetry(objective: Objective) -> Symmetry:
